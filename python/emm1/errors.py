@@ -1,0 +1,29 @@
+"""The errors emm1 raises: each says what is wrong, where, and what to do about it."""
+
+
+class Error(Exception):
+    """Base of every error that emm1 raises; its text names the file, row or column it is about.
+
+    >>> import emm1
+    >>> try:
+    ...     emm1.Embeddings("no/such/file.npy")
+    ... except emm1.Error as error:
+    ...     print(type(error).__name__)
+    FileNotFoundError
+    """
+
+
+class FileNotFoundError(Error, FileNotFoundError):  # noqa: A001 - the name users catch
+    """A file or folder that was named does not exist."""
+
+
+class SourceError(Error, ValueError):
+    """A published file cannot be read as what it should be: says file, row and column."""
+
+
+class StoreError(Error):
+    """A store cannot be opened, written or replaced."""
+
+
+class EmbeddingError(Error, ValueError):
+    """An embedding file, its ids, a query or a request about them is wrong."""
