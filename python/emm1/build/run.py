@@ -1,0 +1,260 @@
+"""The build, step by step: find the files, read them, give the store its types and views, check it, put it in place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import duckdb
+
+from emm1.build.categories import load_categories
+from emm1.build.integrity import Orphans, duplicates, orphans
+from emm1.build.labels import load_labels
+from emm1.build.provenance import Fingerprint, fingerprint
+from emm1.build.sources import Source, Split, find_sources
+from emm1.build.staging import check_target, keep_embeddings, replaced, staging
+from emm1.build.tables import KEYS, Loader
+from emm1.errors import SourceError, StoreError
+from emm1.files import SCHEMA_VERSION, STORAGE_VERSION, connect
+
+# Called with what is being done, and the bytes done and in all.
+Progress = Callable[[str, int, int], None]
+
+# The size of the older published triplets.csv equals that of the newer; its columns are switched (see docs).
+OLDER_TRIPLETS = (
+    "triplets.csv is the version of 2025-10-07, whose paired and annotated columns were switched on 2025-10-16: "
+    "get the current file, or build with --switch-triplet-columns"
+)
+
+
+@dataclass
+class BuildReport:
+    """What a build did.
+
+    Attributes:
+        path: the store.
+        rows: rows per table, by ``schema.table``.
+        missing: published names of the files that were not there.
+        orphans: per column, the ids that no info row has.
+        warnings: what the user should know and may have to act on.
+        notes: what was found on the way.
+        seconds: time taken.
+        bytes: size of the store.
+    """
+
+    path: Path
+    rows: dict[str, int] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    orphans: list[Orphans] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    bytes: int = 0
+
+
+def build_store(
+    root: Path,
+    store: Path,
+    *,
+    ranks: Sequence[int] | None = None,
+    splits: Sequence[Split] | None = None,
+    media_root: Path | None = None,
+    memory_limit: str = "2GB",
+    threads: int | None = None,
+    force: bool = False,
+    switch_triplet_columns: bool = False,
+    progress: Progress | None = None,
+) -> BuildReport:
+    """Build a store; `emm1.build` says what the arguments mean."""
+    started = time.monotonic()
+    store = Path(os.path.abspath(store))
+    found = find_sources(root, splits, ranks)
+    check_target(store, force=force)
+    report = BuildReport(store, missing=found.missing)
+    settings: dict[str, object] = {"memory_limit": memory_limit}
+    if threads is not None:
+        settings["threads"] = threads
+    with _no_space(store), staging(store) as folder:
+        file = folder / "store.duckdb"
+        with _fresh(file, folder, settings) as connection:
+            _read(connection, found.sources, report, switch_triplet_columns, progress or _silent)
+            _finish(connection, media_root or root, report)
+            with replaced(store) as old:
+                if old is not None:
+                    keep_embeddings(old, connection)
+                connection.close()
+                os.replace(file, store)
+    report.seconds = time.monotonic() - started
+    report.bytes = store.stat().st_size
+    return report
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    """No one is watching."""
+
+
+def _fresh(file: Path, folder: Path, settings: dict[str, object]) -> duckdb.DuckDBPyConnection:
+    """A new database with the store's empty tables."""
+    try:
+        connection = connect(
+            file,
+            storage_compatibility_version=STORAGE_VERSION,
+            temp_directory=str(folder / "spill"),
+            **settings,
+        )
+    except StoreError as error:
+        raise StoreError(str(error).replace(str(file), "the new store")) from None
+    sql = files("emm1") / "sql"
+    _run(connection, sql, range(1, 5))
+    connection.execute((sql / "build" / "macros.sql").read_text(encoding="utf-8"))
+    return connection
+
+
+def _run(connection: duckdb.DuckDBPyConnection, folder: Traversable, numbers: range) -> None:
+    """Run the schema's files whose names begin with these numbers, in order."""
+    for file in sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name):
+        if int(file.name.partition("_")[0]) in numbers:
+            connection.execute(file.read_text(encoding="utf-8"))
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    sources: list[Source],
+    report: BuildReport,
+    switch: bool,
+    progress: Progress,
+) -> None:
+    """Fill the tables, and record where their rows come from. Checksums are made while DuckDB reads."""
+    loader = Loader(connection, switch_triplet_columns=switch)
+    total = sum(source.path.stat().st_size for source in sources)
+    done = 0
+    rows: dict[str, int] = {}
+    with ThreadPoolExecutor(1) as pool:
+        prints: dict[str, Future[Fingerprint]] = {s.name: pool.submit(fingerprint, s) for s in _in_order(sources)}
+        try:
+            for source in _in_order(sources):
+                progress(source.name, done, total)
+                if source.table == "annotation_mapping":
+                    rows[source.name] = load_labels(connection, source.path)
+                elif source.table != "categories":
+                    digits_only = source.rank is not None and prints[source.name].result().digits_only
+                    rows[source.name] = loader.load(source, digits_only=digits_only)
+                    _check_ids(connection, loader, source)
+                done += source.path.stat().st_size
+            progress("EShot categories", done, total)
+            by_table = {s.name: s for s in sources if s.table == "categories"}
+            listed, notes = load_categories(
+                connection,
+                by_table.get("eshot/category_to_audio_ids.json"),
+                by_table.get("eshot/category_to_point_ids.json"),
+            )
+            rows |= listed
+            progress("checksums", done, total)
+            for source in sources:
+                _record(connection, source, prints[source.name].result(), rows[source.name], report, switch, notes)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    report.notes += loader.notes + notes
+    progress("types, views and checks", total, total)
+
+
+def _in_order(sources: list[Source]) -> list[Source]:
+    """Labels before triplets, which are checked against them; otherwise as published."""
+    return sorted(sources, key=lambda source: source.table == "triplets")
+
+
+def _check_ids(connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source) -> None:
+    """An id stands once in its file, and a triplet's annotation has a meaning."""
+    key = KEYS.get((source.split, source.table))
+    if key and duplicates(connection, f"{source.schema}.{source.table}", key, source.rank):
+        raise SourceError(loader.explain(source) or f"{source.path}: an id in column {key} stands twice")
+    if source.table == "triplets" and _unknown_codes(connection):
+        raise SourceError(loader.explain(source) or f"{source.path}: an annotation is not in annotation_mapping.csv")
+
+
+def _unknown_codes(connection: duckdb.DuckDBPyConnection) -> bool:
+    labels = connection.table("e_mm1_1m.annotation_mapping").select("annotation").fetchall()
+    codes = connection.table("e_mm1_1m.triplets").select("annotation").distinct().fetchall()
+    return bool(labels) and not set(codes) <= set(labels)
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    content: Fingerprint,
+    rows: int,
+    report: BuildReport,
+    switched: bool,
+    notes: list[str],
+) -> None:
+    """One row of provenance, and a warning where the file is known to be replaced."""
+    note = next((note for note in notes if note.startswith(source.name)), None)
+    if source.table == "triplets":
+        if switched:
+            note = "paired and annotated columns switched at build"
+        elif content.published == "older":
+            note = OLDER_TRIPLETS
+            report.warnings.append(OLDER_TRIPLETS)
+    connection.execute(
+        "INSERT INTO provenance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            source.name,
+            str(source.path.resolve()),
+            content.bytes,
+            content.sha256,
+            rows,
+            datetime.now(UTC).replace(tzinfo=None),
+            version("emm1"),
+            content.published,
+            note,
+        ],
+    )
+
+
+def _finish(connection: duckdb.DuckDBPyConnection, media_root: Path, report: BuildReport) -> None:
+    """Everything that needs all the rows: ENUMs, views, macros, and the count of ids that no row has."""
+    _run(connection, files("emm1") / "sql", range(5, 8))
+    connection.execute(
+        "INSERT INTO emm1_store VALUES (?, ?, ?, ?)",
+        [SCHEMA_VERSION, version("emm1"), datetime.now(UTC).replace(tzinfo=None), _media_root(media_root)],
+    )
+    report.orphans = orphans(connection)
+    tables = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'main' ORDER BY ALL"
+    ).fetchall()
+    for schema, table in tables:
+        report.rows[f"{schema}.{table}"] = connection.table(f"{schema}.{table}").shape[0]
+    connection.execute("CHECKPOINT")
+
+
+def _media_root(folder: Path) -> str:
+    return os.path.abspath(folder).rstrip(os.sep)
+
+
+@contextmanager
+def _no_space(store: Path) -> Iterator[None]:
+    """Say plainly that the disk is full, or the memory too small; DuckDB says it in its own words."""
+    full = os.strerror(errno.ENOSPC)
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise StoreError(
+            f"not enough memory to build {store}: raise --memory-limit or lower --threads ({str(error).splitlines()[0]})"
+        ) from None
+    except (duckdb.IOException, OSError) as error:
+        if full not in str(error):
+            raise
+        raise StoreError(
+            f"no space left on the disk of {store.parent}: a full store takes about 2 GB, and as much again while the old "
+            "one is kept; free some or build elsewhere. The old store, if any, is untouched"
+        ) from None

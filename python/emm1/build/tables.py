@@ -1,0 +1,186 @@
+"""Load one CSV file into its table: header matched by name, values checked, unknown columns kept."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+from sqlglot import exp, parse_one
+
+from emm1.build.diagnose import Column, first_defect
+from emm1.errors import SourceError
+
+if TYPE_CHECKING:
+    from emm1.build.sources import Source
+
+# Columns that only some published files have; every other column of a table must be in its file.
+OPTIONAL = {"youtube_id", "start_time", "end_time", "file_id"}
+# Names that a published column has elsewhere in the dataset's own documents.
+ALIASES = {"eshot_points_id": "eshot_point_id"}
+# The column that names the rows of a file; every value stands once.
+KEYS = {
+    **{(split, m): f"encord_{m}_id" for split in ("100m", "1m") for m in ("text", "image", "video", "audio", "points")},
+    ("100m", "groups"): "encord_text_id",
+    ("eshot", "audio"): "eshot_audio_id",
+    ("eshot", "points"): "eshot_point_id",
+}
+TRIPLET_MODALITIES = ("audio", "image", "points", "video")
+SWITCHED = {
+    "paired_modality": "annotated_modality",
+    "annotated_modality": "paired_modality",
+    "encord_paired_id": "encord_annotated_id",
+    "encord_annotated_id": "encord_paired_id",
+}
+
+# An empty field is NULL, a quoted empty one '', as Polars reads them; nothing is guessed.
+READ_CSV = parse_one(
+    """
+    SELECT * FROM read_csv($path, columns = $columns, header = true, auto_detect = false, delim = ',',
+        quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, strict_mode = true)
+    """,
+    dialect="duckdb",
+)
+
+
+class Loader:
+    """Loads CSV files into the tables of a store that is being built."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, switch_triplet_columns: bool = False) -> None:
+        self.connection = connection
+        self.switch_triplet_columns = switch_triplet_columns
+        self.notes: list[str] = []
+        self.declared: dict[tuple[str, str], dict[str, str]] = {}
+        for schema, table, column, kind in connection.execute(
+            "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
+        ).fetchall():
+            self.declared.setdefault((schema, table), {})[column] = kind
+
+    def load(self, source: Source, *, digits_only: bool) -> int:
+        """Append the rows of a file to its table.
+
+        Args:
+            source: the file.
+            digits_only: whether the file is known to hold nothing but digits, so that DuckDB's own cast is strict.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            SourceError: the file is not what it should be: says line, column and remedy.
+        """
+        table = exp.table_(source.table, db=source.schema)
+        names = self._columns(source)
+        declared = self.declared[source.schema, source.table]
+        for name in names.values():
+            if name not in declared:
+                self._add_column(table, name)
+        types = {column: _read_as(declared.get(name), digits_only) for column, name in names.items()}
+        query = READ_CSV.copy()
+        query.set("expressions", [self._value(source, c, n, types[c]) for c, n in names.items()])
+        insert = exp.Insert(this=table, expression=query, by_name=True)
+        try:
+            inserted = self.connection.execute(
+                insert.sql("duckdb"), {"path": str(source.path), "columns": types}
+            ).fetchone()
+        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException) as error:
+            raise SourceError(self.explain(source) or f"{source.path}: {str(error).splitlines()[0]}") from None
+        return int(inserted[0]) if inserted else 0
+
+    def explain(self, source: Source) -> str | None:
+        """What is wrong in a file, in words for people; None where nothing is found."""
+        declared = self.declared[source.schema, source.table]
+        expected = {c: self._expected(source, n) for c, n in self._columns(source).items() if n in declared}
+        return first_defect(source.path, expected)
+
+    def _columns(self, source: Source) -> dict[str, str]:
+        """For each column of the file, in order, the name it has in its table.
+
+        Raises:
+            SourceError: a column is missing or stands twice.
+        """
+        header = read_header(source.path)
+        names = [ALIASES.get(name, name) for name in header]
+        if source.table == "triplets" and self.switch_triplet_columns:
+            names = [SWITCHED.get(name, name) for name in names]
+        folded = [name.casefold() for name in names]
+        twice = next((name for name in names if folded.count(name.casefold()) > 1), None)
+        if twice is not None:
+            raise SourceError(f"{source.path}: the header names the column {twice!r} twice: remove or rename one")
+        declared = self.declared[source.schema, source.table]
+        for name in declared.keys() - OPTIONAL - set(names):
+            close = difflib.get_close_matches(name, [n for n in header if n not in declared], n=1, cutoff=0.5)
+            hint = f"; {close[0]!r} looks like it: rename it" if close else ""
+            raise SourceError(f"{source.path}: the header has no column {name!r}{hint} (found: {', '.join(header)})")
+        absent = sorted(OPTIONAL & declared.keys() - set(names))
+        note = f"{source.name} has no column {', '.join(absent)}: NULL in the store"
+        if absent and note not in self.notes:
+            self.notes.append(note)
+        return dict(zip(header, names, strict=True))
+
+    def _add_column(self, table: exp.Table, name: str) -> None:
+        identifier = exp.to_identifier(name, quoted=True)
+        column = exp.ColumnDef(this=identifier, kind=exp.DataType.build("VARCHAR"), exists=True)
+        self.connection.execute(exp.Alter(this=table, kind="TABLE", actions=[column]).sql("duckdb"))
+        comment = exp.Comment(
+            this=exp.column(identifier, table=table.name, db=table.db),
+            kind="COLUMN",
+            expression=exp.Literal.string("As published; the dataset's documents do not describe it"),
+        )
+        self.connection.execute(comment.sql("duckdb"))
+
+    def _value(self, source: Source, column: str, name: str, read_as: str) -> exp.Expression:
+        """The expression that turns a field of the file into a value of the table."""
+        field: exp.Expression = exp.column(exp.to_identifier(column, quoted=True))
+        expected = self._expected(source, name)
+        if expected.type in ("INTEGER", "SMALLINT") and read_as == "VARCHAR":
+            field = exp.func("required_integer_field" if expected.required else "integer_field", field)
+        if name == "nn_index":
+            field = exp.func("rank_field", field, exp.Literal.number(source.rank or 0))
+        elif name in ("paired_modality", "annotated_modality"):
+            field = exp.func("triplet_modality_field", field)
+        return exp.alias_(field, exp.to_identifier(name, quoted=True))
+
+    def _expected(self, source: Source, name: str) -> Column:
+        """What the values of a column of a file must be."""
+        if name == KEYS.get((source.split, source.table)):
+            return Column("INTEGER", required=True, unique=True)
+        if name == "nn_index":
+            return Column("SMALLINT", required=True, allowed={str(source.rank)}, what=f"the rank of its folder, {source.rank}")
+        if name in ("paired_modality", "annotated_modality"):
+            return Column(required=True, allowed=TRIPLET_MODALITIES, what=f"a modality ({', '.join(TRIPLET_MODALITIES)})")
+        if name == "annotation":
+            codes = self.connection.execute("SELECT annotation::VARCHAR FROM e_mm1_1m.annotation_mapping").fetchall()
+            allowed = {code for (code,) in codes} or None
+            return Column("SMALLINT", required=True, allowed=allowed, what="a code of annotation_mapping.csv")
+        return Column(_plain(self.declared[source.schema, source.table].get(name)))
+
+
+def read_header(path: Path) -> list[str]:
+    """The first row of a CSV file.
+
+    Raises:
+        SourceError: there is none, or it is not text.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as file:
+            header = next(csv.reader(file, strict=True), [])
+        "".join(header).encode()
+    except (csv.Error, UnicodeEncodeError):
+        raise SourceError(f"{path}, line 1: the header is not CSV text in UTF-8: download the file again") from None
+    if not any(header):
+        raise SourceError(f"{path}, line 1: the header is empty: the first line must name the columns")
+    return header
+
+
+def _plain(kind: str | None) -> str:
+    """The type of a table's column, but for ENUMs and what is not declared: both are text in a file."""
+    return kind if kind in ("INTEGER", "SMALLINT", "DOUBLE") else "VARCHAR"
+
+
+def _read_as(kind: str | None, digits_only: bool) -> str:
+    """The type to read a column as. DuckDB's cast takes '1.5' for 2, so integers come as text unless all is digits."""
+    plain = _plain(kind)
+    return "VARCHAR" if plain in ("INTEGER", "SMALLINT") and not digits_only else plain

@@ -1,0 +1,115 @@
+"""Open the DuckDB file of a store, and say in plain words why it cannot be opened."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from emm1.errors import FileNotFoundError, StoreError
+
+SCHEMA_VERSION = 1
+# Files that DuckDB 1.2 and later can read.
+STORAGE_VERSION = "v1.2.0"
+# A setting no one else uses: DuckDB refuses to open a file twice in a process with different settings, which tells
+# whether this process has it open already.
+ALONE = {"custom_user_agent": "emm1-alone"}
+
+
+def connect(path: Path, *, read_only: bool = False, alone: bool = False, **config: Any) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file.
+
+    Args:
+        path: the file.
+        read_only: open it for reading; other processes may then read it too.
+        alone: fail where this process has it open already.
+        config: DuckDB settings.
+
+    Raises:
+        StoreError: the file is not a database, is open elsewhere or may not be read; says what to do.
+    """
+    settings = {**config, **(ALONE if alone else {})}
+    try:
+        return duckdb.connect(str(path), read_only=read_only, config=settings)
+    except duckdb.Error as error:
+        raise StoreError(_reason(path, str(error), read_only=read_only)) from None
+
+
+def _reason(path: Path, message: str, *, read_only: bool) -> str:
+    first = message.splitlines()[0] if message else ""
+    if "different configuration" in message or "file handle conflict" in message:
+        return (
+            f"{path} is open in this process with other settings: close that connection first, "
+            "or use it (emm1.load_extension prepares a connection you opened yourself)"
+        )
+    if "lock on file" in message:
+        holder = re.search(r"PID \d+", message)
+        how = "" if read_only else ", or open it read-only in all of them"
+        return f"{path} is open in another process{f' ({holder[0]})' if holder else ''}: close it there{how}"
+    if path.is_dir():
+        return f"{path} is a folder, not an emm1 store"
+    if not os.access(path, os.R_OK):
+        return f"{path} may not be read: no permission"
+    if not read_only and not os.access(path, os.W_OK):
+        return f"{path} may not be written: open it read-only"
+    if "not a valid DuckDB database file" in message:
+        return f"{path} is not an emm1 store (not even a DuckDB file)"
+    return f"{path} cannot be opened: {first}"
+
+
+def is_store(path: Path) -> bool:
+    """Whether a file is an emm1 store.
+
+    Raises:
+        StoreError: it is a database, but open elsewhere or unreadable.
+    """
+    if not path.is_file() or not _is_database(path):
+        return False
+    with connect(path, read_only=True) as connection:
+        return schema_version(connection) is not None
+
+
+def _is_database(path: Path) -> bool:
+    """DuckDB files carry the letters DUCK after an eight-byte checksum."""
+    try:
+        with path.open("rb") as file:
+            return file.read(12)[8:] == b"DUCK"
+    except PermissionError:
+        raise StoreError(f"{path} may not be read: no permission") from None
+
+
+def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The schema version of the store that a connection has open; None where it is no store."""
+    try:
+        row = connection.execute("SELECT schema_version FROM emm1_store").fetchone()
+    except duckdb.Error:
+        return None
+    return int(row[0]) if row else None
+
+
+def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open a store.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: it is not a store, or one of another version, or cannot be opened.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist: build it with `emm1 build ROOT {path}`")
+    if path.is_file() and not _is_database(path):
+        raise StoreError(f"{path} is not an emm1 store (not even a DuckDB file)")
+    connection = connect(path, read_only=read_only)
+    version = schema_version(connection)
+    if version == SCHEMA_VERSION:
+        return connection
+    connection.close()
+    if version is None:
+        raise StoreError(f"{path} is a DuckDB file, but not an emm1 store: build one with `emm1 build ROOT {path}`")
+    age = "an older" if version < SCHEMA_VERSION else "a newer"
+    raise StoreError(
+        f"{path} was built by {age} emm1 (schema version {version}, this one reads {SCHEMA_VERSION}): "
+        f"{'build it again with --force' if version < SCHEMA_VERSION else 'update emm1'}"
+    )

@@ -1,0 +1,72 @@
+-- Types shared by the whole store, and what the store says of itself.
+-- Runs first. Catalog names are never written, so that every view works under ATTACH with any alias.
+
+CREATE TYPE modality AS ENUM ('audio', 'image', 'points', 'text', 'video');
+
+-- These concepts become ENUMs of the values found, once the files that hold them are read (5_enums.sql).
+CREATE TYPE source_dataset AS VARCHAR;
+CREATE TYPE dataset_license AS VARCHAR;
+CREATE TYPE save_folder AS VARCHAR;
+CREATE TYPE annotation_label AS VARCHAR;
+
+CREATE TABLE emm1_store (
+    schema_version INTEGER NOT NULL,
+    emm1_version VARCHAR NOT NULL,
+    built_at TIMESTAMP NOT NULL,
+    media_root VARCHAR NOT NULL
+);
+COMMENT ON TABLE emm1_store IS 'One row: what made this file an emm1 store';
+COMMENT ON COLUMN emm1_store.schema_version IS 'Version of the tables, views and macros in this file';
+COMMENT ON COLUMN emm1_store.emm1_version IS 'Version of emm1 that built it';
+COMMENT ON COLUMN emm1_store.built_at IS 'When it was built, UTC';
+COMMENT ON COLUMN emm1_store.media_root IS 'Absolute folder of the media given at build; the variable emm1_root overrides it';
+
+CREATE TABLE provenance (
+    source VARCHAR NOT NULL,
+    path VARCHAR NOT NULL,
+    bytes BIGINT NOT NULL,
+    sha256 VARCHAR NOT NULL,
+    "rows" BIGINT NOT NULL,
+    read_at TIMESTAMP NOT NULL,
+    emm1_version VARCHAR NOT NULL,
+    published VARCHAR NOT NULL,
+    note VARCHAR
+);
+COMMENT ON TABLE provenance IS 'Every source file this store was built from';
+COMMENT ON COLUMN provenance.source IS 'Published name of the file, relative to the published datasets folder';
+COMMENT ON COLUMN provenance.path IS 'Where it was read from';
+COMMENT ON COLUMN provenance.bytes IS 'Size in bytes';
+COMMENT ON COLUMN provenance.sha256 IS 'SHA-256 of the file, hexadecimal';
+COMMENT ON COLUMN provenance."rows" IS 'Rows read (for JSON files: ids listed)';
+COMMENT ON COLUMN provenance.read_at IS 'When it was read, UTC';
+COMMENT ON COLUMN provenance.emm1_version IS 'Version of emm1 that read it';
+COMMENT ON COLUMN provenance.published IS 'current or older: a published version of this file; unknown: any other content';
+COMMENT ON COLUMN provenance.note IS 'What to know about this file, if anything';
+
+CREATE TABLE embeddings (
+    "name" VARCHAR NOT NULL PRIMARY KEY,
+    dataset VARCHAR NOT NULL,
+    modality modality NOT NULL,
+    metric VARCHAR NOT NULL,
+    path VARCHAR NOT NULL,
+    ids_path VARCHAR,
+    "rows" BIGINT NOT NULL,
+    dims INTEGER NOT NULL,
+    dtype VARCHAR NOT NULL,
+    bytes BIGINT NOT NULL,
+    added_at TIMESTAMP NOT NULL,
+    emm1_version VARCHAR NOT NULL
+);
+COMMENT ON TABLE embeddings IS 'The registered embedding files';
+COMMENT ON COLUMN embeddings."name" IS 'Name used by search, nearest and eshot';
+COMMENT ON COLUMN embeddings.dataset IS 'Split whose items the rows are: 100m, 1m or eshot';
+COMMENT ON COLUMN embeddings.modality IS 'Modality of the items';
+COMMENT ON COLUMN embeddings.metric IS 'Metric used by default: cosine, dot or l2';
+COMMENT ON COLUMN embeddings.path IS 'The file; relative to the folder of this store where it lies under it';
+COMMENT ON COLUMN embeddings.ids_path IS 'The file of ids, likewise; NULL: the row number is the id';
+COMMENT ON COLUMN embeddings."rows" IS 'Vectors in the file';
+COMMENT ON COLUMN embeddings.dims IS 'Components of each vector';
+COMMENT ON COLUMN embeddings.dtype IS 'Type of a component in the file';
+COMMENT ON COLUMN embeddings.bytes IS 'Size of the file when it was registered';
+COMMENT ON COLUMN embeddings.added_at IS 'When it was registered, UTC';
+COMMENT ON COLUMN embeddings.emm1_version IS 'Version of emm1 that registered it';

@@ -1,0 +1,16 @@
+-- What the build needs while it reads; nothing here stays in the store.
+
+-- DuckDB casts '1.5' and '0x10' to integers; a published id is digits and nothing else.
+CREATE TEMP MACRO required_integer_field(field) AS
+    CASE WHEN regexp_full_match(field, '[+-]?[0-9]+') THEN field::INTEGER ELSE error('not an integer')::INTEGER END;
+
+CREATE TEMP MACRO integer_field(field) AS CASE WHEN field IS NULL THEN NULL ELSE required_integer_field(field) END;
+
+CREATE TEMP MACRO triplet_modality_field(field) AS
+    CASE
+        WHEN field IN ('audio', 'image', 'points', 'video') THEN field::modality
+        ELSE error('unknown modality')::modality
+    END;
+
+CREATE TEMP MACRO rank_field(field, expected) AS
+    CASE WHEN field = expected THEN field ELSE error('not the rank of the folder')::SMALLINT END;
