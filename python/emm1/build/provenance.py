@@ -9,6 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from emm1._native import first_byte_outside
 from emm1.errors import SourceError
 
@@ -52,7 +54,7 @@ def fingerprint(source: Source) -> Fingerprint:
     before = source.path.stat()
     digest = hashlib.sha256()
     buffer = bytearray(CHUNK)
-    view = memoryview(buffer)
+    view = np.frombuffer(buffer, np.uint8)
     digits_only = source.rank is not None
     first = True
     with source.path.open("rb", buffering=0) as file:
@@ -61,7 +63,7 @@ def fingerprint(source: Source) -> Fingerprint:
             digest.update(chunk)
             if digits_only:
                 body = chunk[buffer.find(b"\n", 0, size) + 1 :] if first else chunk
-                digits_only = first_byte_outside(body, b"0123456789,\r\n") is None
+                digits_only = first_byte_outside(body, list(b"0123456789,\r\n")) is None
             first = False
     after = source.path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

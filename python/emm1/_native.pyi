@@ -1,0 +1,39 @@
+"""The native part of emm1, as rust/emm1-python exports it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+@final
+class EmbeddingFile:
+    """Vectors in a file, memory-mapped, and the id of each."""
+
+    def __new__(
+        cls, path: Path, ids_path: Path | None = None, ids: NDArray[np.int64] | None = None
+    ) -> EmbeddingFile: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def dims(self) -> int: ...
+    @property
+    def dtype(self) -> Literal["float32", "float16"]: ...
+    def ids(self) -> NDArray[np.int64]: ...
+    def search(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        metric: str,
+        among: NDArray[np.int64] | None,
+        threads: int,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+    def score(
+        self, ids: NDArray[np.int64], query: NDArray[np.float32], metric: str
+    ) -> NDArray[np.float32]: ...
+    def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]: ...
+    def centroid(self, ids: NDArray[np.int64]) -> NDArray[np.float32]: ...
+
+def first_byte_outside(data: NDArray[np.uint8], allowed: Sequence[int]) -> int | None:
+    """Position of the first byte of `data` that is not in `allowed`."""

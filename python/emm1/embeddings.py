@@ -1,0 +1,249 @@
+"""Embedding files: vectors on disk, memory-mapped, searched exactly."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emm1 import _native
+from emm1.errors import EmbeddingError, FileNotFoundError
+
+Metric = Literal["cosine", "dot", "l2"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What a search found, best first; for several queries, one row a query.
+
+    Attributes:
+        ids: int64, (k,) or (queries, k).
+        scores: float32, of the same shape.
+    """
+
+    ids: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """Unpacks as ``ids, scores = hits``."""
+        return iter((self.ids, self.scores))
+
+    def __len__(self) -> int:
+        """Number of hits, or of queries where there were several."""
+        return len(self.ids)
+
+
+class Embeddings:
+    """Vectors in a ``.npy`` file (f32 or f16, rows × dims) and the id of each row; no store is needed.
+
+    The file is memory-mapped and never written. While a search runs it must not be cut short by others: a file that
+    shrank before a call is an error, one that shrinks during it can end the process.
+
+    Args:
+        path: the file.
+        ids: ids of the rows, as a file or an array of integers; by default ``NAME.ids.npy`` beside the file, or
+            else the row numbers.
+
+    Raises:
+        emm1.errors.FileNotFoundError: there is no such file.
+        emm1.errors.EmbeddingError: the file is not what it should be; says what and where.
+
+    >>> import numpy as np, emm1
+    >>> folder = getfixture("tmp_path")
+    >>> np.save(folder / "image.npy", np.eye(4, dtype="float32"))
+    >>> np.save(folder / "image.ids.npy", np.array([10, 20, 30, 40]))
+    >>> images = emm1.Embeddings(folder / "image.npy")
+    >>> images
+    Embeddings('image.npy': 4 × 4 float32)
+    >>> hits = images.search([0, 1, 0.5, 0], k=2)
+    >>> hits.ids.tolist(), hits.scores.round(3).tolist()
+    ([20, 30], [0.8939999938011169, 0.4470000118017197])
+    """
+
+    def __init__(self, path: str | os.PathLike[str], ids: str | os.PathLike[str] | ArrayLike | None = None) -> None:
+        self.path = Path(path)
+        if ids is None or isinstance(ids, (str, os.PathLike)):
+            ids_path = None if ids is None else Path(ids)
+            self._file = _native.EmbeddingFile(self.path, ids_path=ids_path)
+        else:
+            self._file = _native.EmbeddingFile(self.path, ids=_ids(ids))
+
+    def __len__(self) -> int:
+        """Number of vectors."""
+        return self._file.rows
+
+    def __repr__(self) -> str:
+        return f"Embeddings({self.path.name!r}: {len(self):,} × {self.dim:,} {self.dtype})"
+
+    @property
+    def dim(self) -> int:
+        """Components of each vector."""
+        return self._file.dims
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a component in the file."""
+        return np.dtype(self._file.dtype)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Id of each row, int64, (rows,); a copy."""
+        return self._file.ids()
+
+    def search(
+        self,
+        query: ArrayLike,
+        k: int = 10,
+        metric: Metric = "cosine",
+        among: ArrayLike | None = None,
+        threads: int | None = None,
+    ) -> Hits:
+        """The k best vectors by the exact score, best first; equal scores by ascending id.
+
+        Args:
+            query: (dim,) or (queries, dim); float64 is rounded once to float32.
+            k: how many; more than there are gives all.
+            metric: ``cosine``, ``dot`` or ``l2`` (the Euclidean distance, the smallest is best).
+            among: ids to look among, or a boolean mask over the rows; unknown ids are ignored.
+            threads: threads to use; all cores by default. The answer does not depend on it.
+
+        Raises:
+            emm1.errors.EmbeddingError: k < 1, a query of other dimensions, NaN or infinity in a query or the file.
+
+        >>> import numpy as np, emm1
+        >>> path = getfixture("tmp_path") / "x.npy"
+        >>> np.save(path, np.eye(3, dtype="float32"))
+        >>> emm1.Embeddings(path).search(np.eye(3), k=1).ids.tolist()
+        [[0], [1], [2]]
+        """
+        queries = _vectors(query)
+        single = queries.ndim == 1
+        ids, scores = self._file.search(
+            np.atleast_2d(queries), _at_least_one(k, "k"), metric, self._among(among), _threads(threads)
+        )
+        return Hits(ids[0], scores[0]) if single else Hits(ids, scores)
+
+    def score(self, ids: ArrayLike, query: ArrayLike, metric: Metric = "cosine") -> NDArray[np.float32]:
+        """The score of each id against one query, float32, (ids,).
+
+        Raises:
+            emm1.errors.EmbeddingError: an id that the file does not have, or a query of other dimensions.
+
+        >>> import numpy as np, emm1
+        >>> path = getfixture("tmp_path") / "x.npy"
+        >>> np.save(path, np.eye(3, dtype="float32"))
+        >>> emm1.Embeddings(path).score([2, 0], [0, 0, 2], metric="dot").tolist()
+        [2.0, 0.0]
+        """
+        vector = _vectors(query)
+        if vector.ndim != 1:
+            raise EmbeddingError(f"score takes one query, (dim,), not an array of shape {vector.shape}")
+        return self._file.score(_ids(ids), vector, metric)
+
+    def vectors(self, ids: ArrayLike) -> NDArray[np.float32]:
+        """The vectors of these ids, float32, (ids, dim).
+
+        Raises:
+            emm1.errors.EmbeddingError: an id that the file does not have.
+
+        >>> import numpy as np, emm1
+        >>> path = getfixture("tmp_path") / "x.npy"
+        >>> np.save(path, np.eye(3, dtype="float16"))
+        >>> emm1.Embeddings(path).vectors([1]).tolist()
+        [[0.0, 1.0, 0.0]]
+        """
+        return self._file.vectors(_ids(ids))
+
+    def centroid(self, ids: ArrayLike) -> NDArray[np.float32]:
+        """The mean of the vectors of these ids, float32, (dim,): summed in float64 in order of rows, rounded once.
+
+        Raises:
+            emm1.errors.EmbeddingError: no ids, or one that the file does not have.
+
+        >>> import numpy as np, emm1
+        >>> path = getfixture("tmp_path") / "x.npy"
+        >>> np.save(path, np.eye(2, dtype="float32"))
+        >>> emm1.Embeddings(path).centroid([0, 1]).tolist()
+        [0.5, 0.5]
+        """
+        return self._file.centroid(_ids(ids))
+
+    def _among(self, among: ArrayLike | None) -> NDArray[np.int64] | None:
+        if among is None:
+            return None
+        array = np.asarray(among)
+        if array.dtype != bool:
+            return _ids(array)
+        if array.shape != (len(self),):
+            raise EmbeddingError(f"a mask for {len(self):,} rows has the shape {array.shape}, expected ({len(self)},)")
+        return self.ids[array]
+
+
+def _ids(ids: ArrayLike) -> NDArray[np.int64]:
+    """Ids as int64, (ids,)."""
+    try:
+        array = np.atleast_1d(np.asarray(ids))
+    except ValueError as error:
+        raise EmbeddingError(f"ids must be a list of integers: {error}") from None
+    if array.size == 0:
+        return np.empty(0, np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise EmbeddingError(f"ids must be a list of integers, not {array.dtype} of shape {array.shape}")
+    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
+        raise EmbeddingError(f"the id {array.max()} does not fit 64 bits with sign")
+    return np.ascontiguousarray(array, np.int64)
+
+
+def _vectors(query: ArrayLike) -> NDArray[np.float32]:
+    """A query, or several, as float32, rounded once; too large for it is an error."""
+    try:
+        array = np.asarray(query)
+    except ValueError as error:
+        raise EmbeddingError(f"the query is not a vector of numbers: {error}") from None
+    if array.dtype.kind not in "fiub" or array.ndim not in (1, 2):
+        raise EmbeddingError(
+            f"a query is numbers of shape (dim,) or (queries, dim), not {array.dtype} of shape {array.shape}"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = np.ascontiguousarray(array, np.float32)
+    if not np.array_equal(np.isfinite(rounded), np.isfinite(array)):
+        raise EmbeddingError("a component of the query is too large for float32")
+    return rounded
+
+
+def _at_least_one(value: int, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise EmbeddingError(f"{name} must be a whole number of at least 1, not {value!r}")
+    return min(int(value), 2**62)
+
+
+def _threads(threads: int | None) -> int:
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return _at_least_one(threads, "threads")
+
+
+def read_query(path: Path) -> NDArray[np.float32]:
+    """A query vector from a ``.npy`` file: (dim,) or (1, dim).
+
+    Raises:
+        emm1.errors.EmbeddingError: the file is not that.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except OSError as error:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist") from None
+        raise EmbeddingError(f"{path} is not a .npy file: {error}") from None
+    except (ValueError, EOFError) as error:
+        raise EmbeddingError(f"{path} is not a .npy file of numbers: {error}") from None
+    if not isinstance(array, np.ndarray) or array.ndim not in (1, 2) or (array.ndim == 2 and len(array) != 1):  # noqa: PLR2004
+        shape = getattr(array, "shape", "several arrays")
+        raise EmbeddingError(f"{path} must hold one vector, (dim,) or (1, dim), not {shape}")
+    return _vectors(array.reshape(-1))

@@ -1,0 +1,51 @@
+//! The one error type: what is wrong, in which file and row, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What emm1-core returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong.
+#[derive(Debug)]
+pub enum Error {
+    /// A file does not exist.
+    NotFound(PathBuf),
+    /// A file cannot be read.
+    Io(PathBuf, io::Error),
+    /// A file is not what it should be.
+    File(PathBuf, String),
+    /// A query or another argument is wrong.
+    Request(String),
+    /// The caller asked to stop.
+    Stopped,
+}
+
+impl Error {
+    pub(crate) fn file(path: &Path, what: impl Into<String>) -> Self {
+        Self::File(path.to_owned(), what.into())
+    }
+
+    pub(crate) fn io(path: &Path, error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound {
+            Self::NotFound(path.to_owned())
+        } else {
+            Self::Io(path.to_owned(), error)
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound(path) => write!(f, "{} does not exist", path.display()),
+            Self::Io(path, error) => write!(f, "{} cannot be read: {error}", path.display()),
+            Self::File(path, what) => write!(f, "{}: {what}", path.display()),
+            Self::Request(what) => f.write_str(what),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

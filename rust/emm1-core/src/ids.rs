@@ -1,0 +1,107 @@
+//! The ids of a file's rows: listed in a `.ids.npy` file, or the row numbers themselves.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::matrix::{Header, read_all};
+
+/// The id of every row, and the row of every id.
+#[derive(Debug)]
+pub enum Ids {
+    /// Row i has id i.
+    RowNumbers(usize),
+    /// Ids as listed, and the rows in ascending order of their ids.
+    Listed {
+        /// Id of each row.
+        ids: Vec<i64>,
+        /// Rows by ascending id; None where the ids ascend already.
+        order: Option<Vec<u32>>,
+    },
+}
+
+impl Ids {
+    /// The file of ids that belongs to an embedding file by its name: `image.ids.npy` beside `image.npy`.
+    pub fn beside(path: &Path) -> Option<PathBuf> {
+        let ids = path.with_extension("ids.npy");
+        ids.is_file().then_some(ids)
+    }
+
+    /// Reads a `.npy` file of one dimension, any integer type.
+    pub fn read(path: &Path) -> Result<Vec<i64>> {
+        let bytes = read_all(path)?;
+        let header = Header::parse(path, &bytes)?;
+        let [_] = header.shape[..] else {
+            let got = header.shape.len();
+            return Err(Error::file(path, format!("{got} dimensions, expected 1: one id a row")));
+        };
+        let size = match header.descr.as_str() {
+            "<i8" | "<u8" => 8,
+            "<i4" | "<u4" => 4,
+            other => {
+                let text = format!("ids of type {other}, expected integers of 4 or 8 bytes (array.astype('int64'))");
+                return Err(Error::file(path, text));
+            }
+        };
+        header.check_length(path, size, bytes.len())?;
+        let values = bytes[header.length..].chunks_exact(size).enumerate();
+        values
+            .map(|(row, raw)| match *raw {
+                [a, b, c, d] if header.descr == "<i4" => Ok(i32::from_le_bytes([a, b, c, d]).into()),
+                [a, b, c, d] => Ok(u32::from_le_bytes([a, b, c, d]).into()),
+                [a, b, c, d, e, f, g, h] if header.descr == "<i8" => Ok(i64::from_le_bytes([a, b, c, d, e, f, g, h])),
+                [a, b, c, d, e, f, g, h] => i64::try_from(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+                    .map_err(|_| Error::file(path, format!("row {row}: the id does not fit 64 bits with sign"))),
+                _ => unreachable!("chunks of 4 or 8"),
+            })
+            .collect()
+    }
+
+    /// Takes a list of ids, one a row.
+    ///
+    /// # Errors
+    /// Where an id stands twice; `source` names the list in the message.
+    pub fn listed(source: &Path, ids: Vec<i64>) -> Result<Self> {
+        let Ok(rows) = u32::try_from(ids.len()) else {
+            return Err(Error::file(source, "more than four billion ids"));
+        };
+        if ids.is_sorted_by(|a, b| a < b) {
+            return Ok(Self::Listed { ids, order: None });
+        }
+        let mut order: Vec<u32> = (0..rows).collect();
+        order.sort_unstable_by_key(|&row| (ids[row as usize], row));
+        if let Some(pair) = order.windows(2).find(|pair| ids[pair[0] as usize] == ids[pair[1] as usize]) {
+            let (first, second, id) = (pair[0], pair[1], ids[pair[0] as usize]);
+            return Err(Error::file(source, format!("id {id} stands twice, in rows {first} and {second}")));
+        }
+        Ok(Self::Listed { ids, order: Some(order) })
+    }
+
+    /// Number of ids.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::RowNumbers(rows) => *rows,
+            Self::Listed { ids, .. } => ids.len(),
+        }
+    }
+
+    /// Id of a row.
+    pub fn id(&self, row: usize) -> i64 {
+        match self {
+            Self::RowNumbers(_) => row as i64,
+            Self::Listed { ids, .. } => ids[row],
+        }
+    }
+
+    /// Row of an id, where there is one.
+    pub fn row(&self, id: i64) -> Option<usize> {
+        match self {
+            Self::RowNumbers(rows) => usize::try_from(id).ok().filter(|row| row < rows),
+            Self::Listed { ids, order: None } => ids.binary_search(&id).ok(),
+            Self::Listed { ids, order: Some(order) } => {
+                let found = order.binary_search_by_key(&id, |&row| ids[row as usize]);
+                found.ok().map(|position| order[position] as usize)
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The header of a `.npy` file (NumPy's NEP 1): magic, version, length, and a Python dictionary of three keys.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// What a header says of the array behind it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// NumPy's type string, such as `<f4`.
+    pub(crate) descr: String,
+    pub(crate) fortran_order: bool,
+    pub(crate) shape: Vec<usize>,
+    /// Bytes before the data.
+    pub(crate) length: usize,
+}
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+const POINTER: &[u8] = b"version https://git-lfs";
+
+impl Header {
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+        if bytes.starts_with(POINTER) {
+            return Err(Error::file(path, "is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"));
+        }
+        if !bytes.starts_with(MAGIC) {
+            return Err(Error::file(path, "is not a .npy file: save it with numpy.save"));
+        }
+        let cut = || Error::file(path, "ends within its header: it is cut short");
+        let (text_start, text_length) = match bytes.get(6).ok_or_else(cut)? {
+            1 => {
+                (10, usize::from(u16::from_le_bytes(*bytes.get(8..10).and_then(|b| b.first_chunk()).ok_or_else(cut)?)))
+            }
+            2 | 3 => {
+                (12, u32::from_le_bytes(*bytes.get(8..12).and_then(|b| b.first_chunk()).ok_or_else(cut)?) as usize)
+            }
+            version => return Err(Error::file(path, format!(".npy version {version} is not known"))),
+        };
+        let length = text_start + text_length;
+        let text = bytes.get(text_start..length).ok_or_else(cut)?;
+        let text = std::str::from_utf8(text).ok();
+        let fields = text.and_then(dictionary);
+        let (descr, fortran_order, shape) =
+            fields.ok_or_else(|| Error::file(path, "its .npy header is damaged: save the file again"))?;
+        Ok(Self { descr, fortran_order, shape, length })
+    }
+
+    /// An error where the file does not hold exactly the bytes that shape and type need.
+    pub(crate) fn check_length(&self, path: &Path, item: usize, actual: usize) -> Result<()> {
+        let shape = &self.shape;
+        let data = shape.iter().try_fold(item, |product, &n| product.checked_mul(n));
+        let Some(expected) =
+            data.and_then(|data| data.checked_add(self.length)).filter(|&n| isize::try_from(n).is_ok())
+        else {
+            return Err(Error::file(path, format!("its header says shape {shape:?}, more than any file can hold")));
+        };
+        if actual < expected {
+            return Err(Error::file(
+                path,
+                format!("is cut short: shape {shape:?} needs {expected} bytes, the file has {actual}"),
+            ));
+        }
+        if actual > expected {
+            return Err(Error::file(
+                path,
+                format!("has {} bytes more than shape {shape:?} needs: its header lies", actual - expected),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What to say of a type that is not taken.
+pub(crate) fn unsupported(descr: &str, wanted: &str) -> String {
+    if let Some(native) = descr.strip_prefix('>') {
+        format!("type {descr} is big-endian: save it again as little-endian (array.astype('<{native}'))")
+    } else if descr.contains('O') {
+        format!("holds Python objects ({descr}), expected {wanted}")
+    } else {
+        format!("type {descr} is not taken here, expected {wanted}: convert it with array.astype")
+    }
+}
+
+/// Parses `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
+fn dictionary(text: &str) -> Option<(String, bool, Vec<usize>)> {
+    let mut rest = text.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
+    let (mut descr, mut order, mut shape) = (None, None, None);
+    while !rest.is_empty() {
+        let (key, after) = quoted(rest)?;
+        let value = after.trim_start().strip_prefix(':')?.trim_start();
+        rest = match key {
+            "descr" => {
+                // A list is a structured type: kept as text, so that the error can show it.
+                let (text, after) = quoted(value).or_else(|| {
+                    let end = value.find(']')? + 1;
+                    value.starts_with('[').then(|| value.split_at(end))
+                })?;
+                descr = Some(text.to_owned());
+                after
+            }
+            "fortran_order" => {
+                let after = value.strip_prefix("True").or_else(|| value.strip_prefix("False"))?;
+                order = Some(value.starts_with("True"));
+                after
+            }
+            "shape" => {
+                let (inside, after) = value.strip_prefix('(')?.split_once(')')?;
+                let numbers = inside.split(',').map(str::trim).filter(|n| !n.is_empty());
+                shape = Some(numbers.map(|n| n.parse().ok()).collect::<Option<Vec<usize>>>()?);
+                after
+            }
+            _ => return None,
+        }
+        .trim_start();
+        rest = rest.strip_prefix(',').or(rest.is_empty().then_some(rest))?.trim_start();
+    }
+    Some((descr?, order?, shape?))
+}
+
+/// Splits a leading Python string without escapes from what follows.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let quote = text.chars().next().filter(|&c| c == '\'' || c == '"')?;
+    text[1..].split_once(quote)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_what_numpy_writes() {
+        let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }          \n";
+        assert_eq!(dictionary(text), Some(("<f4".into(), false, vec![3, 4])));
+        assert_eq!(dictionary("{'descr': '|O', 'fortran_order': True, 'shape': (3,)}").unwrap().2, vec![3]);
+        assert_eq!(dictionary("{'descr': '<f4', 'fortran_order': False, 'shape': (-3, 4)}"), None);
+        assert_eq!(dictionary("{'descr': '<f4'"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(version in 0u8..5, body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut bytes = MAGIC.to_vec();
+            bytes.extend([version, 0]);
+            bytes.extend(&body);
+            let _ = Header::parse(Path::new("x.npy"), &bytes);
+        }
+
+        #[test]
+        fn never_panics_on_text(text in "[{}'a-z:(), 0-9<]{0,80}") {
+            let _ = dictionary(&text);
+        }
+    }
+}
