@@ -1,5 +1,7 @@
 """The errors emm1 raises: each says what is wrong, where, and what to do about it."""
 
+import builtins
+
 
 class Error(Exception):
     """Base of every error that emm1 raises; its text names the file, row or column it is about.
@@ -13,7 +15,7 @@ class Error(Exception):
     """
 
 
-class FileNotFoundError(Error, FileNotFoundError):  # noqa: A001 - the name users catch
+class FileNotFoundError(Error, builtins.FileNotFoundError):  # noqa: A001 - the name users catch
     """A file or folder that was named does not exist."""
 
 

@@ -1,0 +1,216 @@
+"""The embedding files a store knows by name: what their rows are, and where they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import get_args
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from emm1.build.sources import SCHEMAS, SPLITS, Split
+from emm1.embeddings import METRICS, Embeddings, Metric
+from emm1.errors import EmbeddingError, StoreError
+
+MODALITIES: dict[Split, tuple[str, ...]] = {
+    "100m": ("audio", "image", "points", "text", "video"),
+    "1m": ("audio", "image", "points", "text", "video"),
+    "eshot": ("audio", "points"),
+}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An embedding file and what its rows are.
+
+    Attributes:
+        name: what the store calls it.
+        dataset: ``100m``, ``1m`` or ``eshot``.
+        modality: of the items its rows are.
+        metric: the metric used by default.
+        path: the file.
+        ids_path: the file of ids; None where the row number is the id.
+    """
+
+    name: str
+    dataset: Split
+    modality: str
+    metric: Metric
+    path: Path
+    ids_path: Path | None
+
+    @property
+    def table(self) -> str:
+        """The table whose rows are the items."""
+        return f"{SCHEMAS[self.dataset]}.{self.modality}"
+
+    @property
+    def key(self) -> str:
+        """Its id column."""
+        return key_column(self.dataset, self.modality)
+
+
+def key_column(dataset: Split, modality: str) -> str:
+    """The id column of a split's table of a modality."""
+    if dataset == "eshot":
+        return {"audio": "eshot_audio_id", "points": "eshot_point_id"}[modality]
+    return f"encord_{modality}_id"
+
+
+def add(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    entry: Registered,
+    *,
+    replace: bool = False,
+) -> list[str]:
+    """Check an embedding file against the store, and register it.
+
+    Args:
+        connection: the store's, open for writing.
+        folder: the store's folder: paths under it are kept relative to it.
+        entry: the file and what it is.
+        replace: put it in place of one of the same name.
+
+    Returns:
+        What the user should know about it.
+
+    Raises:
+        EmbeddingError: the file or its ids do not fit the store.
+        StoreError: the name is taken, or the store is open for reading only.
+    """
+    _check_entry(entry)
+    taken = entry.name in names(connection)
+    if taken and not replace:
+        raise StoreError(f"the name {entry.name!r} is taken: remove it first, or replace it with --replace")
+    embeddings = Embeddings(entry.path, ids=entry.ids_path)
+    beside = entry.path.with_name(f"{entry.path.stem}.ids.npy")
+    ids_path = entry.ids_path or (beside if beside.is_file() else None)
+    notes, written = _check_ids(connection, folder, entry, embeddings, ids_path)
+    connection.begin()
+    try:
+        connection.execute("DELETE FROM embeddings WHERE name = ?", [entry.name])
+        connection.execute(
+            "INSERT INTO embeddings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                entry.name,
+                entry.dataset,
+                entry.modality,
+                entry.metric,
+                _stored(entry.path, folder),
+                _stored(written or ids_path, folder),
+                len(embeddings),
+                embeddings.dim,
+                str(embeddings.dtype),
+                entry.path.stat().st_size,
+                datetime.now(UTC).replace(tzinfo=None),
+                version("emm1"),
+            ],
+        )
+        connection.commit()
+    except duckdb.Error as error:
+        connection.rollback()
+        if "read-only" in str(error):
+            raise StoreError("the store is open for reading only: open it for writing to register embeddings") from None
+        raise
+    return notes
+
+
+def remove(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Forget a registered file; the file itself stays.
+
+    Raises:
+        EmbeddingError: no such name; lists the known ones.
+    """
+    if name not in names(connection):
+        raise _unknown(name, names(connection))
+    connection.execute("DELETE FROM embeddings WHERE name = ?", [name])
+
+
+def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The registered names, sorted."""
+    return [name for (name,) in connection.execute("SELECT name FROM embeddings ORDER BY name").fetchall()]
+
+
+def find(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Registered:
+    """What is registered under a name.
+
+    Raises:
+        EmbeddingError: no such name; lists the known ones.
+    """
+    row = connection.execute(
+        "SELECT dataset, modality, metric, path, ids_path FROM embeddings WHERE name = ?", [name]
+    ).fetchone()
+    if row is None:
+        raise _unknown(name, names(connection))
+    dataset, modality, metric, path, ids_path = row
+    return Registered(name, dataset, modality, metric, folder / path, folder / ids_path if ids_path else None)
+
+
+def _unknown(name: str, known: list[str]) -> EmbeddingError:
+    listing = f"registered are {', '.join(known)}" if known else "none is registered"
+    return EmbeddingError(f"no embeddings are called {name!r}: {listing} (add some with `emm1 embeddings add`)")
+
+
+def _check_entry(entry: Registered) -> None:
+    if entry.dataset not in SPLITS:
+        raise EmbeddingError(f"unknown dataset {entry.dataset!r}: {', '.join(SPLITS)}")
+    if entry.modality not in MODALITIES[entry.dataset]:
+        listing = ", ".join(MODALITIES[entry.dataset])
+        raise EmbeddingError(f"unknown modality {entry.modality!r}: {entry.dataset} has {listing}")
+    if entry.metric not in METRICS:
+        raise EmbeddingError(f"unknown metric {entry.metric!r}: {', '.join(get_args(Metric))}")
+    if not entry.name:
+        raise EmbeddingError("embeddings need a name that is not empty")
+
+
+def _check_ids(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    entry: Registered,
+    embeddings: Embeddings,
+    ids_path: Path | None,
+) -> tuple[list[str], Path | None]:
+    """Whether the rows are items of the store; for EShot in the order of the CSV, the file of ids written for it."""
+    items = item_ids(connection, entry)
+    if ids_path is None and entry.dataset == "eshot":
+        if len(items) != len(embeddings):
+            raise EmbeddingError(
+                f"{entry.path} has {len(embeddings):,} rows and no ids, but {entry.table} has {len(items):,}: "
+                "give one vector for each row of the info CSV, in its order, or name the ids with --ids"
+            )
+        if np.array_equal(items, np.arange(len(items))):
+            return [], None
+        written = folder / f"{entry.name}.eshot-{entry.modality}.ids.npy"
+        np.save(written, items)
+        return [f"wrote the ids of its rows to {written}"], written
+    known = np.isin(embeddings.ids, items)
+    if known.all() or not len(items):
+        note = f"{entry.table} is empty in this store, so the ids were not checked"
+        return ([] if len(items) else [note]), None
+    first = int(np.argmin(known))
+    missing = int(np.count_nonzero(~known))
+    if ids_path is None:
+        raise EmbeddingError(
+            f"{entry.path} has no ids, so row {first} would be the item {first}, which {entry.table} does not have "
+            f"({missing:,} such rows): name the file of ids with --ids"
+        )
+    return [f"{missing:,} of its {len(known):,} ids are not in {entry.table} (the first is {embeddings.ids[first]})"], None
+
+
+def item_ids(connection: duckdb.DuckDBPyConnection, entry: Registered) -> NDArray[np.int64]:
+    """The ids of all items of an entry's split and modality, in the order of the published file."""
+    column = connection.table(entry.table).order("rowid").select(entry.key).to_arrow_table().column(0)
+    return column.to_numpy().astype(np.int64)
+
+
+def _stored(path: Path | None, folder: Path) -> str | None:
+    """A path as the store keeps it: relative where the file lies under the store's folder, so both can move."""
+    if path is None:
+        return None
+    path = path.resolve()
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

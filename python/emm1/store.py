@@ -1,0 +1,429 @@
+"""A store open in Python: the published examples as methods, SQL, and exact search by name."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import duckdb
+import polars as pl
+from numpy.typing import ArrayLike
+from sqlglot import exp
+
+from emm1 import registry
+from emm1.build import build_store
+from emm1.build.sources import RANKS, SPLITS, Split
+from emm1.embeddings import Embeddings, Metric
+from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
+from emm1.eshot import EShotReport, Samples, evaluate
+from emm1.files import open_store
+
+PathLike = str | os.PathLike[str]
+FILE_MODALITIES = ("image", "audio", "video", "points")
+GROUP_COLUMNS = (*(f"encord_{m}_id" for m in ("text", "video", "audio", "image", "points")), "nn_index")
+
+
+class Store:
+    """An emm1 store: one DuckDB file, open.
+
+    `open` and `build` return it; it closes its connection when used as a context manager.
+
+    >>> import emm1
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample")
+    >>> with emm1.build(folder / "sample", folder / "emm1.duckdb") as store:
+    ...     store.sql("SELECT count(*) FROM e_mm1_100m.groups").fetchone()
+    (107296,)
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, root: str | None) -> None:
+        self.path = path
+        self._connection = connection
+        self._embeddings: dict[tuple[Path, Path | None, int], Embeddings] = {}
+        if root is not None:
+            connection.execute("SET VARIABLE emm1_root = ?", [root])
+
+    def __enter__(self) -> Self:
+        """The store itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    def close(self) -> None:
+        """Close the connection; the store can be opened again."""
+        self._connection.close()
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The DuckDB connection; one thread at a time may use it (see `cursor`)."""
+        return self._connection
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection for another thread, with the media root and audio folder set as they are now."""
+        cursor = self._connection.cursor()
+        for name in ("emm1_root", "emm1_audio_folder"):
+            (value,) = self._connection.execute("SELECT getvariable($name)", {"name": name}).fetchall()[0]
+            if value is not None:
+                statement = exp.Set(
+                    expressions=[exp.SetItem(this=exp.EQ(this=exp.to_identifier(name), expression=exp.Literal.string(value)), kind="VARIABLE")]
+                )
+                cursor.execute(statement.sql("duckdb"))
+        return cursor
+
+    def sql(self, query: str, *, params: Any = None) -> duckdb.DuckDBPyRelation:
+        """Run SQL; names that are no tables are looked for among the caller's variables, as `duckdb.sql` does.
+
+        >>> import polars as pl, emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["eshot"])
+        >>> wanted = pl.DataFrame({"category": ["bell"]})
+        >>> store.sql("SELECT DISTINCT category FROM eshot_categories JOIN wanted USING (category)").fetchall()
+        [('bell',)]
+        """
+        # DuckDB looks only at the frame that calls it, so the call is made in a frame with the caller's variables.
+        caller = sys._getframe(1)  # noqa: SLF001 - the documented way to see the caller
+        call = {"_emm1_sql": self._connection.sql, "_emm1_query": query, "_emm1_params": params}
+        result = eval("_emm1_sql(_emm1_query, params=_emm1_params)", caller.f_globals, {**caller.f_locals, **call})  # noqa: S307
+        return cast("duckdb.DuckDBPyRelation", result)
+
+    def groups(
+        self,
+        nn_index: int | Iterable[int] | None = None,
+        modalities: Sequence[str] = FILE_MODALITIES,
+    ) -> duckdb.DuckDBPyRelation:
+        """The groups of nearest neighbours with file paths and captions: the first published script.
+
+        Args:
+            nn_index: the rank, or ranks, from 1 (nearest) to 16; None for all.
+            modalities: whose paths to give, in this order.
+
+        Returns:
+            The published six columns, ``{modality}_file_path`` for each modality, and ``caption``.
+
+        Raises:
+            emm1.errors.StoreError: an unknown modality, or a rank that is not from 1 to 16.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> store.groups(nn_index=1, modalities=["image"]).columns[-2:]
+        ['image_file_path', 'caption']
+        """
+        _check_modalities(modalities)
+        query = exp.select(*(exp.column(name, table="g") for name in GROUP_COLUMNS))
+        query = query.from_(exp.table_("groups", db="e_mm1_100m", alias="g"))
+        for modality in modalities:
+            # Paths are made from the info rows, before the join: there are fewer of them than groups.
+            key = exp.column(f"encord_{modality}_id")
+            path = exp.func("media_path", exp.column("save_folder"), exp.Literal.string(modality), exp.column("file_name"))
+            files = exp.select(key, path.as_("file_path")).from_(exp.table_(modality, db="e_mm1_100m"))
+            query = query.select(exp.column("file_path", table=modality).as_(f"{modality}_file_path"))
+            on = exp.column(key.name, table=modality).eq(exp.column(key.name, table="g"))
+            query = query.join(files.subquery(modality), on=on, join_type="left")
+        query = query.select(exp.column("caption", table="t"))
+        on = exp.column("encord_text_id", table="t").eq(exp.column("encord_text_id", table="g"))
+        query = query.join(exp.table_("text", db="e_mm1_100m", alias="t"), on=on, join_type="left")
+        ranks = _ranks(nn_index)
+        if ranks is not None:
+            query = query.where(exp.column("nn_index", table="g").isin(*ranks) if ranks else exp.false())
+        return self._connection.sql(query.sql("duckdb"))
+
+    def triplets(self, modalities: Sequence[str] = FILE_MODALITIES) -> duckdb.DuckDBPyRelation:
+        """The rated triplets between modalities, in either direction: the second published script.
+
+        Returns:
+            The published six columns, ``paired_modality_file_path``, ``annotated_modality_file_path``, ``caption``;
+            duplicates stay. No rows where no pair of these modalities was rated.
+
+        Raises:
+            emm1.errors.StoreError: an unknown modality.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m"])
+        >>> store.triplets(modalities=["audio", "video"]).fetchall()
+        []
+        """
+        _check_modalities(modalities)
+        return self._connection.sql("FROM triplets_between($modalities)", params={"modalities": list(modalities)})
+
+    def add_embeddings(
+        self,
+        name: str,
+        file: PathLike,
+        *,
+        dataset: Split,
+        modality: str,
+        ids: PathLike | None = None,
+        metric: Metric = "cosine",
+        replace: bool = False,
+    ) -> None:
+        """Register an embedding file under a name, after checking it against the store.
+
+        Args:
+            name: what to call it.
+            file: a ``.npy`` file, rows × dims.
+            dataset: the split whose items its rows are: ``100m``, ``1m`` or ``eshot``.
+            modality: the modality of the items.
+            ids: file of the ids of its rows; by default ``NAME.ids.npy`` beside it, or else the row numbers (for
+                EShot: the order of the info CSV).
+            metric: metric to search by unless another is asked for.
+            replace: take the place of what has this name already.
+
+        Raises:
+            emm1.errors.EmbeddingError: the file or its ids do not fit the store.
+            emm1.errors.StoreError: the name is taken, or the store is read-only.
+        """
+        entry = registry.Registered(
+            name, dataset, modality, metric, Path(file).absolute(), Path(ids).absolute() if ids else None
+        )
+        for note in registry.add(self._connection, self.path.parent, entry, replace=replace):
+            warnings.warn(f"{name}: {note}", stacklevel=2)
+
+    def embeddings(self, name: str) -> Embeddings:
+        """The registered embeddings of a name.
+
+        Raises:
+            emm1.errors.EmbeddingError: no such name; lists the known ones.
+        """
+        return self._open(registry.find(self._connection, self.path.parent, name))
+
+    def _open(self, entry: registry.Registered) -> Embeddings:
+        if not entry.path.exists():
+            raise FileNotFoundError(f"{entry.path}, the file of {entry.name!r}, is not there any more")
+        key = (entry.path, entry.ids_path, entry.path.stat().st_mtime_ns)
+        if key not in self._embeddings:
+            self._embeddings[key] = Embeddings(entry.path, ids=entry.ids_path)
+        return self._embeddings[key]
+
+    def nearest(
+        self,
+        name: str,
+        query: ArrayLike,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        metric: Metric | None = None,
+    ) -> duckdb.DuckDBPyRelation:
+        """The k nearest items of registered embeddings, exactly.
+
+        Args:
+            name: of the embeddings.
+            query: a vector, (dim,).
+            k: how many.
+            where: look only among the items whose info row fulfils this SQL condition.
+            metric: by default the one it was registered with.
+
+        Returns:
+            rank (from 1), id, score; best first.
+
+        Raises:
+            emm1.errors.EmbeddingError: an unknown name, a query that does not fit, k < 1.
+            emm1.errors.StoreError: the condition is not SQL.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> store.add_embeddings("text", folder / "sample/embeddings/text.npy", dataset="100m", modality="text")
+        >>> query = store.embeddings("text").vectors([0])[0]
+        >>> store.nearest("text", query, k=1).fetchall()
+        [(1, 0, 1.0)]
+        """
+        entry = registry.find(self._connection, self.path.parent, name)
+        among = None
+        if where is not None:
+            try:
+                items = self._connection.table(entry.table).filter(where).select(entry.key)
+                among = items.to_arrow_table().column(0).to_numpy()
+            except duckdb.Error as error:
+                raise StoreError(f"--where {where!r} does not fit {entry.table}: {str(error).splitlines()[0]}") from None
+        hits = self._open(entry).search(query, k, metric or entry.metric, among)
+        if hits.ids.ndim != 1:
+            raise EmbeddingError(f"nearest takes one query, (dim,), not several: shape {hits.ids.shape}")
+        found = pl.DataFrame({"id": hits.ids, "score": hits.scores}).with_row_index("rank", offset=1)
+        return self._connection.from_arrow(found.cast({"rank": pl.Int64}).to_arrow()).order("rank")
+
+    def eshot(self, audio: PathLike, points: PathLike) -> EShotReport:
+        """The EShot zero-shot evaluation: the third published script.
+
+        Args:
+            audio: registered name, or ``.npy`` file, of the audio embeddings. Without ids, row i is the i-th row of
+                ``eshot_audio_info.csv``.
+            points: likewise for the point clouds.
+
+        Raises:
+            emm1.errors.Error: a file that does not fit, an unknown name, or a store without EShot.
+        """
+        return evaluate(self._samples("audio", audio), self._samples("points", points))
+
+    def _samples(self, modality: str, source: PathLike) -> Samples:
+        categories: dict[str, list[int]] = {}
+        rows = self._connection.execute(
+            "SELECT category, eshot_id FROM eshot.categories WHERE modality = ? ORDER BY rowid", [modality]
+        ).fetchall()
+        for category, eshot_id in rows:
+            categories.setdefault(category, []).append(eshot_id)
+        if not categories:
+            raise StoreError(f"{self.path} holds no EShot {modality} samples: build it with the eshot folder")
+        embeddings, ids = self._eshot_file(modality, source)
+        return Samples(ids, embeddings.vectors(embeddings.ids), categories)
+
+    def _eshot_file(self, modality: str, source: PathLike) -> tuple[Embeddings, Any]:
+        if not _is_file(source):
+            entry = registry.find(self._connection, self.path.parent, str(source))
+            if (entry.dataset, entry.modality) != ("eshot", modality):
+                raise EmbeddingError(
+                    f"{entry.name!r} is {entry.dataset} {entry.modality}, expected embeddings of eshot {modality}"
+                )
+            embeddings = self._open(entry)
+            return embeddings, embeddings.ids
+        path = Path(source)
+        embeddings = Embeddings(path)
+        if path.with_name(f"{path.stem}.ids.npy").is_file():
+            return embeddings, embeddings.ids
+        entry = registry.Registered(path.name, "eshot", modality, "cosine", path, None)
+        ids = registry.item_ids(self._connection, entry)
+        if len(ids) != len(embeddings):
+            raise EmbeddingError(
+                f"{path} has {len(embeddings):,} rows and no ids, but {entry.table} has {len(ids):,}: give one vector "
+                f"for each row of the info CSV, in its order, or put the ids in {path.stem}.ids.npy beside it"
+            )
+        return embeddings, ids
+
+
+def _is_file(source: PathLike) -> bool:
+    """A path has a separator or a known suffix; anything else is a registered name."""
+    text = os.fspath(source)
+    return not isinstance(source, str) or os.sep in text or Path(text).suffix in (".npy", ".safetensors", ".fvecs")
+
+
+def _check_modalities(modalities: Sequence[str]) -> None:
+    if isinstance(modalities, str):
+        raise StoreError(f"modalities is a list, such as [{modalities!r}]")
+    for modality in modalities:
+        if modality not in FILE_MODALITIES:
+            raise StoreError(f"unknown modality {modality!r}: files have {', '.join(FILE_MODALITIES)}")
+        if list(modalities).count(modality) > 1:
+            raise StoreError(f"modalities names {modality!r} twice")
+
+
+def _ranks(nn_index: int | Iterable[int] | None) -> list[int] | None:
+    if nn_index is None:
+        return None
+    ranks = [nn_index] if isinstance(nn_index, int) else list(nn_index)
+    for rank in ranks:
+        if isinstance(rank, bool) or not isinstance(rank, int) or rank not in RANKS:
+            raise StoreError(f"nn_index {rank!r} is not a rank: 1 (nearest) to 16")
+    return ranks
+
+
+def open(path: PathLike, read_only: bool = False, root: PathLike | None = None) -> Store:  # noqa: A001
+    """Open a store.
+
+    Args:
+        path: the DuckDB file.
+        read_only: for reading only; other processes may then read it at the same time.
+        root: folder of the media, for file paths; by default ``$ROOT_DATA_PATH``, or else the one given at build.
+
+    Raises:
+        emm1.errors.FileNotFoundError: there is no such file.
+        emm1.errors.StoreError: it is not a store, or open elsewhere with other settings.
+
+    >>> import emm1
+    >>> emm1.open("missing.duckdb")
+    Traceback (most recent call last):
+    emm1.errors.FileNotFoundError: missing.duckdb does not exist: build it with `emm1 build ROOT missing.duckdb`
+    """
+    file = Path(path)
+    media = os.fspath(root) if root is not None else os.environ.get("ROOT_DATA_PATH")
+    absolute = os.path.abspath(media).rstrip(os.sep) if media else None
+    return Store(open_store(file, read_only=read_only), file.resolve(), absolute)
+
+
+def build(
+    root: PathLike,
+    store: PathLike,
+    *,
+    ranks: Iterable[int] | None = None,
+    splits: Iterable[Split] | None = None,
+    media_root: PathLike | None = None,
+    memory_limit: str = "2GB",
+    threads: int | None = None,
+    force: bool = False,
+    switch_triplet_columns: bool = False,
+) -> Store:
+    """Build a store from the published files, and open it.
+
+    It is built beside its place and renamed when complete: a failed build leaves what was there before.
+
+    Args:
+        root: the clone of the dataset, its ``datasets`` folder, or a copy of that.
+        store: the DuckDB file to write.
+        ranks: ranks of the groups to read, from 1 to 16; None for those that are there.
+        splits: ``100m``, ``1m``, ``eshot``; None for those that are there.
+        media_root: folder of the media, for file paths; ``root`` by default.
+        memory_limit: what DuckDB may use.
+        threads: threads DuckDB may use; all cores by default.
+        force: replace an existing store; its registered embeddings are kept.
+        switch_triplet_columns: read a ``triplets.csv`` of 2025-10-07 as the one of 2025-10-16.
+
+    Raises:
+        emm1.errors.SourceError: a published file is not what it should be; names file, row and column.
+        emm1.errors.FileNotFoundError: a folder, or a split or rank that was named, is not there.
+        emm1.errors.StoreError: the store cannot be written or replaced.
+
+    >>> import emm1
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample", embeddings=0)
+    >>> emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1], splits=["100m"]).groups().shape
+    (6706, 11)
+    """
+    report = build_store(
+        Path(root),
+        Path(store),
+        ranks=None if ranks is None else check_ranks(ranks),
+        splits=None if splits is None else check_splits(splits),
+        media_root=None if media_root is None else Path(media_root),
+        memory_limit=memory_limit,
+        threads=threads,
+        force=force,
+        switch_triplet_columns=switch_triplet_columns,
+    )
+    for warning in report.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return open(store)
+
+
+def check_ranks(ranks: Iterable[int]) -> list[int]:
+    """The ranks in order, each once; an error where one is not from 1 to 16 or there is none."""
+    listed = sorted(set(_ranks(ranks) or []))
+    if not listed:
+        raise StoreError("no ranks were named: 1 to 16")
+    return listed
+
+
+def check_splits(splits: Iterable[Split]) -> list[Split]:
+    """The splits in order, each once; an error where one is unknown or there is none."""
+    named = list(splits)
+    for split in named:
+        if split not in SPLITS:
+            raise StoreError(f"unknown split {split!r}: {', '.join(SPLITS)}")
+    if not named:
+        raise StoreError(f"no splits were named: {', '.join(SPLITS)}")
+    return [split for split in SPLITS if split in named]
