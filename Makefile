@@ -31,7 +31,24 @@ help:
 	@touch $@
 
 demo: .venv/built
-	$(BIN)/python -m demo
+	rm -rf demo
+	$(BIN)/emm1 sample demo/sample
+	$(BIN)/emm1 build demo/sample demo/emm1.duckdb
+	$(BIN)/emm1 embeddings add demo/emm1.duckdb text demo/sample/embeddings/text.npy --dataset 100m --modality text
+	$(BIN)/emm1 embeddings add demo/emm1.duckdb image demo/sample/embeddings/image.npy --dataset 100m --modality image
+	$(BIN)/emm1 info demo/emm1.duckdb
+	$(BIN)/emm1 sql demo/emm1.duckdb 'FROM "groups" WHERE nn_index = 1 LIMIT 1' --format json
+	$(BIN)/emm1 sql demo/emm1.duckdb "FROM triplets_between(['points', 'audio']) LIMIT 1" --format json
+	$(BIN)/emm1 sql demo/emm1.duckdb "FROM eshot_categories LIMIT 1" --format json
+	$(BIN)/emm1 search demo/emm1.duckdb text --id 0 -k 5
+	$(BIN)/emm1 eshot demo/emm1.duckdb --audio demo/sample/embeddings/eshot_audio.npy \
+		--points demo/sample/embeddings/eshot_points.npy --output demo/eshot
+	@echo
+	@echo "The demo is in ./demo. Try next:"
+	@echo "  $(BIN)/emm1 search demo/emm1.duckdb image --id 7 -k 5"
+	@echo "  $(BIN)/emm1 sql demo/emm1.duckdb \"SELECT source_dataset, count(*) FROM assets GROUP BY ALL ORDER BY ALL\""
+	@echo "  $(BIN)/python -c \"import emm1; print(emm1.open('demo/emm1.duckdb').groups(nn_index=1))\""
+	@echo "  open demo/eshot/report.html in a browser"
 
 test: .venv/built
 	cargo fmt --all --check

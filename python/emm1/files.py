@@ -84,10 +84,10 @@ def _is_database(path: Path) -> bool:
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """The schema version of the store that a connection has open; None where it is no store."""
     try:
-        row = connection.execute("SELECT schema_version FROM emm1_store").fetchone()
+        rows = connection.execute("SELECT schema_version FROM emm1_store").fetchall()
     except duckdb.Error:
         return None
-    return int(row[0]) if row else None
+    return int(rows[0][0]) if rows else None
 
 
 def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:

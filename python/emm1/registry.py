@@ -142,12 +142,12 @@ def find(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Regi
     Raises:
         EmbeddingError: no such name; lists the known ones.
     """
-    row = connection.execute(
+    rows = connection.execute(
         "SELECT dataset, modality, metric, path, ids_path FROM embeddings WHERE name = ?", [name]
-    ).fetchone()
-    if row is None:
+    ).fetchall()
+    if not rows:
         raise _unknown(name, names(connection))
-    dataset, modality, metric, path, ids_path = row
+    dataset, modality, metric, path, ids_path = rows[0]
     return Registered(name, dataset, modality, metric, folder / path, folder / ids_path if ids_path else None)
 
 

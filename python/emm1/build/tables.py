@@ -84,10 +84,10 @@ class Loader:
         try:
             inserted = self.connection.execute(
                 insert.sql("duckdb"), {"path": str(source.path), "columns": types}
-            ).fetchone()
+            ).fetchall()
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException) as error:
             raise SourceError(self.explain(source) or f"{source.path}: {str(error).splitlines()[0]}") from None
-        return int(inserted[0]) if inserted else 0
+        return int(inserted[0][0])
 
     def explain(self, source: Source) -> str | None:
         """What is wrong in a file, in words for people; None where nothing is found."""

@@ -1,0 +1,5 @@
+"""``python -m emm1`` is ``emm1``."""
+
+from emm1.cli import main
+
+main()

@@ -1,0 +1,43 @@
+"""The command line: ``emm1``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import typer
+
+from emm1.cli import data, embeddings, query
+from emm1.errors import Error
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    help="E-MM1 as one DuckDB file, with exact top-k similarity.",
+)
+app.command()(data.sample)
+app.command()(data.build)
+app.command()(data.info)
+app.command()(data.check)
+app.command()(query.sql)
+app.add_typer(embeddings.app, name="embeddings")
+app.command()(query.search)
+app.command()(query.eshot)
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 the data or the request is wrong, 2 usage, 130 Ctrl-C."""
+    try:
+        app()
+        sys.stdout.flush()
+    except Error as error:
+        print(f"emm1: {error}", file=sys.stderr)  # noqa: T201 - the one message
+        sys.exit(1)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

@@ -1,0 +1,169 @@
+"""The commands that make and examine stores: sample, build, info, check."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from emm1.build import BuildReport, build_store
+from emm1.build.integrity import Orphans
+from emm1.build.run import Progress as OnProgress
+from emm1.build.sources import Split
+from emm1.check import check_store
+from emm1.cli import show
+from emm1.sample import write_sample
+from emm1.store import check_ranks, check_splits
+from emm1.store import open as open_store
+
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The DuckDB file.")]
+
+
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    scale: Annotated[float, typer.Option(help="Share of the published size; time grows with its square.")] = 0.001,
+    embeddings: Annotated[int, typer.Option(metavar="DIM", help="Dimensions of the embeddings; 0 for none.")] = 64,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
+) -> None:
+    """Write a small dataset of the published shape, with embeddings whose neighbours are known.
+
+    Example: `emm1 sample demo/sample --embeddings 64`
+    """
+    write_sample(folder, scale=scale, embeddings=embeddings, seed=seed)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    total = sum(path.stat().st_size for path in files)
+    show.console().print(f"{folder}: {len(files)} files, {show.size(total)}. Next: emm1 build {folder} emm1.duckdb")
+
+
+def build(  # noqa: PLR0913, PLR0917 - one a flag
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="The dataset's clone, its datasets folder, or a copy.")],
+    store: StorePath,
+    ranks: Annotated[str | None, typer.Option(help="Ranks of the groups, e.g. 1-16 or 1,2,5. [default: all there]")] = None,
+    splits: Annotated[str | None, typer.Option(help="Of 100m,1m,eshot. [default: all there]")] = None,
+    media_root: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the media. [default: ROOT]")] = None,
+    memory_limit: Annotated[str, typer.Option(help="What DuckDB may use.")] = "2GB",
+    threads: Annotated[int | None, typer.Option(min=1, help="[default: all cores]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing store; registered embeddings stay.")] = False,
+    switch_triplet_columns: Annotated[
+        bool, typer.Option("--switch-triplet-columns", help="Read a triplets.csv of 2025-10-07 as the corrected one.")
+    ] = False,
+) -> None:
+    """Build a store from the published CSV and JSON files.
+
+    Example: `emm1 build E-MM1/datasets emm1.duckdb --ranks 1-4`
+    """
+    wanted_ranks = None if ranks is None else check_ranks(_numbers(ranks))
+    wanted_splits = None if splits is None else check_splits([cast("Split", s.strip()) for s in splits.split(",")])
+    with _progress() as progress:
+        report = build_store(
+            root,
+            store,
+            ranks=wanted_ranks,
+            splits=wanted_splits,
+            media_root=media_root,
+            memory_limit=memory_limit,
+            threads=threads,
+            force=force,
+            switch_triplet_columns=switch_triplet_columns,
+            progress=progress,
+        )
+    _show_report(report)
+
+
+def _numbers(text: str) -> list[int]:
+    """The numbers of ``1-4,7``."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        low, dash, high = part.strip().partition("-")
+        if not low.isdecimal() or (dash and not high.isdecimal()) or len(part) > 9:  # noqa: PLR2004
+            raise typer.BadParameter(f"{text!r} is not a list of ranks such as 1-4,7", param_hint="--ranks")
+        numbers += range(int(low), min(int(high or low), 99) + 1)
+    return numbers
+
+
+@contextmanager
+def _progress() -> Iterator[OnProgress | None]:
+    """A progress bar on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading")
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=max(total, 1))
+
+
+def _show_report(report: BuildReport) -> None:
+    show.table("", ["table", "rows"], [(name, rows) for name, rows in report.rows.items()])
+    for text in [*report.notes, *(_orphan_text(result) for result in report.orphans if result.missing)]:
+        show.console().print(f"note: {text}")
+    if report.missing:
+        show.console().print(f"not there: {', '.join(report.missing)}")
+    show.console().print(f"{report.path}: {show.size(report.bytes)} in {report.seconds:.1f} s")
+    for warning in report.warnings:
+        show.warn(f"warning: {warning}")
+
+
+def _orphan_text(result: Orphans) -> str:
+    return f"{result.missing:,} of {result.checked:,} ids in {result.reference} have no row in {result.reference.target}"
+
+
+def info(store: StorePath) -> None:
+    """Show what is in a store: rows per table, source files, embeddings, size.
+
+    Example: `emm1 info emm1.duckdb`
+    """
+    with open_store(store, read_only=True) as opened:
+        connection = opened.connection
+        version, built_at, media_root = connection.execute(
+            "SELECT emm1_version, strftime(built_at, '%Y-%m-%d %H:%M UTC'), media_root() FROM emm1_store"
+        ).fetchall()[0]
+        tables = connection.execute(
+            "SELECT schema_name || '.' || table_name, estimated_size FROM duckdb_tables() "
+            "WHERE schema_name <> 'main' ORDER BY ALL"
+        ).fetchall()
+        sources = connection.execute(
+            "SELECT source, rows, bytes, published, sha256[:12], note FROM provenance ORDER BY source"
+        ).fetchall()
+        show.console().print(f"{store}: {show.size(store.stat().st_size)}, built {built_at} by emm1 {version}")
+        show.console().print(f"media root: {media_root}\n")
+        show.table("", ["table", "rows"], [(name, connection.table(name).shape[0]) for name, _ in tables])
+        show.console().print()
+        show.table("", ["source", "rows", "bytes", "published", "sha256", "note"], sources)
+        show.console().print()
+        rows = connection.execute("SELECT name, dataset, modality, rows, dims, dtype, metric, path FROM embeddings").fetchall()
+        show.table("", ["embeddings", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"], rows)
+
+
+def check(
+    store: StorePath,
+    media_root: Annotated[Path | None, typer.Option(metavar="DIR", help="Also look for the media files here.")] = None,
+) -> None:
+    """Check a store: ids, source files and, with a media root, the media files. Exits 1 where ids are missing.
+
+    Example: `emm1 check emm1.duckdb --media-root /data/e-mm1`
+    """
+    if media_root is not None and not media_root.is_dir():
+        raise typer.BadParameter(f"{media_root} is not a folder", param_hint="--media-root")
+    with open_store(store, read_only=True) as opened:
+        report = check_store(opened.connection, media_root)
+    show.table("", ["column", "ids", "missing"], [(str(o.reference), o.checked, o.missing) for o in report.orphans])
+    known = sum(published == "current" for _, published, _ in report.provenance)
+    show.console().print(f"\n{known} of {len(report.provenance)} source files are the published ones")
+    for source, published, note in report.provenance:
+        if published != "current":
+            show.console().print(f"  {source}: {published} version{f' ({note})' if note else ''}")
+    if report.media is not None:
+        show.console().print()
+        show.table("", report.media.columns, report.media.iter_rows())
+        for line in report.advice:
+            show.console().print(f"note: {line}")
+    if not report.whole:
+        show.warn("ids are missing: see the table above; rows that name them have no path or caption")
+        raise typer.Exit(1)

@@ -1,0 +1,153 @@
+"""The commands that ask: sql, search, eshot."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import nullcontext, redirect_stdout
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, cast
+
+import duckdb
+import typer
+from sqlglot import exp
+
+from emm1 import registry
+from emm1.cli import show
+from emm1.cli.data import StorePath
+from emm1.embeddings import METRICS, Metric, read_query
+from emm1.errors import StoreError
+from emm1.store import Store
+from emm1.store import open as open_store
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    jsonl = "jsonl"
+    parquet = "parquet"
+
+
+def sql(
+    store: StorePath,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One or more statements; the last one's rows are shown.")],
+    format: Annotated[Format, typer.Option(help="How to write the rows.")] = Format.table,  # noqa: A002 - the flag
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to; needed for parquet.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Let statements change the store.")] = False,
+) -> None:
+    """Run SQL on a store, for reading only unless --write.
+
+    Example: `emm1 sql emm1.duckdb "SELECT nn_index, count(*) FROM e_mm1_100m.groups GROUP BY ALL ORDER BY ALL"`
+    """
+    if format is Format.parquet and output is None:
+        raise typer.BadParameter("parquet is written to a file: name it", param_hint="--output")
+    with open_store(store, read_only=not write) as opened:
+        connection = opened.connection
+        try:
+            result = None
+            for statement in connection.extract_statements(query):
+                result = connection.sql(statement)
+            if result is not None:
+                _write(connection, result, format, output)
+        except duckdb.Error as error:
+            raise StoreError(_explain(str(error))) from None
+
+
+def _explain(message: str) -> str:
+    if "read-only mode" in message:
+        return "the store is open for reading only, and this statement would change it: add --write if that is meant"
+    return message.rstrip()
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, form: Format, output: Path | None
+) -> None:
+    if form is Format.table:
+        # DuckDB draws the table; only a terminal has a width to fit and a height worth saving.
+        screen = sys.stdout.isatty() and output is None
+        size = shutil.get_terminal_size().columns if screen else 100_000
+        with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as out, redirect_stdout(out):
+            rows.show(max_width=size, max_rows=40 if screen else 10_000, max_col_width=size)
+        return
+    options = {
+        Format.csv: "FORMAT csv, HEADER true",
+        Format.json: "FORMAT json, ARRAY true",
+        Format.jsonl: "FORMAT json",
+        Format.parquet: "FORMAT parquet",
+    }[form]
+    with TemporaryDirectory() as folder:
+        # Not to /dev/stdout: opening it again would cut a file that the shell appends to.
+        path = output or Path(folder) / "rows"
+        target = exp.Literal.string(str(path)).sql("duckdb")
+        connection.execute(f"COPY (FROM rows) TO {target} ({options})")
+        if output is None:
+            with path.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+
+
+def search(  # noqa: PLR0913, PLR0917 - one a flag
+    store: StorePath,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the embeddings.")],
+    id: Annotated[int | None, typer.Option("--id", help="Search by the vector of this item.")] = None,  # noqa: A002
+    vector: Annotated[Path | None, typer.Option(metavar="FILE", help="Search by the vector in this .npy file.")] = None,
+    k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
+    metric: Annotated[str | None, typer.Option(help="cosine, dot or l2. [default: as registered]")] = None,
+    where: Annotated[str | None, typer.Option(metavar="SQL", help="Only items whose info row fulfils this.")] = None,
+    exclude_self: Annotated[bool, typer.Option("--exclude-self", help="Leave out the item of --id.")] = False,
+) -> None:
+    """Show the nearest items, with captions or file paths; an id finds itself first unless excluded.
+
+    Example: `emm1 search emm1.duckdb image --id 7 -k 5 --where "source_dataset = 'COCO'"`
+    """
+    if (id is None) == (vector is None):
+        raise typer.BadParameter("give one of --id and --vector")
+    if metric is not None and metric not in METRICS:
+        raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
+    with open_store(store, read_only=True) as opened:
+        entry = registry.find(opened.connection, opened.path.parent, name)
+        query = read_query(vector) if vector else opened.embeddings(name).vectors([id])[0]
+        extra = exclude_self and id is not None and k >= 1
+        chosen = cast("Metric | None", metric)
+        found = opened.nearest(name, query, k + extra, where=where, metric=chosen).fetchall()
+        hits = [(item, score) for _, item, score in found if not (extra and item == id)][: k if extra else None]
+        labels = _labels(opened, entry, [item for item, _ in hits])
+    what = "caption" if entry.modality == "text" else "file_path"
+    show.table("", ["rank", "id", "score", what], [(i, n, s, labels.get(n)) for i, (n, s) in enumerate(hits, 1)])
+
+
+def _labels(store: Store, entry: registry.Registered, ids: list[int]) -> dict[int, str]:
+    """The caption or file path of each item."""
+    if entry.modality == "text":
+        texts = store.connection.table(entry.table).filter(duckdb.ColumnExpression(entry.key).isin(*ids or [None]))
+        rows = texts.select(entry.key, "caption").fetchall()
+    else:
+        query = """
+            SELECT id, file_path FROM assets
+            WHERE dataset = $dataset AND modality = $modality AND id IN (SELECT unnest($ids::BIGINT[]))
+        """
+        parameters = {"dataset": entry.dataset, "modality": entry.modality, "ids": ids}
+        rows = store.connection.execute(query, parameters).fetchall()
+    return dict(rows)
+
+
+def eshot(
+    store: StorePath,
+    audio: Annotated[str, typer.Option(metavar="NAME|FILE", help="Audio embeddings: a registered name, or a .npy file.")],
+    points: Annotated[str, typer.Option(metavar="NAME|FILE", help="Point cloud embeddings, likewise.")],
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the report as HTML, CSV and JSON.")] = None,
+) -> None:
+    """Run the EShot zero-shot evaluation, as published.
+
+    Example: `emm1 eshot emm1.duckdb --audio eshot_audio.npy --points eshot_points.npy --output report`
+    """
+    with open_store(store, read_only=True) as opened:
+        report = opened.eshot(audio, points)
+    print(report)  # noqa: T201 - the published text
+    if output is not None:
+        report.save(output)
+        show.warn(f"wrote {output / 'report.html'}")
