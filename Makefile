@@ -1,6 +1,6 @@
 # make demo   a sample dataset, its store, a search and the EShot report, in ./demo
 # make test   everything: Rust and Python tests, linters, type checker
-# make bench  emm1 and its rivals side by side (see benchmarks/README.md)
+# make bench  the build and the first example beside their rivals: make bench TREE=folder-with-the-published-files
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make clean  remove what the others made
@@ -60,7 +60,7 @@ test: .venv/built
 	$(BIN)/pytest
 
 bench: .venv/built
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/store.py $(TREE) $(or $(WORK),/tmp/emm1-bench)
 
 fmt: .venv/packages
 	cargo fmt --all

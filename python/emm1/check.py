@@ -89,7 +89,8 @@ def _list_folder(root: Path, folder: str, modality: str) -> pl.DataFrame:
             inside = Path(parent).relative_to(base).as_posix()
             found |= {name if inside == "." else f"{inside}/{name}": place for name in names}
     return pl.DataFrame(
-        {"file_name": list(found), "place": list(found.values())}, schema={"file_name": pl.String, "place": pl.String}
+        {"file_name": list(found), "place": list(found.values())},
+        schema={"file_name": pl.String, "place": pl.String},
     ).select(pl.lit(folder).alias("save_folder"), pl.lit(modality).alias("modality"), "file_name", "place")
 
 
@@ -100,7 +101,9 @@ def _advice(root: Path, folders: list[str], media: pl.DataFrame) -> list[str]:
     if count.get(("audio", "in video/"), 0) > count.get(("audio", "found"), 0):
         advice.append("audio lies in video/: SET VARIABLE emm1_audio_folder = 'video'")
     if count.get(("points", "in point-clouds/"), 0):
-        advice.append(f"points lie in point-clouds/: rename the folder, e.g. mv {root}/eshot/point-clouds {root}/eshot/points")
+        advice.append(
+            f"points lie in point-clouds/: rename the folder, e.g. mv {root}/eshot/point-clouds {root}/eshot/points"
+        )
     if not any(reason == "found" for _, reason in count):
         for base in (root / "datasets", root.parent):
             if any((base / folder).is_dir() for folder in folders):

@@ -126,13 +126,11 @@ class EShotReport:
         """
         columns = {f"top{k}_correct": pl.col(f"top{k}").sum().cast(pl.Int64) for k in TOP}
         accuracies = {f"top{k}_accuracy": pl.col(f"top{k}").mean() for k in TOP}
-        names = pl.DataFrame({"category": self.classes}, schema={"category": pl.String}).with_row_index(
-            "class_index"
-        )
+        names = pl.DataFrame({"category": self.classes}, schema={"category": pl.String}).with_row_index("class_index")
         samples = pl.concat(
-            pl.DataFrame(
-                {"class_index": outcome.truth} | {f"top{k}": outcome.correct(k) for k in TOP}
-            ).with_columns(direction=pl.lit(direction))
+            pl.DataFrame({"class_index": outcome.truth} | {f"top{k}": outcome.correct(k) for k in TOP}).with_columns(
+                direction=pl.lit(direction)
+            )
             for direction, outcome in self._outcomes.items()
         )
         return (

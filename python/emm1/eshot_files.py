@@ -87,9 +87,7 @@ def _accuracy_chart(report: EShotReport, direction: Direction) -> alt.LayerChart
         tooltip=["category:N", "samples:Q", "top1_correct:Q", "top5_correct:Q"],
     )
     scale = alt.Scale(domain=[0, 1])
-    bars = base.mark_bar().encode(
-        x=alt.X("top1_accuracy:Q", scale=scale, title="accuracy: bar top-1, tick top-5")
-    )
+    bars = base.mark_bar().encode(x=alt.X("top1_accuracy:Q", scale=scale, title="accuracy: bar top-1, tick top-5"))
     ticks = base.mark_tick(color="black", thickness=2).encode(x=alt.X("top5_accuracy:Q", scale=scale))
     return alt.layer(bars, ticks, title=TITLES[direction], width=360, height={"step": ROW_HEIGHT})
 
@@ -113,8 +111,6 @@ def _confusion_chart(report: EShotReport, direction: Direction) -> alt.Chart:
             color=alt.Color("samples:Q", scale=alt.Scale(scheme="blues")),
             tooltip=["category:N", "predicted:N", "samples:Q"],
         )
-        .properties(
-            title=f"{TITLES[direction]}: confusion", width={"step": ROW_HEIGHT}, height={"step": ROW_HEIGHT}
-        )
+        .properties(title=f"{TITLES[direction]}: confusion", width={"step": ROW_HEIGHT}, height={"step": ROW_HEIGHT})
     )
     return chart

@@ -199,7 +199,9 @@ def _check_ids(
             f"{entry.path} has no ids, so row {first} would be the item {first}, which {entry.table} does not have "
             f"({missing:,} such rows): name the file of ids with --ids"
         )
-    return [f"{missing:,} of its {len(known):,} ids are not in {entry.table} (the first is {embeddings.ids[first]})"], None
+    return [
+        f"{missing:,} of its {len(known):,} ids are not in {entry.table} (the first is {embeddings.ids[first]})"
+    ], None
 
 
 def item_ids(connection: duckdb.DuckDBPyConnection, entry: Registered) -> NDArray[np.int64]:

@@ -107,13 +107,9 @@ def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 
 
 def _check(folder: Path, scale: float, embeddings: int, seed: int) -> None:
     if not 0 < scale <= 1:
-        raise errors.SourceError(
-            f"scale is {scale}: give a number above 0 and up to 1 (0.001 is the default)"
-        )
+        raise errors.SourceError(f"scale is {scale}: give a number above 0 and up to 1 (0.001 is the default)")
     if embeddings < 0:
-        raise errors.EmbeddingError(
-            f"embeddings is {embeddings}: give the dimensions of a vector, or 0 for none"
-        )
+        raise errors.EmbeddingError(f"embeddings is {embeddings}: give the dimensions of a vector, or 0 for none")
     if seed < 0:
         raise errors.SourceError(f"seed is {seed}: give a whole number from 0")
     if folder.exists() and not folder.is_dir():
@@ -158,9 +154,7 @@ def _with_shared_files(rng: np.random.Generator, modality: str, own: _Items, oth
     return _Items(info, np.concatenate([other.topic[shared], own.topic[rest]])[order])
 
 
-def _items(
-    rng: np.random.Generator, modality: str, ids: NDArray[np.int64], save_folders: tuple[str, ...]
-) -> _Items:
+def _items(rng: np.random.Generator, modality: str, ids: NDArray[np.int64], save_folders: tuple[str, ...]) -> _Items:
     topic = rng.integers(len(SUBJECTS), size=len(ids))
     head = pl.DataFrame({f"encord_{modality}_id": ids}).with_columns(
         _pick(rng, SOURCES[modality], len(ids)).alias("source_dataset"),
@@ -183,13 +177,9 @@ def _captions(rng: np.random.Generator, topic: NDArray[np.int64]) -> pl.Series:
     words = pl.DataFrame(
         {
             "subject": pl.Series(SUBJECTS).gather(topic),
-            "verb": pl.Series(VERBS).gather(
-                theme * VERBS_PER_THEME + rng.integers(VERBS_PER_THEME, size=rows)
-            ),
+            "verb": pl.Series(VERBS).gather(theme * VERBS_PER_THEME + rng.integers(VERBS_PER_THEME, size=rows)),
             "place": _pick(rng, PLACES, rows),
-            "then": pl.Series(VERBS).gather(
-                theme * VERBS_PER_THEME + rng.integers(VERBS_PER_THEME, size=rows)
-            ),
+            "then": pl.Series(VERBS).gather(theme * VERBS_PER_THEME + rng.integers(VERBS_PER_THEME, size=rows)),
             "odd": pl.Series(ODD_CAPTIONS).gather(np.arange(rows) // ODD_EVERY % len(ODD_CAPTIONS)),
         }
     )
@@ -300,9 +290,7 @@ def _write_categories(path: Path, labels: NDArray[np.int64], keys: pl.Series) ->
     path.write_text(json.dumps(lists), encoding="utf-8")
 
 
-def _item_vectors(
-    rng: np.random.Generator, items: dict[str, _Items], dim: int
-) -> dict[str, NDArray[np.float32]]:
+def _item_vectors(rng: np.random.Generator, items: dict[str, _Items], dim: int) -> dict[str, NDArray[np.float32]]:
     themes = THEME_LENGTH * _noise(rng, len(SUBJECTS) // SUBJECTS_PER_THEME, dim)
     topics = np.repeat(themes, SUBJECTS_PER_THEME, axis=0) + SUBJECT_LENGTH * _noise(rng, len(SUBJECTS), dim)
     return {
@@ -322,9 +310,7 @@ def _unit(x: NDArray[np.float64]) -> NDArray[np.float32]:
     return unit.astype(np.float32)
 
 
-def _write_embeddings(
-    folder: Path, items: dict[str, _Items], vectors: dict[str, NDArray[np.float32]]
-) -> None:
+def _write_embeddings(folder: Path, items: dict[str, _Items], vectors: dict[str, NDArray[np.float32]]) -> None:
     folder.mkdir()
     for modality, matrix in vectors.items():
         np.save(folder / f"{modality}.npy", matrix)
@@ -354,9 +340,7 @@ def _nearest_groups(vectors: dict[str, NDArray[np.float32]]) -> dict[str, NDArra
 def _random_groups(rng: np.random.Generator, items: dict[str, _Items]) -> dict[str, NDArray[np.int64]]:
     shape = (len(items["text"].topic), RANKS)
     return {
-        modality: rng.integers(len(items[modality].topic), size=shape)
-        for modality in MODALITIES
-        if modality != "text"
+        modality: rng.integers(len(items[modality].topic), size=shape) for modality in MODALITIES if modality != "text"
     }
 
 

@@ -10,9 +10,7 @@ BLOCK_SCORES = 1 << 24  # float32 scores held at once: 64 MB
 CHUNK_VALUES = 1 << 22  # float32 components gathered at once for exact scores: 16 MB
 
 
-def nearest_rows(
-    queries: NDArray[np.float32], base: NDArray[np.float32], k: int
-) -> Iterator[NDArray[np.int64]]:
+def nearest_rows(queries: NDArray[np.float32], base: NDArray[np.float32], k: int) -> Iterator[NDArray[np.int64]]:
     """Find the k rows of `base` with the highest cosine to each row of `queries`.
 
     A float32 product, whose last bits depend on the machine's BLAS, only preselects: every row that could be

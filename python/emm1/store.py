@@ -77,7 +77,12 @@ class Store:
             (value,) = self._connection.execute("SELECT getvariable($name)", {"name": name}).fetchall()[0]
             if value is not None:
                 statement = exp.Set(
-                    expressions=[exp.SetItem(this=exp.EQ(this=exp.to_identifier(name), expression=exp.Literal.string(value)), kind="VARIABLE")]
+                    expressions=[
+                        exp.SetItem(
+                            this=exp.EQ(this=exp.to_identifier(name), expression=exp.Literal.string(value)),
+                            kind="VARIABLE",
+                        )
+                    ]
                 )
                 cursor.execute(statement.sql("duckdb"))
         return cursor
@@ -96,7 +101,7 @@ class Store:
         # DuckDB looks only at the frame that calls it, so the call is made in a frame with the caller's variables.
         caller = sys._getframe(1)  # noqa: SLF001 - the documented way to see the caller
         call = {"_emm1_sql": self._connection.sql, "_emm1_query": query, "_emm1_params": params}
-        result = eval("_emm1_sql(_emm1_query, params=_emm1_params)", caller.f_globals, {**caller.f_locals, **call})  # noqa: S307
+        result = eval("_emm1_sql(_emm1_query, params=_emm1_params)", caller.f_globals, {**caller.f_locals, **call})
         return cast("duckdb.DuckDBPyRelation", result)
 
     def groups(
@@ -129,7 +134,9 @@ class Store:
         for modality in modalities:
             # Paths are made from the info rows, before the join: there are fewer of them than groups.
             key = exp.column(f"encord_{modality}_id")
-            path = exp.func("media_path", exp.column("save_folder"), exp.Literal.string(modality), exp.column("file_name"))
+            path = exp.func(
+                "media_path", exp.column("save_folder"), exp.Literal.string(modality), exp.column("file_name")
+            )
             files = exp.select(key, path.as_("file_path")).from_(exp.table_(modality, db="e_mm1_100m"))
             query = query.select(exp.column("file_path", table=modality).as_(f"{modality}_file_path"))
             on = exp.column(key.name, table=modality).eq(exp.column(key.name, table="g"))
@@ -252,7 +259,9 @@ class Store:
                 items = self._connection.table(entry.table).filter(where).select(entry.key)
                 among = items.to_arrow_table().column(0).to_numpy()
             except duckdb.Error as error:
-                raise StoreError(f"--where {where!r} does not fit {entry.table}: {str(error).splitlines()[0]}") from None
+                raise StoreError(
+                    f"--where {where!r} does not fit {entry.table}: {str(error).splitlines()[0]}"
+                ) from None
         hits = self._open(entry).search(query, k, metric or entry.metric, among)
         if hits.ids.ndim != 1:
             raise EmbeddingError(f"nearest takes one query, (dim,), not several: shape {hits.ids.shape}")

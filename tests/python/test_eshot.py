@@ -110,9 +110,7 @@ def test_overall_is_over_samples_and_over_categories(report: EShotReport) -> Non
         frame = report.to_frame().filter(direction=row["direction"])
         assert row["samples"] == frame["samples"].sum()
         for k in (1, 5):
-            assert row[f"top{k}_accuracy"] == int(frame[f"top{k}_correct"].sum()) / int(
-                frame["samples"].sum()
-            )
+            assert row[f"top{k}_accuracy"] == int(frame[f"top{k}_correct"].sum()) / int(frame["samples"].sum())
             assert row[f"top{k}_category_mean"] == pytest.approx(frame[f"top{k}_accuracy"].mean())
 
 
@@ -245,10 +243,7 @@ def test_missing_vectors_are_as_if_never_listed(data: st.DataObject) -> None:
         full.append(Samples(np.arange(len(labels)), vectors, lists))
         lost.append(set(data.draw(st.lists(st.integers(0, len(labels) - 1)))))
     kept = [without(samples, ids) for samples, ids in zip(full, lost, strict=True)]
-    left = [
-        {n: [i for i in x.categories[n] if i not in ids] for n in names}
-        for x, ids in zip(full, lost, strict=True)
-    ]
+    left = [{n: [i for i in x.categories[n] if i not in ids] for n in names} for x, ids in zip(full, lost, strict=True)]
     classes = sorted(name for name in names if left[0][name] and left[1][name])
     if not classes:
         with pytest.raises(EmbeddingError, match="vectors in both modalities"):
@@ -256,10 +251,7 @@ def test_missing_vectors_are_as_if_never_listed(data: st.DataObject) -> None:
         return
     report = evaluate(*kept)
     clean = evaluate(
-        *(
-            Samples(x.ids, x.vectors, {n: keep[n] for n in classes})
-            for x, keep in zip(full, left, strict=True)
-        )
+        *(Samples(x.ids, x.vectors, {n: keep[n] for n in classes}) for x, keep in zip(full, left, strict=True))
     )
     assert list(report.classes) == classes
     assert sorted([*report.classes, *report.skipped]) == sorted(names)

@@ -36,11 +36,7 @@ def brute_force(query: NDArray[np.float32], base: NDArray[np.float32], k: int) -
 
 
 def test_tree_is_complete(tree: Path) -> None:
-    infos = {
-        f"{split}/infos/{modality}.csv"
-        for split in ("e-mm1_100m", "e-mm1_1m")
-        for modality in (*ITEMS, "text")
-    }
+    infos = {f"{split}/infos/{modality}.csv" for split in ("e-mm1_100m", "e-mm1_1m") for modality in (*ITEMS, "text")}
     groups = {f"e-mm1_100m/nn_{rank}/data_groups.csv" for rank in range(1, RANKS + 1)}
     eshot = {"eshot_audio_info.csv", "eshot_points_info.csv"}
     eshot |= {"category_to_audio_ids.json", "category_to_point_ids.json"}
@@ -133,8 +129,7 @@ def test_infos_have_the_published_quirks(tree: Path) -> None:
 def test_shared_files_are_in_both_splits(tree: Path, modality: str) -> None:
     key = f"encord_{modality}_id"
     one, many = (
-        pl.read_csv(tree / split / f"infos/{modality}.csv", infer_schema=False)
-        for split in ("e-mm1_1m", "e-mm1_100m")
+        pl.read_csv(tree / split / f"infos/{modality}.csv", infer_schema=False) for split in ("e-mm1_1m", "e-mm1_100m")
     )
     assert one.columns == many.columns
     shared = one.filter(pl.col("save_folder") == "shared")

@@ -48,7 +48,12 @@ def load_categories(
             notes.append(found)
         frame = pl.DataFrame(
             [(name, classes.get(name), modality, id_of[sample]) for name, ids in listed.items() for sample in ids],
-            schema={"category": pl.String, "class_index": pl.Int16, "modality": pl.String, "eshot_id": pl.Int32},
+            schema={
+                "category": pl.String,
+                "class_index": pl.Int16,
+                "modality": pl.String,
+                "eshot_id": pl.Int32,
+            },
             orient="row",
         )
         connection.register("listed", frame.to_arrow())
@@ -107,7 +112,9 @@ def _ids_by_key(
     column = f"eshot_{modality.rstrip('s')}_id"
     by = key if key and texts else column
     id_of: dict[int | str, int] = dict(
-        connection.table(f"eshot.{modality}").select(duckdb.ColumnExpression(by), duckdb.ColumnExpression(column)).fetchall()
+        connection.table(f"eshot.{modality}")
+        .select(duckdb.ColumnExpression(by), duckdb.ColumnExpression(column))
+        .fetchall()
     )
     csv_name = f"eshot_{modality}_info.csv"
     for name, sample in samples:

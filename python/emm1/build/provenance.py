@@ -69,6 +69,4 @@ def fingerprint(source: Source) -> Fingerprint:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise SourceError(f"{source.path} changed while it was read: wait until it is complete, then build again")
     sha256 = digest.hexdigest()
-    return Fingerprint(
-        before.st_size, sha256, published_files().get((source.name, sha256), "unknown"), digits_only
-    )
+    return Fingerprint(before.st_size, sha256, published_files().get((source.name, sha256), "unknown"), digits_only)

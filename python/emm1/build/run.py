@@ -93,7 +93,7 @@ def build_store(
                 if old is not None:
                     keep_embeddings(old, connection)
                 connection.close()
-                os.replace(file, store)
+                file.replace(store)
     report.seconds = time.monotonic() - started
     report.bytes = store.stat().st_size
     return report

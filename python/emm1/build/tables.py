@@ -85,7 +85,11 @@ class Loader:
             inserted = self.connection.execute(
                 insert.sql("duckdb"), {"path": str(source.path), "columns": types}
             ).fetchall()
-        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException) as error:
+        except (
+            duckdb.InvalidInputException,
+            duckdb.ConversionException,
+            duckdb.ConstraintException,
+        ) as error:
             raise SourceError(self.explain(source) or f"{source.path}: {str(error).splitlines()[0]}") from None
         return int(inserted[0][0])
 
@@ -148,9 +152,18 @@ class Loader:
         if name == KEYS.get((source.split, source.table)):
             return Column("INTEGER", required=True, unique=True)
         if name == "nn_index":
-            return Column("SMALLINT", required=True, allowed={str(source.rank)}, what=f"the rank of its folder, {source.rank}")
+            return Column(
+                "SMALLINT",
+                required=True,
+                allowed={str(source.rank)},
+                what=f"the rank of its folder, {source.rank}",
+            )
         if name in ("paired_modality", "annotated_modality"):
-            return Column(required=True, allowed=TRIPLET_MODALITIES, what=f"a modality ({', '.join(TRIPLET_MODALITIES)})")
+            return Column(
+                required=True,
+                allowed=TRIPLET_MODALITIES,
+                what=f"a modality ({', '.join(TRIPLET_MODALITIES)})",
+            )
         if name == "annotation":
             codes = self.connection.execute("SELECT annotation::VARCHAR FROM e_mm1_1m.annotation_mapping").fetchall()
             allowed = {code for (code,) in codes} or None

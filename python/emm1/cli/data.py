@@ -44,14 +44,19 @@ def sample(
 def build(  # noqa: PLR0913, PLR0917 - one a flag
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="The dataset's clone, its datasets folder, or a copy.")],
     store: StorePath,
-    ranks: Annotated[str | None, typer.Option(help="Ranks of the groups, e.g. 1-16 or 1,2,5. [default: all there]")] = None,
+    ranks: Annotated[
+        str | None, typer.Option(help="Ranks of the groups, e.g. 1-16 or 1,2,5. [default: all there]")
+    ] = None,
     splits: Annotated[str | None, typer.Option(help="Of 100m,1m,eshot. [default: all there]")] = None,
     media_root: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the media. [default: ROOT]")] = None,
     memory_limit: Annotated[str, typer.Option(help="What DuckDB may use.")] = "2GB",
     threads: Annotated[int | None, typer.Option(min=1, help="[default: all cores]")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing store; registered embeddings stay.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an existing store; registered embeddings stay.")
+    ] = False,
     switch_triplet_columns: Annotated[
-        bool, typer.Option("--switch-triplet-columns", help="Read a triplets.csv of 2025-10-07 as the corrected one.")
+        bool,
+        typer.Option("--switch-triplet-columns", help="Read a triplets.csv of 2025-10-07 as the corrected one."),
     ] = False,
 ) -> None:
     """Build a store from the published CSV and JSON files.
@@ -93,7 +98,12 @@ def _progress() -> Iterator[OnProgress | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading")
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=max(total, 1))
@@ -111,7 +121,9 @@ def _show_report(report: BuildReport) -> None:
 
 
 def _orphan_text(result: Orphans) -> str:
-    return f"{result.missing:,} of {result.checked:,} ids in {result.reference} have no row in {result.reference.target}"
+    return (
+        f"{result.missing:,} of {result.checked:,} ids in {result.reference} have no row in {result.reference.target}"
+    )
 
 
 def info(store: StorePath) -> None:
@@ -137,7 +149,9 @@ def info(store: StorePath) -> None:
         show.console().print()
         show.table("", ["source", "rows", "bytes", "published", "sha256", "note"], sources)
         show.console().print()
-        rows = connection.execute("SELECT name, dataset, modality, rows, dims, dtype, metric, path FROM embeddings").fetchall()
+        rows = connection.execute(
+            "SELECT name, dataset, modality, rows, dims, dtype, metric, path FROM embeddings"
+        ).fetchall()
         show.table("", ["embeddings", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"], rows)
 
 

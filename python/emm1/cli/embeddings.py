@@ -34,7 +34,12 @@ def add(  # noqa: PLR0913, PLR0917 - one a flag
     Example: `emm1 embeddings add emm1.duckdb image image.npy --dataset 100m --modality image`
     """
     entry = registry.Registered(
-        name, cast("Split", dataset), modality, cast("Metric", metric), file.absolute(), ids.absolute() if ids else None
+        name,
+        cast("Split", dataset),
+        modality,
+        cast("Metric", metric),
+        file.absolute(),
+        ids.absolute() if ids else None,
     )
     with open_store(store) as opened:
         for note in registry.add(opened.connection, opened.path.parent, entry, replace=replace):

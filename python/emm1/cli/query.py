@@ -35,7 +35,9 @@ class Format(StrEnum):
 
 def sql(
     store: StorePath,
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="One or more statements; the last one's rows are shown.")],
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="One or more statements; the last one's rows are shown.")
+    ],
     format: Annotated[Format, typer.Option(help="How to write the rows.")] = Format.table,  # noqa: A002 - the flag
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to; needed for parquet.")] = None,
     write: Annotated[bool, typer.Option("--write", help="Let statements change the store.")] = False,
@@ -71,7 +73,10 @@ def _write(
         # DuckDB draws the table; only a terminal has a width to fit and a height worth saving.
         screen = sys.stdout.isatty() and output is None
         size = shutil.get_terminal_size().columns if screen else 100_000
-        with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as out, redirect_stdout(out):
+        with (
+            output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as out,
+            redirect_stdout(out),
+        ):
             rows.show(max_width=size, max_rows=40 if screen else 10_000, max_col_width=size)
         return
     options = {
@@ -137,9 +142,13 @@ def _labels(store: Store, entry: registry.Registered, ids: list[int]) -> dict[in
 
 def eshot(
     store: StorePath,
-    audio: Annotated[str, typer.Option(metavar="NAME|FILE", help="Audio embeddings: a registered name, or a .npy file.")],
+    audio: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Audio embeddings: a registered name, or a .npy file.")
+    ],
     points: Annotated[str, typer.Option(metavar="NAME|FILE", help="Point cloud embeddings, likewise.")],
-    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the report as HTML, CSV and JSON.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write the report as HTML, CSV and JSON.")
+    ] = None,
 ) -> None:
     """Run the EShot zero-shot evaluation, as published.
 
