@@ -84,7 +84,7 @@ def run_one(name: str, tree: Path, store: Path) -> None:
 
 def main() -> None:
     tree, work = (Path(argument).resolve() for argument in sys.argv[1:3])
-    if len(sys.argv) > 3:
+    if sys.argv[3:]:
         run_one(sys.argv[3], tree, work)
         return
     shutil.rmtree(work, ignore_errors=True)

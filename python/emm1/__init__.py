@@ -3,10 +3,10 @@
 from importlib.metadata import version
 
 from emm1.embeddings import Embeddings, Hits
-from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, StoreError  # noqa: A004 - emm1's own
+from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, StoreError
 from emm1.eshot import EShotReport
 from emm1.sample import write_sample
-from emm1.store import Store, build, open  # noqa: A004 - as in duckdb and polars
+from emm1.store import Store, build, open
 
 __all__ = [
     "EShotReport",

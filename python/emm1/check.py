@@ -105,7 +105,9 @@ def _advice(root: Path, folders: list[str], media: pl.DataFrame) -> list[str]:
             f"points lie in point-clouds/: rename the folder, e.g. mv {root}/eshot/point-clouds {root}/eshot/points"
         )
     if not any(reason == "found" for _, reason in count):
-        for base in (root / "datasets", root.parent):
-            if any((base / folder).is_dir() for folder in folders):
-                advice.append(f"the media seem to lie under {base}: SET VARIABLE emm1_root = '{base}'")
+        advice += [
+            f"the media seem to lie under {base}: SET VARIABLE emm1_root = '{base}'"
+            for base in (root / "datasets", root.parent)
+            if any((base / folder).is_dir() for folder in folders)
+        ]
     return advice

@@ -182,7 +182,8 @@ class Embeddings:
             return _ids(array)
         if array.shape != (len(self),):
             raise EmbeddingError(f"a mask for {len(self):,} rows has the shape {array.shape}, expected ({len(self)},)")
-        return self.ids[array]
+        chosen: NDArray[np.int64] = self.ids[array]
+        return chosen
 
 
 def _ids(ids: ArrayLike) -> NDArray[np.int64]:

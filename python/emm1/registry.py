@@ -207,7 +207,8 @@ def _check_ids(
 def item_ids(connection: duckdb.DuckDBPyConnection, entry: Registered) -> NDArray[np.int64]:
     """The ids of all items of an entry's split and modality, in the order of the published file."""
     column = connection.table(entry.table).order("rowid").select(entry.key).to_arrow_table().column(0)
-    return column.to_numpy().astype(np.int64)
+    ids: NDArray[np.int64] = column.to_numpy().astype(np.int64)
+    return ids
 
 
 def _stored(path: Path | None, folder: Path) -> str | None:

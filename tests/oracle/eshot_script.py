@@ -7,7 +7,7 @@ The point keys of the JSON file may be file_ids, which are translated to ids.
 """
 
 # The published program's own style is kept:
-# ruff: noqa: ANN201, B905, D200, D212, D415, E501, PTH123, RET504, T201, UP015
+# ruff: noqa: ANN201, B905, D200, D212, D415, PTH123, RET504, T201, UP015
 
 import json
 import sys

@@ -87,7 +87,7 @@ def duplicates(connection: duckdb.DuckDBPyConnection, table: str, key: str, rank
     column = exp.column(key)
     if high - low < WIDEST_BITS:
         bits = exp.func("bitstring_agg", column, exp.Literal.number(low), exp.Literal.number(high))
-        distinct: exp.Expression = exp.func("bit_count", bits)
+        distinct: exp.Expr = exp.func("bit_count", bits)
     else:
         distinct = exp.Count(this=exp.Distinct(expressions=[column]))
     query = exp.select(distinct).from_(table)

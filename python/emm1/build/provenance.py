@@ -60,7 +60,7 @@ def fingerprint(source: Source) -> Fingerprint:
     with source.path.open("rb", buffering=0) as file:
         while size := file.readinto(buffer):
             chunk = view[:size]
-            digest.update(chunk)
+            digest.update(chunk.data)
             if digits_only:
                 body = chunk[buffer.find(b"\n", 0, size) + 1 :] if first else chunk
                 digits_only = first_byte_outside(body, list(b"0123456789,\r\n")) is None

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -81,7 +82,7 @@ def build_store(
     found = find_sources(root, splits, ranks)
     check_target(store, force=force)
     report = BuildReport(store, missing=found.missing)
-    settings: dict[str, object] = {"memory_limit": memory_limit}
+    settings: dict[str, Any] = {"memory_limit": memory_limit}
     if threads is not None:
         settings["threads"] = threads
     with _no_space(store), staging(store) as folder:
@@ -103,7 +104,7 @@ def _silent(_what: str, _done: int, _total: int) -> None:
     """No one is watching."""
 
 
-def _fresh(file: Path, folder: Path, settings: dict[str, object]) -> duckdb.DuckDBPyConnection:
+def _fresh(file: Path, folder: Path, settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     """A new database with the store's empty tables."""
     try:
         connection = connect(

@@ -135,9 +135,9 @@ class Loader:
         )
         self.connection.execute(comment.sql("duckdb"))
 
-    def _value(self, source: Source, column: str, name: str, read_as: str) -> exp.Expression:
+    def _value(self, source: Source, column: str, name: str, read_as: str) -> exp.Expr:
         """The expression that turns a field of the file into a value of the table."""
-        field: exp.Expression = exp.column(exp.to_identifier(column, quoted=True))
+        field: exp.Expr = exp.column(exp.to_identifier(column, quoted=True))
         expected = self._expected(source, name)
         if expected.type in ("INTEGER", "SMALLINT") and read_as == "VARCHAR":
             field = exp.func("required_integer_field" if expected.required else "integer_field", field)

@@ -41,7 +41,7 @@ def sample(
     show.console().print(f"{folder}: {len(files)} files, {show.size(total)}. Next: emm1 build {folder} emm1.duckdb")
 
 
-def build(  # noqa: PLR0913, PLR0917 - one a flag
+def build(
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="The dataset's clone, its datasets folder, or a copy.")],
     store: StorePath,
     ranks: Annotated[

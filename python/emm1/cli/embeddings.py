@@ -19,7 +19,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the embedding
 
 
 @app.command()
-def add(  # noqa: PLR0913, PLR0917 - one a flag
+def add(
     store: StorePath,
     name: Name,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .npy file: one vector a row, f32 or f16.")],

@@ -8,7 +8,7 @@ from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, cast
+from typing import Annotated
 
 import duckdb
 import typer
@@ -17,7 +17,7 @@ from sqlglot import exp
 from emm1 import registry
 from emm1.cli import show
 from emm1.cli.data import StorePath
-from emm1.embeddings import METRICS, Metric, read_query
+from emm1.embeddings import METRICS, read_query
 from emm1.errors import StoreError
 from emm1.store import Store
 from emm1.store import open as open_store
@@ -95,7 +95,7 @@ def _write(
                 shutil.copyfileobj(file, sys.stdout.buffer)
 
 
-def search(  # noqa: PLR0913, PLR0917 - one a flag
+def search(
     store: StorePath,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the embeddings.")],
     id: Annotated[int | None, typer.Option("--id", help="Search by the vector of this item.")] = None,  # noqa: A002
@@ -115,10 +115,9 @@ def search(  # noqa: PLR0913, PLR0917 - one a flag
         raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
     with open_store(store, read_only=True) as opened:
         entry = registry.find(opened.connection, opened.path.parent, name)
-        query = read_query(vector) if vector else opened.embeddings(name).vectors([id])[0]
+        query = read_query(vector) if vector is not None else opened.embeddings(name).vectors([id or 0])[0]
         extra = exclude_self and id is not None and k >= 1
-        chosen = cast("Metric | None", metric)
-        found = opened.nearest(name, query, k + extra, where=where, metric=chosen).fetchall()
+        found = opened.nearest(name, query, k + extra, where=where, metric=metric).fetchall()
         hits = [(item, score) for _, item, score in found if not (extra and item == id)][: k if extra else None]
         labels = _labels(opened, entry, [item for item, _ in hits])
     what = "caption" if entry.modality == "text" else "file_path"
@@ -128,7 +127,7 @@ def search(  # noqa: PLR0913, PLR0917 - one a flag
 def _labels(store: Store, entry: registry.Registered, ids: list[int]) -> dict[int, str]:
     """The caption or file path of each item."""
     if entry.modality == "text":
-        texts = store.connection.table(entry.table).filter(duckdb.ColumnExpression(entry.key).isin(*ids or [None]))
+        texts = store.connection.table(entry.table).filter(duckdb.ColumnExpression(entry.key).isin(*ids or [-1]))
         rows = texts.select(entry.key, "caption").fetchall()
     else:
         query = """
