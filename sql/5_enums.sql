@@ -1,8 +1,10 @@
 -- Once every file is read: one ENUM per concept for the whole store, of the values found, sorted.
+-- Where there are none it holds '', since DuckDB takes no ENUM without values.
 
 DROP TYPE source_dataset;
 CREATE TYPE source_dataset AS ENUM (
-    SELECT source_dataset FROM (
+    SELECT unnest(coalesce(list(DISTINCT source_dataset ORDER BY source_dataset) FILTER (source_dataset IS NOT NULL), ['']))
+    FROM (
         SELECT source_dataset FROM e_mm1_100m.text
         UNION SELECT source_dataset FROM e_mm1_100m.image
         UNION SELECT source_dataset FROM e_mm1_100m.audio
@@ -13,7 +15,7 @@ CREATE TYPE source_dataset AS ENUM (
         UNION SELECT source_dataset FROM e_mm1_1m.audio
         UNION SELECT source_dataset FROM e_mm1_1m.video
         UNION SELECT source_dataset FROM e_mm1_1m.points
-    ) WHERE source_dataset IS NOT NULL ORDER BY source_dataset
+    )
 );
 ALTER TABLE e_mm1_100m.text ALTER source_dataset SET DATA TYPE source_dataset;
 ALTER TABLE e_mm1_100m.image ALTER source_dataset SET DATA TYPE source_dataset;
@@ -28,7 +30,8 @@ ALTER TABLE e_mm1_1m.points ALTER source_dataset SET DATA TYPE source_dataset;
 
 DROP TYPE dataset_license;
 CREATE TYPE dataset_license AS ENUM (
-    SELECT dataset_license FROM (
+    SELECT unnest(coalesce(list(DISTINCT dataset_license ORDER BY dataset_license) FILTER (dataset_license IS NOT NULL), ['']))
+    FROM (
         SELECT dataset_license FROM e_mm1_100m.text
         UNION SELECT dataset_license FROM e_mm1_100m.image
         UNION SELECT dataset_license FROM e_mm1_100m.audio
@@ -39,7 +42,7 @@ CREATE TYPE dataset_license AS ENUM (
         UNION SELECT dataset_license FROM e_mm1_1m.audio
         UNION SELECT dataset_license FROM e_mm1_1m.video
         UNION SELECT dataset_license FROM e_mm1_1m.points
-    ) WHERE dataset_license IS NOT NULL ORDER BY dataset_license
+    )
 );
 ALTER TABLE e_mm1_100m.text ALTER dataset_license SET DATA TYPE dataset_license;
 ALTER TABLE e_mm1_100m.image ALTER dataset_license SET DATA TYPE dataset_license;
@@ -54,7 +57,8 @@ ALTER TABLE e_mm1_1m.points ALTER dataset_license SET DATA TYPE dataset_license;
 
 DROP TYPE save_folder;
 CREATE TYPE save_folder AS ENUM (
-    SELECT save_folder FROM (
+    SELECT unnest(coalesce(list(DISTINCT save_folder ORDER BY save_folder) FILTER (save_folder IS NOT NULL), ['']))
+    FROM (
         SELECT save_folder FROM e_mm1_100m.image
         UNION SELECT save_folder FROM e_mm1_100m.audio
         UNION SELECT save_folder FROM e_mm1_100m.video
@@ -65,7 +69,7 @@ CREATE TYPE save_folder AS ENUM (
         UNION SELECT save_folder FROM e_mm1_1m.points
         UNION SELECT save_folder FROM eshot.audio
         UNION SELECT save_folder FROM eshot.points
-    ) WHERE save_folder IS NOT NULL ORDER BY save_folder
+    )
 );
 ALTER TABLE e_mm1_100m.image ALTER save_folder SET DATA TYPE save_folder;
 ALTER TABLE e_mm1_100m.audio ALTER save_folder SET DATA TYPE save_folder;
@@ -80,8 +84,9 @@ ALTER TABLE eshot.points ALTER save_folder SET DATA TYPE save_folder;
 
 DROP TYPE annotation_label;
 CREATE TYPE annotation_label AS ENUM (
-    SELECT annotation_label FROM (
+    SELECT unnest(coalesce(list(DISTINCT annotation_label ORDER BY annotation_label) FILTER (annotation_label IS NOT NULL), ['']))
+    FROM (
         SELECT annotation_label FROM e_mm1_1m.annotation_mapping
-    ) WHERE annotation_label IS NOT NULL ORDER BY annotation_label
+    )
 );
 ALTER TABLE e_mm1_1m.annotation_mapping ALTER annotation_label SET DATA TYPE annotation_label;

@@ -25,7 +25,7 @@ from emm1.build.provenance import Fingerprint, fingerprint
 from emm1.build.sources import Source, Split, find_sources
 from emm1.build.staging import check_target, keep_embeddings, replaced, staging
 from emm1.build.tables import KEYS, Loader
-from emm1.errors import SourceError, StoreError
+from emm1.errors import Error, SourceError, StoreError
 from emm1.files import SCHEMA_VERSION, STORAGE_VERSION, connect
 
 # Called with what is being done, and the bytes done and in all.
@@ -85,7 +85,7 @@ def build_store(
     settings: dict[str, Any] = {"memory_limit": memory_limit}
     if threads is not None:
         settings["threads"] = threads
-    with _no_space(store), staging(store) as folder:
+    with _plainly(store), staging(store) as folder:
         file = folder / "store.duckdb"
         with _fresh(file, folder, settings) as connection:
             _read(connection, found.sources, report, switch_triplet_columns, progress or _silent)
@@ -243,19 +243,21 @@ def _media_root(folder: Path) -> str:
 
 
 @contextmanager
-def _no_space(store: Path) -> Iterator[None]:
-    """Say plainly that the disk is full, or the memory too small; DuckDB says it in its own words."""
-    full = os.strerror(errno.ENOSPC)
+def _plainly(store: Path) -> Iterator[None]:
+    """Say what DuckDB or the system could not do in words for people: the disk is full, the memory too small."""
     try:
         yield
     except duckdb.OutOfMemoryException as error:
+        first = str(error).splitlines()[0]
         raise StoreError(
-            f"not enough memory to build {store}: raise --memory-limit or lower --threads ({str(error).splitlines()[0]})"
+            f"not enough memory to build {store}: raise --memory-limit or lower --threads ({first})"
         ) from None
-    except (duckdb.IOException, OSError) as error:
-        if full not in str(error):
+    except (duckdb.Error, OSError) as error:
+        if isinstance(error, Error):
             raise
-        raise StoreError(
-            f"no space left on the disk of {store.parent}: a full store takes about 2 GB, and as much again while the old "
-            "one is kept; free some or build elsewhere. The old store, if any, is untouched"
-        ) from None
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise StoreError(
+                f"no space left on the disk of {store.parent}: a full store takes about 2 GB, and as much again while "
+                "the old one is kept; free some or build elsewhere. The old store, if any, is untouched"
+            ) from None
+        raise StoreError(f"cannot build {store}: {str(error).splitlines()[0]}") from None

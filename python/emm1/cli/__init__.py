@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 
+import duckdb
 import typer
 
 from emm1.cli import data, embeddings, query
@@ -33,7 +34,7 @@ def main() -> None:
     try:
         app()
         sys.stdout.flush()
-    except Error as error:
+    except (Error, duckdb.Error) as error:
         print(f"emm1: {error}", file=sys.stderr)  # noqa: T201 - the one message
         sys.exit(1)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough

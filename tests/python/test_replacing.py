@@ -1,0 +1,93 @@
+"""A build that is killed, repeated or interrupted leaves the old store whole, and the next one works."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import emm1
+
+
+def start(tree: Path, store: Path, errors: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "emm1", "build", str(tree), str(store), "--force"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+
+
+def count(store: Path) -> int:
+    with emm1.open(store, read_only=True) as opened:
+        number: int = opened.sql("SELECT count(*) FROM e_mm1_100m.groups").fetchall()[0][0]
+        return number
+
+
+def test_killed_builds(tree: Path, tmp_path: Path) -> None:
+    store = tmp_path / "emm1.duckdb"
+    emm1.build(tree, store).close()
+    rows, before = count(store), store.read_bytes()
+    dice = random.Random(7)  # noqa: S311
+    killed = 0
+    for _ in range(8):
+        process = start(tree, store)
+        time.sleep(dice.uniform(0.3, 2.5))
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+        assert count(store) == rows
+        if (tmp_path / "emm1.duckdb.building").exists():
+            assert store.read_bytes() == before
+        before = store.read_bytes()
+    assert killed
+    emm1.build(tree, store, force=True).close()
+    assert count(store) == rows
+    assert [path.name for path in tmp_path.iterdir()] == ["emm1.duckdb"]
+
+
+def test_interrupt_exits_130(tree: Path, tmp_path: Path) -> None:
+    process = start(tree, tmp_path / "emm1.duckdb", subprocess.PIPE)
+    while not (tmp_path / "emm1.duckdb.building").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert (process.returncode, b"Traceback" in errors) == (130, False), errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_registered_embeddings_survive_and_a_log_left_behind_is_emptied(tree: Path, tmp_path: Path) -> None:
+    store = tmp_path / "emm1.duckdb"
+    with emm1.build(tree, store) as opened:
+        file = tree / "embeddings" / "text.npy"
+        opened.add_embeddings("captions", file, dataset="100m", modality="text")
+        rows = opened.sql("FROM embeddings").fetchall()
+    # A writer that is killed leaves its log beside the store.
+    code = (
+        "import os, sys, duckdb; c = duckdb.connect(sys.argv[1]);"
+        "c.execute(\"SET checkpoint_threshold = '1GB'\");"
+        "c.execute(\"UPDATE embeddings SET metric = 'dot'\"); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(store)], check=False)
+    assert Path(f"{store}.wal").exists()
+    with emm1.build(tree, store, force=True) as opened:
+        kept = opened.sql("FROM embeddings").fetchall()
+    assert [tuple("dot" if v == "cosine" else v for v in row) for row in rows] == kept
+
+
+def test_stores_open_in_the_oldest_duckdb_that_is_promised(store_path: Path) -> None:
+    with duckdb.connect(str(store_path), read_only=True) as connection:
+        tags = connection.execute("SELECT tags FROM duckdb_databases() WHERE NOT internal").fetchall()
+    assert tags[0][0]["storage_version"].startswith("v1.2.0")
+
+
+@pytest.mark.parametrize("text", ["SELECT 1", "COPY (SELECT 1) TO '{folder}/x.csv'", "CREATE TEMP TABLE t AS SELECT 1"])
+def test_reading_statements_are_let_through(text: str, store_path: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "emm1", "sql", str(store_path), text.format(folder=tmp_path)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["DROP TABLE provenance", "INSERT INTO emm1_store VALUES (1, 'x', now(), '/')"])
+def test_writing_statements_are_refused(text: str, store_path: Path) -> None:
+    command = [sys.executable, "-m", "emm1", "sql", str(store_path), text]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "--write" in done.stderr) == (1, True)
