@@ -78,7 +78,7 @@ def changed(request: pytest.FixtureRequest, own_tree: Path, tmp_path: Path) -> t
 
 def rows(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     """As the script has it: integers of 64 bits, text as text."""
-    table = relation.pl()
+    table: pl.DataFrame = relation.pl()
     return table.with_columns(
         *(pl.col(c).cast(pl.Int64) for c, t in table.schema.items() if t.is_integer()),
         *(pl.col(c).cast(pl.String) for c, t in table.schema.items() if t in (pl.Categorical, pl.Enum)),
@@ -141,22 +141,24 @@ def test_pairs_without_rows_give_none(store_path: Path) -> None:
 
 def test_wrong_requests(store_path: Path) -> None:
     with emm1.open(store_path, read_only=True) as store:
-        for call in (
-            lambda: store.groups(modalities=["images"]),
-            lambda: store.groups(nn_index=17),
-            lambda: store.groups(nn_index=0),
-            lambda: store.triplets(["text", "audio"]),
-            lambda: store.triplets("audio"),
+        for modalities, rank in (
+            (["images"], 1),
+            (["image"], 17),
+            (["image"], 0),
+            ("audio", 1),
+            (["audio", "audio"], 1),
         ):
             with pytest.raises(emm1.StoreError):
-                call()
+                store.groups(nn_index=rank, modalities=modalities)
+        with pytest.raises(emm1.StoreError):
+            store.triplets(["text", "audio"])
         with pytest.raises(duckdb.Error, match="unknown modality 'sound'"):
             store.sql("FROM triplets_between(['sound'])").fetchall()
 
 
 def test_media_root(store_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def root(**options: str) -> str:
-        with emm1.open(store_path, read_only=True, **options) as store:  # type: ignore[arg-type]
+    def root(folder: str | None = None) -> str:
+        with emm1.open(store_path, read_only=True, root=folder) as store:
             value: str = store.cursor().sql("SELECT media_root()").fetchall()[0][0]
             return value
 
@@ -164,7 +166,7 @@ def test_media_root(store_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatc
     assert root() == str(tree)
     monkeypatch.setenv("ROOT_DATA_PATH", "/environment/")
     assert root() == "/environment"
-    assert root(root="/argument") == "/argument"
+    assert root("/argument") == "/argument"
     with emm1.open(store_path, read_only=True) as store:
         store.sql("SET VARIABLE emm1_root = '/variable'")
         store.sql("SET VARIABLE emm1_audio_folder = 'video'")

@@ -1,0 +1,69 @@
+"""Every code block in the documents runs, one document in one folder, and prints what the document says."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import emm1
+from emm1.cli import app
+
+TOP = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DOCUMENTS = ["README.md", "docs/guide.md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_code_blocks(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("ROOT_DATA_PATH", raising=False)
+    names: dict[str, object] = {}
+    printed = ""
+    blocks = BLOCK.findall((TOP / document).read_text(encoding="utf-8"))
+    assert blocks
+    for kind, text in blocks:
+        if kind == "sh":
+            done = subprocess.run(["sh", "-e", "-c", text], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            printed = done.stdout
+        elif kind == "python":
+            output = io.StringIO()
+            with redirect_stdout(output):
+                exec(compile(text, document, "exec"), names)  # noqa: S102 - the document's own code
+            printed = output.getvalue()
+        else:
+            assert kind == "output"
+            assert printed == text
+    for value in names.values():
+        if isinstance(value, emm1.Store):
+            value.close()
+
+
+def commands() -> list[str]:
+    return [
+        "sample",
+        "build",
+        "info",
+        "check",
+        "sql",
+        "search",
+        "eshot",
+        "embeddings add",
+        "embeddings list",
+        "embeddings remove",
+    ]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert result.exit_code == 0
+    assert f"emm1 {command}" in " ".join(result.output.replace("│", " ").split())
+    assert "Example" in result.output
