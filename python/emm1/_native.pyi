@@ -1,6 +1,5 @@
 """The native part of emm1, as rust/emm1-python exports it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, final
 
@@ -33,5 +32,5 @@ class EmbeddingFile:
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]: ...
     def centroid(self, ids: NDArray[np.int64]) -> NDArray[np.float32]: ...
 
-def first_byte_outside(data: NDArray[np.uint8], allowed: Sequence[int]) -> int | None:
-    """Position of the first byte of `data` that is not in `allowed`."""
+def parse_integers(data: NDArray[np.uint8], columns: int) -> list[NDArray[np.int32]] | None:
+    """The columns of lines of exactly `columns` non-negative integers each; None where any line is not that."""

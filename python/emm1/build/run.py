@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from emm1.build.categories import load_categories
+from emm1.build.groups import Columns, insert_groups, parse_groups
 from emm1.build.integrity import Orphans, duplicates, orphans
 from emm1.build.labels import load_labels
 from emm1.build.provenance import Fingerprint, fingerprint
@@ -140,24 +141,31 @@ def _read(
     total = sum(source.path.stat().st_size for source in sources)
     done = 0
     rows: dict[str, int] = {}
+    ordered = _in_order(sources)
     with ThreadPoolExecutor(1) as pool:
-        prints: dict[str, Future[Fingerprint]] = {s.name: pool.submit(fingerprint, s) for s in _in_order(sources)}
+        prints: dict[str, Future[Fingerprint]] = {}
+        parsed: dict[str, Future[Columns | None]] = {}
+
+        def prepare(source: Source) -> None:
+            if source.rank is not None:
+                parsed[source.name] = pool.submit(parse_groups, source)
+            prints[source.name] = pool.submit(fingerprint, source)
+
         try:
-            for source in _in_order(sources):
+            prepare(ordered[0])
+            for position, source in enumerate(ordered):
                 progress(source.name, done, total)
-                if source.table == "annotation_mapping":
-                    rows[source.name] = load_labels(connection, source.path)
-                elif source.table != "categories":
-                    digits_only = source.rank is not None and prints[source.name].result().digits_only
-                    rows[source.name] = loader.load(source, digits_only=digits_only)
-                    _check_ids(connection, loader, source)
+                # The columns of one file wait in memory while the one before is written, never more.
+                columns = parsed.pop(source.name).result() if source.rank is not None else None
+                if position + 1 < len(ordered):
+                    prepare(ordered[position + 1])
+                rows[source.name] = _load(connection, loader, source, columns)
                 done += source.path.stat().st_size
-            progress("EShot categories", done, total)
-            by_table = {s.name: s for s in sources if s.table == "categories"}
+            by_name = {source.name: source for source in sources}
             listed, notes = load_categories(
                 connection,
-                by_table.get("eshot/category_to_audio_ids.json"),
-                by_table.get("eshot/category_to_point_ids.json"),
+                by_name.get("eshot/category_to_audio_ids.json"),
+                by_name.get("eshot/category_to_point_ids.json"),
             )
             rows |= listed
             progress("checksums", done, total)
@@ -172,6 +180,19 @@ def _read(
 def _in_order(sources: list[Source]) -> list[Source]:
     """Labels before triplets, which are checked against them; otherwise as published."""
     return sorted(sources, key=lambda source: source.table == "triplets")
+
+
+def _load(connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source, columns: Columns | None) -> int:
+    """Load one file; the JSON files come later, both at once."""
+    if source.table == "categories":
+        return 0
+    if source.table == "annotation_mapping":
+        return load_labels(connection, source.path)
+    if columns is not None:
+        return insert_groups(connection, columns)
+    rows = loader.load(source)
+    _check_ids(connection, loader, source)
+    return rows
 
 
 def _check_ids(connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source) -> None:

@@ -58,12 +58,11 @@ class Loader:
         ).fetchall():
             self.declared.setdefault((schema, table), {})[column] = kind
 
-    def load(self, source: Source, *, digits_only: bool) -> int:
+    def load(self, source: Source) -> int:
         """Append the rows of a file to its table.
 
         Args:
             source: the file.
-            digits_only: whether the file is known to hold nothing but digits, so that DuckDB's own cast is strict.
 
         Returns:
             The number of rows.
@@ -77,7 +76,7 @@ class Loader:
         for name in names.values():
             if name not in declared:
                 self._add_column(table, name)
-        types = {column: _read_as(declared.get(name), digits_only) for column, name in names.items()}
+        types = {column: _read_as(declared.get(name)) for column, name in names.items()}
         query = READ_CSV.copy()
         query.set("expressions", [self._value(source, c, n, types[c]) for c, n in names.items()])
         insert = exp.Insert(this=table, expression=query, by_name=True)
@@ -193,7 +192,7 @@ def _plain(kind: str | None) -> str:
     return kind if kind in ("INTEGER", "SMALLINT", "DOUBLE") else "VARCHAR"
 
 
-def _read_as(kind: str | None, digits_only: bool) -> str:
-    """The type to read a column as. DuckDB's cast takes '1.5' for 2, so integers come as text unless all is digits."""
+def _read_as(kind: str | None) -> str:
+    """The type to read a column as. DuckDB's cast takes '1.5' for 2, so integers come as text."""
     plain = _plain(kind)
-    return "VARCHAR" if plain in ("INTEGER", "SMALLINT") and not digits_only else plain
+    return "VARCHAR" if plain in ("INTEGER", "SMALLINT") else plain

@@ -3,19 +3,19 @@
 //! A file of vectors is a [`Matrix`], the names of its rows are [`Ids`], and both together are an [`EmbeddingFile`],
 //! which is searched. Data flows one way: `matrix` → `score` → `topk`, driven by `scan`.
 
-mod bytes;
 mod error;
 mod file;
 mod ids;
+mod integers;
 mod matrix;
 mod scan;
 mod score;
 mod topk;
 
-pub use bytes::first_byte_outside;
 pub use error::{Error, Result};
 pub use file::EmbeddingFile;
 pub use ids::Ids;
+pub use integers::parse_integers;
 pub use matrix::{Dtype, Matrix};
 pub use scan::{Search, Stop};
 pub use score::{Metric, score};

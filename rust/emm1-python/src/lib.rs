@@ -121,11 +121,16 @@ fn rectangle(py: Python<'_>, found: Vec<Vec<Hit>>) -> PyResult<Hits<'_>> {
     Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
 }
 
-/// Position of the first byte of `data` that is not in `allowed`, or None.
+/// The columns of lines of exactly `columns` non-negative integers each; None where any line is not that.
 #[pyfunction]
-fn first_byte_outside(py: Python<'_>, data: PyReadonlyArray1<'_, u8>, allowed: Vec<u8>) -> PyResult<Option<usize>> {
+fn parse_integers<'py>(
+    py: Python<'py>,
+    data: PyReadonlyArray1<'py, u8>,
+    columns: usize,
+) -> PyResult<Option<Vec<Bound<'py, PyArray1<i32>>>>> {
     let bytes = data.as_slice()?;
-    Ok(py.detach(|| emm1_core::first_byte_outside(bytes, &allowed)))
+    let parsed = py.detach(|| emm1_core::parse_integers(bytes, columns));
+    Ok(parsed.map(|columns| columns.into_iter().map(|column| column.into_pyarray(py)).collect()))
 }
 
 /// The native part of emm1.
@@ -134,5 +139,5 @@ mod _native {
     #[pymodule_export]
     use super::PyEmbeddingFile;
     #[pymodule_export]
-    use super::first_byte_outside;
+    use super::parse_integers;
 }
