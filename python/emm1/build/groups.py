@@ -58,4 +58,4 @@ def insert_groups(connection: duckdb.DuckDBPyConnection, columns: Columns) -> in
     connection.register("parsed_groups", batches)
     connection.execute("INSERT INTO e_mm1_100m.groups BY NAME FROM parsed_groups")
     connection.unregister("parsed_groups")
-    return table.num_rows
+    return len(columns["nn_index"])
