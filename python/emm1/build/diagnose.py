@@ -61,7 +61,7 @@ def first_defect(path: Path, columns: dict[str, Column]) -> str | None:
     except csv.Error as error:
         if "unexpected end" in str(error):
             return f"{path}, line {start}: a quote is opened and never closed: the file is cut short or this line is damaged; download it again"
-        return f"{path}, line {start}: {error}: quotes inside a quoted field must be doubled"
+        return f"{path}, line {start}: a quote opened here is never closed, or one inside the field is not doubled ({error}): download the file again or mend this line"
     if lines.ends >= {"\n", "\r\n"}:
         return f"{path} mixes line ends (LF and CRLF): convert it to one kind"
     return None
