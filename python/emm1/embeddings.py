@@ -63,7 +63,7 @@ class Embeddings:
     Embeddings('image.npy': 4 × 4 float32)
     >>> hits = images.search([0, 1, 0.5, 0], k=2)
     >>> hits.ids.tolist(), hits.scores.round(3).tolist()
-    ([20, 30], [0.8939999938011169, 0.4470000118017197])
+    ([20, 30], [0.8939999938011169, 0.44699999690055847])
     """
 
     def __init__(self, path: str | os.PathLike[str], ids: str | os.PathLike[str] | ArrayLike | None = None) -> None:

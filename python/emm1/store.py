@@ -37,8 +37,8 @@ class Store:
     >>> folder = getfixture("tmp_path")
     >>> emm1.write_sample(folder / "sample")
     >>> with emm1.build(folder / "sample", folder / "emm1.duckdb") as store:
-    ...     store.sql("SELECT count(*) FROM e_mm1_100m.groups").fetchone()
-    (107296,)
+    ...     store.sql("SELECT count(*) FROM e_mm1_100m.groups").fetchall()
+    [(107296,)]
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, root: str | None) -> None:
