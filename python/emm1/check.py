@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from emm1.build.integrity import Orphans, orphans
+from emm1.building.integrity import Orphans, orphans
 
 # Where the media lie by other documents of the dataset than the one that the views follow.
 OTHER_FOLDERS = {"audio": "video", "points": "point-clouds"}

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from emm1.build.sources import SCHEMAS, SPLITS, Split
+from emm1.building.sources import SCHEMAS, SPLITS, Split
 from emm1.embeddings import METRICS, Embeddings, Metric
 from emm1.errors import EmbeddingError, StoreError
 

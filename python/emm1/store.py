@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 from sqlglot import exp
 
 from emm1 import registry
-from emm1.build import build_store
-from emm1.build.sources import RANKS, SPLITS, Split
+from emm1.building import build_store
+from emm1.building.sources import RANKS, SPLITS, Split
 from emm1.embeddings import Embeddings, Metric
 from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
 from emm1.eshot import EShotReport, Samples, evaluate

@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from emm1.build import BuildReport, build_store
-from emm1.build.integrity import Orphans
-from emm1.build.run import Progress as OnProgress
-from emm1.build.sources import Split
+from emm1.building import BuildReport, build_store
+from emm1.building.integrity import Orphans
+from emm1.building.run import Progress as OnProgress
+from emm1.building.sources import Split
 from emm1.check import check_store
 from emm1.cli import show
 from emm1.sample import write_sample

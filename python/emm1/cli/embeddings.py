@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from emm1 import registry
-from emm1.build.sources import Split
+from emm1.building.sources import Split
 from emm1.cli import show
 from emm1.cli.data import StorePath
 from emm1.embeddings import Metric

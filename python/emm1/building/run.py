@@ -18,14 +18,14 @@ from typing import Any
 
 import duckdb
 
-from emm1.build.categories import load_categories
-from emm1.build.groups import Columns, insert_groups, parse_groups
-from emm1.build.integrity import Orphans, duplicates, orphans
-from emm1.build.labels import load_labels
-from emm1.build.provenance import Fingerprint, fingerprint
-from emm1.build.sources import Source, Split, find_sources
-from emm1.build.staging import check_target, keep_embeddings, replaced, staging
-from emm1.build.tables import KEYS, Loader
+from emm1.building.categories import load_categories
+from emm1.building.groups import Columns, insert_groups, parse_groups
+from emm1.building.integrity import Orphans, duplicates, orphans
+from emm1.building.labels import load_labels
+from emm1.building.provenance import Fingerprint, fingerprint
+from emm1.building.sources import Source, Split, find_sources
+from emm1.building.staging import check_target, keep_embeddings, replaced, staging
+from emm1.building.tables import KEYS, Loader
 from emm1.errors import Error, SourceError, StoreError
 from emm1.files import SCHEMA_VERSION, STORAGE_VERSION, connect
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from emm1._native import parse_integers
-from emm1.build.tables import read_header
+from emm1.building.tables import read_header
 
 if TYPE_CHECKING:
-    from emm1.build.sources import Source
+    from emm1.building.sources import Source
 
 Columns = dict[str, NDArray[np.int32]]
 NAMES = {

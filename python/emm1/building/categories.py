@@ -13,7 +13,7 @@ import polars as pl
 from emm1.errors import SourceError
 
 if TYPE_CHECKING:
-    from emm1.build.sources import Source
+    from emm1.building.sources import Source
 
 Categories = Mapping[str, list[int | str]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from emm1.build.diagnose import INTEGER
+from emm1.building.diagnose import INTEGER
 from emm1.errors import SourceError
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import duckdb
 from sqlglot import exp, parse_one
 
-from emm1.build.diagnose import Column, first_defect
+from emm1.building.diagnose import Column, first_defect
 from emm1.errors import SourceError
 
 if TYPE_CHECKING:
-    from emm1.build.sources import Source
+    from emm1.building.sources import Source
 
 # Columns that only some published files have; every other column of a table must be in its file.
 OPTIONAL = {"youtube_id", "start_time", "end_time", "file_id"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from emm1.errors import SourceError
 
 if TYPE_CHECKING:
-    from emm1.build.sources import Source
+    from emm1.building.sources import Source
 
 Published = Literal["current", "older", "unknown"]
 
