@@ -37,23 +37,29 @@ pub fn parse_integers(data: &[u8], columns: usize) -> Option<Vec<Vec<i32>>> {
 /// The integer that begins at `at`, and where it ends.
 #[inline(always)]
 fn integer(data: &[u8], at: usize) -> Option<(i32, usize)> {
-    // Nine digits cannot overflow, and no published id has more; the window spares a bounds check a digit.
-    if let Some(window) = data.get(at..at + 10) {
-        let mut value = 0u32;
-        for (length, byte) in window.iter().enumerate() {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                return if length == 0 { None } else { Some((value as i32, at + length)) };
-            }
-            if length == 9 {
-                break;
-            }
-            value = value * 10 + u32::from(digit);
+    // Up to seven digits and what ends them, at once: a loop over digits mispredicts at the end of each field.
+    if let Some(window) = data.get(at..at + 8) {
+        let digits = u64::from_le_bytes(window.try_into().expect("eight bytes")) ^ 0x3030_3030_3030_3030;
+        let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+        let length = others.trailing_zeros() / 8;
+        match length {
+            0 => return None,
+            1..=7 => return Some((eight_digits(digits << (64 - 8 * length)) as i32, at + length as usize)),
+            _ => {} // eight digits or more
         }
     }
     let length = data[at.min(data.len())..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let text = std::str::from_utf8(&data[at..at + length]).ok()?;
     Some((text.parse().ok()?, at + length))
+}
+
+/// The number whose eight decimal digits are the bytes of `digits`, the first in the lowest: neighbours are joined to
+/// pairs, pairs to fours, fours to the whole, each in one multiplication.
+#[inline(always)]
+fn eight_digits(digits: u64) -> u64 {
+    let pairs = (digits.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
 #[cfg(test)]
