@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -16,6 +17,7 @@ from emm1.errors import EmbeddingError, FileNotFoundError
 
 Metric = Literal["cosine", "dot", "l2"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
+SUFFIXES = (".npy", ".safetensors", ".fbin", ".u8bin", ".i8bin", ".fvecs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +42,17 @@ class Hits:
 
 
 class Embeddings:
-    """Vectors in a ``.npy`` file (f32 or f16, rows × dims) and the id of each row; no store is needed.
+    """Vectors in a file, rows × dims, and the id of each row; no store is needed.
 
-    The file is memory-mapped and never written. While a search runs it must not be cut short by others: a file that
-    shrank before a call is an error, one that shrinks during it can end the process.
+    The file is ``.npy`` (C order; float32, float16, int8), a folder of such shards, ``.safetensors`` (float32, float16,
+    bfloat16, int8), ``.fbin``, ``.u8bin``, ``.i8bin`` or ``.fvecs``. It is memory-mapped and never written. While a
+    search runs it must not be cut short by others: a file that shrank before a call is an error, one that shrinks
+    during it can end the process.
 
     Args:
-        path: the file.
-        ids: ids of the rows, as a file or an array of integers; by default ``NAME.ids.npy`` beside the file, or
-            else the row numbers.
+        path: the file or folder; ``FILE.safetensors#NAME`` names one of several tensors.
+        ids: ids of the rows, as a file (for shards also a folder of ``SHARD.ids.npy``) or an array of integers; by
+            default ``NAME.ids.npy`` beside the file, or else the row numbers.
 
     Raises:
         emm1.errors.FileNotFoundError: there is no such file.
@@ -88,8 +92,19 @@ class Embeddings:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of a component in the file."""
-        return np.dtype(self._file.dtype)
+        """Type of a component in the file; bfloat16 is that of ml_dtypes."""
+        name = self._file.dtype
+        return np.dtype(ml_dtypes.bfloat16) if name == "bfloat16" else np.dtype(name)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold the vectors, in order: one, or the shards of a folder."""
+        return self._file.files
+
+    @property
+    def ids_path(self) -> Path | None:
+        """The file or folder of the ids; None where they were given as an array or are the row numbers."""
+        return self._file.ids_path
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -184,6 +199,16 @@ class Embeddings:
             raise EmbeddingError(f"a mask for {len(self):,} rows has the shape {array.shape}, expected ({len(self)},)")
         chosen: NDArray[np.int64] = self.ids[array]
         return chosen
+
+
+def file_of(path: Path) -> Path:
+    """The file or folder that a path to embeddings names: ``FILE.safetensors`` of ``FILE.safetensors#NAME``.
+
+    >>> file_of(Path("a/b.safetensors#image")).as_posix(), file_of(Path("a/b#.npy")).as_posix()
+    ('a/b.safetensors', 'a/b#.npy')
+    """
+    head, mark, _ = str(path).partition(".safetensors#")
+    return Path(f"{head}.safetensors") if mark and not path.exists() else path
 
 
 def _ids(ids: ArrayLike) -> NDArray[np.int64]:

@@ -33,7 +33,7 @@ class Registered:
         modality: of the items its rows are.
         metric: the metric used by default.
         path: the file.
-        ids_path: the file of ids; None where the row number is the id.
+        ids_path: the file of ids, or for shards the folder of them; None where the row number is the id.
     """
 
     name: str
@@ -88,9 +88,7 @@ def add(
     if taken and not replace:
         raise StoreError(f"the name {entry.name!r} is taken: remove it first, or replace it with --replace")
     embeddings = Embeddings(entry.path, ids=entry.ids_path)
-    beside = entry.path.with_name(f"{entry.path.stem}.ids.npy")
-    ids_path = entry.ids_path or (beside if beside.is_file() else None)
-    notes, written = _check_ids(connection, folder, entry, embeddings, ids_path)
+    notes, written = _check_ids(connection, folder, entry, embeddings)
     connection.begin()
     try:
         connection.execute("DELETE FROM embeddings WHERE name = ?", [entry.name])
@@ -102,11 +100,11 @@ def add(
                 entry.modality,
                 entry.metric,
                 _stored(entry.path, folder),
-                _stored(written or ids_path, folder),
+                _stored(written or embeddings.ids_path, folder),
                 len(embeddings),
                 embeddings.dim,
                 str(embeddings.dtype),
-                entry.path.stat().st_size,
+                sum(file.stat().st_size for file in embeddings.files),
                 datetime.now(UTC).replace(tzinfo=None),
                 version("emm1"),
             ],
@@ -173,11 +171,10 @@ def _check_ids(
     folder: Path,
     entry: Registered,
     embeddings: Embeddings,
-    ids_path: Path | None,
 ) -> tuple[list[str], Path | None]:
     """Whether the rows are items of the store; for EShot in the order of the CSV, the file of ids written for it."""
     items = item_ids(connection, entry)
-    if ids_path is None and entry.dataset == "eshot":
+    if embeddings.ids_path is None and entry.dataset == "eshot":
         if len(items) != len(embeddings):
             raise EmbeddingError(
                 f"{entry.path} has {len(embeddings):,} rows and no ids, but {entry.table} has {len(items):,}: "
@@ -194,7 +191,7 @@ def _check_ids(
         return ([] if len(items) else [note]), None
     first = int(np.argmin(known))
     missing = int(np.count_nonzero(~known))
-    if ids_path is None:
+    if embeddings.ids_path is None:
         raise EmbeddingError(
             f"{entry.path} has no ids, so row {first} would be the item {first}, which {entry.table} does not have "
             f"({missing:,} such rows): name the file of ids with --ids"

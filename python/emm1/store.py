@@ -18,7 +18,7 @@ from sqlglot import exp
 from emm1 import registry
 from emm1.building import build_store
 from emm1.building.sources import RANKS, SPLITS, Split
-from emm1.embeddings import Embeddings, Metric
+from emm1.embeddings import SUFFIXES, Embeddings, Metric, file_of
 from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
 from emm1.eshot import EShotReport, Samples, evaluate
 from emm1.files import open_store
@@ -197,7 +197,7 @@ class Store:
 
         Args:
             name: what to call it.
-            file: a ``.npy`` file, rows × dims.
+            file: the file or folder, rows × dims: anything that `Embeddings` opens.
             dataset: the split whose items its rows are: ``100m``, ``1m`` or ``eshot``.
             modality: the modality of the items.
             ids: file of the ids of its rows; by default ``NAME.ids.npy`` beside it, or else the row numbers (for
@@ -224,9 +224,11 @@ class Store:
         return self._open(registry.find(self._connection, self.path.parent, name))
 
     def _open(self, entry: registry.Registered) -> Embeddings:
-        if not entry.path.exists():
+        file = file_of(entry.path)
+        if not file.exists():
             raise FileNotFoundError(f"{entry.path}, the file of {entry.name!r}, is not there any more")
-        key = (entry.path, entry.ids_path, entry.path.stat().st_mtime_ns)
+        newest = max(part.stat().st_mtime_ns for part in (file, *file.glob("*.npy")))
+        key = (entry.path, entry.ids_path, newest)
         if key not in self._embeddings:
             self._embeddings[key] = Embeddings(entry.path, ids=entry.ids_path)
         return self._embeddings[key]
@@ -285,7 +287,7 @@ class Store:
         """The EShot zero-shot evaluation: the third published script.
 
         Args:
-            audio: registered name, or ``.npy`` file, of the audio embeddings. Without ids, row i is the i-th row of
+            audio: registered name, or file, of the audio embeddings. Without ids, row i is the i-th row of
                 ``eshot_audio_info.csv``.
             points: likewise for the point clouds.
 
@@ -317,7 +319,7 @@ class Store:
             return embeddings, embeddings.ids
         path = Path(source)
         embeddings = Embeddings(path)
-        if path.with_name(f"{path.stem}.ids.npy").is_file():
+        if embeddings.ids_path is not None:
             return embeddings, embeddings.ids
         entry = registry.Registered(path.name, "eshot", modality, "cosine", path, None)
         ids = registry.item_ids(self._connection, entry)
@@ -332,7 +334,7 @@ class Store:
 def _is_file(source: PathLike) -> bool:
     """A path has a separator or a known suffix; anything else is a registered name."""
     text = os.fspath(source)
-    return not isinstance(source, str) or os.sep in text or Path(text).suffix in (".npy", ".safetensors", ".fvecs")
+    return not isinstance(source, str) or os.sep in text or file_of(Path(text)).suffix in SUFFIXES
 
 
 def _check_modalities(modalities: Sequence[str]) -> None:

@@ -22,7 +22,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the embedding
 def add(
     store: StorePath,
     name: Name,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .npy file: one vector a row, f32 or f16.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="One vector a row: .npy, a folder of them, .safetensors, …")
+    ],
     dataset: Annotated[str, typer.Option(help="Split of the items: 100m, 1m or eshot.")],
     modality: Annotated[str, typer.Option(help="Modality of the items.")],
     ids: Annotated[Path | None, typer.Option(metavar="FILE", help="Ids of the rows. [default: NAME.ids.npy]")] = None,

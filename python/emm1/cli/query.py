@@ -141,9 +141,7 @@ def _labels(store: Store, entry: registry.Registered, ids: list[int]) -> dict[in
 
 def eshot(
     store: StorePath,
-    audio: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="Audio embeddings: a registered name, or a .npy file.")
-    ],
+    audio: Annotated[str, typer.Option(metavar="NAME|FILE", help="Audio embeddings: a registered name, or a file.")],
     points: Annotated[str, typer.Option(metavar="NAME|FILE", help="Point cloud embeddings, likewise.")],
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also write the report as HTML, CSV and JSON.")

@@ -1,6 +1,6 @@
 //! An embedding file: vectors and the ids of their rows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::ids::Ids;
@@ -12,20 +12,20 @@ use crate::score::{Metric, Query, norm};
 pub struct EmbeddingFile {
     pub(crate) matrix: Matrix,
     pub(crate) ids: Ids,
+    ids_path: Option<PathBuf>,
 }
 
 impl EmbeddingFile {
-    /// Opens a file with the ids in `ids`, or in `NAME.ids.npy` beside it, or else the row numbers.
+    /// Opens a file with the ids in `ids`, or in `NAME.ids.npy` beside it, or else the row numbers. For a folder of
+    /// shards, `ids` may be a folder too, with a `SHARD.ids.npy` for each shard.
     pub fn open(path: &Path, ids: Option<&Path>) -> Result<Self> {
         let matrix = Matrix::open(path)?;
-        let beside = ids.map(Path::to_owned).or_else(|| Ids::beside(path));
-        match beside {
-            Some(source) => Self::with_ids(matrix, &source, Ids::read(&source)?),
-            None => {
-                let rows = matrix.rows();
-                Ok(Self { matrix, ids: Ids::RowNumbers(rows) })
-            }
-        }
+        let Some(source) = ids.map(Path::to_owned).or_else(|| Ids::beside(path)) else {
+            let ids = Ids::RowNumbers(matrix.rows());
+            return Ok(Self { matrix, ids, ids_path: None });
+        };
+        let listed = Ids::read(&source, &matrix)?;
+        Ok(Self { ids_path: Some(source.clone()), ..Self::with_ids(matrix, &source, listed)? })
     }
 
     /// Opens a file with a list of ids.
@@ -40,7 +40,7 @@ impl EmbeddingFile {
                 format!("{} ids for the {} rows of {}", ids.len(), matrix.rows(), matrix.path().display()),
             ));
         }
-        Ok(Self { ids: Ids::listed(source, ids)?, matrix })
+        Ok(Self { ids: Ids::listed(source, ids)?, matrix, ids_path: None })
     }
 
     /// The vectors.
@@ -51,6 +51,11 @@ impl EmbeddingFile {
     /// The ids of the rows.
     pub fn ids(&self) -> &Ids {
         &self.ids
+    }
+
+    /// The file of the ids, or the folder of them; None where they were given as a list or are the row numbers.
+    pub fn ids_path(&self) -> Option<&Path> {
+        self.ids_path.as_deref()
     }
 
     /// Score of each of these ids against a query.
@@ -111,7 +116,7 @@ impl EmbeddingFile {
             let number = self.ids.row(id).ok_or_else(|| {
                 Error::file(self.matrix.path(), format!("no vector has the id {id} ({} rows)", self.matrix.rows()))
             })?;
-            view.row(number, &mut row);
+            view.row_f32(number, &mut row)?;
             with(number, &row)?;
         }
         Ok(())

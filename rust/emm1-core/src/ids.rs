@@ -1,9 +1,9 @@
-//! The ids of a file's rows: listed in a `.ids.npy` file, or the row numbers themselves.
+//! The ids of a file's rows: listed in a `.ids.npy` file or one for each shard, or the row numbers themselves.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::matrix::{Header, read_all};
+use crate::matrix::{Header, IDS, Matrix, check_length, has_ids, read_all, split_tensor};
 
 /// The id of every row, and the row of every id.
 #[derive(Debug)]
@@ -20,14 +20,42 @@ pub enum Ids {
 }
 
 impl Ids {
-    /// The file of ids that belongs to an embedding file by its name: `image.ids.npy` beside `image.npy`.
+    /// Where the ids of an embedding file are by its name: `image.ids.npy` beside `image.npy`. For a folder of shards,
+    /// `FOLDER.ids.npy` beside it, or the folder itself where ids lie beside the shards.
     pub fn beside(path: &Path) -> Option<PathBuf> {
-        let ids = path.with_extension("ids.npy");
-        ids.is_file().then_some(ids)
+        let (file, _) = split_tensor(path);
+        if !file.is_dir() {
+            let ids = file.with_extension("ids.npy");
+            return ids.is_file().then_some(ids);
+        }
+        let named = file.file_name().map(|name| {
+            let mut ids = name.to_owned();
+            ids.push(IDS);
+            file.with_file_name(ids)
+        });
+        named.filter(|ids| ids.is_file()).or_else(|| has_ids(file).then(|| file.to_owned()))
     }
 
-    /// Reads a `.npy` file of one dimension, any integer type.
-    pub fn read(path: &Path) -> Result<Vec<i64>> {
+    /// Reads the ids of a matrix from a file, or from a folder with a `SHARD.ids.npy` for each of its shards.
+    pub fn read(source: &Path, matrix: &Matrix) -> Result<Vec<i64>> {
+        if !source.is_dir() {
+            return Self::read_file(source);
+        }
+        let mut all = Vec::with_capacity(matrix.rows());
+        for (file, rows) in matrix.files() {
+            let beside = source.join(file.with_extension("ids.npy").file_name().unwrap_or_default());
+            let ids = Self::read_file(&beside)?;
+            if ids.len() != rows {
+                let text = format!("{} ids for the {rows} rows of {}", ids.len(), file.display());
+                return Err(Error::file(&beside, text));
+            }
+            all.extend(ids);
+        }
+        Ok(all)
+    }
+
+    /// Reads a `.npy` file of one dimension, integers of 4 or 8 bytes.
+    fn read_file(path: &Path) -> Result<Vec<i64>> {
         let bytes = read_all(path)?;
         let header = Header::parse(path, &bytes)?;
         let [_] = header.shape[..] else {
@@ -42,7 +70,7 @@ impl Ids {
                 return Err(Error::file(path, text));
             }
         };
-        header.check_length(path, size, bytes.len())?;
+        check_length(path, header.length, &header.shape, size, bytes.len())?;
         let values = bytes[header.length..].chunks_exact(size).enumerate();
         values
             .map(|(row, raw)| match *raw {

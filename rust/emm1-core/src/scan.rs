@@ -131,7 +131,7 @@ impl<'a> Scan<'a> {
             }
             for position in begin..self.rows.len().min(begin + self.block) {
                 let number = self.rows.get(position);
-                view.row(number, &mut row);
+                view.row_f32(number, &mut row)?;
                 let norm = norm(metric, &row);
                 let id = self.file.ids.id(number);
                 for (query, best) in self.queries.iter().zip(&mut best) {

@@ -1,6 +1,6 @@
 //! The Python face of emm1-core: arguments in, arrays out, the GIL released in between, errors turned into emm1's own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use emm1_core::{EmbeddingFile, Error, Hit, Search};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -56,6 +56,16 @@ impl PyEmbeddingFile {
     #[getter]
     fn dtype(&self) -> &'static str {
         self.0.matrix().dtype().name()
+    }
+
+    #[getter]
+    fn files(&self) -> Vec<&Path> {
+        self.0.matrix().files().map(|(file, _)| file).collect()
+    }
+
+    #[getter]
+    fn ids_path(&self) -> Option<&Path> {
+        self.0.ids_path()
     }
 
     fn ids<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {

@@ -19,28 +19,29 @@ impl Map {
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
         let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
         if metadata.is_dir() {
-            return Err(Error::file(path, "is a folder, expected a .npy file"));
+            return Err(Error::file(path, "is a folder, expected a file"));
         }
         if metadata.len() == 0 {
             return Err(Error::file(path, "is empty"));
         }
-        // SAFETY: the map is read-only and its length is compared with the file's before each use (`bytes`). A file
+        // SAFETY: the map is read-only and its length is compared with the file's before each use (`check`). A file
         // that is cut while a call reads it can still end the process with SIGBUS, which no program can rule out; the
         // documentation says so. Bytes changed by others are plain numbers here: any value is valid.
         let map = unsafe { Mmap::map(&file) }.map_err(|error| Error::io(path, error))?;
         Ok(Self { file, map })
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.map.len()
-    }
-
-    /// The bytes of the file; an error where it is shorter than when it was opened.
-    pub(crate) fn bytes(&self, path: &Path) -> Result<&[u8]> {
+    /// An error where the file is shorter than when it was opened: its last bytes must not be read then.
+    pub(crate) fn check(&self, path: &Path) -> Result<()> {
         let length = self.file.metadata().map_err(|error| Error::io(path, error))?.len();
         if length < self.map.len() as u64 {
             return Err(Error::file(path, "was cut short since it was opened: open it again"));
         }
-        Ok(&self.map)
+        Ok(())
+    }
+
+    /// The bytes of the file as it was opened; `check` comes first.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.map
     }
 }

@@ -1,152 +1,223 @@
-//! A file of vectors: rows × dims, memory-mapped, each row widened to f32 exactly.
+//! A file of vectors: rows × dims, memory-mapped, each row widened to f32 exactly. One module per format.
 
+mod bin;
+mod dtype;
+mod fvecs;
+mod layout;
 mod map;
 mod npy;
+mod safetensors;
+mod shards;
+
+#[cfg(test)]
+mod hostile;
 
 use std::path::{Path, PathBuf};
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
-
 use crate::error::{Error, Result};
+pub use dtype::Dtype;
+use layout::Layout;
+pub(crate) use layout::check_length;
 use map::Map;
 pub(crate) use npy::Header;
+pub(crate) use shards::{IDS, has_ids};
 
-/// Type of a component in the file.
+/// What can be opened, for messages about what cannot.
+const EXPECTED: &str = "a .npy file, a folder of them, .safetensors, .fbin, .u8bin, .i8bin or .fvecs \
+    (`emm1 embeddings import` converts Parquet, Arrow, Lance, .npz and .pt)";
+
+/// How a file says where its rows lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dtype {
-    /// IEEE 754 binary32.
-    F32,
-    /// IEEE 754 binary16.
-    F16,
+enum Format {
+    Npy,
+    Safetensors,
+    Bin(Dtype),
+    Fvecs,
 }
 
-impl Dtype {
-    /// NumPy's name of the type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "float32",
-            Self::F16 => "float16",
+impl Format {
+    /// The format that a file's suffix names.
+    fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "npy" => Some(Self::Npy),
+            "safetensors" => Some(Self::Safetensors),
+            "fbin" => Some(Self::Bin(Dtype::F32)),
+            "u8bin" => Some(Self::Bin(Dtype::U8)),
+            "i8bin" => Some(Self::Bin(Dtype::I8)),
+            "fvecs" => Some(Self::Fvecs),
+            _ => None,
         }
     }
 
-    fn size(self) -> usize {
+    /// Reads the header of a file. A layout that is returned lies within `bytes`.
+    fn layout(self, path: &Path, bytes: &[u8], tensor: Option<&str>) -> Result<Layout> {
         match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
+            Self::Npy => npy::layout(path, bytes),
+            Self::Safetensors => safetensors::layout(path, bytes, tensor),
+            Self::Bin(dtype) => bin::layout(path, bytes, dtype),
+            Self::Fvecs => fvecs::layout(path, bytes),
         }
     }
 }
 
-/// Rows × dims vectors in a file, read through a memory map.
+/// Rows × dims vectors in a file, or in the shards of a folder, read through memory maps.
 #[derive(Debug)]
 pub struct Matrix {
     path: PathBuf,
+    /// At least one; all of the same dims and dtype.
+    parts: Vec<Part>,
+}
+
+/// One file and the rows of the matrix it holds.
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
     map: Map,
-    start: usize,
-    rows: usize,
-    dims: usize,
-    dtype: Dtype,
+    format: Format,
+    layout: Layout,
+    /// Rows in the parts up to this one, with its own.
+    end: usize,
 }
-
-/// All bytes of a file, for those that are small beside the vectors.
-pub(crate) fn read_all(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::io(path, error))
-}
-
-/// Formats that hold embeddings but cannot be mapped as they are.
-const CONVERTIBLE: [&str; 9] = ["pt", "pth", "npz", "parquet", "arrow", "feather", "ipc", "lance", "safetensors"];
 
 impl Matrix {
-    /// Opens a `.npy` file of two dimensions, f32 or f16, little-endian, in C order.
+    /// Opens `.npy` (two dimensions, C order; f32, f16, i8), a folder of such shards, `.safetensors` (f32, f16, bf16,
+    /// i8; `FILE.safetensors#NAME` names a tensor), `.fbin`, `.u8bin`, `.i8bin` or `.fvecs`.
+    ///
+    /// # Errors
+    /// There is no such file, or it is not exactly what its header says; the message says what to do.
     pub fn open(path: &Path) -> Result<Self> {
-        let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or("").to_ascii_lowercase();
-        if CONVERTIBLE.contains(&suffix.as_str()) {
-            return Err(Error::file(
-                path,
-                format!(
-                    "a .{suffix} file cannot be searched as it is: convert it with `emm1 embeddings import`, or save it as .npy"
-                ),
-            ));
+        let (file, tensor) = split_tensor(path);
+        let files = if file.is_dir() { shards::files(file)? } else { vec![file.to_owned()] };
+        let mut parts = Vec::<Part>::with_capacity(files.len());
+        for file in files {
+            let part = Part::open(file, tensor, parts.last().map_or(0, |part| part.end))?;
+            if let Some(first) = parts.first() {
+                part.check_like(first)?;
+            }
+            parts.push(part);
         }
-        let map = Map::open(path)?;
-        let header = Header::parse(path, map.bytes(path)?)?;
-        let dtype = match header.descr.as_str() {
-            "<f4" => Dtype::F32,
-            "<f2" => Dtype::F16,
-            other => return Err(Error::file(path, npy::unsupported(other, "f32 or f16"))),
-        };
-        let [rows, dims] = header.shape[..] else {
-            let got = header.shape.len();
-            return Err(Error::file(path, format!("{got} dimensions, expected 2: one row a vector, (rows, dims)")));
-        };
-        if header.fortran_order && rows > 1 && dims > 1 {
-            return Err(Error::file(path, "stored in Fortran order: save it again with numpy.ascontiguousarray"));
-        }
-        if dims == 0 {
-            return Err(Error::file(path, format!("shape ({rows}, 0): vectors have no components")));
-        }
-        header.check_length(path, dtype.size(), map.len())?;
-        Ok(Self { path: path.to_owned(), map, start: header.length, rows, dims, dtype })
+        Ok(Self { path: path.to_owned(), parts })
     }
 
-    /// The file.
+    /// The file or folder, as it was named.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Number of vectors.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.parts.last().map_or(0, |part| part.end)
     }
 
     /// Components of each vector.
     pub fn dims(&self) -> usize {
-        self.dims
+        self.parts[0].layout.dims
     }
 
     /// Type of a component in the file.
     pub fn dtype(&self) -> Dtype {
-        self.dtype
+        self.parts[0].layout.dtype
     }
 
-    /// The vectors as they are now; checks that the file was not cut since it was opened.
+    /// The files, in order, and how many rows each holds.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, usize)> {
+        self.parts.iter().map(|part| (part.path.as_path(), part.layout.rows))
+    }
+
+    /// The vectors as they are now; checks that no file was cut since it was opened.
     pub(crate) fn view(&self) -> Result<View<'_>> {
-        let bytes = self.map.bytes(&self.path)?;
-        let end = self.start + self.rows * self.dims * self.dtype.size();
-        Ok(View { bytes: &bytes[self.start..end], dims: self.dims, dtype: self.dtype })
+        for part in &self.parts {
+            part.map.check(&part.path)?;
+        }
+        Ok(View { parts: &self.parts })
     }
 }
 
-/// The bytes of all vectors, for the length of one call.
+impl Part {
+    fn open(path: PathBuf, tensor: Option<&str>, before: usize) -> Result<Self> {
+        let Some(format) = Format::of(&path) else {
+            path.metadata().map_err(|error| Error::io(&path, error))?;
+            return Err(Error::file(&path, format!("cannot be searched as it is: expected {EXPECTED}")));
+        };
+        let map = Map::open(&path)?;
+        refuse_pointer(&path, map.bytes())?;
+        let layout = format.layout(&path, map.bytes(), tensor)?;
+        Ok(Self { end: before + layout.rows, path, map, format, layout })
+    }
+
+    /// An error where a shard is of other dims or another type than the first.
+    fn check_like(&self, first: &Self) -> Result<()> {
+        let (mine, theirs) = (&self.layout, &first.layout);
+        if (mine.dims, mine.dtype) == (theirs.dims, theirs.dtype) {
+            return Ok(());
+        }
+        Err(Error::file(
+            &self.path,
+            format!(
+                "vectors of {} {}, but those of {} are of {} {}: the shards of a folder must be alike",
+                mine.dims,
+                mine.dtype.name(),
+                first.path.display(),
+                theirs.dims,
+                theirs.dtype.name()
+            ),
+        ))
+    }
+}
+
+/// The vectors for the length of one call.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
-    bytes: &'a [u8],
-    dims: usize,
-    dtype: Dtype,
+    parts: &'a [Part],
 }
 
-impl View<'_> {
-    /// Writes a row to `out` (dims long), widened to f32 exactly.
-    pub(crate) fn row(&self, row: usize, out: &mut [f32]) {
-        let width = self.dims * self.dtype.size();
-        let bytes = &self.bytes[row * width..(row + 1) * width];
-        match self.dtype {
-            Dtype::F32 => {
-                for (value, raw) in out.iter_mut().zip(bytes.chunks_exact(4)) {
-                    *value = f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]);
-                }
-            }
-            Dtype::F16 => {
-                let mut block = [f16::ZERO; 256];
-                for (values, raws) in out.chunks_mut(256).zip(bytes.chunks(512)) {
-                    let halves = &mut block[..values.len()];
-                    for (half, raw) in halves.iter_mut().zip(raws.chunks_exact(2)) {
-                        *half = f16::from_le_bytes([raw[0], raw[1]]);
-                    }
-                    halves.convert_to_f32_slice(values);
-                }
-            }
+impl<'a> View<'a> {
+    /// The components of a row as they lie in the file: little-endian, at any address.
+    ///
+    /// # Errors
+    /// The row of an `.fvecs` file says that it is of another length.
+    pub(crate) fn row_bytes(&self, row: usize) -> Result<&'a [u8]> {
+        let part = &self.parts[self.parts.partition_point(|part| part.end <= row)];
+        let (layout, bytes) = (&part.layout, part.map.bytes());
+        let row = row - (part.end - layout.rows);
+        if part.format == Format::Fvecs {
+            fvecs::check_row(&part.path, bytes, layout, row)?;
         }
+        let begin = layout.start + row * layout.stride;
+        Ok(&bytes[begin..begin + layout.width()])
     }
+
+    /// Writes a row to `out` (dims long), widened to f32 exactly.
+    ///
+    /// # Errors
+    /// Those of [`row_bytes`](Self::row_bytes).
+    pub(crate) fn row_f32(&self, row: usize, out: &mut [f32]) -> Result<()> {
+        self.parts[0].layout.dtype.widen(self.row_bytes(row)?, out);
+        Ok(())
+    }
+}
+
+/// Takes `FILE.safetensors#NAME` apart; any other path is a file.
+pub(crate) fn split_tensor(path: &Path) -> (&Path, Option<&str>) {
+    const MARK: &str = ".safetensors#";
+    let at = path.to_str().and_then(|text| text.find(MARK).map(|at| (text, at + MARK.len())));
+    match at {
+        Some((text, name)) if !path.exists() => (Path::new(&text[..name - 1]), Some(&text[name..])),
+        _ => (path, None),
+    }
+}
+
+/// All bytes of a file, for those that are small beside the vectors.
+pub(crate) fn read_all(path: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    refuse_pointer(path, &bytes)?;
+    Ok(bytes)
+}
+
+/// An error where Git LFS has not fetched the file yet: some 130 bytes of text lie in its place.
+fn refuse_pointer(path: &Path, bytes: &[u8]) -> Result<()> {
+    if bytes.starts_with(b"version https://git-lfs") {
+        return Err(Error::file(path, "is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"));
+    }
+    Ok(())
 }

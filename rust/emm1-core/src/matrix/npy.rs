@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::{Dtype, Layout};
 use crate::error::{Error, Result};
 
 /// What a header says of the array behind it.
@@ -16,13 +17,28 @@ pub(crate) struct Header {
 }
 
 const MAGIC: &[u8] = b"\x93NUMPY";
-const POINTER: &[u8] = b"version https://git-lfs";
+
+/// Reads the header of an array of two dimensions in C order.
+pub(super) fn layout(path: &Path, bytes: &[u8]) -> Result<Layout> {
+    let header = Header::parse(path, bytes)?;
+    let dtype = match header.descr.as_str() {
+        "<f4" => Dtype::F32,
+        "<f2" => Dtype::F16,
+        "|i1" | "<i1" => Dtype::I8,
+        other => return Err(Error::file(path, unsupported(other))),
+    };
+    let [rows, dims] = header.shape[..] else {
+        let got = header.shape.len();
+        return Err(Error::file(path, format!("{got} dimensions, expected 2: one row a vector, (rows, dims)")));
+    };
+    if header.fortran_order && rows > 1 && dims > 1 {
+        return Err(Error::file(path, "stored in Fortran order: save it again with numpy.ascontiguousarray"));
+    }
+    Layout::packed(path, header.length, [rows, dims], dtype, bytes.len())
+}
 
 impl Header {
     pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
-        if bytes.starts_with(POINTER) {
-            return Err(Error::file(path, "is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"));
-        }
         if !bytes.starts_with(MAGIC) {
             return Err(Error::file(path, "is not a .npy file: save it with numpy.save"));
         }
@@ -36,7 +52,7 @@ impl Header {
             }
             version => return Err(Error::file(path, format!(".npy version {version} is not known"))),
         };
-        let length = text_start + text_length;
+        let length = usize::saturating_add(text_start, text_length);
         let text = bytes.get(text_start..length).ok_or_else(cut)?;
         let text = std::str::from_utf8(text).ok();
         let fields = text.and_then(dictionary);
@@ -44,40 +60,17 @@ impl Header {
             fields.ok_or_else(|| Error::file(path, "its .npy header is damaged: save the file again"))?;
         Ok(Self { descr, fortran_order, shape, length })
     }
-
-    /// An error where the file does not hold exactly the bytes that shape and type need.
-    pub(crate) fn check_length(&self, path: &Path, item: usize, actual: usize) -> Result<()> {
-        let shape = &self.shape;
-        let data = shape.iter().try_fold(item, |product, &n| product.checked_mul(n));
-        let Some(expected) =
-            data.and_then(|data| data.checked_add(self.length)).filter(|&n| isize::try_from(n).is_ok())
-        else {
-            return Err(Error::file(path, format!("its header says shape {shape:?}, more than any file can hold")));
-        };
-        if actual < expected {
-            return Err(Error::file(
-                path,
-                format!("is cut short: shape {shape:?} needs {expected} bytes, the file has {actual}"),
-            ));
-        }
-        if actual > expected {
-            return Err(Error::file(
-                path,
-                format!("has {} bytes more than shape {shape:?} needs: its header lies", actual - expected),
-            ));
-        }
-        Ok(())
-    }
 }
 
 /// What to say of a type that is not taken.
-pub(crate) fn unsupported(descr: &str, wanted: &str) -> String {
+fn unsupported(descr: &str) -> String {
+    const WANTED: &str = "float32, float16 or int8";
     if let Some(native) = descr.strip_prefix('>') {
         format!("type {descr} is big-endian: save it again as little-endian (array.astype('<{native}'))")
     } else if descr.contains('O') {
-        format!("holds Python objects ({descr}), expected {wanted}")
+        format!("holds Python objects ({descr}), expected {WANTED}: save numpy.stack(array).astype('float32')")
     } else {
-        format!("type {descr} is not taken here, expected {wanted}: convert it with array.astype")
+        format!("type {descr} is not taken, expected {WANTED}: save array.astype('float32')")
     }
 }
 
