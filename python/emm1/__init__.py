@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from emm1.embeddings import Embeddings, Hits
+from emm1.embeddings import Embeddings, Hits, score_pairs
 from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, StoreError
 from emm1.eshot import EShotReport
 from emm1.sample import write_sample
@@ -20,6 +20,7 @@ __all__ = [
     "StoreError",
     "build",
     "open",
+    "score_pairs",
     "write_sample",
 ]
 __version__ = version("emm1")

@@ -1,5 +1,6 @@
 """The native part of emm1, as rust/emm1-python exports it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, final
 
@@ -11,7 +12,11 @@ class EmbeddingFile:
     """Vectors in a file, memory-mapped, and the id of each."""
 
     def __new__(
-        cls, path: Path, ids_path: Path | None = None, ids: NDArray[np.int64] | None = None
+        cls,
+        path: Path,
+        ids_path: Path | None = None,
+        ids: NDArray[np.int64] | None = None,
+        codes_path: Path | None = None,
     ) -> EmbeddingFile: ...
     @property
     def rows(self) -> int: ...
@@ -23,6 +28,10 @@ class EmbeddingFile:
     def files(self) -> list[Path]: ...
     @property
     def ids_path(self) -> Path | None: ...
+    @property
+    def codes_path(self) -> Path | None: ...
+    def build_codes(self, path: Path, threads: int, progress: Callable[[int], object]) -> None: ...
+    def verify_codes(self) -> bool: ...
     def ids(self) -> NDArray[np.int64]: ...
     def search(
         self,
@@ -32,6 +41,22 @@ class EmbeddingFile:
         among: NDArray[np.int64] | None,
         threads: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+    def within(
+        self,
+        query: NDArray[np.float32],
+        threshold: float,
+        metric: str,
+        among: NDArray[np.int64] | None,
+        threads: int,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+    def score_pairs(
+        self,
+        ids: NDArray[np.int64],
+        other: EmbeddingFile,
+        other_ids: NDArray[np.int64],
+        metric: str,
+        threads: int,
+    ) -> NDArray[np.float32]: ...
     def score(self, ids: NDArray[np.int64], query: NDArray[np.float32], metric: str) -> NDArray[np.float32]: ...
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]: ...
     def centroid(self, ids: NDArray[np.int64]) -> NDArray[np.float32]: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -53,6 +53,9 @@ class Embeddings:
         path: the file or folder; ``FILE.safetensors#NAME`` names one of several tensors.
         ids: ids of the rows, as a file (for shards also a folder of ``SHARD.ids.npy``) or an array of integers; by
             default ``NAME.ids.npy`` beside the file, or else the row numbers.
+        codes: file of codes, which make searches faster and never change an answer (`build_codes` writes it); by
+            default ``NAME.npy.codes`` beside the file where there is one. False for none. Codes of another file, or of
+            an earlier state of this one, are not used.
 
     Raises:
         emm1.errors.FileNotFoundError: there is no such file.
@@ -70,13 +73,23 @@ class Embeddings:
     ([20, 30], [0.8939999938011169, 0.44699999690055847])
     """
 
-    def __init__(self, path: str | os.PathLike[str], ids: str | os.PathLike[str] | ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        ids: str | os.PathLike[str] | ArrayLike | None = None,
+        codes: str | os.PathLike[str] | Literal[False] | None = None,
+    ) -> None:
         self.path = Path(path)
+        self._ids: dict[str, Any]
         if ids is None or isinstance(ids, (str, os.PathLike)):
-            ids_path = None if ids is None else Path(ids)
-            self._file = _native.EmbeddingFile(self.path, ids_path=ids_path)
+            self._ids = {"ids_path": None if ids is None else Path(ids)}
         else:
-            self._file = _native.EmbeddingFile(self.path, ids=_ids(ids))
+            self._ids = {"ids": _ids(ids)}
+        place = None if codes is False else self._codes_place(codes)
+        self._file = _native.EmbeddingFile(self.path, **self._ids, codes_path=place)
+
+    def _codes_place(self, codes: str | os.PathLike[str] | None) -> Path:
+        return Path(f"{self.path}.codes") if codes is None else Path(codes)
 
     def __len__(self) -> int:
         """Number of vectors."""
@@ -111,6 +124,50 @@ class Embeddings:
         """Id of each row, int64, (rows,); a copy."""
         return self._file.ids()
 
+    @property
+    def codes_path(self) -> Path | None:
+        """The file of codes in use, or None."""
+        return self._file.codes_path
+
+    def build_codes(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        threads: int | None = None,
+        progress: Callable[[int], object] = lambda _rows: None,
+    ) -> Path:
+        """Write codes, at most a byte a component and 16 bytes a row, and use them from here on.
+
+        Args:
+            path: where to; by default ``NAME.npy.codes`` beside the file.
+            threads: threads to use; all cores by default.
+            progress: called with the number of rows done, from time to time.
+
+        Returns:
+            The file.
+
+        Raises:
+            emm1.errors.EmbeddingError: a row holds NaN or an infinity, or the place cannot be written.
+
+        >>> import numpy as np, emm1
+        >>> path = getfixture("tmp_path") / "x.npy"
+        >>> np.save(path, np.eye(3, dtype="float32"))
+        >>> emm1.Embeddings(path).build_codes().name
+        'x.npy.codes'
+        """
+        place = self._codes_place(path)
+        self._file.build_codes(place, _threads(threads), progress)
+        self._file = _native.EmbeddingFile(self.path, **self._ids, codes_path=place)
+        return place
+
+    def verify(self) -> bool:
+        """Whether there are codes in use and they are what was written.
+
+        Raises:
+            emm1.errors.EmbeddingError: the codes are damaged.
+        """
+        return self._file.verify_codes()
+
     def search(
         self,
         query: ArrayLike,
@@ -144,6 +201,38 @@ class Embeddings:
         )
         return Hits(ids[0], scores[0]) if single else Hits(ids, scores)
 
+    def within(
+        self,
+        query: ArrayLike,
+        threshold: float,
+        metric: Metric = "cosine",
+        among: ArrayLike | None = None,
+        threads: int | None = None,
+    ) -> Hits:
+        """Every vector whose score is at least the threshold (l2: at most), best first; equal scores by ascending id.
+
+        Args:
+            query: (dim,).
+            threshold: rounded once to float32.
+            metric: ``cosine``, ``dot`` or ``l2``.
+            among: ids to look among, or a boolean mask over the rows; unknown ids are ignored.
+            threads: threads to use; all cores by default. The answer does not depend on it.
+
+        Raises:
+            emm1.errors.EmbeddingError: a query of other dimensions, NaN in the query, the threshold or the file.
+
+        >>> import numpy as np, emm1
+        >>> path = getfixture("tmp_path") / "x.npy"
+        >>> np.save(path, np.eye(3, dtype="float32"))
+        >>> emm1.Embeddings(path).within([1, 1, 0], 0.5).ids.tolist()
+        [0, 1]
+        """
+        vector = _one_vector(query, "within")
+        ids, scores = self._file.within(
+            vector[np.newaxis], float(threshold), metric, self._among(among), _threads(threads)
+        )
+        return Hits(ids[0], scores[0])
+
     def score(self, ids: ArrayLike, query: ArrayLike, metric: Metric = "cosine") -> NDArray[np.float32]:
         """The score of each id against one query, float32, (ids,).
 
@@ -156,10 +245,7 @@ class Embeddings:
         >>> emm1.Embeddings(path).score([2, 0], [0, 0, 2], metric="dot").tolist()
         [2.0, 0.0]
         """
-        vector = _vectors(query)
-        if vector.ndim != 1:
-            raise EmbeddingError(f"score takes one query, (dim,), not an array of shape {vector.shape}")
-        return self._file.score(_ids(ids), vector, metric)
+        return self._file.score(_ids(ids), _one_vector(query, "score"), metric)
 
     def vectors(self, ids: ArrayLike) -> NDArray[np.float32]:
         """The vectors of these ids, float32, (ids, dim).
@@ -199,6 +285,30 @@ class Embeddings:
             raise EmbeddingError(f"a mask for {len(self):,} rows has the shape {array.shape}, expected ({len(self)},)")
         chosen: NDArray[np.int64] = self.ids[array]
         return chosen
+
+
+def score_pairs(
+    a: Embeddings,
+    a_ids: ArrayLike,
+    b: Embeddings,
+    b_ids: ArrayLike,
+    metric: Metric = "cosine",
+    threads: int | None = None,
+) -> NDArray[np.float32]:
+    """The score of each pair: of the i-th id of one file with the i-th of the other, float32, (pairs,).
+
+    Raises:
+        emm1.errors.EmbeddingError: lists of different lengths, vectors of different dimensions, or an id that a file
+            does not have.
+
+    >>> import numpy as np, emm1
+    >>> path = getfixture("tmp_path") / "x.npy"
+    >>> np.save(path, np.eye(3, dtype="float32"))
+    >>> x = emm1.Embeddings(path)
+    >>> emm1.score_pairs(x, [0, 1], x, [0, 2]).tolist()
+    [1.0, 0.0]
+    """
+    return a._file.score_pairs(_ids(a_ids), b._file, _ids(b_ids), metric, _threads(threads))  # noqa: SLF001
 
 
 def file_of(path: Path) -> Path:
@@ -241,6 +351,13 @@ def _vectors(query: ArrayLike) -> NDArray[np.float32]:
     if not np.array_equal(np.isfinite(rounded), np.isfinite(array)):
         raise EmbeddingError("a component of the query is too large for float32")
     return rounded
+
+
+def _one_vector(query: ArrayLike, what: str) -> NDArray[np.float32]:
+    vector = _vectors(query)
+    if vector.ndim != 1:
+        raise EmbeddingError(f"{what} takes one query, (dim,), not an array of shape {vector.shape}")
+    return vector
 
 
 def _at_least_one(value: int, name: str) -> int:

@@ -14,6 +14,8 @@ pub enum Error {
     NotFound(PathBuf),
     /// A file cannot be read.
     Io(PathBuf, io::Error),
+    /// A file cannot be written.
+    Write(PathBuf, String),
     /// A file is not what it should be.
     File(PathBuf, String),
     /// A query or another argument is wrong.
@@ -25,6 +27,10 @@ pub enum Error {
 impl Error {
     pub(crate) fn file(path: &Path, what: impl Into<String>) -> Self {
         Self::File(path.to_owned(), what.into())
+    }
+
+    pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Self {
+        Self::Write(path.to_owned(), error.to_string())
     }
 
     pub(crate) fn io(path: &Path, error: io::Error) -> Self {
@@ -41,6 +47,9 @@ impl fmt::Display for Error {
         match self {
             Self::NotFound(path) => write!(f, "{} does not exist", path.display()),
             Self::Io(path, error) => write!(f, "{} cannot be read: {error}", path.display()),
+            Self::Write(path, error) => {
+                write!(f, "{} cannot be written: {error}. Name another place for it, or make room", path.display())
+            }
             Self::File(path, what) => write!(f, "{}: {what}", path.display()),
             Self::Request(what) => f.write_str(what),
             Self::Stopped => f.write_str("stopped"),

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::codes::CodesFile;
 use crate::error::{Error, Result};
 use crate::ids::Ids;
-use crate::matrix::Matrix;
-use crate::score::{Metric, Query, norm};
+use crate::kernel::kernels;
+use crate::matrix::{Matrix, View};
+use crate::parallel::{Stop, in_parallel};
+use crate::score::{Metric, Query};
 
 /// Vectors in a file, and the id of each.
 #[derive(Debug)]
@@ -13,7 +16,11 @@ pub struct EmbeddingFile {
     pub(crate) matrix: Matrix,
     pub(crate) ids: Ids,
     ids_path: Option<PathBuf>,
+    pub(crate) codes: Option<CodesFile>,
 }
+
+/// Pairs scored by one thread before it looks up.
+const PAIRS: usize = 1024;
 
 impl EmbeddingFile {
     /// Opens a file with the ids in `ids`, or in `NAME.ids.npy` beside it, or else the row numbers. For a folder of
@@ -22,7 +29,7 @@ impl EmbeddingFile {
         let matrix = Matrix::open(path)?;
         let Some(source) = ids.map(Path::to_owned).or_else(|| Ids::beside(path)) else {
             let ids = Ids::RowNumbers(matrix.rows());
-            return Ok(Self { matrix, ids, ids_path: None });
+            return Ok(Self { matrix, ids, ids_path: None, codes: None });
         };
         let listed = Ids::read(&source, &matrix)?;
         Ok(Self { ids_path: Some(source.clone()), ..Self::with_ids(matrix, &source, listed)? })
@@ -40,7 +47,7 @@ impl EmbeddingFile {
                 format!("{} ids for the {} rows of {}", ids.len(), matrix.rows(), matrix.path().display()),
             ));
         }
-        Ok(Self { ids: Ids::listed(source, ids)?, matrix, ids_path: None })
+        Ok(Self { ids: Ids::listed(source, ids)?, matrix, ids_path: None, codes: None })
     }
 
     /// The vectors.
@@ -64,14 +71,65 @@ impl EmbeddingFile {
     /// The file has no such id, or a vector is not finite.
     pub fn score(&self, ids: &[i64], query: &[f32], metric: Metric) -> Result<Vec<f32>> {
         self.check_query(query)?;
-        let query = Query::new(query);
+        let query = Query::new(kernels()?, query, metric);
         let mut scores = Vec::with_capacity(ids.len());
         self.each(ids, |number, row| {
-            let score = query.score(metric, row, norm(metric, row));
-            scores.push(score.ok_or_else(|| self.not_finite(number))?);
+            scores.push(query.score(row).ok_or_else(|| self.not_finite(number))?);
             Ok(())
         })?;
         Ok(scores)
+    }
+
+    /// Scores of pairs: of each of these ids with the id of the other file at the same place.
+    ///
+    /// # Errors
+    /// The lists or the vectors differ in length, a file has no such id, a vector is not finite, or `stop` said so.
+    pub fn score_pairs(
+        &self,
+        ids: &[i64],
+        other: &Self,
+        other_ids: &[i64],
+        metric: Metric,
+        threads: usize,
+        stop: Stop<'_>,
+    ) -> Result<Vec<f32>> {
+        if ids.len() != other_ids.len() {
+            return Err(Error::Request(format!("{} ids and {} ids are not pairs", ids.len(), other_ids.len())));
+        }
+        if self.matrix.dims() != other.matrix.dims() {
+            let (mine, theirs) = (self.matrix.path().display(), other.matrix.path().display());
+            let dims = (self.matrix.dims(), other.matrix.dims());
+            return Err(Error::Request(format!(
+                "the vectors of {mine} have {} components, those of {theirs} {}",
+                dims.0, dims.1
+            )));
+        }
+        let kernels = kernels()?;
+        let mut scores = vec![0.0; ids.len()];
+        let pairs = ids.chunks(PAIRS).zip(other_ids.chunks(PAIRS)).zip(scores.chunks_mut(PAIRS));
+        in_parallel(threads, pairs, stop, |((ids, other_ids), scores)| {
+            let (mine, theirs) = (self.matrix.view()?, other.matrix.view()?);
+            let (mut a, mut b) = (vec![0.0; self.matrix.dims()], vec![0.0; self.matrix.dims()]);
+            for ((&id, &other_id), score) in ids.iter().zip(other_ids).zip(scores) {
+                let (row, other_row) = (self.row_of(id)?, other.row_of(other_id)?);
+                self.finite_row(&mine, row, &mut a)?;
+                other.finite_row(&theirs, other_row, &mut b)?;
+                *score = Query::new(kernels, &a, metric).score(&b).ok_or_else(|| other.not_finite(other_row))?;
+            }
+            Ok(())
+        })?;
+        Ok(scores)
+    }
+
+    /// Uses these codes; without any the answers are the same.
+    pub fn with_codes(mut self, codes: Option<CodesFile>) -> Self {
+        self.codes = codes;
+        self
+    }
+
+    /// The codes in use.
+    pub fn codes(&self) -> Option<&CodesFile> {
+        self.codes.as_ref()
     }
 
     /// The vectors of these ids, one after another.
@@ -113,13 +171,28 @@ impl EmbeddingFile {
         let view = self.matrix.view()?;
         let mut row = vec![0.0; self.matrix.dims()];
         for &id in ids {
-            let number = self.ids.row(id).ok_or_else(|| {
-                Error::file(self.matrix.path(), format!("no vector has the id {id} ({} rows)", self.matrix.rows()))
-            })?;
+            let number = self.row_of(id)?;
             view.row_f32(number, &mut row)?;
             with(number, &row)?;
         }
         Ok(())
+    }
+
+    fn row_of(&self, id: i64) -> Result<usize> {
+        self.ids.row(id).ok_or_else(|| {
+            Error::file(self.matrix.path(), format!("no vector has the id {id} ({} rows)", self.matrix.rows()))
+        })
+    }
+
+    /// Writes a row to `out`.
+    ///
+    /// # Errors
+    /// It holds NaN or an infinity.
+    pub(crate) fn finite_row(&self, view: &View<'_>, row: usize, out: &mut [f32]) -> Result<()> {
+        const INFINITE: u32 = 0x7f80_0000;
+        view.row_f32(row, out)?;
+        let infinite = out.iter().fold(0, |any, value| any | u32::from(value.to_bits() & INFINITE == INFINITE));
+        if infinite == 0 { Ok(()) } else { Err(self.not_finite(row)) }
     }
 
     pub(crate) fn check_query(&self, query: &[f32]) -> Result<()> {

@@ -1,22 +1,30 @@
 //! Exact top-k similarity over memory-mapped embedding files.
 //!
 //! A file of vectors is a [`Matrix`], the names of its rows are [`Ids`], and both together are an [`EmbeddingFile`],
-//! which is searched. Data flows one way: `matrix` → `score` → `topk`, driven by `scan`.
+//! which is searched. Data flows one way: `matrix` → `codes` → `bound` → `score` → `topk`, driven by `scan`; the inner
+//! loops of all are in `kernel`.
 
+mod bound;
+mod codes;
 mod error;
 mod file;
 mod ids;
 mod integers;
+mod kernel;
 mod matrix;
+mod parallel;
+mod rotation;
 mod scan;
 mod score;
 mod topk;
 
+pub use codes::CodesFile;
 pub use error::{Error, Result};
 pub use file::EmbeddingFile;
 pub use ids::Ids;
 pub use integers::parse_integers;
 pub use matrix::{Dtype, Matrix};
-pub use scan::{Search, Stop};
+pub use parallel::Stop;
+pub use scan::Search;
 pub use score::{Metric, score};
-pub use topk::Hit;
+pub use topk::{Goal, Hit};

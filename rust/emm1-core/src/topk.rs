@@ -39,28 +39,49 @@ impl PartialEq for Ranked {
 }
 impl Eq for Ranked {}
 
-/// Keeps the k best hits.
-pub(crate) struct TopK {
-    k: usize,
+/// What a search keeps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goal {
+    /// The best, as many as this.
+    Best(usize),
+    /// All whose score is at least this; for l2, at most.
+    Within(f32),
+}
+
+/// Keeps the hits of one query that the goal asks for.
+pub(crate) struct Found {
     metric: Metric,
+    goal: Goal,
     worst_first: BinaryHeap<Ranked>,
 }
 
-impl TopK {
-    pub(crate) fn new(k: usize, metric: Metric) -> Self {
-        Self { k, metric, worst_first: BinaryHeap::new() }
+impl Found {
+    pub(crate) fn new(goal: Goal, metric: Metric) -> Self {
+        Self { metric, goal, worst_first: BinaryHeap::new() }
+    }
+
+    /// The merit below which nothing will be kept.
+    pub(crate) fn threshold(&self) -> f32 {
+        match self.goal {
+            Goal::Within(score) => self.metric.merit(score),
+            Goal::Best(k) if self.worst_first.len() < k => f32::NEG_INFINITY,
+            Goal::Best(_) => self.worst_first.peek().map_or(f32::NEG_INFINITY, |worst| worst.merit),
+        }
     }
 
     pub(crate) fn push(&mut self, hit: Hit) {
-        let score = hit.score + 0.0; // −0.0 becomes 0.0
-        let merit = if self.metric == Metric::L2 { 0.0 - score } else { score };
-        let ranked = Ranked { hit, merit };
-        if self.worst_first.len() < self.k {
-            self.worst_first.push(ranked);
-        } else if let Some(mut worst) = self.worst_first.peek_mut()
-            && ranked < *worst
-        {
-            *worst = ranked;
+        let ranked = Ranked { hit, merit: self.metric.merit(hit.score) };
+        match self.goal {
+            Goal::Within(_) if ranked.merit >= self.threshold() => self.worst_first.push(ranked),
+            Goal::Within(_) => {}
+            Goal::Best(k) if self.worst_first.len() < k => self.worst_first.push(ranked),
+            Goal::Best(_) => {
+                if let Some(mut worst) = self.worst_first.peek_mut()
+                    && ranked < *worst
+                {
+                    *worst = ranked;
+                }
+            }
         }
     }
 
@@ -88,7 +109,7 @@ mod tests {
             k in 1usize..50,
         ) {
             let hits: Vec<Hit> = scores.iter().enumerate().map(|(i, &score)| Hit { id: (i as i64 * 7) % 41, score }).collect();
-            let mut top = TopK::new(k, Metric::Dot);
+            let mut top = Found::new(Goal::Best(k), Metric::Dot);
             hits.iter().for_each(|&hit| top.push(hit));
             let mut expected = hits.clone();
             expected.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap().then(a.id.cmp(&b.id)));

@@ -1,8 +1,9 @@
 //! The Python face of emm1-core: arguments in, arrays out, the GIL released in between, errors turned into emm1's own.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emm1_core::{EmbeddingFile, Error, Hit, Search};
+use emm1_core::{CodesFile, EmbeddingFile, Error, Goal, Hit, Search};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -28,17 +29,23 @@ struct PyEmbeddingFile(EmbeddingFile);
 #[pymethods]
 impl PyEmbeddingFile {
     #[new]
-    #[pyo3(signature = (path, ids_path=None, ids=None))]
+    #[pyo3(signature = (path, ids_path=None, ids=None, codes_path=None))]
     fn new(
         py: Python<'_>,
         path: PathBuf,
         ids_path: Option<PathBuf>,
         ids: Option<PyReadonlyArray1<'_, i64>>,
+        codes_path: Option<PathBuf>,
     ) -> PyResult<Self> {
         let ids = ids.map(|ids| ids.as_array().to_vec());
-        let opened = py.detach(|| match ids {
-            Some(ids) => EmbeddingFile::open_with(&path, ids),
-            None => EmbeddingFile::open(&path, ids_path.as_deref()),
+        let opened = py.detach(|| {
+            let file = match ids {
+                Some(ids) => EmbeddingFile::open_with(&path, ids),
+                None => EmbeddingFile::open(&path, ids_path.as_deref()),
+            }?;
+            codes_path
+                .map_or(Ok(None), |codes| CodesFile::open(&codes, file.matrix()))
+                .map(|codes| file.with_codes(codes))
         });
         opened.map(Self).map_err(|error| raise(py, error))
     }
@@ -68,6 +75,38 @@ impl PyEmbeddingFile {
         self.0.ids_path()
     }
 
+    #[getter]
+    fn codes_path(&self) -> Option<&Path> {
+        self.0.codes().map(CodesFile::path)
+    }
+
+    /// Writes codes of the vectors; `progress` hears how many rows are done, on the thread that called.
+    fn build_codes(&self, py: Python<'_>, path: PathBuf, threads: usize, progress: Py<PyAny>) -> PyResult<()> {
+        let done = AtomicUsize::new(0);
+        let count = |rows: usize| {
+            done.fetch_max(rows, Ordering::Relaxed);
+        };
+        let mut failed = None;
+        let mut stop = || {
+            Python::attach(|py| {
+                let heard = progress.call1(py, (done.load(Ordering::Relaxed),));
+                failed = heard.and_then(|_| py.check_signals()).err();
+                failed.is_some()
+            })
+        };
+        let built = py.detach(|| CodesFile::build(&path, &self.0, threads, &count, &mut stop));
+        match (failed, built) {
+            (Some(error), _) => Err(error),
+            (None, built) => built.map(drop).map_err(|error| raise(py, error)),
+        }
+    }
+
+    /// Compares the codes in use with their checksum; False where there are none.
+    fn verify_codes(&self, py: Python<'_>) -> PyResult<bool> {
+        let verified = py.detach(|| self.0.codes().map(CodesFile::verify).transpose());
+        verified.map(|codes| codes.is_some()).map_err(|error| raise(py, error))
+    }
+
     fn ids<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
         let ids = self.0.ids();
         let list: Vec<i64> = py.detach(|| (0..ids.len()).map(|row| ids.id(row)).collect());
@@ -83,13 +122,36 @@ impl PyEmbeddingFile {
         among: Option<PyReadonlyArray1<'py, i64>>,
         threads: usize,
     ) -> PyResult<Hits<'py>> {
+        let found = self.found(py, queries, Goal::Best(k), metric, among, threads)?;
+        rectangle(py, found)
+    }
+
+    fn within<'py>(
+        &self,
+        py: Python<'py>,
+        query: PyReadonlyArray2<'py, f32>,
+        threshold: f32,
+        metric: &str,
+        among: Option<PyReadonlyArray1<'py, i64>>,
+        threads: usize,
+    ) -> PyResult<Hits<'py>> {
+        let found = self.found(py, query, Goal::Within(threshold), metric, among, threads)?;
+        rectangle(py, found)
+    }
+
+    fn score_pairs<'py>(
+        &self,
+        py: Python<'py>,
+        ids: PyReadonlyArray1<'py, i64>,
+        other: &Self,
+        other_ids: PyReadonlyArray1<'py, i64>,
+        metric: &str,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let metric = metric.parse().map_err(|error| raise(py, error))?;
-        let among = among.map(|ids| ids.as_array().to_vec());
-        let queries: Vec<Vec<f32>> = queries.as_array().outer_iter().map(|query| query.to_vec()).collect();
-        let slices: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
-        let search = Search { k, metric, among, threads };
-        let found = py.detach(|| self.0.search(&slices, &search, &mut interrupted));
-        rectangle(py, found.map_err(|error| raise(py, error))?)
+        let (ids, other_ids) = (ids.as_array().to_vec(), other_ids.as_array().to_vec());
+        let scores = py.detach(|| self.0.score_pairs(&ids, &other.0, &other_ids, metric, threads, &mut interrupted));
+        Ok(scores.map_err(|error| raise(py, error))?.into_pyarray(py))
     }
 
     fn score<'py>(
@@ -115,6 +177,25 @@ impl PyEmbeddingFile {
         let ids = ids.as_array().to_vec();
         let centroid = py.detach(|| self.0.centroid(&ids));
         Ok(centroid.map_err(|error| raise(py, error))?.into_pyarray(py))
+    }
+}
+
+impl PyEmbeddingFile {
+    fn found<'py>(
+        &self,
+        py: Python<'py>,
+        queries: PyReadonlyArray2<'py, f32>,
+        goal: Goal,
+        metric: &str,
+        among: Option<PyReadonlyArray1<'py, i64>>,
+        threads: usize,
+    ) -> PyResult<Vec<Vec<Hit>>> {
+        let metric = metric.parse().map_err(|error| raise(py, error))?;
+        let among = among.map(|ids| ids.as_array().to_vec());
+        let queries: Vec<Vec<f32>> = queries.as_array().outer_iter().map(|query| query.to_vec()).collect();
+        let slices: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
+        let search = Search { goal, metric, among, threads };
+        py.detach(|| self.0.search(&slices, &search, &mut interrupted)).map_err(|error| raise(py, error))
     }
 }
 

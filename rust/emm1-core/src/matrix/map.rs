@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use memmap2::Mmap;
 
@@ -38,6 +39,13 @@ impl Map {
             return Err(Error::file(path, "was cut short since it was opened: open it again"));
         }
         Ok(())
+    }
+
+    /// Length of the file and when it was last changed, in nanoseconds since 1970: what tells versions of it apart.
+    pub(crate) fn version(&self, path: &Path) -> Result<[u64; 2]> {
+        let metadata = self.file.metadata().map_err(|error| Error::io(path, error))?;
+        let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Ok([metadata.len(), changed.map_or(0, |since| since.as_nanos() as u64)])
     }
 
     /// The bytes of the file as it was opened; `check` comes first.

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 pub use dtype::Dtype;
 use layout::Layout;
 pub(crate) use layout::check_length;
-use map::Map;
+pub(crate) use map::Map;
 pub(crate) use npy::Header;
 pub(crate) use shards::{IDS, has_ids};
 
@@ -122,6 +122,21 @@ impl Matrix {
     /// The files, in order, and how many rows each holds.
     pub fn files(&self) -> impl Iterator<Item = (&Path, usize)> {
         self.parts.iter().map(|part| (part.path.as_path(), part.layout.rows))
+    }
+
+    /// A number that changes when the files do: FNV-1a of their lengths, times and layouts.
+    pub(crate) fn stamp(&self) -> Result<u64> {
+        let mut stamp = 0xcbf2_9ce4_8422_2325u64;
+        for part in &self.parts {
+            let [length, changed] = part.map.version(&part.path)?;
+            let layout = [part.layout.start, part.layout.stride, part.layout.rows, part.layout.dtype as usize];
+            for word in [length, changed].into_iter().chain(layout.map(|word| word as u64)) {
+                for byte in word.to_le_bytes() {
+                    stamp = (stamp ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+                }
+            }
+        }
+        Ok(stamp)
     }
 
     /// The vectors as they are now; checks that no file was cut since it was opened.
