@@ -14,7 +14,6 @@
 //! known of, such as one with huge components) leaves nothing out.
 
 use crate::codes::{Encoder, Record};
-use crate::kernel::SLACK;
 use crate::score::Metric;
 
 /// Slack for all arithmetic in f64, relative to the norms involved.
@@ -22,7 +21,7 @@ const ROUNDING: f64 = 1e-9;
 
 /// A query, coded.
 pub(crate) struct CodedQuery {
-    /// Components for the kernels (see `kernel::Dots`).
+    /// Components from −127 to 127.
     pub(crate) codes: Vec<i8>,
     metric: Metric,
     /// ‖q‖.
@@ -55,16 +54,13 @@ impl CodedQuery {
         encoder.rotation().rotate_exactly(&mut rotated);
         let largest = rotated.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
         let step = largest / 127.0;
-        let width = encoder.width();
-        let padded = width.next_multiple_of(SLACK);
-        let mut codes = vec![0; 2 * padded];
+        let mut codes = Vec::with_capacity(rotated.len());
         let (mut sum, mut squares) = (0.0, 0.0);
-        for (component, value) in rotated.iter().enumerate() {
+        for value in rotated {
             let code = if step > 0.0 { (value / step).round().clamp(-127.0, 127.0) } else { 0.0 };
             sum += code;
             squares += (value - step * code).powi(2);
-            let place = if component < width { component } else { padded + component - width };
-            codes[place] = code as i8;
+            codes.push(code as i8);
         }
         let error = squares.sqrt();
         Self {
@@ -124,7 +120,7 @@ fn length(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// The margin of a row for one query and threshold.
+/// The margin of a row for one query and threshold: what its parts are multiplied with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Margin {
     constant: f64,
@@ -138,28 +134,58 @@ pub(crate) struct Margin {
     square: f64,
 }
 
-impl Margin {
+/// The margins of a group of queries, part by part.
+pub(crate) struct Margins<const G: usize> {
+    constant: [f64; G],
+    coarse: [[f64; G]; 2],
+    fine: [[f64; G]; 2],
+    missed: [f64; G],
+    centred: [f64; G],
+    norm: [f64; G],
+    square: [f64; G],
+}
+
+impl<const G: usize> From<[Margin; G]> for Margins<G> {
+    fn from(margins: [Margin; G]) -> Self {
+        Self {
+            constant: margins.map(|margin| margin.constant),
+            coarse: [margins.map(|margin| margin.coarse[0]), margins.map(|margin| margin.coarse[1])],
+            fine: [margins.map(|margin| margin.fine[0]), margins.map(|margin| margin.fine[1])],
+            missed: margins.map(|margin| margin.missed),
+            centred: margins.map(|margin| margin.centred),
+            norm: margins.map(|margin| margin.norm),
+            square: margins.map(|margin| margin.square),
+        }
+    }
+}
+
+impl<const G: usize> Margins<G> {
     /// From the products with the high nibbles.
     #[inline(always)]
-    pub(crate) fn coarse(&self, record: &Record, high: i32) -> f64 {
-        self.of(record, f64::from(high), self.coarse, record.coarse)
+    pub(crate) fn coarse(&self, record: &Record, high: &[i32; G]) -> [f64; G] {
+        self.of(record, |g| f64::from(high[g]), &self.coarse, record.coarse)
     }
 
     /// From the products with both nibbles.
     #[inline(always)]
-    pub(crate) fn fine(&self, record: &Record, high: i32, low: i32) -> f64 {
-        self.of(record, 16.0 * f64::from(high) + f64::from(low), self.fine, record.fine)
+    pub(crate) fn fine(&self, record: &Record, high: &[i32; G], low: &[i32; G]) -> [f64; G] {
+        self.of(record, |g| 16.0 * f64::from(high[g]) + f64::from(low[g]), &self.fine, record.fine)
     }
 
     #[inline(always)]
-    fn of(&self, record: &Record, product: f64, [step, offset]: [f64; 2], missed: f32) -> f64 {
+    fn of(&self, record: &Record, product: impl Fn(usize) -> f64, level: &[[f64; G]; 2], missed: f32) -> [f64; G] {
+        let (scale, missed, norm) = (f64::from(record.scale), f64::from(missed), f64::from(record.norm));
         let centred = f64::from(record.centred);
-        self.constant
-            + f64::from(record.scale) * (step * product + offset)
-            + self.missed * f64::from(missed)
-            + self.centred * centred
-            + self.norm * f64::from(record.norm)
-            + self.square * centred * centred
+        let square = centred * centred;
+        let mut margins = self.constant;
+        for g in 0..G {
+            margins[g] += scale * (level[0][g] * product(g) + level[1][g])
+                + self.missed[g] * missed
+                + self.centred[g] * centred
+                + self.norm[g] * norm
+                + self.square[g] * square;
+        }
+        margins
     }
 }
 

@@ -10,15 +10,16 @@
 //! Where there are no codes, a single query scores every row (that is no slower than reading them), and a batch of
 //! queries codes each block as it comes. The answer is the same each way: codes only say what need not be scored.
 
+use std::cmp::Reverse;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::bound::{CodedQuery, Margin, survives};
+use crate::bound::{CodedQuery, Margin, Margins, survives};
 use crate::codes::{Coded, Encoder, Record, sampled_mean};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
-use crate::kernel::{Dots, GROUP, Kernels, kernels};
+use crate::kernel::{Dots, GROUP, Kernels, Sift, kernels, pack};
 use crate::matrix::View;
 use crate::parallel::Stop;
 use crate::score::{Metric, Query};
@@ -43,6 +44,8 @@ const PLAIN_BLOCK: usize = 1 << 21;
 const CODED_BLOCK: usize = 1 << 17;
 /// Queries from which it pays to code a file without codes on the fly.
 const BATCH: usize = 12;
+/// One in so many pairs of rows and queries must be left for it to pay to refine the whole block at once.
+const DENSE: usize = 4;
 /// Components beyond which a sum of products could overflow 32 bits.
 const MOST_CODED: usize = 1 << 20;
 
@@ -69,13 +72,20 @@ impl EmbeddingFile {
         let kernels = kernels()?;
         let filter = self.filter(&rows, queries.len(), search)?;
         let encoder = filter.as_ref().map(Filter::encoder);
+        let coded: Vec<CodedQuery> = encoder.map_or(Vec::new(), |encoder| {
+            queries.iter().map(|query| CodedQuery::new(encoder, query, search.metric)).collect()
+        });
+        let width = self.matrix.dims().div_ceil(2);
         let scan = Scan {
             file: self,
             kernels,
             queries: queries.iter().map(|query| Query::new(kernels, query, search.metric)).collect(),
-            coded: encoder.map_or(Vec::new(), |encoder| {
-                queries.iter().map(|query| CodedQuery::new(encoder, query, search.metric)).collect()
-            }),
+            packed: coded.iter().map(|query| pack(width, [&query.codes])).collect(),
+            groups: coded
+                .chunks(GROUP)
+                .map(|group| pack::<GROUP>(width, std::array::from_fn(|g| &*group[g.min(group.len() - 1)].codes)))
+                .collect(),
+            coded,
             thresholds: queries.iter().map(|_| Threshold::default()).collect(),
             found: Mutex::new(queries.iter().map(|_| Found::new(search.goal, search.metric)).collect()),
             block: self.block(filter.is_some(), queries.len()),
@@ -197,8 +207,11 @@ fn ordered(value: f32) -> i32 {
 struct Scan<'a> {
     file: &'a EmbeddingFile,
     kernels: &'static Kernels,
-    queries: Vec<Query<'a>>,
+    queries: Vec<Query>,
     coded: Vec<CodedQuery>,
+    /// The components of each query, and of each group of queries, as the kernels want them.
+    packed: Vec<Vec<i8>>,
+    groups: Vec<Vec<i8>>,
     thresholds: Vec<Threshold>,
     filter: Option<Filter<'a>>,
     search: &'a Search,
@@ -266,7 +279,7 @@ impl Scan<'_> {
     }
 }
 
-/// A row that the coarse margin could not leave out.
+/// A row that the margins could not leave out.
 #[derive(Clone, Copy)]
 struct Candidate {
     /// Its position in the block.
@@ -290,12 +303,12 @@ impl Worker<'_> {
     /// Scores every row of the block against every query.
     fn score_all(&mut self) -> Result<()> {
         for &number in &self.rows {
-            self.view.row_f32(number as usize, &mut self.row)?;
+            let row = self.view.row(number as usize, &mut self.row)?;
             let Some(first) = self.scan.queries.first() else { return Ok(()) };
-            let norm = first.norm_of(&self.row);
+            let norm = first.norm_of(row);
             let id = self.scan.file.ids.id(number as usize);
             for (query, found) in self.scan.queries.iter().zip(&mut self.found) {
-                let score = query.score_with(&self.row, norm);
+                let score = query.score_with(row, norm);
                 let score = score.ok_or_else(|| self.scan.file.not_finite(number as usize))?;
                 found.push(Hit { id, score });
             }
@@ -305,92 +318,104 @@ impl Worker<'_> {
 
     /// Goes over the block with all queries, in groups.
     fn filter(&mut self, coded: Coded<'_>) -> Result<()> {
-        let count = self.scan.queries.len();
-        let grouped = if count == 1 { 0 } else { count };
-        for begin in (0..grouped).step_by(GROUP) {
-            self.filter_group(coded, begin, count.min(begin + GROUP), self.scan.kernels.dots_group)?;
+        let (scan, count) = (self.scan, self.scan.queries.len());
+        if count == 1 {
+            return self.filter_group(coded, 0, &scan.packed[0], scan.kernels.dots, scan.kernels.sift);
         }
-        if grouped < count { self.filter_group(coded, 0, 1, self.scan.kernels.dots) } else { Ok(()) }
-    }
-
-    fn filter_group<const G: usize>(
-        &mut self,
-        coded: Coded<'_>,
-        begin: usize,
-        end: usize,
-        dots: Dots<G>,
-    ) -> Result<()> {
-        // A group that is not full repeats its last query.
-        let number = |g: usize| (begin + g).min(end - 1);
-        let codes: [&[i8]; G] = std::array::from_fn(|g| self.scan.coded[number(g)].codes.as_slice());
-        let margins: [Margin; G] = std::array::from_fn(|g| self.margin(number(g)));
-        let mut high = vec![[0; G]; self.places.len()];
-        dots(coded.high, &self.places, codes, &mut high);
-        let mut left: [Vec<Candidate>; G] = std::array::from_fn(|_| Vec::new());
-        for (at, (&place, high)) in self.places.iter().zip(&high).enumerate() {
-            let record = Record::from_bytes(&coded.records[place as usize]);
-            for g in 0..end - begin {
-                if survives(margins[g].coarse(&record, high[g])) {
-                    left[g].push(Candidate { at: at as u32, high: high[g], low: 0 });
-                }
-            }
-        }
-        let pairs: usize = left.iter().map(Vec::len).sum();
-        let all = pairs * 3 > self.places.len() * G;
-        let mut low = vec![[0; G]; if all { self.places.len() } else { 0 }];
-        if all {
-            dots(coded.low, &self.places, codes, &mut low);
-        }
-        for (g, mut candidates) in left.into_iter().enumerate().take(end - begin) {
-            if all {
-                candidates.iter_mut().for_each(|candidate| candidate.low = low[candidate.at as usize][g]);
-            } else if !candidates.is_empty() {
-                let places: Vec<u32> = candidates.iter().map(|candidate| self.places[candidate.at as usize]).collect();
-                let mut low = vec![[0]; places.len()];
-                (self.scan.kernels.dots)(coded.low, &places, [codes[g]], &mut low);
-                candidates.iter_mut().zip(low).for_each(|(candidate, [low])| candidate.low = low);
-            }
-            self.verify(coded, begin + g, &margins[g], candidates)?;
+        for (group, packed) in scan.groups.iter().enumerate() {
+            self.filter_group(coded, group * GROUP, packed, scan.kernels.dots_group, scan.kernels.sift_group)?;
         }
         Ok(())
     }
 
-    /// The margins of a query against the best threshold known.
+    /// Goes over the block with the `G` queries from `begin`. A group that is not full repeats the last query.
+    fn filter_group<const G: usize>(
+        &mut self,
+        coded: Coded<'_>,
+        begin: usize,
+        packed: &[i8],
+        dots: Dots<G>,
+        sift: Sift<G>,
+    ) -> Result<()> {
+        let count = G.min(self.scan.queries.len() - begin);
+        let margins: [Margin; G] = std::array::from_fn(|g| self.margin(begin + g.min(count - 1)));
+        let margins = Margins::from(margins);
+        let mut high = vec![[0; G]; self.places.len()];
+        dots(coded.high, &self.places, packed, &mut high);
+        let mut left = Vec::new();
+        sift(coded.records, &self.places, &high, None, &margins, &mut left);
+        if left.is_empty() {
+            return Ok(());
+        }
+        let pairs: usize = left.iter().map(|(_, bits)| bits.count_ones() as usize).sum();
+        let mut candidates: [Vec<Candidate>; G] = std::array::from_fn(|_| Vec::new());
+        if G > 1 && pairs * DENSE > self.places.len() * G {
+            let mut low = vec![[0; G]; self.places.len()];
+            dots(coded.low, &self.places, packed, &mut low);
+            left.clear();
+            sift(coded.records, &self.places, &high, Some(&low), &margins, &mut left);
+            for (at, bits) in left {
+                let (high, low) = (high[at as usize], low[at as usize]);
+                for g in (0..count).filter(|g| bits >> g & 1 == 1) {
+                    candidates[g].push(Candidate { at, high: high[g], low: low[g] });
+                }
+            }
+        } else {
+            for (at, bits) in left {
+                for g in (0..count).filter(|g| bits >> g & 1 == 1) {
+                    candidates[g].push(Candidate { at, high: high[at as usize][g], low: 0 });
+                }
+            }
+            for (g, candidates) in candidates.iter_mut().enumerate().filter(|(_, candidates)| !candidates.is_empty()) {
+                self.refine(coded, begin + g, candidates);
+            }
+        }
+        for (g, candidates) in candidates.into_iter().enumerate().filter(|(_, candidates)| !candidates.is_empty()) {
+            self.verify(coded, begin + g, candidates)?;
+        }
+        Ok(())
+    }
+
+    /// Products with the low nibbles for the candidates of one query.
+    fn refine(&self, coded: Coded<'_>, query: usize, candidates: &mut [Candidate]) {
+        let places: Vec<u32> = candidates.iter().map(|candidate| self.places[candidate.at as usize]).collect();
+        let mut low = vec![[0]; places.len()];
+        (self.scan.kernels.dots)(coded.low, &places, &self.scan.packed[query], &mut low);
+        candidates.iter_mut().zip(low).for_each(|(candidate, [low])| candidate.low = low);
+    }
+
+    /// The margin of a query against the best threshold known.
     fn margin(&self, query: usize) -> Margin {
         let threshold = self.found[query].threshold().max(self.scan.thresholds[query].get());
         self.scan.coded[query].margin(threshold)
     }
 
     /// Scores the candidates that the tighter margin does not leave out, the most promising first.
-    fn verify(
-        &mut self,
-        coded: Coded<'_>,
-        query: usize,
-        margin: &Margin,
-        mut candidates: Vec<Candidate>,
-    ) -> Result<()> {
-        let record =
-            |candidate: &Candidate| Record::from_bytes(&coded.records[self.places[candidate.at as usize] as usize]);
-        candidates.retain(|candidate| survives(margin.fine(&record(candidate), candidate.high, candidate.low)));
-        let promise =
-            |candidate: &Candidate| self.scan.coded[query].estimate(&record(candidate), candidate.high, candidate.low);
-        candidates.sort_by_cached_key(|candidate| std::cmp::Reverse(ordered(promise(candidate))));
-        let mut margin = *margin;
+    fn verify(&mut self, coded: Coded<'_>, query: usize, mut candidates: Vec<Candidate>) -> Result<()> {
+        let record = |at: u32| Record::from_bytes(&coded.records[self.places[at as usize] as usize]);
+        let left_out = |margin: &Margins<1>, candidate: &Candidate| {
+            !survives(margin.fine(&record(candidate.at), &[candidate.high], &[candidate.low])[0])
+        };
+        let mut margin = Margins::from([self.margin(query)]);
+        candidates.retain(|candidate| !left_out(&margin, candidate));
+        let coded_query = &self.scan.coded[query];
+        candidates.sort_by_cached_key(|candidate| {
+            Reverse(ordered(coded_query.estimate(&record(candidate.at), candidate.high, candidate.low)))
+        });
         let mut threshold = f32::NEG_INFINITY;
         for candidate in candidates {
-            if !survives(margin.fine(&record(&candidate), candidate.high, candidate.low)) {
+            if left_out(&margin, &candidate) {
                 continue;
             }
             let number = self.rows[candidate.at as usize] as usize;
-            self.view.row_f32(number, &mut self.row)?;
-            let score = self.scan.queries[query].score(&self.row);
+            let score = self.scan.queries[query].score(self.view.row(number, &mut self.row)?);
             let score = score.ok_or_else(|| self.scan.file.not_finite(number))?;
             self.found[query].push(Hit { id: self.scan.file.ids.id(number), score });
             let reached = self.found[query].threshold();
             if reached > threshold {
                 threshold = reached;
                 self.scan.thresholds[query].raise(reached);
-                margin = self.scan.coded[query].margin(reached.max(self.scan.thresholds[query].get()));
+                margin = Margins::from([coded_query.margin(reached.max(self.scan.thresholds[query].get()))]);
             }
         }
         Ok(())

@@ -37,16 +37,17 @@ impl FromStr for Metric {
 }
 
 /// A query, with what is computed of it once.
-pub(crate) struct Query<'a> {
-    vector: &'a [f32],
+pub(crate) struct Query {
+    vector: Vec<f64>,
     norm: f64,
     metric: Metric,
     kernels: &'static Kernels,
 }
 
-impl<'a> Query<'a> {
-    pub(crate) fn new(kernels: &'static Kernels, vector: &'a [f32], metric: Metric) -> Self {
-        Self { vector, norm: (kernels.dot)(vector, vector).sqrt(), metric, kernels }
+impl Query {
+    pub(crate) fn new(kernels: &'static Kernels, vector: &[f32], metric: Metric) -> Self {
+        let norm = (kernels.square)(vector).sqrt();
+        Self { vector: vector.iter().copied().map(f64::from).collect(), norm, metric, kernels }
     }
 
     /// Score of a row; None where the row is not finite.
@@ -56,16 +57,16 @@ impl<'a> Query<'a> {
 
     /// √(row·row), which cosine needs; 0 for the other metrics.
     pub(crate) fn norm_of(&self, row: &[f32]) -> f64 {
-        if self.metric == Metric::Cosine { (self.kernels.dot)(row, row).sqrt() } else { 0.0 }
+        if self.metric == Metric::Cosine { (self.kernels.square)(row).sqrt() } else { 0.0 }
     }
 
     /// Score of a row whose norm (of [`norm_of`](Self::norm_of)) is known.
     pub(crate) fn score_with(&self, row: &[f32], norm: f64) -> Option<f32> {
         let value = match self.metric {
-            Metric::Dot => (self.kernels.dot)(self.vector, row),
-            Metric::L2 => (self.kernels.squared_distance)(self.vector, row).sqrt(),
+            Metric::Dot => (self.kernels.dot)(&self.vector, row),
+            Metric::L2 => (self.kernels.squared_distance)(&self.vector, row).sqrt(),
             Metric::Cosine => {
-                let product = (self.kernels.dot)(self.vector, row);
+                let product = (self.kernels.dot)(&self.vector, row);
                 if product.is_finite() && (self.norm == 0.0 || norm == 0.0) {
                     0.0
                 } else {

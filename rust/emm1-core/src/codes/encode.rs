@@ -70,11 +70,11 @@ impl Encoder {
 
     /// Codes one row, which is overwritten.
     fn row(&self, row: &mut [f32], high: &mut [u8], low: &mut [u8]) -> Record {
-        let norm = (self.kernels.dot)(row, row).sqrt();
+        let norm = (self.kernels.square)(row).sqrt();
         for (value, &mean) in row.iter_mut().zip(&self.mean) {
             *value -= mean;
         }
-        let centred = (self.kernels.dot)(row, row).sqrt();
+        let centred = (self.kernels.square)(row).sqrt();
         self.rotation.rotate(self.kernels, row);
         let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
         let scale = largest / 127.0;

@@ -2,7 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::{GROUP, Kernels, Plane, scalar};
+use super::{GROUP, Kernels, Plane, STEP, scalar};
+use crate::bound::Margins;
+use crate::codes::Record;
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     // f16c comes with every processor that has AVX2.
@@ -18,6 +20,18 @@ static KERNELS: Kernels = Kernels {
     dots_group: |plane, rows, queries, out| {
         // SAFETY: as above.
         unsafe { dots::<GROUP>(plane, rows, queries, out) }
+    },
+    sift: |records, places, high, low, margins, left| {
+        // SAFETY: as above.
+        unsafe { sift(records, places, high, low, margins, left) }
+    },
+    sift_group: |records, places, high, low, margins, left| {
+        // SAFETY: as above.
+        unsafe { sift(records, places, high, low, margins, left) }
+    },
+    square: |a| {
+        // SAFETY: as above.
+        unsafe { square(a) }
     },
     dot: |a, b| {
         // SAFETY: as above.
@@ -38,12 +52,29 @@ static KERNELS: Kernels = Kernels {
 };
 
 #[target_feature(enable = "avx2")]
-fn dot(a: &[f32], b: &[f32]) -> f64 {
+fn dot(a: &[f64], b: &[f32]) -> f64 {
     scalar::dot(a, b)
 }
 
 #[target_feature(enable = "avx2")]
-fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+fn square(a: &[f32]) -> f64 {
+    scalar::square(a)
+}
+
+#[target_feature(enable = "avx2")]
+fn sift<const G: usize>(
+    records: &[[u8; Record::BYTES]],
+    places: &[u32],
+    high: &[[i32; G]],
+    low: Option<&[[i32; G]]>,
+    margins: &Margins<G>,
+    left: &mut Vec<(u32, u8)>,
+) {
+    scalar::sift(records, places, high, low, margins, left);
+}
+
+#[target_feature(enable = "avx2")]
+fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
     scalar::squared_distance(a, b)
 }
 
@@ -57,32 +88,37 @@ fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u8]) -> [f32
     scalar::quantize(values, scale, high, low)
 }
 
-/// Bytes of a row after which sums of 16 bits are emptied into sums of 32: 8 products of pairs, 8 · 2 · 15 · 127 = 30,480.
-const FULL: usize = 128;
+/// Steps after which sums of 16 bits are emptied into sums of 32: 8 products of pairs, 8 · 2 · 15 · 127 = 30,480.
+const FULL: usize = 2;
 
 #[target_feature(enable = "avx2")]
-fn dots<const G: usize>(plane: Plane<'_>, rows: &[u32], queries: [&[i8]; G], out: &mut [[i32; G]]) {
-    let padded = queries[0].len() / 2;
-    assert!(padded.is_multiple_of(64) && queries.iter().all(|query| query.len() == 2 * padded));
+fn dots<const G: usize>(plane: Plane<'_>, rows: &[u32], queries: &[i8], out: &mut [[i32; G]]) {
+    let steps = queries.len() / (2 * G * STEP);
     let (nibble, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
     for (&row, out) in rows.iter().zip(out) {
-        let codes = plane.row(row, padded).as_ptr();
+        let codes = plane.row(row, steps * STEP).as_ptr();
         let mut sums = [_mm256_setzero_si256(); G];
-        for begin in (0..padded).step_by(FULL) {
+        for begin in (0..steps).step_by(FULL) {
             let mut short = [_mm256_setzero_si256(); G];
-            for at in (begin..padded.min(begin + FULL)).step_by(32) {
-                // SAFETY: the row has `padded` bytes, and `padded` is a multiple of 32.
-                let bytes = unsafe { _mm256_loadu_si256(codes.add(at).cast()) };
-                let low = _mm256_and_si256(bytes, nibble);
-                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
-                for g in 0..G {
-                    // SAFETY: every query has 2 · `padded` components, as asserted.
-                    let (first, second) = unsafe {
-                        let query = queries[g].as_ptr().add(at);
-                        (_mm256_loadu_si256(query.cast()), _mm256_loadu_si256(query.add(padded).cast()))
+            for step in begin..steps.min(begin + FULL) {
+                for half in [0, STEP / 2] {
+                    // SAFETY: the row has `steps` · STEP bytes, and `queries` 2 · G times as many.
+                    let (bytes, queries) = unsafe {
+                        let bytes = codes.add(step * STEP + half);
+                        (_mm256_loadu_si256(bytes.cast()), queries.as_ptr().add(step * 2 * G * STEP + half))
                     };
-                    let pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, first), _mm256_maddubs_epi16(high, second));
-                    short[g] = _mm256_add_epi16(short[g], pairs);
+                    let low = _mm256_and_si256(bytes, nibble);
+                    let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
+                    for (g, short) in short.iter_mut().enumerate() {
+                        // SAFETY: as above.
+                        let (first, second) = unsafe {
+                            let query = queries.add(2 * g * STEP);
+                            (_mm256_loadu_si256(query.cast()), _mm256_loadu_si256(query.add(STEP).cast()))
+                        };
+                        let pairs =
+                            _mm256_add_epi16(_mm256_maddubs_epi16(low, first), _mm256_maddubs_epi16(high, second));
+                        *short = _mm256_add_epi16(*short, pairs);
+                    }
                 }
             }
             for g in 0..G {

@@ -2,7 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::{GROUP, Kernels, Plane, scalar};
+use super::{GROUP, Kernels, Plane, STEP, scalar};
+use crate::bound::Margins;
+use crate::codes::Record;
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     let has = is_x86_feature_detected!("avx512f")
@@ -20,6 +22,18 @@ static KERNELS: Kernels = Kernels {
     dots_group: |plane, rows, queries, out| {
         // SAFETY: as above.
         unsafe { dots::<GROUP>(plane, rows, queries, out) }
+    },
+    sift: |records, places, high, low, margins, left| {
+        // SAFETY: as above.
+        unsafe { sift(records, places, high, low, margins, left) }
+    },
+    sift_group: |records, places, high, low, margins, left| {
+        // SAFETY: as above.
+        unsafe { sift(records, places, high, low, margins, left) }
+    },
+    square: |a| {
+        // SAFETY: as above.
+        unsafe { square(a) }
     },
     dot: |a, b| {
         // SAFETY: as above.
@@ -40,12 +54,29 @@ static KERNELS: Kernels = Kernels {
 };
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn dot(a: &[f32], b: &[f32]) -> f64 {
+fn dot(a: &[f64], b: &[f32]) -> f64 {
     scalar::dot(a, b)
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+fn square(a: &[f32]) -> f64 {
+    scalar::square(a)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn sift<const G: usize>(
+    records: &[[u8; Record::BYTES]],
+    places: &[u32],
+    high: &[[i32; G]],
+    low: Option<&[[i32; G]]>,
+    margins: &Margins<G>,
+    left: &mut Vec<(u32, u8)>,
+) {
+    scalar::sift(records, places, high, low, margins, left);
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
     scalar::squared_distance(a, b)
 }
 
@@ -60,31 +91,30 @@ fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u8]) -> [f32
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn dots<const G: usize>(plane: Plane<'_>, rows: &[u32], queries: [&[i8]; G], out: &mut [[i32; G]]) {
-    let padded = queries[0].len() / 2;
-    assert!(padded.is_multiple_of(64) && queries.iter().all(|query| query.len() == 2 * padded));
+fn dots<const G: usize>(plane: Plane<'_>, rows: &[u32], queries: &[i8], out: &mut [[i32; G]]) {
+    let steps = queries.len() / (2 * G * STEP);
     let nibble = _mm512_set1_epi8(15);
     for (&row, out) in rows.iter().zip(out) {
-        let codes = plane.row(row, padded).as_ptr();
+        let codes = plane.row(row, steps * STEP).as_ptr();
         // Two sums a query: an instruction need not wait for the one before it.
         let mut sums = [[_mm512_setzero_si512(); 2]; G];
-        for at in (0..padded).step_by(64) {
-            // SAFETY: the row has `padded` bytes, and `padded` is a multiple of 64.
-            let bytes = unsafe { _mm512_loadu_si512(codes.add(at).cast()) };
+        for step in 0..steps {
+            // SAFETY: the row has `steps` · STEP bytes, and `queries` 2 · G times as many.
+            let (bytes, queries) = unsafe {
+                (_mm512_loadu_si512(codes.add(step * STEP).cast()), queries.as_ptr().add(step * 2 * G * STEP))
+            };
             let low = _mm512_and_si512(bytes, nibble);
             let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble);
-            for g in 0..G {
-                // SAFETY: every query has 2 · `padded` components, as asserted.
+            for (g, [sum, other]) in sums.iter_mut().enumerate() {
+                // SAFETY: as above.
                 let (first, second) = unsafe {
-                    let query = queries[g].as_ptr().add(at);
-                    (_mm512_loadu_si512(query.cast()), _mm512_loadu_si512(query.add(padded).cast()))
+                    let query = queries.add(2 * g * STEP);
+                    (_mm512_loadu_si512(query.cast()), _mm512_loadu_si512(query.add(STEP).cast()))
                 };
-                sums[g][0] = _mm512_dpbusd_epi32(sums[g][0], low, first);
-                sums[g][1] = _mm512_dpbusd_epi32(sums[g][1], high, second);
+                *sum = _mm512_dpbusd_epi32(*sum, low, first);
+                *other = _mm512_dpbusd_epi32(*other, high, second);
             }
         }
-        for g in 0..G {
-            out[g] = _mm512_reduce_add_epi32(_mm512_add_epi32(sums[g][0], sums[g][1]));
-        }
+        *out = sums.map(|[sum, other]| _mm512_reduce_add_epi32(_mm512_add_epi32(sum, other)));
     }
 }

@@ -12,13 +12,15 @@ mod scalar;
 
 use std::sync::OnceLock;
 
+use crate::bound::Margins;
+use crate::codes::Record;
 use crate::error::{Error, Result};
 
 /// Queries that are multiplied with a row at once.
 pub(crate) const GROUP: usize = 8;
 
 /// Bytes that a kernel may read past the end of a row; their products are with zeros.
-pub(crate) const SLACK: usize = 64;
+pub(crate) const SLACK: usize = STEP;
 
 /// Rows of nibbles: byte j of a row holds component j in its low half and component `width + j` in its high half.
 #[derive(Clone, Copy)]
@@ -40,9 +42,32 @@ impl Plane<'_> {
 
 /// Sums of products of nibbles (0 to 15) and query components (−127 to 127), for rows of a plane.
 ///
-/// A query is two runs of `padded` components, the first for the low halves and the second for the high ones, each
-/// filled with zeros up to a multiple of [`SLACK`].
-pub(crate) type Dots<const G: usize> = fn(Plane<'_>, &[u32], [&[i8]; G], &mut [[i32; G]]);
+/// For each [`STEP`] bytes of a row, the queries hold, one after another, `STEP` components for the low halves and `STEP`
+/// for the high ones (see [`pack`]).
+pub(crate) type Dots<const G: usize> = fn(Plane<'_>, &[u32], &[i8], &mut [[i32; G]]);
+
+/// Bytes of a row for which the components of all queries of a group lie together.
+pub(crate) const STEP: usize = 64;
+
+/// Arranges the components of a group of queries for [`Dots`]; `width` is that of the plane.
+pub(crate) fn pack<const G: usize>(width: usize, queries: [&[i8]; G]) -> Vec<i8> {
+    let mut packed = vec![0; width.next_multiple_of(STEP) * 2 * G];
+    for (g, query) in queries.into_iter().enumerate() {
+        let (low, high) = query.split_at(width);
+        for (half, components) in [low, high].into_iter().enumerate() {
+            for (step, components) in components.chunks(STEP).enumerate() {
+                let place = ((step * G + g) * 2 + half) * STEP;
+                packed[place..place + components.len()].copy_from_slice(components);
+            }
+        }
+    }
+    packed
+}
+
+/// Finds the rows that the margins of a group cannot leave out: by products with the high nibbles and, where they are
+/// given, the low ones. Gives the position of each and a bit for each query.
+pub(crate) type Sift<const G: usize> =
+    fn(&[[u8; Record::BYTES]], &[u32], &[[i32; G]], Option<&[[i32; G]]>, &Margins<G>, &mut Vec<(u32, u8)>);
 
 /// Codes values in steps of a scale into planes of high and low nibbles; gives the sums of squares that the high nibbles
 /// alone miss, and that both miss.
@@ -56,10 +81,16 @@ pub(crate) struct Kernels {
     pub(crate) dots: Dots<1>,
     /// A group of queries: a row is unpacked once for all.
     pub(crate) dots_group: Dots<GROUP>,
+    /// One query.
+    pub(crate) sift: Sift<1>,
+    /// A group of queries.
+    pub(crate) sift_group: Sift<GROUP>,
     /// a·b as the reference score has it.
-    pub(crate) dot: fn(&[f32], &[f32]) -> f64,
+    pub(crate) dot: fn(&[f64], &[f32]) -> f64,
+    /// a·a, likewise.
+    pub(crate) square: fn(&[f32]) -> f64,
     /// The sum of squared differences as the reference score has it.
-    pub(crate) squared_distance: fn(&[f32], &[f32]) -> f64,
+    pub(crate) squared_distance: fn(&[f64], &[f32]) -> f64,
     /// The fast Walsh–Hadamard transform in place; the length is a power of two.
     pub(crate) hadamard: fn(&mut [f32]),
     /// Codes a rotated row (see `codes::encode`).
@@ -101,28 +132,17 @@ mod tests {
 
     /// Products one by one, from the definition.
     fn naive(plane: Plane<'_>, row: u32, query: &[i8]) -> i32 {
-        let padded = query.len() / 2;
         let bytes = &plane.bytes[row as usize * plane.width..][..plane.width];
-        let products = bytes.iter().enumerate().map(|(j, byte)| {
-            i32::from(byte & 15) * i32::from(query[j]) + i32::from(byte >> 4) * i32::from(query[padded + j])
-        });
-        products.sum()
-    }
-
-    fn query(width: usize, components: &[i8]) -> Vec<i8> {
-        let padded = width.next_multiple_of(SLACK);
-        let mut query = vec![0; 2 * padded];
-        for j in 0..width {
-            query[j] = components[2 * j].max(-127);
-            query[padded + j] = components[2 * j + 1].max(-127);
-        }
-        query
+        let low = bytes.iter().zip(query).map(|(byte, &q)| i32::from(byte & 15) * i32::from(q));
+        let high = bytes.iter().zip(&query[plane.width..]).map(|(byte, &q)| i32::from(byte >> 4) * i32::from(q));
+        low.chain(high).sum()
     }
 
     proptest! {
         #[test]
         fn products_of_nibbles_agree_with_the_definition(
             width in 1usize..700,
+            odd in 0usize..2,
             seed in any::<u64>(),
             extreme in any::<bool>(),
         ) {
@@ -137,16 +157,18 @@ mod tests {
             let queries: Vec<Vec<i8>> = (0..GROUP)
                 .map(|g| {
                     let one = if g % 2 == 0 { 127 } else { -127 };
-                    let components: Vec<i8> = (0..2 * width).map(|_| if extreme { one } else { next() as i8 }).collect();
-                    query(width, &components)
+                    let dims = 2 * width - odd;
+                    (0..dims).map(|_| if extreme { one } else { (next() as i8).max(-127) }).collect()
                 })
                 .collect();
             let rows = [4, 0, 2, 2];
+            let single_query = pack(width, [&*queries[0]]);
+            let group_of_queries = pack::<GROUP>(width, std::array::from_fn(|g| &*queries[g]));
             for kernels in available() {
                 let mut single = [[0]; 4];
-                (kernels.dots)(plane, &rows, [&queries[0]], &mut single);
+                (kernels.dots)(plane, &rows, &single_query, &mut single);
                 let mut group = [[0; GROUP]; 4];
-                (kernels.dots_group)(plane, &rows, std::array::from_fn(|g| &*queries[g]), &mut group);
+                (kernels.dots_group)(plane, &rows, &group_of_queries, &mut group);
                 for (at, &row) in rows.iter().enumerate() {
                     prop_assert_eq!(single[at][0], naive(plane, row, &queries[0]), "{}", kernels.name);
                     for g in 0..GROUP {
@@ -159,14 +181,17 @@ mod tests {
         #[test]
         fn every_set_gives_the_same_bits(a in prop::collection::vec(-1e3f32..1e3, 1..300), shift in -2.0f32..2.0) {
             let b: Vec<f32> = a.iter().rev().map(|value| value * shift + 0.1).collect();
-            let dot = (scalar::KERNELS.dot)(&a, &b).to_bits();
-            let distance = (scalar::KERNELS.squared_distance)(&a, &b).to_bits();
+            let wide: Vec<f64> = a.iter().copied().map(f64::from).collect();
+            let dot = (scalar::KERNELS.dot)(&wide, &b).to_bits();
+            let square = (scalar::KERNELS.square)(&b).to_bits();
+            let distance = (scalar::KERNELS.squared_distance)(&wide, &b).to_bits();
             let length = 1 << a.len().ilog2();
             let mut rotated = a[..length].to_vec();
             (scalar::KERNELS.hadamard)(&mut rotated);
             for kernels in available() {
-                prop_assert_eq!((kernels.dot)(&a, &b).to_bits(), dot);
-                prop_assert_eq!((kernels.squared_distance)(&a, &b).to_bits(), distance);
+                prop_assert_eq!((kernels.dot)(&wide, &b).to_bits(), dot);
+                prop_assert_eq!((kernels.square)(&b).to_bits(), square);
+                prop_assert_eq!((kernels.squared_distance)(&wide, &b).to_bits(), distance);
                 let mut theirs = a[..length].to_vec();
                 (kernels.hadamard)(&mut theirs);
                 prop_assert_eq!(&theirs, &rotated);

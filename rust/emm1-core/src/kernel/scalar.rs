@@ -1,20 +1,56 @@
 //! The kernels in plain Rust: what runs where there is nothing better, and the source that the others compile anew.
 
-use super::{Kernels, Plane};
+use super::{Kernels, Plane, STEP};
+use crate::bound::{Margins, survives};
+use crate::codes::Record;
 
-pub(super) static KERNELS: Kernels =
-    Kernels { name: "scalar", dots, dots_group: dots, dot, squared_distance, hadamard, quantize };
+pub(super) static KERNELS: Kernels = Kernels {
+    name: "scalar",
+    dots,
+    dots_group: dots,
+    sift,
+    sift_group: sift,
+    dot,
+    square,
+    squared_distance,
+    hadamard,
+    quantize,
+};
 
-fn dots<const G: usize>(plane: Plane<'_>, rows: &[u32], queries: [&[i8]; G], out: &mut [[i32; G]]) {
-    let padded = queries[0].len() / 2;
+fn dots<const G: usize>(plane: Plane<'_>, rows: &[u32], queries: &[i8], out: &mut [[i32; G]]) {
+    let padded = queries.len() / (2 * G);
     for (&row, out) in rows.iter().zip(out) {
-        let codes = &plane.row(row, padded)[..plane.width];
-        for (query, out) in queries.iter().zip(out) {
-            let (low, high) = query.split_at(padded);
-            let products = codes.iter().zip(low).zip(high);
-            *out = products
-                .map(|((byte, &l), &h)| i32::from(byte & 15) * i32::from(l) + i32::from(byte >> 4) * i32::from(h))
-                .sum();
+        *out = [0; G];
+        let steps = plane.row(row, padded).as_chunks::<STEP>().0;
+        for (codes, queries) in steps.iter().zip(queries.chunks_exact(2 * G * STEP)) {
+            for (query, out) in queries.chunks_exact(2 * STEP).zip(out.iter_mut()) {
+                let (low, high) = query.split_at(STEP);
+                for ((byte, &l), &h) in codes.iter().zip(low).zip(high) {
+                    *out += i32::from(byte & 15) * i32::from(l) + i32::from(byte >> 4) * i32::from(h);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn sift<const G: usize>(
+    records: &[[u8; Record::BYTES]],
+    places: &[u32],
+    high: &[[i32; G]],
+    low: Option<&[[i32; G]]>,
+    margins: &Margins<G>,
+    left: &mut Vec<(u32, u8)>,
+) {
+    for (at, (&place, high)) in places.iter().zip(high).enumerate() {
+        let record = Record::from_bytes(&records[place as usize]);
+        let margins = match low {
+            None => margins.coarse(&record, high),
+            Some(low) => margins.fine(&record, high, &low[at]),
+        };
+        if margins.iter().fold(false, |any, &margin| any | survives(margin)) {
+            let bits = margins.iter().enumerate().fold(0, |bits, (g, &margin)| bits | u8::from(survives(margin)) << g);
+            left.push((at as u32, bits));
         }
     }
 }
@@ -23,16 +59,16 @@ const LANES: usize = 16;
 
 /// Sums `term(a[i], b[i])`: lane j takes the elements i with i mod 16 = j in order, then the lanes are folded in halves.
 #[inline(always)]
-fn lanes(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+fn lanes<A: Copy + Into<f64>>(a: &[A], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
     let mut sums = [0.0f64; LANES];
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     for (x, y) in a.iter().zip(b) {
         for lane in 0..LANES {
-            sums[lane] += term(f64::from(x[lane]), f64::from(y[lane]));
+            sums[lane] += term(x[lane].into(), f64::from(y[lane]));
         }
     }
     for (lane, (&x, &y)) in a_rest.iter().zip(b_rest).enumerate() {
-        sums[lane] += term(f64::from(x), f64::from(y));
+        sums[lane] += term(x.into(), f64::from(y));
     }
     for half in [8, 4, 2, 1] {
         for lane in 0..half {
@@ -43,12 +79,17 @@ fn lanes(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
 }
 
 #[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f32]) -> f64 {
     lanes(a, b, |x, y| x * y)
 }
 
 #[inline(always)]
-pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn square(a: &[f32]) -> f64 {
+    lanes(a, a, |x, y| x * y)
+}
+
+#[inline(always)]
+pub(super) fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
     lanes(a, b, |x, y| {
         let difference = x - y;
         difference * difference

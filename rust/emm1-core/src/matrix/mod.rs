@@ -202,6 +202,27 @@ impl<'a> View<'a> {
         Ok(&bytes[begin..begin + layout.width()])
     }
 
+    /// A row widened to f32 exactly: as it lies in the file where that is f32 already, else written to `out`.
+    ///
+    /// # Errors
+    /// Those of [`row_bytes`](Self::row_bytes).
+    #[inline]
+    pub(crate) fn row<'b>(&self, row: usize, out: &'b mut [f32]) -> Result<&'b [f32]>
+    where
+        'a: 'b,
+    {
+        let bytes = self.row_bytes(row)?;
+        let dtype = self.parts[0].layout.dtype;
+        if dtype == Dtype::F32
+            && cfg!(target_endian = "little")
+            && let Ok(values) = bytemuck::try_cast_slice(bytes)
+        {
+            return Ok(values);
+        }
+        dtype.widen(bytes, out);
+        Ok(out)
+    }
+
     /// Writes a row to `out` (dims long), widened to f32 exactly.
     ///
     /// # Errors
