@@ -1,15 +1,16 @@
 # make demo   a sample dataset, its store, a search and the EShot report, in ./demo
-# make test   everything: Rust and Python tests, linters, type checker
+# make test   everything: Rust and Python tests, linters, type checker, other DuckDB clients
 # make bench  the build and the first example beside their rivals: make bench TREE=folder-with-the-published-files
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make clean  remove what the others made
-.PHONY: demo test bench fmt lock clean
+.PHONY: demo test test-clients bench fmt lock clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+CLIENTS := $(basename $(notdir $(wildcard tests/clients/*.txt)))
 SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
 
 help:
@@ -59,6 +60,17 @@ test: .venv/built
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/pytest
+	$(MAKE) test-clients
+
+.clients/%/installed: tests/clients/%.txt | .venv/packages
+	rm -rf .clients/$*
+	mkdir -p .clients/$*
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+		--target .clients/$* -r $<
+	@touch $@
+
+test-clients: .venv/built $(CLIENTS:%=.clients/%/installed)
+	$(BIN)/pytest tests/clients
 
 bench: .venv/built
 	$(BIN)/python benchmarks/store.py $(TREE) $(or $(WORK),/tmp/emm1-bench)
@@ -73,4 +85,4 @@ lock: .venv/packages
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --upgrade -o requirements-dev.lock
 
 clean:
-	rm -rf .venv target demo dist
+	rm -rf .venv .clients target demo dist

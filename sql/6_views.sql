@@ -59,11 +59,11 @@ WITH files AS (
     SELECT 'image'::modality AS kind, encord_image_id AS id, media_path(save_folder, 'image', file_name) AS file_path
     FROM e_mm1_1m.image
     UNION ALL
-    SELECT 'audio', encord_audio_id, media_path(save_folder, 'audio', file_name) FROM e_mm1_1m.audio
+    SELECT 'audio'::modality, encord_audio_id, media_path(save_folder, 'audio', file_name) FROM e_mm1_1m.audio
     UNION ALL
-    SELECT 'video', encord_video_id, media_path(save_folder, 'video', file_name) FROM e_mm1_1m.video
+    SELECT 'video'::modality, encord_video_id, media_path(save_folder, 'video', file_name) FROM e_mm1_1m.video
     UNION ALL
-    SELECT 'points', encord_points_id, media_path(save_folder, 'points', file_name) FROM e_mm1_1m.points
+    SELECT 'points'::modality, encord_points_id, media_path(save_folder, 'points', file_name) FROM e_mm1_1m.points
 )
 SELECT
     t.*,
@@ -100,45 +100,45 @@ SELECT
     media_path(save_folder, 'audio', file_name) AS file_path
 FROM e_mm1_100m.audio
 UNION ALL
-SELECT '100m', 'image', encord_image_id, source_dataset, dataset_license, save_folder, file_name,
+SELECT '100m', 'image'::modality, encord_image_id, source_dataset, dataset_license, save_folder, file_name,
     media_path(save_folder, 'image', file_name)
 FROM e_mm1_100m.image
 UNION ALL
-SELECT '100m', 'points', encord_points_id, source_dataset, dataset_license, save_folder, file_name,
+SELECT '100m', 'points'::modality, encord_points_id, source_dataset, dataset_license, save_folder, file_name,
     media_path(save_folder, 'points', file_name)
 FROM e_mm1_100m.points
 UNION ALL
-SELECT '100m', 'text', encord_text_id, source_dataset, dataset_license, NULL, NULL, NULL
+SELECT '100m', 'text'::modality, encord_text_id, source_dataset, dataset_license, NULL, NULL, NULL
 FROM e_mm1_100m.text
 UNION ALL
-SELECT '100m', 'video', encord_video_id, source_dataset, dataset_license, save_folder, file_name,
+SELECT '100m', 'video'::modality, encord_video_id, source_dataset, dataset_license, save_folder, file_name,
     media_path(save_folder, 'video', file_name)
 FROM e_mm1_100m.video
 UNION ALL
-SELECT '1m', 'audio', encord_audio_id, source_dataset, dataset_license, save_folder, file_name,
+SELECT '1m', 'audio'::modality, encord_audio_id, source_dataset, dataset_license, save_folder, file_name,
     media_path(save_folder, 'audio', file_name)
 FROM e_mm1_1m.audio
 UNION ALL
-SELECT '1m', 'image', encord_image_id, source_dataset, dataset_license, save_folder, file_name,
+SELECT '1m', 'image'::modality, encord_image_id, source_dataset, dataset_license, save_folder, file_name,
     media_path(save_folder, 'image', file_name)
 FROM e_mm1_1m.image
 UNION ALL
-SELECT '1m', 'points', encord_points_id, source_dataset, dataset_license, save_folder, file_name,
+SELECT '1m', 'points'::modality, encord_points_id, source_dataset, dataset_license, save_folder, file_name,
     media_path(save_folder, 'points', file_name)
 FROM e_mm1_1m.points
 UNION ALL
-SELECT '1m', 'text', encord_text_id, source_dataset, dataset_license, NULL, NULL, NULL
+SELECT '1m', 'text'::modality, encord_text_id, source_dataset, dataset_license, NULL, NULL, NULL
 FROM e_mm1_1m.text
 UNION ALL
-SELECT '1m', 'video', encord_video_id, source_dataset, dataset_license, save_folder, file_name,
+SELECT '1m', 'video'::modality, encord_video_id, source_dataset, dataset_license, save_folder, file_name,
     media_path(save_folder, 'video', file_name)
 FROM e_mm1_1m.video
 UNION ALL
-SELECT 'eshot', 'audio', eshot_audio_id, NULL, NULL, save_folder, file_name,
+SELECT 'eshot', 'audio'::modality, eshot_audio_id, NULL, NULL, save_folder, file_name,
     media_path(save_folder, 'audio', file_name)
 FROM eshot.audio
 UNION ALL
-SELECT 'eshot', 'points', eshot_point_id, NULL, NULL, save_folder, file_name,
+SELECT 'eshot', 'points'::modality, eshot_point_id, NULL, NULL, save_folder, file_name,
     media_path(save_folder, 'points', file_name)
 FROM eshot.points;
 COMMENT ON VIEW assets IS 'One row per item of every split and modality';
@@ -157,17 +157,17 @@ FROM e_mm1_100m.audio h
 JOIN e_mm1_1m.audio o ON o.file_name = h.file_name
 WHERE h.save_folder = 'shared' AND o.save_folder = 'shared'
 UNION ALL
-SELECT 'image', h.encord_image_id, o.encord_image_id
+SELECT 'image'::modality, h.encord_image_id, o.encord_image_id
 FROM e_mm1_100m.image h
 JOIN e_mm1_1m.image o ON o.file_name = h.file_name
 WHERE h.save_folder = 'shared' AND o.save_folder = 'shared'
 UNION ALL
-SELECT 'points', h.encord_points_id, o.encord_points_id
+SELECT 'points'::modality, h.encord_points_id, o.encord_points_id
 FROM e_mm1_100m.points h
 JOIN e_mm1_1m.points o ON o.file_name = h.file_name
 WHERE h.save_folder = 'shared' AND o.save_folder = 'shared'
 UNION ALL
-SELECT 'video', h.encord_video_id, o.encord_video_id
+SELECT 'video'::modality, h.encord_video_id, o.encord_video_id
 FROM e_mm1_100m.video h
 JOIN e_mm1_1m.video o ON o.file_name = h.file_name
 WHERE h.save_folder = 'shared' AND o.save_folder = 'shared';

@@ -8,7 +8,10 @@ CREATE TEMP MACRO required_integer_field(field) AS
         ELSE error('not an integer')::INTEGER
     END;
 
-CREATE TEMP MACRO integer_field(field) AS CASE WHEN field IS NULL THEN NULL ELSE required_integer_field(field) END;
+-- A quoted empty field is '' where text is expected; where a number is, it is as absent as an unquoted one.
+CREATE TEMP MACRO integer_field(field) AS CASE WHEN field <> '' THEN required_integer_field(field) END;
+
+CREATE TEMP MACRO number_field(field) AS nullif(field, '')::DOUBLE;
 
 CREATE TEMP MACRO triplet_modality_field(field) AS
     CASE

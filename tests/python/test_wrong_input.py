@@ -208,6 +208,7 @@ def test_targets_that_are_refused(own_tree: Path, store_path: Path, tmp_path: Pa
         (text, "not an emm1 store"),
         (tmp_path, "not an emm1 store"),
         (tmp_path / "no" / "emm1.duckdb", "does not exist"),
+        (tmp_path / "EShot.duckdb", "cannot be called EShot.duckdb"),
     ):
         before = target.read_bytes() if target.is_file() else b""
         arguments = [] if target == store_path else ["--force"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 
+from emm1.building.diagnose import shown
 from emm1.errors import SourceError
 
 if TYPE_CHECKING:
     from emm1.building.sources import Source
 
 Categories = Mapping[str, list[int | str]]
+SURROGATE = re.compile("[\ud800-\udfff]")
+MOST_DIGITS = 20
 
 
 def load_categories(
@@ -69,29 +73,31 @@ def read_categories(path: Path) -> Categories:
         SourceError: the file is not that; says where.
     """
     try:
-        listed = json.loads(path.read_bytes(), object_pairs_hook=_unique_keys)
+        listed = json.loads(path.read_bytes(), object_pairs_hook=_unique_keys, parse_int=_integer)
     except UnicodeDecodeError as error:
         raise SourceError(f"{path}: byte {error.start} is not UTF-8: download the file again") from None
     except json.JSONDecodeError as error:
         raise SourceError(
             f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}): download the file again"
         ) from None
-    except (_DuplicateKeyError, RecursionError) as error:
-        raise SourceError(f"{path}: {error or 'nested too deeply'}") from None
+    except RecursionError:
+        raise SourceError(f"{path} is nested too deeply: download the file again") from None
+    except _ContentError as error:
+        raise SourceError(f"{path}: {error}") from None
     shape = "it must map each category to a list of ids"
     if not isinstance(listed, dict):
         raise SourceError(f"{path} holds a JSON {type(listed).__name__}: {shape}")
     for name, ids in listed.items():
         if not isinstance(ids, list):
-            raise SourceError(f"{path}, category {name!r}: {shape}, here stands {json.dumps(ids)[:60]}")
+            raise SourceError(f"{path}, category {shown(name)}: {shape}, here stands {json.dumps(ids)[:60]}")
         for sample in ids:
             if isinstance(sample, bool) or not isinstance(sample, int | str):
                 raise SourceError(f"{path}, category {name!r}: {json.dumps(sample)[:60]} is not an id")
     return listed
 
 
-class _DuplicateKeyError(ValueError):
-    """A category stands twice."""
+class _ContentError(ValueError):
+    """JSON that says what a category file cannot say."""
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -99,8 +105,17 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(result) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _DuplicateKeyError(f"the key {twice!r} stands twice: merge the two or remove one")
+        raise _ContentError(f"the key {twice!r} stands twice: merge the two or remove one")
+    for name in result:
+        if SURROGATE.search(name):
+            raise _ContentError(f"the key {name!r} is not Unicode text: half of a surrogate pair stands alone")
     return result
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise _ContentError(f"{shown(digits)} is not an id")
+    return int(digits)
 
 
 def _ids_by_key(
@@ -120,7 +135,7 @@ def _ids_by_key(
     for name, sample in samples:
         if sample not in id_of:
             raise SourceError(
-                f"{source.path}, category {name!r}: {sample!r} is no {by} of {csv_name} "
+                f"{source.path}, category {name!r}: {shown(sample)} is no {by} of {csv_name} "
                 f"({len(id_of):,} rows): the two files must be of the same version"
             )
     rows = connection.table(f"eshot.{modality}").shape[0]

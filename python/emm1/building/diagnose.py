@@ -14,6 +14,8 @@ from pathlib import Path
 
 INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 LIMITS = {"INTEGER": 2**31, "SMALLINT": 2**15}
+# Bytes of one row that DuckDB takes at most.
+LONGEST_ROW = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -42,53 +44,89 @@ def first_defect(path: Path, columns: dict[str, Column]) -> str | None:
         columns: what the columns must be, by name; others may hold anything.
     """
     csv.field_size_limit(2**31 - 1)
-    seen: dict[str, dict[str, int]] = {name: {} for name, column in columns.items() if column.unique}
+    seen: dict[str, dict[int, int]] = {name: {} for name, column in columns.items() if column.unique}
     lines = _Lines(path)
     reader = csv.reader(lines, strict=True)
-    header: list[str] = []
-    start = 1
+    header: list[str] | None = None
+    number = 0
+    start, ends = 1, set()
     try:
-        for number, row in enumerate(reader):
-            if number == 0:
+        for row in reader:
+            ends.add(lines.end)
+            if header is None:
                 header = row
             elif row:
-                problem = _row_problem(header, row, columns, seen, start)
+                number += 1
+                problem = _size_problem(lines) or _row_problem(header, row, columns, seen, start)
                 if problem:
                     return f"{path}, line {start} (row {number}){problem}"
-            start = reader.line_num + 1
+            start, lines.bytes = reader.line_num + 1, 0
     except UnicodeDecodeError as error:
         return f"{path}, line {lines.number}: bytes that are not UTF-8 ({error.object[error.start : error.start + 4]!r}): convert the file to UTF-8 or download it again"
     except csv.Error as error:
-        if "unexpected end" in str(error):
-            return f"{path}, line {start}: a quote is opened and never closed: the file is cut short or this line is damaged; download it again"
-        return f"{path}, line {start}: a quote opened here is never closed, or one inside the field is not doubled ({error}): download the file again or mend this line"
-    if lines.ends >= {"\n", "\r\n"}:
+        return f"{path}, line {start}: {syntax_problem(str(error))}"
+    if ends >= {"\n", "\r\n"}:
         return f"{path} mixes line ends (LF and CRLF): convert it to one kind"
     return None
 
 
 class _Lines:
-    """The lines of a file, decoded one by one, so that a wrong byte is known by its line."""
+    """The lines of a file, decoded one by one, so that a wrong byte is known by its line.
+
+    Attributes:
+        number: of the last line.
+        end: how that line ends; nothing where the file does.
+        bytes: read since someone set this to 0.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.number = 0
-        self.ends: set[str] = set()
+        self.end = ""
+        self.bytes = 0
 
     def __iter__(self) -> Iterator[str]:
         with io.open(self.path, "rb") as file:  # noqa: UP020 - bytes first
             for raw in file:
                 self.number += 1
+                self.bytes += len(raw)
                 line = raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
-                self.ends.add("\r\n" if line.endswith("\r\n") else "\n")
+                self.end = next((end for end in ("\r\n", "\n") if line.endswith(end)), "")
                 yield line
+
+
+def to_int(digits: str) -> int:
+    """The integer that a field of digits says; one of thousands of digits, which int() refuses, stays out of range."""
+    size = int(digits.lstrip("+-0")[:20] or "0")
+    return -size if digits.startswith("-") else size
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value as it stands in a message, not longer than a message can be."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def syntax_problem(error: str) -> str:
+    """What an error of the csv module means."""
+    if "unexpected end" in error:
+        return "a quote is opened and never closed: the file is cut short or this line is damaged; download it again"
+    if "new-line character" in error:
+        return "a carriage return (CR) stands alone outside quotes: convert the line ends to LF"
+    return f"a quote opened here is never closed, or one inside the field is not doubled ({error}): download the file again or mend this line"
+
+
+def _size_problem(lines: _Lines) -> str | None:
+    if lines.bytes <= LONGEST_ROW:
+        return None
+    return f": {lines.bytes:,} bytes, and a row has {LONGEST_ROW:,} at most: a quote in it is closed too late, or the line is damaged"
 
 
 def _row_problem(
     header: list[str],
     row: list[str],
     columns: dict[str, Column],
-    seen: dict[str, dict[str, int]],
+    seen: dict[str, dict[int, int]],
     line: int,
 ) -> str | None:
     if len(row) != len(header):
@@ -102,7 +140,7 @@ def _row_problem(
         if problem:
             return f", column {name}: {problem}"
         if column.unique:
-            first = seen[name].setdefault(str(int(value)), line)
+            first = seen[name].setdefault(to_int(value), line)
             if first != line:
                 return f", column {name}: id {value} stands twice, first in line {first}: an id must be unique within its file"
     return None
@@ -113,14 +151,20 @@ def _value_problem(column: Column, value: str) -> str | None:
         return "no value, and one is needed" if column.required else None
     if column.type in LIMITS:
         if not INTEGER.fullmatch(value):
-            return f"{value!r} is not an integer"
-        if not -LIMITS[column.type] <= int(value) < LIMITS[column.type]:
-            return f"{value} is out of range for {column.type}"
-    elif column.type == "DOUBLE":
-        try:
-            float(value)
-        except ValueError:
-            return f"{value!r} is not a number"
+            return f"{shown(value)} is not an integer"
+        if not -LIMITS[column.type] <= to_int(value) < LIMITS[column.type]:
+            return f"{shown(value)} is out of range for {column.type}"
+        value = str(to_int(value))
+    elif column.type == "DOUBLE" and not _is_number(value):
+        return f"{shown(value)} is not a number"
     if column.allowed is not None and value not in column.allowed:
-        return f"{value!r} is not {column.what}"
+        return f"{shown(value)} is not {column.what}"
     return None
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return value.isascii()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from emm1.building.sources import SCHEMAS
 from emm1.errors import StoreError
 from emm1.files import connect, is_store
 
@@ -72,8 +73,14 @@ def check_target(store: Path, *, force: bool) -> None:
 
     Raises:
         StoreError: the folder is missing, the store exists and ``force`` is not given, the file is not a store,
-            or it is open elsewhere.
+            or it is open elsewhere; or the name is one that DuckDB would take for a schema of the store.
     """
+    name = store.name.lstrip(".").partition(".")[0]
+    if name.casefold() in SCHEMAS.values():
+        raise StoreError(
+            f"a store cannot be called {store.name}: DuckDB names a database by its file, and {name} is a schema in it; "
+            "name another file"
+        )
     if not store.parent.is_dir():
         raise StoreError(f"cannot write {store}: the folder {store.parent} does not exist")
     if not os.path.lexists(store):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 from sqlglot import exp, parse_one
 
-from emm1.building.diagnose import Column, first_defect
+from emm1.building.diagnose import Column, first_defect, shown, syntax_problem
 from emm1.errors import SourceError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ KEYS = {
     ("eshot", "audio"): "eshot_audio_id",
     ("eshot", "points"): "eshot_point_id",
 }
+# NUL, or a byte that is not UTF-8, as surrogateescape has it.
+NOT_TEXT = re.compile("[\0\udc80-\udcff]")
 TRIPLET_MODALITIES = ("audio", "image", "points", "video")
 SWITCHED = {
     "paired_modality": "annotated_modality",
@@ -76,13 +79,12 @@ class Loader:
         for name in names.values():
             if name not in declared:
                 self._add_column(table, name)
-        types = {column: _read_as(declared.get(name)) for column, name in names.items()}
         query = READ_CSV.copy()
-        query.set("expressions", [self._value(source, c, n, types[c]) for c, n in names.items()])
+        query.set("expressions", [self._value(source, c, n) for c, n in names.items()])
         insert = exp.Insert(this=table, expression=query, by_name=True)
         try:
             inserted = self.connection.execute(
-                insert.sql("duckdb"), {"path": str(source.path), "columns": types}
+                insert.sql("duckdb"), {"path": str(source.path), "columns": dict.fromkeys(names, "VARCHAR")}
             ).fetchall()
         except (
             duckdb.InvalidInputException,
@@ -113,10 +115,14 @@ class Loader:
         if twice is not None:
             raise SourceError(f"{source.path}: the header names the column {twice!r} twice: remove or rename one")
         declared = self.declared[source.schema, source.table]
-        for name in declared.keys() - OPTIONAL - set(names):
-            close = difflib.get_close_matches(name, [n for n in header if n not in declared], n=1, cutoff=0.5)
-            hint = f"; {close[0]!r} looks like it: rename it" if close else ""
-            raise SourceError(f"{source.path}: the header has no column {name!r}{hint} (found: {', '.join(header)})")
+        for name in declared:
+            if name in names or name in OPTIONAL:
+                continue
+            alike = {n.casefold(): n for n in header if n not in declared}
+            close = difflib.get_close_matches(name, alike, n=1, cutoff=0.5)
+            hint = f"; {shown(alike[close[0]])} looks like it: rename it" if close else ""
+            found = shown(", ".join(header), 300)
+            raise SourceError(f"{source.path}: the header has no column {name!r}{hint} (found: {found})")
         absent = sorted(OPTIONAL & declared.keys() - set(names))
         note = f"{source.name} has no column {', '.join(absent)}: NULL in the store"
         if absent and note not in self.notes:
@@ -134,12 +140,14 @@ class Loader:
         )
         self.connection.execute(comment.sql("duckdb"))
 
-    def _value(self, source: Source, column: str, name: str, read_as: str) -> exp.Expr:
+    def _value(self, source: Source, column: str, name: str) -> exp.Expr:
         """The expression that turns a field of the file into a value of the table."""
         field: exp.Expr = exp.column(exp.to_identifier(column, quoted=True))
         expected = self._expected(source, name)
-        if expected.type in ("INTEGER", "SMALLINT") and read_as == "VARCHAR":
+        if expected.type in ("INTEGER", "SMALLINT"):
             field = exp.func("required_integer_field" if expected.required else "integer_field", field)
+        elif expected.type == "DOUBLE":
+            field = exp.func("number_field", field)
         if name == "nn_index":
             field = exp.func("rank_field", field, exp.Literal.number(source.rank or 0))
         elif name in ("paired_modality", "annotated_modality"):
@@ -176,23 +184,35 @@ def read_header(path: Path) -> list[str]:
     Raises:
         SourceError: there is none, or it is not text.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as file:
-            header = next(csv.reader(file, strict=True), [])
-        "".join(header).encode()
-    except (csv.Error, UnicodeEncodeError):
-        raise SourceError(f"{path}, line 1: the header is not CSV text in UTF-8: download the file again") from None
-    if not any(header):
-        raise SourceError(f"{path}, line 1: the header is empty: the first line must name the columns")
+    with path.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as file:
+        last = ""
+        try:
+            header = next(csv.reader((last := line for line in file), strict=True), [])
+            problem = _header_problem(header, last)
+        except csv.Error as error:
+            problem = syntax_problem(str(error))
+    if NOT_TEXT.search(last):
+        problem = "the header is not CSV text in UTF-8: convert the file to it or download it again"
+    if problem:
+        raise SourceError(f"{path}, line 1: {problem}")
     return header
+
+
+def _header_problem(header: list[str], line: str) -> str | None:
+    """What is wrong with a header, given the line that it ends in."""
+    if not any(header):
+        return "the header is empty: the first line must name the columns"
+    if line.endswith("\r"):
+        return "the lines end in CR alone: convert them to LF"
+    for number, name in enumerate(header, 1):
+        if not name:
+            return f"column {number} of the header has no name: give it one"
+        # DuckDB gives no rows, and no error, where a name has line ends of another kind than the file's own.
+        if "\n" in name or "\r" in name:
+            return f"the column name {shown(name)} has a line break: close its quote, or rename the column"
+    return None
 
 
 def _plain(kind: str | None) -> str:
     """The type of a table's column, but for ENUMs and what is not declared: both are text in a file."""
     return kind if kind in ("INTEGER", "SMALLINT", "DOUBLE") else "VARCHAR"
-
-
-def _read_as(kind: str | None) -> str:
-    """The type to read a column as. DuckDB's cast takes '1.5' for 2, so integers come as text."""
-    plain = _plain(kind)
-    return "VARCHAR" if plain in ("INTEGER", "SMALLINT") else plain

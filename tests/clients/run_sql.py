@@ -1,0 +1,17 @@
+"""Run SQL in whichever DuckDB is found first: JSON in, a database and statements, and JSON out, the rows of each."""
+
+import json
+import sys
+
+import duckdb
+
+
+def main() -> None:
+    database, *statements = json.load(sys.stdin)
+    with duckdb.connect(database, read_only=database != ":memory:") as connection:
+        results = [connection.execute(statement).fetchall() for statement in statements]
+    json.dump([duckdb.__version__, results], sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
