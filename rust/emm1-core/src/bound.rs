@@ -194,3 +194,94 @@ impl<const G: usize> Margins<G> {
 pub(crate) fn survives(margin: f64) -> bool {
     margin >= 0.0 || margin.is_nan()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{available, pack};
+    use crate::score::Query;
+    use proptest::prelude::*;
+
+    /// Components of one kind in a vector, from harmless to the ends of f32, half of them with outliers.
+    fn vector(dims: usize) -> impl Strategy<Value = Vec<f32>> {
+        let scale = prop::sample::select(vec![
+            0.0f32, 1e-45, 1e-41, 1e-30, 1e-20, 1e-3, 1.0, 127.0, 6e4, 1e15, 1e19, 1e30, 3e38,
+        ]);
+        let shift = prop::sample::select(vec![0.0f32, 0.0, 0.5, 1e3]);
+        let outlier = prop::option::of((0..dims, -1.0f32..1.0, 1.0f32..1e4));
+        (prop::collection::vec(-1.0f32..1.0, dims), scale, shift, outlier).prop_map(
+            |(mut values, scale, shift, outlier)| {
+                values.iter_mut().for_each(|value| *value = ((*value + shift) * scale).clamp(f32::MIN, f32::MAX));
+                if let Some((at, value, factor)) = outlier {
+                    values[at] = (value * scale * factor).clamp(f32::MIN, f32::MAX);
+                }
+                values
+            },
+        )
+    }
+
+    /// A few rows and queries of the same dims; now and then a query that is a row, or its opposite.
+    fn rows_and_queries() -> impl Strategy<Value = (Vec<Vec<f32>>, Vec<Vec<f32>>)> {
+        prop_oneof![1usize..20, Just(64), Just(100), 120usize..140, Just(1000)].prop_flat_map(|dims| {
+            let rows = prop::collection::vec(vector(dims), 1..6);
+            let queries = prop::collection::vec(vector(dims), 1..4);
+            (rows, queries, any::<bool>()).prop_map(|(rows, mut queries, near)| {
+                if near {
+                    queries.push(rows[0].clone());
+                    queries.push(rows[0].iter().map(|value| -value).collect());
+                }
+                (rows, queries)
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        /// What everything rests on: a row that reaches a threshold exactly is never left out, by either level.
+        #[test]
+        fn a_row_survives_its_own_score((rows, queries) in rows_and_queries(), centre in any::<bool>()) {
+            let dims = rows[0].len();
+            for kernels in available() {
+                let mean = if centre { rows.last().unwrap().clone() } else { vec![0.0; dims] };
+                let encoder = Encoder::with(kernels, mean);
+                let block = encoder.block(rows.len(), |number, row| { row.copy_from_slice(&rows[number]); Ok(()) }).unwrap();
+                let coded = block.coded(encoder.width());
+                let places: Vec<u32> = (0..rows.len() as u32).collect();
+                for query in &queries {
+                    for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
+                        let coded_query = CodedQuery::new(&encoder, query, metric);
+                        let packed = pack(encoder.width(), [&*coded_query.codes]);
+                        let (mut high, mut low) = (vec![[0]; rows.len()], vec![[0]; rows.len()]);
+                        (kernels.dots)(coded.high, &places, &packed, &mut high);
+                        (kernels.dots)(coded.low, &places, &packed, &mut low);
+                        let exact = Query::new(kernels, query, metric);
+                        for (number, row) in rows.iter().enumerate() {
+                            let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a rank
+                            let margin = Margins::from([coded_query.margin(metric.merit(score))]);
+                            let record = Record::from_bytes(&coded.records[number]);
+                            let coarse = margin.coarse(&record, &high[number])[0];
+                            let fine = margin.fine(&record, &high[number], &low[number])[0];
+                            prop_assert!(survives(coarse), "{metric:?} {score} {coarse} {record:?}");
+                            prop_assert!(survives(fine), "{metric:?} {score} {fine} {record:?}");
+                        }
+                    }
+                }
+            }
+        }
+
+        /// And the bounds say something: of ordinary rows, one far below the threshold is left out.
+        #[test]
+        fn a_row_far_below_is_left_out(values in prop::collection::vec(0.5f32..1.0, 256)) {
+            let encoder = Encoder::with(available().next().unwrap(), vec![0.0; 256]);
+            let block = encoder.block(1, |_, row| { row.copy_from_slice(&values); Ok(()) }).unwrap();
+            let query: Vec<f32> = values.iter().map(|value| -value).collect();
+            let coded = block.coded(encoder.width());
+            let coded_query = CodedQuery::new(&encoder, &query, Metric::Cosine);
+            let mut high = [[0]];
+            (available().next().unwrap().dots)(coded.high, &[0], &pack(encoder.width(), [&*coded_query.codes]), &mut high);
+            let margin = Margins::from([coded_query.margin(-0.5)]);
+            prop_assert!(!survives(margin.coarse(&Record::from_bytes(&coded.records[0]), &high[0])[0]));
+        }
+    }
+}

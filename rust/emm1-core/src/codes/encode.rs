@@ -34,7 +34,11 @@ const ROUNDING: f64 = 2.5e-6;
 
 impl Encoder {
     pub(crate) fn new(mean: Vec<f32>) -> Result<Self> {
-        Ok(Self { rotation: Rotation::new(mean.len()), mean, kernels: kernels()? })
+        Ok(Self::with(kernels()?, mean))
+    }
+
+    pub(crate) fn with(kernels: &'static Kernels, mean: Vec<f32>) -> Self {
+        Self { rotation: Rotation::new(mean.len()), mean, kernels }
     }
 
     pub(crate) fn mean(&self) -> &[f32] {
@@ -81,7 +85,7 @@ impl Encoder {
         let missed = (self.kernels.quantize)(row, scale, high, low);
         let lost = (row.len() as f64).sqrt() * 1e-22; // squares that underflow
         let added = 1.0001 + row.len() as f64 * 4e-9; // sums of squares in f32
-        let known = (scale > 1e-30 || centred == 0.0) && (norm as f32).is_finite();
+        let known = (scale > 1e-30 || centred == 0.0) && (norm as f32).next_up().is_finite();
         let residual = |squares: f32| {
             let bound = f64::from(squares).sqrt() * added + ROUNDING * centred + lost;
             if known && bound.is_finite() { bound } else { f64::INFINITY }
