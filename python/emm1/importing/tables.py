@@ -86,6 +86,7 @@ class Table(Source):
         with reading(self.path):
             for batch in self.batches(column):
                 array = batch.column(column)
+                array.validate(full=True)  # Arrow trusts a file's offsets otherwise, wherever they point
                 yield array.storage if isinstance(array, pa.ExtensionArray) else array
 
     def _refuse_nulls(self, column: str, array: pa.Array, first: int) -> None:
@@ -104,7 +105,7 @@ class Parquet(Table):
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
         """Pages of the column, not whole row groups: those may be larger than memory."""
-        with pq.ParquetFile(self.path, buffer_size=1 << 20) as file:
+        with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
             yield from file.iter_batches(BLOCK, columns=[column])
 
 
@@ -150,8 +151,9 @@ class Lance(Table):
         return self._dataset.schema
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
-        """The batches of the newest version, in order."""
-        yield from self._dataset.to_batches(columns=[column], batch_size=BLOCK, scan_in_order=True)
+        """The rows of the newest version, in order; asked for in pieces, because a scan reads ahead without bound."""
+        for begin in range(0, self._dataset.count_rows(), BLOCK):
+            yield from self._dataset.to_batches(columns=[column], limit=BLOCK, offset=begin, scan_in_order=True)
 
 
 class Folder(Table):
