@@ -293,6 +293,9 @@ def test_wrong_requests_say_what_to_do(tmp_path: Path, monkeypatch: pytest.Monke
     refused("'b' is stored in Fortran order", path=tmp_path / "objects.npz")
     np.savez(tmp_path / "objects.npz", a=np.array([[1.0, None]]))
     refused(r"holds no column of vectors: a \(object of shape \(1, 2\)\)", path=tmp_path / "objects.npz")
+    twins = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
+    feather.write_feather(twins, tmp_path / "twins.arrow")
+    refused("several columns of the same name: a, a", path=tmp_path / "twins.arrow")
     np.save(tmp_path / "c.npy", rows)
     refused("needs no import", path=tmp_path / "c.npy")
     refused("c.npy exists: remove it first", target="c.npy")
@@ -390,15 +393,16 @@ def test_torch_files_that_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     refused("load it with torch and save it again")
 
 
-def bytes_of(write: Write) -> bytes:
+def written_by(write: Write) -> tuple[str, bytes]:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         rows, ids = vectors("float32")
-        return write(Path(folder), rows[:6], ids[:6], patch).read_bytes()
+        path = write(Path(folder), rows[:6], ids[:6], patch)
+        return path.name, path.read_bytes()
 
 
-@pytest.mark.parametrize(("name", "write"), [("a.pt", pt), ("a.npz", npz), ("a.npz", npz_compressed)])
-def test_mutated_files_give_vectors_or_an_error(name: str, write: Write) -> None:
-    whole = bytes_of(write)
+@pytest.mark.parametrize("write", [pt, npz, npz_compressed, parquet, feather_lz4, arrow_stream])
+def test_mutated_files_give_vectors_or_an_error(write: Write) -> None:
+    name, whole = written_by(write)
 
     @settings(max_examples=300, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), min_size=1, max_size=4))

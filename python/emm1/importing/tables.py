@@ -33,11 +33,24 @@ class Table(Source):
 
     def columns(self) -> dict[str, str]:
         """Every column by name, and its type."""
-        return {field.name: str(field.type) for field in self.schema()}
+        return {name: str(kind) for name, kind in self.fields().items()}
 
     def vector_columns(self) -> list[str]:
         """The columns that are lists of numbers."""
-        return [field.name for field in self.schema() if _component(field.type) in COMPONENTS]
+        return [name for name, kind in self.fields().items() if _component(kind) in COMPONENTS]
+
+    def fields(self) -> dict[str, pa.DataType]:
+        """The type of each column by name.
+
+        Raises:
+            EmbeddingError: two columns have the same name, or the file is damaged.
+        """
+        with reading(self.path):
+            fields = [(field.name, field.type) for field in self.schema()]
+        by_name = dict(fields)
+        if len(by_name) < len(fields):
+            raise EmbeddingError(f"{self.path} has several columns of the same name: {', '.join(n for n, _ in fields)}")
+        return by_name
 
     def blocks(self, column: str) -> Iterator[NDArray[Any]]:
         """The vectors of a column, rows of the same length."""
@@ -100,8 +113,7 @@ class Parquet(Table):
 
     def schema(self) -> pa.Schema:
         """The columns and their types."""
-        with reading(self.path):
-            return pq.read_schema(self.path)
+        return pq.read_schema(self.path)
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
         """Pages of the column, not whole row groups: those may be larger than memory."""
@@ -114,7 +126,7 @@ class Arrow(Table):
 
     def schema(self) -> pa.Schema:
         """The columns and their types."""
-        with reading(self.path), pa.memory_map(str(self.path)) as file:
+        with pa.memory_map(str(self.path)) as file:
             return (pa.ipc.open_file if self._is_file() else pa.ipc.open_stream)(file).schema
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
@@ -169,10 +181,10 @@ class Folder(Table):
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
         """The batches of one file after another."""
-        expected = self.schema().field(column).type
+        expected = self.fields()[column]
         for file in self._files:
             file.check_column(column)
-            found = file.schema().field(column).type
+            found = file.fields()[column]
             if found != expected:
                 raise EmbeddingError(
                     f"{file.path}: column {column!r} is {found}, but {expected} in {self._files[0].path}"
