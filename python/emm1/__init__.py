@@ -5,6 +5,7 @@ from importlib.metadata import version
 from emm1.embeddings import Embeddings, Hits, score_pairs
 from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, StoreError
 from emm1.eshot import EShotReport
+from emm1.importing import import_embeddings
 from emm1.sample import write_sample
 from emm1.store import Store, build, open
 
@@ -19,6 +20,7 @@ __all__ = [
     "Store",
     "StoreError",
     "build",
+    "import_embeddings",
     "open",
     "score_pairs",
     "write_sample",

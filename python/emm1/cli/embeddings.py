@@ -1,4 +1,4 @@
-"""The commands about registered embedding files: add, list, remove."""
+"""The commands about embedding files: add, list, remove, import."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Annotated, cast
 
 import typer
 
-from emm1 import registry
+from emm1 import importing, registry
 from emm1.building.sources import Split
 from emm1.cli import show
 from emm1.cli.data import StorePath
-from emm1.embeddings import Metric
+from emm1.embeddings import Embeddings, Metric
 from emm1.store import open as open_store
 
-app = typer.Typer(no_args_is_help=True, help="Register embedding files under names.")
+app = typer.Typer(no_args_is_help=True, help="Register embedding files under names, or convert them.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the embeddings.")]
 
 
@@ -71,3 +71,43 @@ def remove(store: StorePath, name: Name) -> None:
     with open_store(store) as opened:
         registry.remove(opened.connection, name)
     show.console().print(f"{name}: forgotten; its file was not touched")
+
+
+@app.command(name="import")
+def import_(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A .parquet, .arrow, .feather, .lance, .npz or .pt file.")
+    ],
+    target: Annotated[Path, typer.Argument(metavar="TARGET.npy", help="The file to write; it must not exist.")],
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Ids, file names or youtube ids of the rows. [default: the row numbers]"),
+    ] = None,
+    vector: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The vectors. [default: the only column of vectors]")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(metavar="STORE", help="The store that knows the file names or youtube ids.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="With --store: 100m, 1m or eshot.")] = None,
+    modality: Annotated[str | None, typer.Option(help="With --store: modality of the items.")] = None,
+) -> None:
+    """Convert a file that cannot be searched as it is to .npy, with the ids of its rows beside it.
+
+    Example: `emm1 embeddings import image.parquet image.npy --key file_name --store emm1.duckdb --dataset 100m
+    --modality image`
+    """
+    notes = importing.convert(
+        source,
+        target,
+        key=key,
+        vector=vector,
+        store=store,
+        dataset=cast("Split | None", dataset),
+        modality=modality,
+    )
+    for note in notes:
+        show.warn(f"note: {note}")
+    written = Embeddings(target)
+    ids = f"ids in {written.ids_path.name}" if written.ids_path else "the row numbers are the ids"
+    show.console().print(f"{target}: {len(written):,} × {written.dim:,} {written.dtype}, {ids}")

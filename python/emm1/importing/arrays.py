@@ -1,0 +1,110 @@
+"""``.npz``: NumPy arrays in a zip file, read without ever holding one whole."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from emm1.errors import EmbeddingError
+from emm1.importing.source import BLOCK, Source, reading
+
+COMPONENTS = ("float16", "float32", "float64", "int8", "uint8")
+TWO = 2
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+class Npz(Source):
+    """A ``.npz`` file, as numpy.savez and savez_compressed write it; arrays of objects are never unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._arrays: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        with reading(path), zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.filename.endswith(".npy"):
+                    with archive.open(member) as file:
+                        self._arrays[member.filename.removesuffix(".npy")] = self._header(member, file)
+
+    def _header(self, member: zipfile.ZipInfo, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape and type of an array; leaves the file at its data."""
+        name = member.filename.removesuffix(".npy")
+        read = HEADERS.get(npy.read_magic(file))
+        if read is None:
+            raise EmbeddingError(f"{self.path}: {name!r} is of a version of .npy that is not known")
+        shape, fortran_order, dtype = read(file)
+        held = member.file_size - file.tell()
+        if not dtype.hasobject and (min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != held):
+            raise EmbeddingError(f"{self.path}: {name!r} says shape {shape} of {dtype}, but has {held:,} bytes")
+        if fortran_order and min(shape[:TWO], default=0) > 1 and len(shape) > 1:
+            raise EmbeddingError(
+                f"{self.path}: {name!r} is stored in Fortran order: save it again with numpy.ascontiguousarray"
+            )
+        return shape, dtype
+
+    def columns(self) -> dict[str, str]:
+        """Every array by name, its type and shape."""
+        return {name: f"{dtype} of shape {shape}" for name, (shape, dtype) in self._arrays.items()}
+
+    def vector_columns(self) -> list[str]:
+        """The arrays of numbers of two dimensions."""
+        arrays = self._arrays.items()
+        return [name for name, (shape, dtype) in arrays if len(shape) == TWO and dtype.name in COMPONENTS]
+
+    def blocks(self, column: str) -> Iterator[NDArray[Any]]:
+        """The rows of an array."""
+        yield from self._read(column)
+
+    def keys(self, column: str) -> Iterator[pa.Array]:
+        """The elements of an array of one dimension: integers, or text as NumPy stores it."""
+        shape, dtype = self._arrays[column]
+        if len(shape) != 1 or dtype.kind not in "iuUS":
+            raise self.wrong_key(column)
+        for block in self._read(column):
+            if dtype.kind == "U":
+                yield pa.array(block.tolist(), pa.large_string())
+            elif dtype.kind == "S":
+                yield pa.array([text.decode() for text in block.tolist()], pa.large_string())
+            else:
+                yield int64(self.path, column, block)
+
+    def _read(self, column: str) -> Iterator[NDArray[Any]]:
+        with reading(self.path), zipfile.ZipFile(self.path) as archive:
+            member = archive.getinfo(f"{column}.npy")
+            with archive.open(member) as file:
+                shape, dtype = self._header(member, file)
+                yield from chunks(file, dtype, shape)
+
+
+def chunks(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
+    """An array of one or two dimensions, in C order, from where a file stands: some rows at a time.
+
+    Raises:
+        EOFError: the file ends before.
+    """
+    rows, width = shape[0], dtype.itemsize * math.prod(shape[1:])
+    for begin in range(0, rows if width else 0, BLOCK):
+        count = min(BLOCK, rows - begin)
+        data = file.read(count * width)
+        if len(data) != count * width:
+            raise EOFError(f"it ends in row {begin + len(data) // width}")
+        yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+    file.read(1)  # at the end the zip file's checksum is compared
+
+
+def int64(path: Path, column: str, block: NDArray[Any]) -> pa.Array:
+    """Integers as int64.
+
+    Raises:
+        EmbeddingError: one does not fit.
+    """
+    if block.dtype.kind == "u" and block.size and block.max() > np.iinfo(np.int64).max:
+        raise EmbeddingError(f"{path}: column {column!r} has the id {block.max()}, too large for 64 bits with sign")
+    return pa.array(block.astype(np.int64))

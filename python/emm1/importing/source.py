@@ -1,0 +1,122 @@
+"""What is read: a file of named columns, one of them vectors, perhaps another the keys of the rows."""
+
+from __future__ import annotations
+
+import tokenize
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from emm1.errors import EmbeddingError
+
+BLOCK = 4096  # rows at a time: 16 MB of 1,024 float32
+
+# What the libraries that read these files raise for damaged ones.
+DAMAGED = (
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+    pa.ArrowException,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class Source(ABC):
+    """A file of columns, read from its beginning as often as asked.
+
+    Args:
+        path: the file or folder, for messages.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def columns(self) -> dict[str, str]:
+        """Every column by name, and what it holds in words."""
+
+    @abstractmethod
+    def vector_columns(self) -> list[str]:
+        """The columns that look like vectors."""
+
+    @abstractmethod
+    def blocks(self, column: str) -> Iterator[NDArray[Any]]:
+        """The vectors of a column in order, as arrays of (at most `BLOCK`, dims) of one type.
+
+        Raises:
+            EmbeddingError: a row is missing or of another length, or the file is damaged; names the row.
+        """
+
+    @abstractmethod
+    def keys(self, column: str) -> Iterator[pa.Array]:
+        """The keys of the rows in order: arrays of int64 or of large_string.
+
+        Raises:
+            EmbeddingError: a row has no key, or the column holds neither integers nor text.
+        """
+
+    def vector_column(self, wanted: str | None) -> str:
+        """The column of vectors: the one that is wanted, or else the only one that looks like it.
+
+        Raises:
+            EmbeddingError: there is no such column, or several that might be meant.
+        """
+        candidates = self.vector_columns()
+        if wanted is not None:
+            self.check_column(wanted)
+            if wanted not in candidates:
+                raise EmbeddingError(
+                    f"{self.path}: column {wanted!r} holds {self.columns()[wanted]}, expected vectors "
+                    "(float16, float32, float64, int8 or uint8; rows × dims)"
+                )
+            return wanted
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            raise EmbeddingError(
+                f"{self.path} holds several columns of vectors: name one with --vector ({', '.join(candidates)})"
+            )
+        listing = ", ".join(f"{name} ({what})" for name, what in self.columns().items())
+        raise EmbeddingError(f"{self.path} holds no column of vectors: {listing or 'it has no columns'}")
+
+    def check_column(self, name: str) -> None:
+        """Refuse a column that is not there.
+
+        Raises:
+            EmbeddingError: lists those that are.
+        """
+        if name not in self.columns():
+            listing = ", ".join(self.columns()) or "none"
+            raise EmbeddingError(f"{self.path} has no column {name!r}: it has {listing}")
+
+    def wrong_key(self, column: str) -> EmbeddingError:
+        """The error of a key column of another type."""
+        return EmbeddingError(
+            f"{self.path}: column {column!r} holds {self.columns()[column]}, expected keys: integers (ids) or text "
+            "(file names or youtube ids)"
+        )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Errors of the libraries that read a file as emm1's, with the file."""
+    try:
+        yield
+    except EmbeddingError:
+        raise
+    except DAMAGED as error:
+        reason = str(error).splitlines()[0] if str(error) else repr(error)
+        raise EmbeddingError(f"{path} cannot be read: {reason}") from None
