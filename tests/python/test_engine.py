@@ -54,6 +54,7 @@ def lanes(terms: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
+@np.errstate(over="ignore")  # a product beyond float32 is an infinity, as rounding has it
 def scores(metric: Metric, query: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
     q, x = query.astype(np.float64), rows.astype(np.float64)
     if metric == "l2":
