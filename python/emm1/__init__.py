@@ -6,6 +6,7 @@ from emm1.embeddings import Embeddings, Hits, score_pairs
 from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, StoreError
 from emm1.eshot import EShotReport
 from emm1.importing import import_embeddings
+from emm1.knn import Neighbours, knn, knn_to_parquet
 from emm1.sample import write_sample
 from emm1.store import Store, build, open
 
@@ -16,11 +17,14 @@ __all__ = [
     "Error",
     "FileNotFoundError",
     "Hits",
+    "Neighbours",
     "SourceError",
     "Store",
     "StoreError",
     "build",
     "import_embeddings",
+    "knn",
+    "knn_to_parquet",
     "open",
     "score_pairs",
     "write_sample",

@@ -261,6 +261,17 @@ class Embeddings:
         """
         return self._file.vectors(_ids(ids))
 
+    def rows(self, begin: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The rows from one position in the file to another: their ids, (rows,), and vectors, float32, (rows, dim).
+
+        >>> import numpy as np, emm1
+        >>> path = getfixture("tmp_path") / "x.npy"
+        >>> np.save(path, np.eye(3, dtype="float32"))
+        >>> emm1.Embeddings(path, ids=[7, 8, 9]).rows(1, 2)
+        (array([8]), array([[0., 1., 0.]], dtype=float32))
+        """
+        return self._file.slice(max(begin, 0), min(end, len(self)))
+
     def centroid(self, ids: ArrayLike) -> NDArray[np.float32]:
         """The mean of the vectors of these ids, float32, (dim,): summed in float64 in order of rows, rounded once.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -67,14 +68,16 @@ def add(
     entry: Registered,
     *,
     replace: bool = False,
+    progress: Callable[[int, int], object] = lambda _rows, _all: None,
 ) -> list[str]:
-    """Check an embedding file against the store, and register it.
+    """Check an embedding file against the store, write its codes where it has none, and register it.
 
     Args:
         connection: the store's, open for writing.
         folder: the store's folder: paths under it are kept relative to it.
         entry: the file and what it is.
         replace: put it in place of one of the same name.
+        progress: called with the number of rows coded and that of all, from time to time.
 
     Returns:
         What the user should know about it.
@@ -89,6 +92,8 @@ def add(
         raise StoreError(f"the name {entry.name!r} is taken: remove it first, or replace it with --replace")
     embeddings = Embeddings(entry.path, ids=entry.ids_path)
     notes, written = _check_ids(connection, folder, entry, embeddings)
+    if embeddings.codes_path is None:
+        notes += _build_codes(embeddings, progress)
     connection.begin()
     try:
         connection.execute("DELETE FROM embeddings WHERE name = ?", [entry.name])
@@ -199,6 +204,39 @@ def _check_ids(
     return [
         f"{missing:,} of its {len(known):,} ids are not in {entry.table} (the first is {embeddings.ids[first]})"
     ], None
+
+
+def _build_codes(embeddings: Embeddings, progress: Callable[[int, int], object]) -> list[str]:
+    """Codes beside the file; where it lies in a place that cannot be written, a note that searches will be slower."""
+    try:
+        embeddings.build_codes(progress=lambda rows: progress(rows, len(embeddings)))
+    except EmbeddingError as error:
+        if "cannot be written" not in str(error):
+            raise
+        return [f"no codes were made, so searches will be slower: {error}"]
+    return []
+
+
+def verify(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> tuple[Embeddings, str]:
+    """Check a registered file: that it is as registered, that every vector is finite, and that its codes are sound.
+
+    Returns:
+        The embeddings, and what is to be said of their codes.
+
+    Raises:
+        EmbeddingError: it is not; says what to do.
+    """
+    entry = find(connection, folder, name)
+    embeddings = Embeddings(entry.path, ids=entry.ids_path)
+    rows, dims = connection.execute("SELECT rows, dims FROM embeddings WHERE name = ?", [name]).fetchall()[0]
+    if (len(embeddings), embeddings.dim) != (rows, dims):
+        raise EmbeddingError(
+            f"{entry.path} holds {len(embeddings):,} × {embeddings.dim:,}, but {rows:,} × {dims:,} were registered: "
+            f"register it again with --replace"
+        )
+    Embeddings(entry.path, ids=entry.ids_path, codes=False).search(np.zeros(dims), k=1, metric="dot")
+    codes = "codes sound" if embeddings.verify() else "no codes (register it again with --replace to make them)"
+    return embeddings, codes
 
 
 def item_ids(connection: duckdb.DuckDBPyConnection, entry: Registered) -> NDArray[np.int64]:

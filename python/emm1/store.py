@@ -215,13 +215,21 @@ class Store:
         for note in registry.add(self._connection, self.path.parent, entry, replace=replace):
             warnings.warn(f"{name}: {note}", stacklevel=2)
 
-    def embeddings(self, name: str) -> Embeddings:
-        """The registered embeddings of a name.
+    def embeddings(self, source: PathLike) -> Embeddings:
+        """The embeddings of a registered name, or of a file (with a path separator or a known suffix).
 
         Raises:
             emm1.errors.EmbeddingError: no such name; lists the known ones.
         """
-        return self._open(registry.find(self._connection, self.path.parent, name))
+        if _is_file(source):
+            return Embeddings(source)
+        return self._open(registry.find(self._connection, self.path.parent, str(source)))
+
+    def metric(self, source: PathLike) -> Metric:
+        """The metric that embeddings are registered with; cosine for a file."""
+        if _is_file(source):
+            return "cosine"
+        return registry.find(self._connection, self.path.parent, str(source)).metric
 
     def _open(self, entry: registry.Registered) -> Embeddings:
         file = file_of(entry.path)

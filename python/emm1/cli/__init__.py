@@ -26,6 +26,7 @@ app.command()(data.check)
 app.command()(query.sql)
 app.add_typer(embeddings.app, name="embeddings")
 app.command()(query.search)
+app.command()(query.knn)
 app.command()(query.eshot)
 
 

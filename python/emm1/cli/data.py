@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from emm1.building import BuildReport, build_store
 from emm1.building.integrity import Orphans
-from emm1.building.run import Progress as OnProgress
 from emm1.building.sources import Split
 from emm1.check import check_store
 from emm1.cli import show
@@ -65,7 +59,7 @@ def build(
     """
     wanted_ranks = None if ranks is None else check_ranks(_numbers(ranks))
     wanted_splits = None if splits is None else check_splits([cast("Split", s.strip()) for s in splits.split(",")])
-    with _progress() as progress:
+    with show.progress() as progress:
         report = build_store(
             root,
             store,
@@ -90,23 +84,6 @@ def _numbers(text: str) -> list[int]:
             raise typer.BadParameter(f"{text!r} is not a list of ranks such as 1-4,7", param_hint="--ranks")
         numbers += range(int(low), min(int(high or low), 99) + 1)
     return numbers
-
-
-@contextmanager
-def _progress() -> Iterator[OnProgress | None]:
-    """A progress bar on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading")
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=max(total, 1))
 
 
 def _show_report(report: BuildReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -44,7 +45,10 @@ def add(
         ids.absolute() if ids else None,
     )
     with open_store(store) as opened:
-        for note in registry.add(opened.connection, opened.path.parent, entry, replace=replace):
+        with show.progress() as progress:
+            coding = partial(progress, f"coding {file.name}")
+            notes = registry.add(opened.connection, opened.path.parent, entry, replace=replace, progress=coding)
+        for note in notes:
             show.warn(f"note: {note}")
         embeddings = opened.embeddings(name)
     show.console().print(f"{name}: {len(embeddings):,} × {embeddings.dim:,} {embeddings.dtype}")
@@ -60,6 +64,23 @@ def list_(store: StorePath) -> None:
         columns = ["name", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"]
         rows = opened.connection.table("embeddings").order("name").select(*columns).fetchall()
     show.table("", columns, rows)
+
+
+@app.command()
+def verify(
+    store: StorePath,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of the embeddings. [default: all]")] = None,
+) -> None:
+    """Check registered files: as registered, every vector finite, codes sound.
+
+    Example: `emm1 embeddings verify emm1.duckdb`
+    """
+    with open_store(store, read_only=True) as opened:
+        names = [name] if name else registry.names(opened.connection)
+        for each in names:
+            embeddings, codes = registry.verify(opened.connection, opened.path.parent, each)
+            shape = f"{len(embeddings):,} × {embeddings.dim:,} {embeddings.dtype}"
+            show.console().print(f"{each}: {shape}, every vector finite, {codes}")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from emm1.cli import show
 from emm1.cli.data import StorePath
 from emm1.embeddings import METRICS, read_query
 from emm1.errors import StoreError
+from emm1.knn import knn_to_parquet
 from emm1.store import Store
 from emm1.store import open as open_store
 
@@ -137,6 +138,35 @@ def _labels(store: Store, entry: registry.Registered, ids: list[int]) -> dict[in
         parameters = {"dataset": entry.dataset, "modality": entry.modality, "ids": ids}
         rows = store.connection.execute(query, parameters).fetchall()
     return dict(rows)
+
+
+def knn(
+    store: StorePath,
+    queries: Annotated[str, typer.Argument(metavar="QUERIES", help="Whose neighbours: a registered name, or a file.")],
+    base: Annotated[str, typer.Argument(metavar="BASE", help="Among what: a registered name, or a file.")],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The Parquet file to write.")],
+    k: Annotated[int, typer.Option("-k", help="How many for each.")] = 16,
+    metric: Annotated[str | None, typer.Option(help="cosine, dot or l2. [default: as BASE is registered]")] = None,
+) -> None:
+    """Write the nearest neighbours of every vector of one file in another; an interrupted run goes on where it was.
+
+    Example: `emm1 knn emm1.duckdb text image -k 16 --output neighbours.parquet`
+    """
+    if metric is not None and metric not in METRICS:
+        raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
+    with open_store(store, read_only=True) as opened:
+        rows, columns = opened.embeddings(queries), opened.embeddings(base)
+        chosen = metric or opened.metric(base)
+        with show.progress() as progress:
+            written = knn_to_parquet(
+                rows,
+                columns,
+                output,
+                k,
+                metric=chosen,
+                progress=lambda done: progress("searching", done, len(rows)),
+            )
+    show.console().print(f"{output}: {written:,} rows")
 
 
 def eshot(

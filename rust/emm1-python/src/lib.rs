@@ -173,6 +173,20 @@ impl PyEmbeddingFile {
         vectors.into_pyarray(py).reshape([ids.len(), self.0.matrix().dims()])
     }
 
+    /// Ids and vectors of the rows from `begin` to `end`.
+    fn slice<'py>(
+        &self,
+        py: Python<'py>,
+        begin: usize,
+        end: usize,
+    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>)> {
+        let end = end.min(self.0.matrix().rows());
+        let ids: Vec<i64> = (begin.min(end)..end).map(|row| self.0.ids().id(row)).collect();
+        let vectors = py.detach(|| self.0.vectors(&ids)).map_err(|error| raise(py, error))?;
+        let shape = [ids.len(), self.0.matrix().dims()];
+        Ok((ids.into_pyarray(py), vectors.into_pyarray(py).reshape(shape)?))
+    }
+
     fn centroid<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let ids = ids.as_array().to_vec();
         let centroid = py.detach(|| self.0.centroid(&ids));

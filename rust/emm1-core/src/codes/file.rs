@@ -69,7 +69,7 @@ impl CodesFile {
     pub fn open(path: &Path, matrix: &Matrix) -> Result<Option<Self>> {
         let map = match Map::open(path) {
             Ok(map) => map,
-            Err(Error::NotFound(_)) => return Ok(None),
+            Err(Error::NotFound(_) | Error::File(..)) => return Ok(None), // none, or nothing that could be codes
             Err(error) => return Err(error),
         };
         let (rows, dims) = (matrix.rows(), matrix.dims());
