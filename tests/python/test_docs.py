@@ -58,6 +58,8 @@ def commands() -> list[str]:
         "embeddings add",
         "embeddings list",
         "embeddings remove",
+        "embeddings verify",
+        "knn",
         "embeddings import",
     ]
 
