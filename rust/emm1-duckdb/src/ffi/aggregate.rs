@@ -3,13 +3,13 @@
 use std::ffi::CStr;
 use std::sync::Arc;
 
-use emm1_core::Result;
+use emm1_core::{Error, Result};
 
 use super::input::Input;
 use super::output::{Output, Value};
 use super::table::{AggregateState, Chunk, Connection, FunctionInfo, VectorData};
 use super::types::{Kind, LogicalType};
-use super::{api, borrow_settings, carry_settings, check, drop_settings, guard};
+use super::{api, at_least, borrow_settings, carry_settings, check, drop_settings, guard, version};
 use crate::settings::Settings;
 
 /// An aggregate function, also over windows.
@@ -25,6 +25,9 @@ pub(crate) trait Aggregate: 'static {
     /// What it takes of a row.
     type Item<'a>;
 
+    /// What to say to an older DuckDB than can run it, and what to do instead.
+    fn unsafe_before_2(version: &str) -> String;
+
     /// What there is to take of each row; None where a row is to be left out.
     fn items<'a>(input: &Input<'a>) -> Vec<Option<Self::Item<'a>>>;
 
@@ -37,6 +40,11 @@ pub(crate) trait Aggregate: 'static {
     /// The value of a group.
     fn finish(settings: &Settings, state: &Self::State) -> Result<Option<Self::Output>>;
 }
+
+/// Before, DuckDB passes `update` an array of one state where it promises one for each row, over a window that is a
+/// whole partition and for arguments with ORDER BY. What follows that state in memory is anything, a call does not tell
+/// that it is such a one, and groups cannot be told from windows (duckdb/duckdb#21537).
+const SAFE_SINCE: [u32; 3] = [2, 0, 0];
 
 /// What DuckDB keeps for a group; None until a row arrives.
 type Slot<F> = Option<Box<<F as Aggregate>::State>>;
@@ -94,6 +102,9 @@ unsafe extern "C" fn update<F: Aggregate>(
     states: *mut *mut AggregateState,
 ) {
     report(info, || {
+        if !at_least(version(), SAFE_SINCE) {
+            return Err(Error::Request(F::unsafe_before_2(version())));
+        }
         // SAFETY: DuckDB hands over a flat chunk that lives until this returns, and a state for each of its rows. Rows
         // may share a state, so it is borrowed for one row at a time.
         unsafe {

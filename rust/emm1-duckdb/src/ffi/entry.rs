@@ -6,8 +6,11 @@ use std::sync::Arc;
 use emm1_core::{Error, Result};
 
 use super::table::{Access, Connection, Context, ExtensionInfo, Stable};
-use super::{API, Api, aggregate, api, check, guard, scalar, settings, table_function};
+use super::{API, Api, aggregate, api, at_least, check, guard, scalar, settings, table_function};
 use crate::functions;
+
+/// The first DuckDB whose stable API has the functions of [`Context`].
+const CONTEXT_SINCE: [u32; 3] = [1, 5, 6];
 
 /// Registers every function of emm1.
 ///
@@ -53,22 +56,15 @@ unsafe fn fetch_api(info: *mut ExtensionInfo, access: &Access) -> Result<()> {
         let slots = (access.get_api)(info, c"v1.2.0".as_ptr());
         let stable = Stable::read(slots.as_ref().map(|_| slots).ok_or_else(missing)?);
         let version = CStr::from_ptr((stable.library_version)()).to_string_lossy().into_owned();
-        let newer = knows_context(&version).then(|| (access.get_api)(info, c"v1.5.6".as_ptr()));
+        let newer = at_least(&version, CONTEXT_SINCE).then(|| (access.get_api)(info, c"v1.5.6".as_ptr()));
         let context = newer.filter(|slots| !slots.is_null()).map(|slots| Context::read(slots));
-        Api { stable, context }
+        Api { stable, context, version }
     };
     let connect = found.stable.connect;
     if std::ptr::fn_addr_eq(API.get_or_init(|| found).stable.connect, connect) {
         return Ok(());
     }
     Err(Error::Request("another copy of DuckDB has loaded emm1 in this process already: use one of them only".into()))
-}
-
-/// Whether a version such as `v1.5.6` or `v2.0.0-dev12` has the functions of [`Context`].
-fn knows_context(version: &str) -> bool {
-    let mut numbers = version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
-    let version: [u32; 3] = std::array::from_fn(|_| numbers.next().unwrap_or(0));
-    version >= [1, 5, 6]
 }
 
 /// # Safety
@@ -83,31 +79,12 @@ unsafe fn register(connection: *mut Connection) -> Result<()> {
         scalar::register::<within::Within>(connection, &settings)?;
         scalar::register::<score::Score>(connection, &settings)?;
         scalar::register::<similarity::Similarity>(connection, &settings)?;
+        scalar::register::<centroid::CentroidOf>(connection, &settings)?;
         scalar::register::<vector::Vector>(connection, &settings)?;
         scalar::register::<ids::Ids>(connection, &settings)?;
         scalar::register::<file::File>(connection, &settings)?;
         aggregate::register::<centroid::Centroid>(connection, &settings)?;
         table_function::register::<scan::Scan>(connection, &settings)?;
         table_function::register::<knn::Knn>(connection, &settings)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::knows_context;
-
-    #[test]
-    fn versions() {
-        for (version, known) in [
-            ("v1.3.2", false),
-            ("v1.5.5", false),
-            ("v1.5.6", true),
-            ("1.5.10", true),
-            ("v1.6.0-dev12", true),
-            ("v2.0.0", true),
-            ("", false),
-        ] {
-            assert_eq!(knows_context(version), known, "{version}");
-        }
     }
 }

@@ -1,6 +1,5 @@
 //! Reads the chunk of arguments that DuckDB hands to a function. Arguments come flattened: one entry a row.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -72,16 +71,13 @@ pub(crate) struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    /// A query: a list of FLOAT, or of DOUBLE, which is rounded once.
+    /// A query: a list of DOUBLE, rounded once.
     ///
     /// # Errors
     /// A component is NULL, or too large for FLOAT.
-    pub(crate) fn floats(&self, list: Range<usize>) -> Result<Cow<'a, [f32]>> {
+    pub(crate) fn query(&self, list: Range<usize>) -> Result<Vec<f32>> {
         if let Some(row) = list.clone().find(|&row| !self.child.is_valid(row)) {
             return Err(Error::Request(format!("component {} of the query is NULL", row - list.start)));
-        }
-        if self.child.is(Kind::Float) {
-            return Ok(Cow::Borrowed(&self.child.values::<f32>(Kind::Float, list.end)[list]));
         }
         let values = &self.child.values::<f64>(Kind::Double, list.end)[list];
         values.iter().enumerate().map(|(component, &value)| narrow(component, value)).collect()

@@ -28,6 +28,7 @@ use table::{Context, Stable};
 struct Api {
     stable: Stable,
     context: Option<Context>,
+    version: String,
 }
 
 static API: OnceLock<Api> = OnceLock::new();
@@ -39,6 +40,17 @@ fn api() -> &'static Stable {
 /// Present from DuckDB 1.5.6 on.
 fn context_api() -> Option<&'static Context> {
     API.get().and_then(|api| api.context.as_ref())
+}
+
+/// DuckDB's version, such as `v1.5.6`.
+fn version() -> &'static str {
+    API.get().map_or("", |api| &api.version)
+}
+
+/// Whether a version such as `v1.5.6` or `v2.0.0-dev12` is at least another.
+fn at_least(version: &str, wanted: [u32; 3]) -> bool {
+    let mut numbers = version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse().unwrap_or(0));
+    std::array::from_fn(|_| numbers.next().unwrap_or(0)) >= wanted
 }
 
 /// Runs a callback; an error or a panic becomes text for DuckDB.
@@ -105,5 +117,20 @@ mod tests {
         assert!(panic.to_str().unwrap().ends_with("please report it: no 1"));
         let panic = guard::<()>(|| panic!("plain")).unwrap_err();
         assert!(panic.to_str().unwrap().ends_with("please report it: plain"));
+    }
+
+    #[test]
+    fn versions() {
+        for (version, known) in [
+            ("v1.3.2", false),
+            ("v1.5.5", false),
+            ("v1.5.6", true),
+            ("1.5.10", true),
+            ("v1.6.0-dev12", true),
+            ("v2.0.0", true),
+            ("", false),
+        ] {
+            assert_eq!(at_least(version, [1, 5, 6]), known, "{version}");
+        }
     }
 }

@@ -16,45 +16,39 @@ use crate::settings::Settings;
 pub(crate) trait Scalar: 'static {
     /// What SQL calls it.
     const NAME: &'static CStr;
+    /// Types of the parameters.
+    const PARAMETERS: &'static [Kind];
     /// What it gives for each row; None is NULL.
     type Output: Value;
-
-    /// Types of the parameters, once for each overload.
-    fn overloads() -> Vec<Vec<Kind>>;
 
     /// One value for each row of the input, whose columns are the parameters.
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Self::Output>>>;
 }
 
-/// Registers a function with all its overloads.
+/// Registers a function.
 ///
 /// # Safety
 /// `connection` is open.
 pub(super) unsafe fn register<F: Scalar>(connection: *mut Connection, settings: &Arc<Settings>) -> Result<()> {
-    // SAFETY: DuckDB copies the function and its types into the set, and the set into its catalog, so all of them are
-    // destroyed here; the callbacks are those of this very function.
+    // SAFETY: DuckDB copies the function and its types into its catalog, so they are destroyed here; the callbacks are
+    // those of this very function.
     unsafe {
-        let mut set = (api().create_scalar_function_set)(F::NAME.as_ptr());
-        for parameters in F::overloads() {
-            let mut function = (api().create_scalar_function)();
-            (api().scalar_function_set_name)(function, F::NAME.as_ptr());
-            for kind in parameters {
-                (api().scalar_function_add_parameter)(function, LogicalType::new(kind).as_ptr());
-            }
-            (api().scalar_function_set_return_type)(function, LogicalType::new(F::Output::KIND).as_ptr());
-            (api().scalar_function_set_special_handling)(function);
-            // Files change: a result must not be kept in a plan, where DuckDB would put it for constant arguments.
-            (api().scalar_function_set_volatile)(function);
-            (api().scalar_function_set_extra_info)(function, carry_settings(settings), drop_settings);
-            (api().scalar_function_set_function)(function, call::<F>);
-            if let Some(newer) = context_api() {
-                (newer.scalar_function_set_init)(function, look_at_settings);
-            }
-            (api().add_scalar_function_to_set)(set, function);
-            (api().destroy_scalar_function)(&mut function);
+        let mut function = (api().create_scalar_function)();
+        (api().scalar_function_set_name)(function, F::NAME.as_ptr());
+        for kind in F::PARAMETERS {
+            (api().scalar_function_add_parameter)(function, LogicalType::new(*kind).as_ptr());
         }
-        let state = (api().register_scalar_function_set)(connection, set);
-        (api().destroy_scalar_function_set)(&mut set);
+        (api().scalar_function_set_return_type)(function, LogicalType::new(F::Output::KIND).as_ptr());
+        (api().scalar_function_set_special_handling)(function);
+        // Files change: a result must not be kept in a plan, where DuckDB would put it for constant arguments.
+        (api().scalar_function_set_volatile)(function);
+        (api().scalar_function_set_extra_info)(function, carry_settings(settings), drop_settings);
+        (api().scalar_function_set_function)(function, call::<F>);
+        if let Some(newer) = context_api() {
+            (newer.scalar_function_set_init)(function, look_at_settings);
+        }
+        let state = (api().register_scalar_function)(connection, function);
+        (api().destroy_scalar_function)(&mut function);
         check(state, &F::NAME.to_string_lossy())
     }
 }

@@ -19,7 +19,7 @@ macro_rules! opaque {
 
 opaque! {
     Aggregate AggregateState BindInfo Chunk ClientContext Connection Database ExtensionInfo FunctionInfo InitInfo
-    LogicalType Scalar ScalarSet TableFunction Value VectorData
+    LogicalType Scalar TableFunction Value VectorData
 }
 
 /// `duckdb_state`: 0 is success.
@@ -156,12 +156,9 @@ table! {
         216 scalar_function_set_return_type: (*mut Scalar, *mut LogicalType);
         217 scalar_function_set_extra_info: (*mut Scalar, *mut c_void, Delete);
         218 scalar_function_set_function: (*mut Scalar, Call);
+        219 register_scalar_function: (*mut Connection, *mut Scalar) -> State;
         220 scalar_function_get_extra_info: (*mut FunctionInfo) -> *mut c_void;
         221 scalar_function_set_error: (*mut FunctionInfo, *const c_char);
-        222 create_scalar_function_set: (*const c_char) -> *mut ScalarSet;
-        223 destroy_scalar_function_set: (*mut *mut ScalarSet);
-        224 add_scalar_function_to_set: (*mut ScalarSet, *mut Scalar) -> State;
-        225 register_scalar_function_set: (*mut Connection, *mut ScalarSet) -> State;
         226 create_aggregate_function: () -> *mut Aggregate;
         227 destroy_aggregate_function: (*mut *mut Aggregate);
         228 aggregate_function_set_name: (*mut Aggregate, *const c_char);

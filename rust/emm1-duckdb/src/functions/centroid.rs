@@ -1,11 +1,14 @@
-//! `emm1_centroid(file, id)`: the mean of the vectors of a group, also over windows.
+//! `emm1_centroid(file, id)`: the mean of the vectors of a group, also over windows; `emm1_centroid_of(file, ids)`: that
+//! of a list of ids, in every DuckDB. Ids that the file does not have are left out; NULL where none is left.
 
 use std::ffi::CStr;
 
 use emm1_core::{Error, Result};
 
+use super::INTEGERS;
 use crate::ffi::aggregate::Aggregate;
 use crate::ffi::input::Input;
+use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
 use crate::files;
 use crate::settings::Settings;
@@ -40,6 +43,10 @@ impl Aggregate for Centroid {
     type State = Group;
     type Item<'a> = (&'a str, i64);
 
+    fn unsafe_before_2(version: &str) -> String {
+        format!("emm1_centroid needs DuckDB 2.0, this is {version}: write emm1_centroid_of(file, list(id)) instead")
+    }
+
     fn items<'a>(input: &Input<'a>) -> Vec<Option<(&'a str, i64)>> {
         input.texts(0).into_iter().zip(input.integers(1)).map(|(path, id)| Some((path?, id?))).collect()
     }
@@ -53,11 +60,34 @@ impl Aggregate for Centroid {
     }
 
     fn finish(settings: &Settings, group: &Group) -> Result<Option<Vec<f32>>> {
-        if group.ids.is_empty() {
-            return Ok(None);
-        }
-        let file = files::open(settings, &group.path)?;
-        let known: Vec<i64> = group.ids.iter().copied().filter(|&id| file.ids().row(id).is_some()).collect();
-        if known.is_empty() { Ok(None) } else { file.centroid(&known).map(Some) }
+        mean(settings, &group.path, &group.ids)
     }
+}
+
+/// `emm1_centroid_of`.
+pub(crate) struct CentroidOf;
+
+impl Scalar for CentroidOf {
+    const NAME: &'static CStr = c"emm1_centroid_of";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, INTEGERS];
+    type Output = Vec<f32>;
+
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Vec<f32>>>> {
+        let (paths, lists) = (input.texts(0), input.lists(1));
+        let rows = paths.into_iter().zip(&lists.entries);
+        rows.map(|(path, list)| match (path, list) {
+            (Some(path), Some(list)) => mean(settings, path, &lists.integers(list.clone())),
+            _ => Ok(None),
+        })
+        .collect()
+    }
+}
+
+fn mean(settings: &Settings, path: &str, ids: &[i64]) -> Result<Option<Vec<f32>>> {
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let file = files::open(settings, path)?;
+    let known: Vec<i64> = ids.iter().copied().filter(|&id| file.ids().row(id).is_some()).collect();
+    if known.is_empty() { Ok(None) } else { file.centroid(&known).map(Some) }
 }

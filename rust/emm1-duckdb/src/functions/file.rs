@@ -26,11 +26,8 @@ pub(crate) struct File;
 
 impl Scalar for File {
     const NAME: &'static CStr = c"emm1_file";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar];
     type Output = Facts;
-
-    fn overloads() -> Vec<Vec<Kind>> {
-        vec![vec![Kind::Varchar]]
-    }
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Facts>>> {
         input.texts(0).into_iter().map(|path| path.map(|path| facts(settings, path)).transpose()).collect()

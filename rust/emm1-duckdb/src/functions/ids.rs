@@ -15,11 +15,8 @@ pub(crate) struct Ids;
 
 impl Scalar for Ids {
     const NAME: &'static CStr = c"emm1_ids";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar];
     type Output = Vec<i64>;
-
-    fn overloads() -> Vec<Vec<Kind>> {
-        vec![vec![Kind::Varchar]]
-    }
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Vec<i64>>>> {
         let list = |path: &str| {

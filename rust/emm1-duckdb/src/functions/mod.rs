@@ -19,13 +19,9 @@ use crate::ffi::input::Lists;
 use crate::ffi::types::Kind;
 
 const FLOATS: Kind = Kind::List(&Kind::Float);
-const DOUBLES: Kind = Kind::List(&Kind::Double);
+/// Lists of FLOAT, arrays of both and lists of integers are cast to it without being asked.
+const QUERY: Kind = Kind::List(&Kind::Double);
 const INTEGERS: Kind = Kind::List(&Kind::BigInt);
-
-/// The overloads of a function that takes a query, of FLOAT or of DOUBLE, between other parameters.
-fn with_query(before: &[Kind], after: &[Kind]) -> Vec<Vec<Kind>> {
-    [FLOATS, DOUBLES].iter().map(|query| [before, &[*query], after].concat()).collect()
-}
 
 /// k, at least 1 and at most what there is to find.
 fn at_least_one(k: i64, file: &EmbeddingFile) -> Result<usize> {
@@ -42,8 +38,8 @@ fn ask<T: Clone>(
     search: impl FnOnce(&[&[f32]]) -> Result<Vec<T>>,
 ) -> Result<Vec<(usize, T)>> {
     let groups = crate::batches::by_key(rows.iter().map(|(_, query)| Some(query.clone())));
-    let vectors = groups.iter().map(|(query, _)| queries.floats(query.clone())).collect::<Result<Vec<_>>>()?;
-    let answers = search(&vectors.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+    let vectors = groups.iter().map(|(query, _)| queries.query(query.clone())).collect::<Result<Vec<_>>>()?;
+    let answers = search(&vectors.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
     let pairs = groups.into_iter().zip(answers);
     Ok(pairs
         .flat_map(|((_, places), answer)| places.into_iter().map(move |place| (rows[place].0, answer.clone())))

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use emm1_core::Result;
 
-use super::with_query;
+use super::QUERY;
 use crate::batches::by_key;
 use crate::ffi::input::Input;
 use crate::ffi::scalar::Scalar;
@@ -17,11 +17,8 @@ pub(crate) struct Score;
 
 impl Scalar for Score {
     const NAME: &'static CStr = c"emm1_score";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::BigInt, QUERY, Kind::Varchar];
     type Output = f32;
-
-    fn overloads() -> Vec<Vec<Kind>> {
-        with_query(&[Kind::Varchar, Kind::BigInt], &[Kind::Varchar])
-    }
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<f32>>> {
         let (paths, ids, queries, metrics) = (input.texts(0), input.integers(1), input.lists(2), input.texts(3));
@@ -36,7 +33,7 @@ impl Scalar for Score {
                 .into_iter()
                 .filter_map(|row| ids[row].filter(|&id| file.ids().row(id).is_some()).map(|id| (row, id)));
             let (rows, known): (Vec<usize>, Vec<i64>) = known.unzip();
-            let found = file.score(&known, &queries.floats(query)?, metric.parse()?)?;
+            let found = file.score(&known, &queries.query(query)?, metric.parse()?)?;
             rows.into_iter().zip(found).for_each(|(row, score)| scores[row] = Some(score));
         }
         Ok(scores)

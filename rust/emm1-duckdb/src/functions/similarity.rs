@@ -16,11 +16,8 @@ pub(crate) struct Similarity;
 
 impl Scalar for Similarity {
     const NAME: &'static CStr = c"emm1_similarity";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::BigInt, Kind::Varchar, Kind::BigInt, Kind::Varchar];
     type Output = f32;
-
-    fn overloads() -> Vec<Vec<Kind>> {
-        vec![vec![Kind::Varchar, Kind::BigInt, Kind::Varchar, Kind::BigInt, Kind::Varchar]]
-    }
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<f32>>> {
         let (a_paths, a_ids, b_paths, b_ids) = (input.texts(0), input.integers(1), input.texts(2), input.integers(3));

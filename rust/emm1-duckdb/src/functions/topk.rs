@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use emm1_core::{Hit, Result, Search};
 
-use super::{INTEGERS, ask, at_least_one, with_query};
+use super::{INTEGERS, QUERY, ask, at_least_one};
 use crate::batches::by_key;
 use crate::ffi::input::{Input, Lists};
 use crate::ffi::output::record;
@@ -30,11 +30,8 @@ pub(crate) struct TopK;
 
 impl Scalar for TopK {
     const NAME: &'static CStr = c"emm1_topk";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, Kind::BigInt, Kind::Varchar];
     type Output = Vec<Ranked>;
-
-    fn overloads() -> Vec<Vec<Kind>> {
-        with_query(&[Kind::Varchar], &[Kind::BigInt, Kind::Varchar])
-    }
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Found> {
         let ks = input.integers(2);
@@ -48,11 +45,8 @@ pub(crate) struct TopKAmong;
 
 impl Scalar for TopKAmong {
     const NAME: &'static CStr = c"emm1_topk_among";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, INTEGERS, Kind::BigInt, Kind::Varchar];
     type Output = Vec<Ranked>;
-
-    fn overloads() -> Vec<Vec<Kind>> {
-        with_query(&[Kind::Varchar], &[INTEGERS, Kind::BigInt, Kind::Varchar])
-    }
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Found> {
         let among = input.lists(2);

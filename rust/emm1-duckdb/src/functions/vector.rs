@@ -16,11 +16,8 @@ pub(crate) struct Vector;
 
 impl Scalar for Vector {
     const NAME: &'static CStr = c"emm1_vector";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::BigInt];
     type Output = Vec<f32>;
-
-    fn overloads() -> Vec<Vec<Kind>> {
-        vec![vec![Kind::Varchar, Kind::BigInt]]
-    }
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Vec<f32>>>> {
         let (paths, ids) = (input.texts(0), input.integers(1));

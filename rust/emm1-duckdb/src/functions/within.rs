@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use emm1_core::{Hit, Result};
 
-use super::{ask, with_query};
+use super::{QUERY, ask};
 use crate::batches::by_key;
 use crate::ffi::input::Input;
 use crate::ffi::output::record;
@@ -26,11 +26,8 @@ pub(crate) struct Within;
 
 impl Scalar for Within {
     const NAME: &'static CStr = c"emm1_within";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, Kind::Double, Kind::Varchar];
     type Output = Vec<Scored>;
-
-    fn overloads() -> Vec<Vec<Kind>> {
-        with_query(&[Kind::Varchar], &[Kind::Double, Kind::Varchar])
-    }
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Self::Output>>> {
         let (paths, queries, thresholds, metrics) = (input.texts(0), input.lists(1), input.doubles(2), input.texts(3));
