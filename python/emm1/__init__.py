@@ -5,6 +5,7 @@ from importlib.metadata import version
 from emm1.embeddings import Embeddings, Hits
 from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, StoreError
 from emm1.eshot import EShotReport
+from emm1.extension import load_extension
 from emm1.sample import write_sample
 from emm1.store import Store, build, open
 
@@ -19,6 +20,7 @@ __all__ = [
     "Store",
     "StoreError",
     "build",
+    "load_extension",
     "open",
     "write_sample",
 ]

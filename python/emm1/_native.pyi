@@ -29,8 +29,16 @@ class EmbeddingFile:
         threads: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
     def score(self, ids: NDArray[np.int64], query: NDArray[np.float32], metric: str) -> NDArray[np.float32]: ...
+    def within(
+        self, query: NDArray[np.float32], threshold: float, metric: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]: ...
     def centroid(self, ids: NDArray[np.int64]) -> NDArray[np.float32]: ...
 
 def parse_integers(data: NDArray[np.uint8], columns: int) -> list[NDArray[np.int32]] | None:
     """The columns of lines of exactly `columns` non-negative integers each; None where any line is not that."""
+
+def score_pairs(
+    a: EmbeddingFile, a_ids: NDArray[np.int64], b: EmbeddingFile, b_ids: NDArray[np.int64], metric: str
+) -> NDArray[np.float32]:
+    """The score of each pair of rows: the i-th id of one file and the i-th of another."""

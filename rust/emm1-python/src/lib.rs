@@ -95,6 +95,21 @@ impl PyEmbeddingFile {
         Ok(scores.map_err(|error| raise(py, error))?.into_pyarray(py))
     }
 
+    fn within<'py>(
+        &self,
+        py: Python<'py>,
+        query: PyReadonlyArray1<'py, f32>,
+        threshold: f32,
+        metric: &str,
+    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>)> {
+        let metric = metric.parse().map_err(|error| raise(py, error))?;
+        let query = query.as_array().to_vec();
+        let found = py.detach(|| self.0.within(&query, threshold, metric, &mut interrupted));
+        let found = found.map_err(|error| raise(py, error))?;
+        let (ids, scores): (Vec<i64>, Vec<f32>) = found.into_iter().map(|hit| (hit.id, hit.score)).unzip();
+        Ok((ids.into_pyarray(py), scores.into_pyarray(py)))
+    }
+
     fn vectors<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let ids = ids.as_array().to_vec();
         let vectors = py.detach(|| self.0.vectors(&ids)).map_err(|error| raise(py, error))?;
@@ -121,6 +136,23 @@ fn rectangle(py: Python<'_>, found: Vec<Vec<Hit>>) -> PyResult<Hits<'_>> {
     Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
 }
 
+/// The score of each pair of rows: the i-th id of one file and the i-th of another.
+#[pyfunction]
+fn score_pairs<'py>(
+    py: Python<'py>,
+    a: PyRef<'py, PyEmbeddingFile>,
+    a_ids: PyReadonlyArray1<'py, i64>,
+    b: PyRef<'py, PyEmbeddingFile>,
+    b_ids: PyReadonlyArray1<'py, i64>,
+    metric: &str,
+) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    let metric = metric.parse().map_err(|error| raise(py, error))?;
+    let (a_ids, b_ids) = (a_ids.as_array().to_vec(), b_ids.as_array().to_vec());
+    let (a, b) = (&a.0, &b.0);
+    let scores = py.detach(|| emm1_core::score_pairs(a, &a_ids, b, &b_ids, metric));
+    Ok(scores.map_err(|error| raise(py, error))?.into_pyarray(py))
+}
+
 /// The columns of lines of exactly `columns` non-negative integers each; None where any line is not that.
 #[pyfunction]
 fn parse_integers<'py>(
@@ -140,4 +172,6 @@ mod _native {
     use super::PyEmbeddingFile;
     #[pymodule_export]
     use super::parse_integers;
+    #[pymodule_export]
+    use super::score_pairs;
 }
