@@ -24,6 +24,10 @@ from emm1 import _native
 from emm1.embeddings import _threads, _vectors
 from emm1.errors import EmbeddingError, FileNotFoundError
 
+# Files change, so an answer must not be kept in a plan. DuckDB's types want members of enumerations, which have moved
+# between its versions; it takes their names as well.
+BEHAVIOUR: dict[str, Any] = {"type": "arrow", "null_handling": "special", "side_effects": True}
+
 Stamp = tuple[int, int, int]
 Ids = NDArray[np.int64]
 
@@ -37,9 +41,7 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
             function.over_arrow(opened),
             function.parameters,
             function.returns,
-            type="arrow",  # type: ignore[arg-type, unused-ignore]
-            null_handling="special",  # type: ignore[arg-type, unused-ignore]
-            side_effects=True,  # files change: an answer must not be kept in a plan
+            **BEHAVIOUR,
         )
     connection.execute((files("emm1") / "sql" / "fallback" / "macros.sql").read_text(encoding="utf-8"))
 
@@ -122,7 +124,7 @@ class _Function:
     """
 
     name: str
-    parameters: list[str]
+    parameters: list[Any]
     each: tuple[int, ...]
     answer: Callable[..., Sequence[Any]]
     returns: str
@@ -141,7 +143,7 @@ class _Function:
                     together.setdefault(tuple(row[place] for place in shared), []).append(number)
             for key, numbers in together.items():
                 lists = ([rows[number][place] for number in numbers] for place in self.each)
-                for number, result in zip(numbers, self.answer(opened, len(numbers), *key, *lists), strict=True):
+                for number, result in zip(numbers, self.answer(opened, *key, *lists), strict=True):
                     results[number] = result
             return pa.array(results, self.arrow)
 
@@ -172,13 +174,11 @@ def _query(packed: bytes) -> NDArray[np.float32]:
     return _vectors(np.frombuffer(packed, np.float64))
 
 
-def _topk(opened: _Files, rows: int, file: str, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
+def _topk(opened: _Files, file: str, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
     return _search(opened[file], None, k, metric, queries)
 
 
-def _topk_among(
-    opened: _Files, rows: int, file: str, ids: bytes, k: int, metric: str, queries: list[bytes]
-) -> Sequence[Any]:
+def _topk_among(opened: _Files, file: str, ids: bytes, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
     return _search(opened[file], np.frombuffer(ids, np.int64), k, metric, queries)
 
 
@@ -202,9 +202,7 @@ def _ranked(ids: Ids, scores: NDArray[np.float32]) -> list[dict[str, Any]]:
     return [{"rank": rank, "id": number, "score": score} for rank, (number, score) in enumerate(hits, 1)]
 
 
-def _within(
-    opened: _Files, rows: int, file: str, threshold: float, metric: str, queries: list[bytes]
-) -> Sequence[Any]:
+def _within(opened: _Files, file: str, threshold: float, metric: str, queries: list[bytes]) -> Sequence[Any]:
     found = {packed: opened[file].native.within(_query(packed), threshold, metric) for packed in set(queries)}
     return [
         [{"id": number, "score": score} for number, score in zip(*(x.tolist() for x in found[packed]), strict=True)]
@@ -212,7 +210,7 @@ def _within(
     ]
 
 
-def _score(opened: _Files, rows: int, file: str, query: bytes, metric: str, ids: list[int]) -> Sequence[Any]:
+def _score(opened: _Files, file: str, query: bytes, metric: str, ids: list[int]) -> Sequence[Any]:
     known = opened[file].known(np.array(ids, np.int64))
     scores = opened[file].native.score(known, _query(query), metric)
     by_id = dict(zip(known.tolist(), scores.tolist(), strict=True))
@@ -220,7 +218,7 @@ def _score(opened: _Files, rows: int, file: str, query: bytes, metric: str, ids:
 
 
 def _similarity(
-    opened: _Files, rows: int, file_a: str, file_b: str, metric: str, a_ids: list[int], b_ids: list[int]
+    opened: _Files, file_a: str, file_b: str, metric: str, a_ids: list[int], b_ids: list[int]
 ) -> Sequence[Any]:
     a, b = opened[file_a], opened[file_b]
     left, right = np.array(a_ids, np.int64), np.array(b_ids, np.int64)
@@ -229,25 +227,26 @@ def _similarity(
     return [next(scores) if known else None for known in both]
 
 
-def _vector(opened: _Files, rows: int, file: str, ids: list[int]) -> Sequence[Any]:
+def _vector(opened: _Files, file: str, ids: list[int]) -> Sequence[Any]:
     known = opened[file].known(np.array(ids, np.int64))
     by_id = dict(zip(known.tolist(), opened[file].native.vectors(known), strict=True))
     return [by_id.get(number) for number in ids]
 
 
-def _ids(opened: _Files, rows: int, file: str) -> Sequence[Any]:
-    return [opened[file].ids] * rows
+def _ids(opened: _Files, names: list[str]) -> Sequence[Any]:
+    return [opened[name].ids for name in names]
 
 
-def _file(opened: _Files, rows: int, file: str) -> Sequence[Any]:
-    native = opened[file].native
-    path, ids_path = split(file)
+def _file(opened: _Files, names: list[str]) -> Sequence[Any]:
+    return [_facts(opened[name].native, *split(name)) for name in names]
+
+
+def _facts(file: _native.EmbeddingFile, path: Path, ids_path: Path | None) -> dict[str, Any]:
     listed = None if ids_path is None else str(ids_path)
-    facts = {"path": str(path), "ids_path": listed, "rows": native.rows, "dims": native.dims, "dtype": native.dtype}
-    return [facts] * rows
+    return {"path": str(path), "ids_path": listed, "rows": file.rows, "dims": file.dims, "dtype": file.dtype}
 
 
-def _centroid_of(opened: _Files, rows: int, file: str, lists: list[bytes]) -> Sequence[Any]:
+def _centroid_of(opened: _Files, file: str, lists: list[bytes]) -> Sequence[Any]:
     known = [opened[file].known(np.frombuffer(ids, np.int64)) for ids in lists]
     return [opened[file].native.centroid(ids) if ids.size else None for ids in known]
 
@@ -269,7 +268,7 @@ FUNCTIONS = [
     _Function("emm1_score", [_TEXT, _ID, _QUERY, _TEXT], (1,), _score, "FLOAT", pa.float32()),
     _Function("emm1_similarity", [_TEXT, _ID, _TEXT, _ID, _TEXT], (1, 3), _similarity, "FLOAT", pa.float32()),
     _Function("emm1_vector", [_TEXT, _ID], (1,), _vector, "FLOAT[]", pa.list_(pa.float32())),
-    _Function("emm1_ids", [_TEXT], (), _ids, "BIGINT[]", pa.list_(pa.int64())),
-    _Function("emm1_file", [_TEXT], (), _file, _FACTS_SQL, _FACTS),
+    _Function("emm1_ids", [_TEXT], (0,), _ids, "BIGINT[]", pa.list_(pa.int64())),
+    _Function("emm1_file", [_TEXT], (0,), _file, _FACTS_SQL, _FACTS),
     _Function("emm1_centroid_of", [_TEXT, _IDS], (1,), _centroid_of, "FLOAT[]", pa.list_(pa.float32())),
 ]
