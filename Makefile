@@ -1,17 +1,17 @@
 # make demo   a sample dataset, its store, a search and the EShot report, in ./demo
 # make test   everything: Rust and Python tests, linters, type checker, other DuckDB clients
-# make bench  the build and the first example beside their rivals: make bench TREE=folder-with-the-published-files
+# make bench  search beside its rivals; with TREE=folder-with-the-published-files also the build and the first example
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make clean  remove what the others made
-.PHONY: demo test test-clients bench fmt lock clean
+.PHONY: demo test test-clients test-neon bench fmt lock clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 CLIENTS := $(basename $(notdir $(wildcard tests/clients/*.txt)))
-SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
+SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -56,6 +56,7 @@ test: .venv/built
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked --quiet
+	$(MAKE) test-neon
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -72,8 +73,23 @@ test: .venv/built
 test-clients: .venv/built $(CLIENTS:%=.clients/%/installed)
 	$(BIN)/pytest tests/clients
 
-bench: .venv/built
-	$(BIN)/python benchmarks/store.py $(TREE) $(or $(WORK),/tmp/emm1-bench)
+# On other processors the NEON kernels run in an emulator, where there is one (Debian: qemu-user, gcc-aarch64-linux-gnu,
+# and the Rust target).
+ARM := aarch64-unknown-linux-gnu
+test-neon:
+	@if command -v qemu-aarch64 aarch64-linux-gnu-gcc >/dev/null && rustup target list --installed 2>/dev/null | grep -q $(ARM); then \
+		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
+		PROPTEST_CASES=20 cargo test --target $(ARM) -p emm1-core --lib --locked --quiet; \
+	else echo "NEON kernels: not run, for want of qemu-aarch64, aarch64-linux-gnu-gcc or Rust's $(ARM)"; fi
+
+.venv/bench: .venv/packages benchmarks/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@
+
+bench: .venv/built .venv/bench
+	$(if $(TREE),$(BIN)/python benchmarks/store.py $(TREE) $(or $(WORK),/tmp/emm1-bench))
+	$(BIN)/python benchmarks/search.py $(or $(WORK),/tmp/emm1-bench)/vectors
 
 fmt: .venv/packages
 	cargo fmt --all

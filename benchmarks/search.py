@@ -17,23 +17,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 DIMS, K, BATCH_K = 1024, 10, 16
 BATCHES = (8, 64, 512)
 Search = Callable[[Any, int], Any]
+Vectors = NDArray[Any]
 
 
-def isotropic(rows: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+def isotropic(rows: int, random: np.random.Generator) -> Iterator[Vectors]:
     for begin in range(0, rows, 20_000):
         yield random.standard_normal((min(20_000, rows - begin), DIMS), dtype=np.float32)
 
 
-def clustered(rows: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+def clustered(rows: int, random: np.random.Generator) -> Iterator[Vectors]:
     """Two thousand clusters, and eight dimensions that stand out, as those of trained models do."""
     centres = random.standard_normal((2000, DIMS), dtype=np.float32)
     centres[:, :8] *= 8
@@ -41,7 +44,7 @@ def clustered(rows: int, random: np.random.Generator) -> Iterator[np.ndarray]:
         yield centres[random.integers(0, len(centres), len(part))] + 0.4 * part
 
 
-def real(rows: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+def real(rows: int, random: np.random.Generator) -> Iterator[Vectors]:
     """Latent semantic analysis of text at hand: lines of the Python files of this machine, 256 dimensions."""
     lines: list[str] = []
     for root in sorted({*map(Path, sys.path), Path(os.__file__).parent}):
@@ -83,7 +86,7 @@ def write(kind: str, folder: Path, rows: int) -> Path:
     return path
 
 
-def queries_for(path: Path) -> np.ndarray:
+def queries_for(path: Path) -> Vectors:
     """Vectors of the file, moved a little; for isotropic ones new ones, since there nothing is near anything."""
     vectors = np.load(path, mmap_mode="r")
     random = np.random.default_rng(11)
@@ -119,7 +122,7 @@ def emm1_without_codes(path: Path, threads: int) -> Search:
 def numpy(path: Path, _threads: int) -> Search:
     vectors = np.load(path)
 
-    def search(q: np.ndarray, k: int) -> np.ndarray:
+    def search(q: Vectors, k: int) -> Vectors:
         found = []
         for begin in range(0, len(np.atleast_2d(q)), 64):  # scores of all at once would not fit
             scores = np.atleast_2d(q)[begin : begin + 64] @ vectors.T
@@ -190,18 +193,18 @@ def run(name: str, path: Path, threads: int) -> dict[str, float | str]:
         search(queries[number], K)
     found["1 query"] = best_of(15, lambda number: search(queries[number], K))
     for batch in BATCHES:
-        if name in ("usearch exact", "FAISS FlatPanorama") and batch == max(BATCHES):
+        largest = batch == max(BATCHES)
+        if largest and name in ("usearch exact", "FAISS FlatPanorama"):
             continue  # minutes
-        found[f"{batch} queries"] = best_of(
-            3 if batch < max(BATCHES) else 2, lambda _, b=batch: search(queries[:b], BATCH_K)
-        )
+        some = queries[:batch]
+        found[f"{batch} queries"] = best_of(2 if largest else 3, partial(lambda some, _: search(some, BATCH_K), some))
     if name in ("emm1", "NumPy"):
         found |= filtered(name, path, threads, queries)
     found["memory, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     return found
 
 
-def filtered(name: str, path: Path, threads: int, queries: np.ndarray) -> dict[str, float]:
+def filtered(name: str, path: Path, threads: int, queries: Vectors) -> dict[str, float]:
     """One query among 1 % and 10 % of the rows, in no order."""
     import emm1 as library
 
@@ -210,11 +213,11 @@ def filtered(name: str, path: Path, threads: int, queries: np.ndarray) -> dict[s
     for percent in (1, 10):
         ids = np.random.default_rng(1).choice(len(vectors), len(vectors) * percent // 100, replace=False)
 
-        def gathered(number: int, ids: np.ndarray = ids) -> object:
+        def gathered(number: int, ids: Vectors = ids) -> object:
             scores = vectors[ids] @ queries[number]
             return ids[np.argsort(-scores)[:K]]
 
-        def among(number: int, ids: np.ndarray = ids) -> object:
+        def among(number: int, ids: Vectors = ids) -> object:
             return embeddings.search(queries[number], K, metric="dot", among=ids, threads=threads)
 
         found[f"among {percent} %"] = best_of(7, among if name == "emm1" else gathered)
@@ -224,8 +227,7 @@ def filtered(name: str, path: Path, threads: int, queries: np.ndarray) -> dict[s
 def main() -> None:
     folder, *rest = sys.argv[1:]
     if rest[1:]:  # one contender, in a process of its own
-        name, path, threads = rest
-        print(json.dumps(run(name, Path(path), int(threads))))
+        print(json.dumps(run(rest[0], Path(rest[1]), int(rest[2]))))
         return
     work, rows = Path(folder), int(rest[0]) if rest else 400_000
     work.mkdir(parents=True, exist_ok=True)

@@ -213,7 +213,7 @@ class Embeddings:
 
         Args:
             query: (dim,).
-            threshold: rounded once to float32.
+            threshold: the least score, or for l2 the greatest distance.
             metric: ``cosine``, ``dot`` or ``l2``.
             among: ids to look among, or a boolean mask over the rows; unknown ids are ignored.
             threads: threads to use; all cores by default. The answer does not depend on it.

@@ -10,10 +10,13 @@ from typing import Any
 import duckdb
 
 from emm1.errors import FileNotFoundError, StoreError
+from emm1.extension import load_extension
 
 SCHEMA_VERSION = 1
 # Files that DuckDB 1.2 and later can read.
 STORAGE_VERSION = "v1.2.0"
+# The extension is not signed by DuckDB's makers; that it may be loaded can be said only when a file is opened.
+UNSIGNED = {"allow_unsigned_extensions": True}
 # A setting no one else uses: DuckDB refuses to open a file twice in a process with different settings, which tells
 # whether this process has it open already.
 ALONE = {"custom_user_agent": "emm1-alone"}
@@ -31,7 +34,7 @@ def connect(path: Path, *, read_only: bool = False, alone: bool = False, **confi
     Raises:
         StoreError: the file is not a database, is open elsewhere or may not be read; says what to do.
     """
-    settings = {**config, **(ALONE if alone else {})}
+    settings = {**UNSIGNED, **config, **(ALONE if alone else {})}
     try:
         return duckdb.connect(str(path), read_only=read_only, config=settings)
     except duckdb.Error as error:
@@ -91,7 +94,7 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 
 def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open a store.
+    """Open a store, with the extension loaded.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -104,6 +107,7 @@ def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     connection = connect(path, read_only=read_only)
     version = schema_version(connection)
     if version == SCHEMA_VERSION:
+        load_extension(connection)
         return connection
     connection.close()
     if version is None:

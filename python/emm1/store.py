@@ -16,12 +16,10 @@ from numpy.typing import ArrayLike
 from sqlglot import exp
 
 from emm1 import registry
-from emm1.building import build_store
-from emm1.building.sources import RANKS, SPLITS, Split
+from emm1.building.sources import Split, ranks_of
 from emm1.embeddings import SUFFIXES, Embeddings, Metric, file_of
 from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
 from emm1.eshot import EShotReport, Samples, evaluate
-from emm1.files import open_store
 
 PathLike = str | os.PathLike[str]
 FILE_MODALITIES = ("image", "audio", "video", "points")
@@ -157,7 +155,7 @@ class Store:
         # whole query where one source has none, such as this single row.
         unordered = exp.select("media_root").from_("emm1_store").group_by("media_root")
         query = query.join(unordered.subquery("unordered"), join_type="cross")
-        ranks = _ranks(nn_index)
+        ranks = ranks_of(nn_index)
         if ranks is not None:
             query = query.where(exp.column("nn_index", table="g").isin(*ranks) if ranks else exp.false())
         return self._connection.sql(query.sql("duckdb"))
@@ -353,109 +351,3 @@ def _check_modalities(modalities: Sequence[str]) -> None:
             raise StoreError(f"unknown modality {modality!r}: files have {', '.join(FILE_MODALITIES)}")
         if list(modalities).count(modality) > 1:
             raise StoreError(f"modalities names {modality!r} twice")
-
-
-def _ranks(nn_index: int | Iterable[int] | None) -> list[int] | None:
-    if nn_index is None:
-        return None
-    ranks = [nn_index] if isinstance(nn_index, int) else list(nn_index)
-    for rank in ranks:
-        if isinstance(rank, bool) or not isinstance(rank, int) or rank not in RANKS:
-            raise StoreError(f"nn_index {rank!r} is not a rank: 1 (nearest) to 16")
-    return ranks
-
-
-def open(path: PathLike, read_only: bool = False, root: PathLike | None = None) -> Store:  # noqa: A001
-    """Open a store.
-
-    Args:
-        path: the DuckDB file.
-        read_only: for reading only; other processes may then read it at the same time.
-        root: folder of the media, for file paths; by default ``$ROOT_DATA_PATH``, or else the one given at build.
-
-    Raises:
-        emm1.errors.FileNotFoundError: there is no such file.
-        emm1.errors.StoreError: it is not a store, or open elsewhere with other settings.
-
-    >>> import emm1
-    >>> emm1.open("missing.duckdb")
-    Traceback (most recent call last):
-    emm1.errors.FileNotFoundError: missing.duckdb does not exist: build it with `emm1 build ROOT missing.duckdb`
-    """
-    file = Path(path)
-    media = os.fspath(root) if root is not None else os.environ.get("ROOT_DATA_PATH")
-    absolute = os.path.abspath(media).rstrip(os.sep) if media else None
-    return Store(open_store(file, read_only=read_only), file.resolve(), absolute)
-
-
-def build(
-    root: PathLike,
-    store: PathLike,
-    *,
-    ranks: Iterable[int] | None = None,
-    splits: Iterable[Split] | None = None,
-    media_root: PathLike | None = None,
-    memory_limit: str = "2GB",
-    threads: int | None = None,
-    force: bool = False,
-    switch_triplet_columns: bool = False,
-) -> Store:
-    """Build a store from the published files, and open it.
-
-    It is built beside its place and renamed when complete: a failed build leaves what was there before.
-
-    Args:
-        root: the clone of the dataset, its ``datasets`` folder, or a copy of that.
-        store: the DuckDB file to write.
-        ranks: ranks of the groups to read, from 1 to 16; None for those that are there.
-        splits: ``100m``, ``1m``, ``eshot``; None for those that are there.
-        media_root: folder of the media, for file paths; ``root`` by default.
-        memory_limit: what DuckDB may use.
-        threads: threads DuckDB may use; all cores by default.
-        force: replace an existing store; its registered embeddings are kept.
-        switch_triplet_columns: read a ``triplets.csv`` of 2025-10-07 as the one of 2025-10-16.
-
-    Raises:
-        emm1.errors.SourceError: a published file is not what it should be; names file, row and column.
-        emm1.errors.FileNotFoundError: a folder, or a split or rank that was named, is not there.
-        emm1.errors.StoreError: the store cannot be written or replaced.
-
-    >>> import emm1
-    >>> folder = getfixture("tmp_path")
-    >>> emm1.write_sample(folder / "sample", embeddings=0)
-    >>> emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1], splits=["100m"]).groups().shape
-    (6706, 11)
-    """
-    report = build_store(
-        Path(root),
-        Path(store),
-        ranks=None if ranks is None else check_ranks(ranks),
-        splits=None if splits is None else check_splits(splits),
-        media_root=None if media_root is None else Path(media_root),
-        memory_limit=memory_limit,
-        threads=threads,
-        force=force,
-        switch_triplet_columns=switch_triplet_columns,
-    )
-    for warning in report.warnings:
-        warnings.warn(warning, stacklevel=2)
-    return open(store)
-
-
-def check_ranks(ranks: Iterable[int]) -> list[int]:
-    """The ranks in order, each once; an error where one is not from 1 to 16 or there is none."""
-    listed = sorted(set(_ranks(ranks) or []))
-    if not listed:
-        raise StoreError("no ranks were named: 1 to 16")
-    return listed
-
-
-def check_splits(splits: Iterable[Split]) -> list[Split]:
-    """The splits in order, each once; an error where one is unknown or there is none."""
-    named = list(splits)
-    for split in named:
-        if split not in SPLITS:
-            raise StoreError(f"unknown split {split!r}: {', '.join(SPLITS)}")
-    if not named:
-        raise StoreError(f"no splits were named: {', '.join(SPLITS)}")
-    return [split for split in SPLITS if split in named]

@@ -55,6 +55,7 @@ def commands() -> list[str]:
         "sql",
         "search",
         "eshot",
+        "extension",
         "embeddings add",
         "embeddings list",
         "embeddings remove",

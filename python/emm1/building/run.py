@@ -27,6 +27,7 @@ from emm1.building.sources import Source, Split, find_sources
 from emm1.building.staging import check_target, keep_embeddings, replaced, staging
 from emm1.building.tables import KEYS, Loader
 from emm1.errors import Error, SourceError, StoreError
+from emm1.extension import load_extension
 from emm1.files import SCHEMA_VERSION, STORAGE_VERSION, connect
 
 # Called with what is being done, and the bytes done and in all.
@@ -245,7 +246,8 @@ def _record(
 
 def _finish(connection: duckdb.DuckDBPyConnection, media_root: Path, report: BuildReport) -> None:
     """Everything that needs all the rows: ENUMs, views, macros, and the count of ids that no row has."""
-    _run(connection, files("emm1") / "sql", range(5, 8))
+    load_extension(connection)  # the last macros are made of its functions
+    _run(connection, files("emm1") / "sql", range(5, 9))
     connection.execute(
         "INSERT INTO emm1_store VALUES (?, ?, ?, ?)",
         [SCHEMA_VERSION, version("emm1"), datetime.now(UTC).replace(tzinfo=None), _media_root(media_root)],

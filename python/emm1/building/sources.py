@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from emm1.errors import FileNotFoundError, SourceError
+from emm1.errors import FileNotFoundError, SourceError, StoreError
 
 Split = Literal["100m", "1m", "eshot"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -185,3 +185,33 @@ def _clone_of(path: Path) -> Path:
     names = {name for group in FOLDERS.values() for name in group}
     split = next(folder for folder in folders if folder.name in names)
     return split.parent.parent if split.parent.name == "datasets" else split.parent
+
+
+def ranks_of(nn_index: int | Iterable[int] | None) -> list[int] | None:
+    """The ranks as a list; None for all. An error where one is not from 1 to 16."""
+    if nn_index is None:
+        return None
+    ranks = [nn_index] if isinstance(nn_index, int) else list(nn_index)
+    for rank in ranks:
+        if isinstance(rank, bool) or not isinstance(rank, int) or rank not in RANKS:
+            raise StoreError(f"nn_index {rank!r} is not a rank: 1 (nearest) to 16")
+    return ranks
+
+
+def check_ranks(ranks: Iterable[int]) -> list[int]:
+    """The ranks in order, each once; an error where one is not from 1 to 16 or there is none."""
+    listed = sorted(set(ranks_of(ranks) or []))
+    if not listed:
+        raise StoreError("no ranks were named: 1 to 16")
+    return listed
+
+
+def check_splits(splits: Iterable[Split]) -> list[Split]:
+    """The splits in order, each once; an error where one is unknown or there is none."""
+    named = list(splits)
+    for split in named:
+        if split not in SPLITS:
+            raise StoreError(f"unknown split {split!r}: {', '.join(SPLITS)}")
+    if not named:
+        raise StoreError(f"no splits were named: {', '.join(SPLITS)}")
+    return [split for split in SPLITS if split in named]

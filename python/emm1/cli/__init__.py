@@ -9,7 +9,7 @@ import sys
 import duckdb
 import typer
 
-from emm1.cli import data, embeddings, query
+from emm1.cli import data, embeddings, extension, query
 from emm1.errors import Error
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.add_typer(embeddings.app, name="embeddings")
 app.command()(query.search)
 app.command()(query.knn)
 app.command()(query.eshot)
+app.command()(extension.extension)
 
 
 def main() -> None:

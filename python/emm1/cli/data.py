@@ -9,12 +9,11 @@ import typer
 
 from emm1.building import BuildReport, build_store
 from emm1.building.integrity import Orphans
-from emm1.building.sources import Split
+from emm1.building.sources import Split, check_ranks, check_splits
 from emm1.check import check_store
 from emm1.cli import show
+from emm1.opening import open as open_store
 from emm1.sample import write_sample
-from emm1.store import check_ranks, check_splits
-from emm1.store import open as open_store
 
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The DuckDB file.")]
 

@@ -13,7 +13,7 @@ from emm1.building.sources import Split
 from emm1.cli import show
 from emm1.cli.data import StorePath
 from emm1.embeddings import Embeddings, Metric
-from emm1.store import open as open_store
+from emm1.opening import open as open_store
 
 app = typer.Typer(no_args_is_help=True, help="Register embedding files under names, or convert them.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the embeddings.")]

@@ -20,8 +20,8 @@ from emm1.cli.data import StorePath
 from emm1.embeddings import METRICS, read_query
 from emm1.errors import StoreError
 from emm1.knn import knn_to_parquet
+from emm1.opening import open as open_store
 from emm1.store import Store
-from emm1.store import open as open_store
 
 
 class Format(StrEnum):

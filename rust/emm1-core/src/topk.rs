@@ -45,7 +45,7 @@ pub enum Goal {
     /// The best, as many as this.
     Best(usize),
     /// All whose score is at least this; for l2, at most.
-    Within(f32),
+    Within(f64),
 }
 
 /// Keeps the hits of one query that the goal asks for.
@@ -63,7 +63,11 @@ impl Found {
     /// The merit below which nothing will be kept.
     pub(crate) fn threshold(&self) -> f32 {
         match self.goal {
-            Goal::Within(score) => self.metric.merit(score),
+            Goal::Within(score) => {
+                let merit = if self.metric == Metric::L2 { -score } else { score } + 0.0;
+                let nearest = merit as f32;
+                if f64::from(nearest) < merit { nearest.next_up() } else { nearest }
+            }
             Goal::Best(k) if self.worst_first.len() < k => f32::NEG_INFINITY,
             Goal::Best(_) => self.worst_first.peek().map_or(f32::NEG_INFINITY, |worst| worst.merit),
         }

@@ -130,7 +130,7 @@ impl PyEmbeddingFile {
         &self,
         py: Python<'py>,
         query: PyReadonlyArray2<'py, f32>,
-        threshold: f32,
+        threshold: f64,
         metric: &str,
         among: Option<PyReadonlyArray1<'py, i64>>,
         threads: usize,

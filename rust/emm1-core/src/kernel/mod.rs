@@ -1,13 +1,16 @@
 //! The inner loops, and the choice of an instruction set, made once.
 //!
 //! Every kernel is written once, over plain slices: [`scalar`] compiles it for any processor, `avx2` and `avx512` compile
-//! the same source with wider registers. Only the product of nibbles is written by hand for each, since no compiler
-//! finds the instructions. All sets give the same bits: integers are exact, and sums of floats are fixed in their order.
+//! the same source with wider registers. Only the product of nibbles is written by hand for each, and for `neon`, since no
+//! compiler finds the instructions. All sets give the same bits: integers are exact, and sums of floats are fixed in
+//! their order.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
 use std::sync::OnceLock;
@@ -97,7 +100,7 @@ pub(crate) struct Kernels {
     pub(crate) quantize: Quantize,
 }
 
-/// The loops for this processor, or those that `EMM1_SIMD` names (scalar, avx2, avx512).
+/// The loops for this processor, or those that `EMM1_SIMD` names (scalar, avx2, avx512, neon).
 ///
 /// # Errors
 /// `EMM1_SIMD` names a set that does not exist or that this processor lacks.
@@ -120,7 +123,9 @@ pub(crate) fn kernels() -> Result<&'static Kernels> {
 pub(crate) fn available() -> impl Iterator<Item = &'static Kernels> {
     #[cfg(target_arch = "x86_64")]
     let sets = [avx512::kernels(), avx2::kernels(), Some(&scalar::KERNELS)];
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    let sets = [neon::kernels(), Some(&scalar::KERNELS)];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let sets = [Some(&scalar::KERNELS)];
     sets.into_iter().flatten()
 }

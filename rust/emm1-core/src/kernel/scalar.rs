@@ -4,7 +4,7 @@ use super::{Kernels, Plane, STEP};
 use crate::bound::{Margins, survives};
 use crate::codes::Record;
 
-pub(super) static KERNELS: Kernels = Kernels {
+pub(super) const KERNELS: Kernels = Kernels {
     name: "scalar",
     dots,
     dots_group: dots,

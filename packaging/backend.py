@@ -1,0 +1,110 @@
+"""The build of the Python package: first the DuckDB extension, with cargo, then everything else, with maturin.
+
+A PEP 517 backend (pyproject.toml names it). maturin builds one library; the other, which must know nothing of Python, is
+built here and laid among the Python files, where maturin packs it and an editable install finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import maturin
+from maturin import (
+    build_sdist,
+    get_requires_for_build_editable,
+    get_requires_for_build_sdist,
+    get_requires_for_build_wheel,
+    prepare_metadata_for_build_editable,
+    prepare_metadata_for_build_wheel,
+)
+
+__all__ = [
+    "build_editable",
+    "build_sdist",
+    "build_wheel",
+    "get_requires_for_build_editable",
+    "get_requires_for_build_sdist",
+    "get_requires_for_build_wheel",
+    "prepare_metadata_for_build_editable",
+    "prepare_metadata_for_build_wheel",
+]
+
+TOP = Path(__file__).resolve().parents[1]
+# DuckDB takes the name of the entry point from the name of the file.
+EXTENSION = TOP / "python" / "emm1" / "emm1.duckdb_extension"
+# The oldest stable C API that has every function used without asking: one file for DuckDB 1.2 and all later ones.
+API_VERSION = "v1.2.0"
+
+Settings = Mapping[str, Any] | None
+
+
+def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
+    """Build a wheel with both libraries."""
+    build_extension()
+    return str(maturin.build_wheel(wheel_directory, config_settings, metadata_directory))
+
+
+def build_editable(
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+) -> str:
+    """Build both libraries in place."""
+    build_extension()
+    return str(maturin.build_editable(wheel_directory, config_settings, metadata_directory))
+
+
+def build_extension() -> None:
+    """Build the extension and append its footer; the file is replaced, never written to: it may be loaded."""
+    command = ["cargo", "build", "--release", "--locked", "--package", "emm1-duckdb"]
+    messages = subprocess.run(
+        [*command, "--message-format", "json-render-diagnostics"], cwd=TOP, stdout=subprocess.PIPE, check=True
+    ).stdout
+    library = _library(messages.decode())
+    new = EXTENSION.with_suffix(".new")
+    new.write_bytes(library.read_bytes() + footer(_platform(), _version()))
+    new.replace(EXTENSION)
+
+
+def _library(messages: str) -> Path:
+    """The file that cargo built, from what it says."""
+    for line in messages.splitlines():
+        message = json.loads(line)
+        if message["reason"] == "compiler-artifact" and message["target"]["name"] == "emm1_duckdb":
+            return Path(message["filenames"][0])
+    raise RuntimeError("cargo built no emm1_duckdb")
+
+
+def _version() -> str:
+    version: str = tomllib.loads((TOP / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
+    return version
+
+
+def _platform() -> str:
+    """DuckDB's name of the platform that cargo builds for."""
+    target = os.environ.get("CARGO_BUILD_TARGET")
+    if target is None:
+        about = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout  # noqa: S607
+        target = next(line.removeprefix("host: ") for line in about.splitlines() if line.startswith("host: "))
+    systems = {"linux": "linux", "darwin": "osx", "windows": "windows"}
+    machines = {"x86_64": "amd64", "aarch64": "arm64"}
+    system = next((name for part, name in systems.items() if part in target), None)
+    machine = machines.get(target.partition("-")[0])
+    if system is None or machine is None:
+        raise RuntimeError(f"DuckDB has no extensions for {target}")
+    return f"{system}_{machine}{'_musl' if 'musl' in target else ''}"
+
+
+def footer(platform: str, version: str) -> bytes:
+    """What DuckDB reads at the end of an extension: a WebAssembly custom section, eight fields, room for a signature.
+
+    >>> len(footer("linux_amd64", "0.1.0"))
+    534
+    """
+    fields = ["", "", "", "C_STRUCT", version, API_VERSION, platform, "4"]
+    section = b"\x00\x93\x04\x10duckdb_signature\x80\x04"
+    return section + b"".join(field.encode().ljust(32, b"\x00") for field in fields) + bytes(256)

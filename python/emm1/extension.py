@@ -1,0 +1,67 @@
+"""The DuckDB extension: where it lies, how it is loaded, and what stands in for it where it cannot be."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from emm1 import fallback
+from emm1.errors import StoreError
+
+PATH = Path(__file__).with_name("emm1.duckdb_extension")
+
+
+def load_statement() -> str:
+    """The SQL that loads the extension in any client.
+
+    >>> load_statement().startswith("LOAD '")
+    True
+    """
+    return f"LOAD {exp.Literal.string(str(PATH)).sql('duckdb')}"
+
+
+def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give a connection that you opened yourself the functions ``emm1_…``.
+
+    The extension is loaded where the connection allows it, that is where it was opened with
+    ``config={"allow_unsigned_extensions": True}``. Elsewhere the functions that give a value for each row are registered
+    in Python: the same answers, slower, and a warning says so; aggregate and table functions are left out. All
+    connections of the same database get them. `emm1.open` does this by itself.
+
+    Raises:
+        emm1.errors.StoreError: the connection may read no files (``enable_external_access`` is false).
+
+    >>> import duckdb, emm1
+    >>> connection = duckdb.connect(config={"allow_unsigned_extensions": True})
+    >>> emm1.load_extension(connection)
+    >>> import numpy as np
+    >>> path = getfixture("tmp_path") / "x.npy"
+    >>> np.save(path, np.eye(3, dtype="float32"))
+    >>> connection.execute("SELECT emm1_topk(?, [0, 2, 1], 1, 'dot')", [str(path)]).fetchall()
+    [([{'rank': 1, 'id': 1, 'score': 2.0}],)]
+    """
+    if _loaded(connection):
+        return
+    try:
+        connection.execute(load_statement())
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        if "disabled through configuration" in reason:
+            raise StoreError(
+                "this connection may read no files (enable_external_access is false): emm1 has nothing to search"
+            ) from None
+        fallback.register(connection)
+        warnings.warn(
+            "the emm1 extension cannot be loaded here, its functions run in Python: the same answers, slower. To load "
+            f'it, open the database with config={{"allow_unsigned_extensions": True}} (DuckDB: {reason})',
+            stacklevel=2,
+        )
+
+
+def _loaded(connection: duckdb.DuckDBPyConnection) -> bool:
+    query = "SELECT count(*) FROM duckdb_functions() WHERE function_name = 'emm1_topk'"
+    (count,) = connection.execute(query).fetchall()[0]
+    return bool(count)

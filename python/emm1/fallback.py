@@ -1,0 +1,278 @@
+"""The functions of the extension that give a value for each row, in Python: for connections that may not load it.
+
+DuckDB hands over Arrow columns, a chunk of rows at a time. Rows that ask for the same are answered together, by the
+library behind the Python API, so answers are those of the extension.
+"""
+
+from __future__ import annotations
+
+import builtins
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from emm1 import _native
+from emm1.embeddings import _threads, _vectors
+from emm1.errors import EmbeddingError, FileNotFoundError
+
+# Files change, so an answer must not be kept in a plan. DuckDB's types want members of enumerations, which have moved
+# between its versions; it takes their names as well.
+BEHAVIOUR: dict[str, Any] = {"type": "arrow", "null_handling": "special", "side_effects": True}
+
+Stamp = tuple[int, int, int]
+Ids = NDArray[np.int64]
+
+
+def register(connection: duckdb.DuckDBPyConnection) -> None:
+    """Register every function that Python can stand in for, in the database of a connection."""
+    opened = _Files(connection)
+    for function in FUNCTIONS:
+        connection.create_function(
+            function.name,
+            function.over_arrow(opened),
+            function.parameters,
+            function.returns,
+            **BEHAVIOUR,
+        )
+    connection.execute((files("emm1") / "sql" / "fallback" / "macros.sql").read_text(encoding="utf-8"))
+
+
+def split(argument: str) -> tuple[Path, Path | None]:
+    """The file, and the file of ids where there is one, that an argument of the SQL functions names.
+
+    >>> [str(path) for path in split("image.npy?ids=other.ids.npy")]
+    ['image.npy', 'other.ids.npy']
+    """
+    name, named, ids = argument.partition("?ids=")
+    path = Path(name)
+    if named:
+        return path, Path(ids)
+    beside = path.parent / f"{path.stem}.ids.npy"
+    return path, beside if beside.is_file() else None
+
+
+@dataclass(frozen=True)
+class _File:
+    """An embedding file, open."""
+
+    native: _native.EmbeddingFile
+    ids: Ids
+    stamps: tuple[Stamp, Stamp | None]
+
+    def known(self, ids: Ids) -> Ids:
+        """Those ids that have a vector."""
+        return ids[np.isin(ids, self.ids)]
+
+
+class _Files:
+    """The files in use, opened once, and again when they change."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        # What is registered lives as long as the database, which a connection held here would keep open.
+        self._connection = weakref.ref(connection)
+        self._open: dict[str, _File] = {}
+
+    def __getitem__(self, argument: str) -> _File:
+        """The file that ``FILE`` or ``FILE?ids=IDS`` names, as it is now."""
+        self._check_access()
+        path, ids_path = split(argument)
+        stamps = _stamp(path), None if ids_path is None else _stamp(ids_path)
+        found = self._open.get(argument)
+        if found is None or found.stamps != stamps:
+            native = _native.EmbeddingFile(path, ids_path=ids_path, codes_path=Path(f"{path}.codes"))
+            found = self._open[argument] = _File(native, native.ids(), stamps)
+        return found
+
+    def _check_access(self) -> None:
+        connection = self._connection()
+        if connection is None:
+            return
+        with connection.cursor() as cursor:
+            (allowed,) = cursor.execute("SELECT current_setting('enable_external_access')").fetchall()[0]
+        if not allowed:
+            raise EmbeddingError("emm1 reads no embedding files here: enable_external_access is false")
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except builtins.FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist") from None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+@dataclass(frozen=True)
+class _Function:
+    """A function of SQL.
+
+    Attributes:
+        name: what SQL calls it.
+        parameters: their SQL types.
+        each: places of the parameters that may differ between rows answered together.
+        answer: from the files, the other parameters, and lists of these, to a list of results.
+        returns: SQL type of a result.
+        arrow: its Arrow type.
+    """
+
+    name: str
+    parameters: list[Any]
+    each: tuple[int, ...]
+    answer: Callable[..., Sequence[Any]]
+    returns: str
+    arrow: pa.DataType
+
+    def over_arrow(self, opened: _Files) -> Callable[..., pa.Array]:
+        """The function as DuckDB calls it. NULL in gives NULL out."""
+        shared = [place for place in range(len(self.parameters)) if place not in self.each]
+
+        def call(*columns: pa.ChunkedArray) -> pa.Array:
+            rows = list(zip(*map(_values, columns), strict=True))
+            results: list[Any] = [None] * len(rows)
+            together: dict[tuple[Any, ...], list[int]] = {}
+            for number, row in enumerate(rows):
+                if None not in row:
+                    together.setdefault(tuple(row[place] for place in shared), []).append(number)
+            for key, numbers in together.items():
+                lists = ([rows[number][place] for number in numbers] for place in self.each)
+                for number, result in zip(numbers, self.answer(opened, *key, *lists), strict=True):
+                    results[number] = result
+            return pa.array(results, self.arrow)
+
+        # DuckDB counts the parameters of what it is given.
+        names = [Parameter(f"column_{place}", Parameter.POSITIONAL_ONLY) for place in range(len(self.parameters))]
+        call.__signature__ = Signature(names)  # type: ignore[attr-defined]
+        return call
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """The values of a column; lists of numbers as bytes, which can be compared: float64, or int64 without NULLs."""
+    if not pa.types.is_list(column.type):
+        values: list[Any] = column.to_pylist()
+        return values
+    kind = np.float64 if pa.types.is_floating(column.type.value_type) else np.int64
+    return [None if numbers is None else _bytes(numbers, kind) for numbers in column.to_pylist()]
+
+
+def _bytes(numbers: list[Any], kind: type[np.float64 | np.int64]) -> bytes:
+    if kind is np.int64:
+        numbers = [number for number in numbers if number is not None]
+    elif None in numbers:
+        raise EmbeddingError(f"component {numbers.index(None)} of the query is NULL")
+    return np.array(numbers, kind).tobytes()
+
+
+def _query(packed: bytes) -> NDArray[np.float32]:
+    return _vectors(np.frombuffer(packed, np.float64))
+
+
+def _topk(opened: _Files, file: str, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
+    return _search(opened[file], None, k, metric, queries)
+
+
+def _topk_among(opened: _Files, file: str, ids: bytes, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
+    return _search(opened[file], np.frombuffer(ids, np.int64), k, metric, queries)
+
+
+def _search(file: _File, among: Ids | None, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
+    """Each distinct query is asked once, all of them together."""
+    if k < 1:
+        raise EmbeddingError(f"k must be at least 1, not {k}")
+    vectors = {packed: _query(packed) for packed in queries}
+    for vector in vectors.values():
+        if len(vector) != file.native.dims:
+            raise EmbeddingError(f"the query has {len(vector)} components, the vectors have {file.native.dims}")
+    hits = file.native.search(
+        np.stack(list(vectors.values())), min(k, max(file.native.rows, 1)), metric, among, _threads(None)
+    )
+    ranked = {packed: _ranked(*hit) for packed, hit in zip(vectors, zip(*hits, strict=True), strict=True)}
+    return [ranked[packed] for packed in queries]
+
+
+def _ranked(ids: Ids, scores: NDArray[np.float32]) -> list[dict[str, Any]]:
+    hits = zip(ids.tolist(), scores.tolist(), strict=True)
+    return [{"rank": rank, "id": number, "score": score} for rank, (number, score) in enumerate(hits, 1)]
+
+
+def _within(opened: _Files, file: str, threshold: float, metric: str, queries: list[bytes]) -> Sequence[Any]:
+    native, threads = opened[file].native, _threads(None)
+    found = {
+        packed: [x[0] for x in native.within(_query(packed)[np.newaxis], threshold, metric, None, threads)]
+        for packed in set(queries)
+    }
+    return [
+        [{"id": number, "score": score} for number, score in zip(*(x.tolist() for x in found[packed]), strict=True)]
+        for packed in queries
+    ]
+
+
+def _score(opened: _Files, file: str, query: bytes, metric: str, ids: list[int]) -> Sequence[Any]:
+    known = opened[file].known(np.array(ids, np.int64))
+    scores = opened[file].native.score(known, _query(query), metric)
+    by_id = dict(zip(known.tolist(), scores.tolist(), strict=True))
+    return [by_id.get(number) for number in ids]
+
+
+def _similarity(
+    opened: _Files, file_a: str, file_b: str, metric: str, a_ids: list[int], b_ids: list[int]
+) -> Sequence[Any]:
+    a, b = opened[file_a], opened[file_b]
+    left, right = np.array(a_ids, np.int64), np.array(b_ids, np.int64)
+    both = np.isin(left, a.ids) & np.isin(right, b.ids)
+    scores = iter(a.native.score_pairs(left[both], b.native, right[both], metric, _threads(None)).tolist())
+    return [next(scores) if known else None for known in both]
+
+
+def _vector(opened: _Files, file: str, ids: list[int]) -> Sequence[Any]:
+    known = opened[file].known(np.array(ids, np.int64))
+    by_id = dict(zip(known.tolist(), opened[file].native.vectors(known), strict=True))
+    return [by_id.get(number) for number in ids]
+
+
+def _ids(opened: _Files, names: list[str]) -> Sequence[Any]:
+    return [opened[name].ids for name in names]
+
+
+def _file(opened: _Files, names: list[str]) -> Sequence[Any]:
+    return [_facts(opened[name].native, *split(name)) for name in names]
+
+
+def _facts(file: _native.EmbeddingFile, path: Path, ids_path: Path | None) -> dict[str, Any]:
+    listed = None if ids_path is None else str(ids_path)
+    return {"path": str(path), "ids_path": listed, "rows": file.rows, "dims": file.dims, "dtype": file.dtype}
+
+
+def _centroid_of(opened: _Files, file: str, lists: list[bytes]) -> Sequence[Any]:
+    known = [opened[file].known(np.frombuffer(ids, np.int64)) for ids in lists]
+    return [opened[file].native.centroid(ids) if ids.size else None for ids in known]
+
+
+_SCORED = pa.struct({"id": pa.int64(), "score": pa.float32()})
+_RANKED = pa.struct({"rank": pa.int64(), "id": pa.int64(), "score": pa.float32()})
+_FACTS = pa.struct(
+    {"path": pa.string(), "ids_path": pa.string(), "rows": pa.int64(), "dims": pa.int64(), "dtype": pa.string()}
+)
+_RANKED_SQL = "STRUCT(rank BIGINT, id BIGINT, score FLOAT)[]"
+_SCORED_SQL = "STRUCT(id BIGINT, score FLOAT)[]"
+_FACTS_SQL = "STRUCT(path VARCHAR, ids_path VARCHAR, rows BIGINT, dims BIGINT, dtype VARCHAR)"
+_TEXT, _QUERY, _ID, _IDS = "VARCHAR", "DOUBLE[]", "BIGINT", "BIGINT[]"
+
+FUNCTIONS = [
+    _Function("emm1_topk", [_TEXT, _QUERY, _ID, _TEXT], (1,), _topk, _RANKED_SQL, pa.list_(_RANKED)),
+    _Function("emm1_topk_among", [_TEXT, _QUERY, _IDS, _ID, _TEXT], (1,), _topk_among, _RANKED_SQL, pa.list_(_RANKED)),
+    _Function("emm1_within", [_TEXT, _QUERY, "DOUBLE", _TEXT], (1,), _within, _SCORED_SQL, pa.list_(_SCORED)),
+    _Function("emm1_score", [_TEXT, _ID, _QUERY, _TEXT], (1,), _score, "FLOAT", pa.float32()),
+    _Function("emm1_similarity", [_TEXT, _ID, _TEXT, _ID, _TEXT], (1, 3), _similarity, "FLOAT", pa.float32()),
+    _Function("emm1_vector", [_TEXT, _ID], (1,), _vector, "FLOAT[]", pa.list_(pa.float32())),
+    _Function("emm1_ids", [_TEXT], (0,), _ids, "BIGINT[]", pa.list_(pa.int64())),
+    _Function("emm1_file", [_TEXT], (0,), _file, _FACTS_SQL, _FACTS),
+    _Function("emm1_centroid_of", [_TEXT, _IDS], (1,), _centroid_of, "FLOAT[]", pa.list_(pa.float32())),
+]

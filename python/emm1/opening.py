@@ -1,0 +1,90 @@
+"""The two ways to a store: `open` one that is there, `build` one from the published files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+from emm1.building import build_store
+from emm1.building.sources import Split, check_ranks, check_splits
+from emm1.files import open_store
+from emm1.store import PathLike, Store
+
+
+def open(path: PathLike, read_only: bool = False, root: PathLike | None = None) -> Store:  # noqa: A001
+    """Open a store.
+
+    Args:
+        path: the DuckDB file.
+        read_only: for reading only; other processes may then read it at the same time.
+        root: folder of the media, for file paths; by default ``$ROOT_DATA_PATH``, or else the one given at build.
+
+    Raises:
+        emm1.errors.FileNotFoundError: there is no such file.
+        emm1.errors.StoreError: it is not a store, or open elsewhere with other settings.
+
+    >>> import emm1
+    >>> emm1.open("missing.duckdb")
+    Traceback (most recent call last):
+    emm1.errors.FileNotFoundError: missing.duckdb does not exist: build it with `emm1 build ROOT missing.duckdb`
+    """
+    file = Path(path)
+    media = os.fspath(root) if root is not None else os.environ.get("ROOT_DATA_PATH")
+    absolute = os.path.abspath(media).rstrip(os.sep) if media else None
+    return Store(open_store(file, read_only=read_only), file.resolve(), absolute)
+
+
+def build(
+    root: PathLike,
+    store: PathLike,
+    *,
+    ranks: Iterable[int] | None = None,
+    splits: Iterable[Split] | None = None,
+    media_root: PathLike | None = None,
+    memory_limit: str = "2GB",
+    threads: int | None = None,
+    force: bool = False,
+    switch_triplet_columns: bool = False,
+) -> Store:
+    """Build a store from the published files, and open it.
+
+    It is built beside its place and renamed when complete: a failed build leaves what was there before.
+
+    Args:
+        root: the clone of the dataset, its ``datasets`` folder, or a copy of that.
+        store: the DuckDB file to write.
+        ranks: ranks of the groups to read, from 1 to 16; None for those that are there.
+        splits: ``100m``, ``1m``, ``eshot``; None for those that are there.
+        media_root: folder of the media, for file paths; ``root`` by default.
+        memory_limit: what DuckDB may use.
+        threads: threads DuckDB may use; all cores by default.
+        force: replace an existing store; its registered embeddings are kept.
+        switch_triplet_columns: read a ``triplets.csv`` of 2025-10-07 as the one of 2025-10-16.
+
+    Raises:
+        emm1.errors.SourceError: a published file is not what it should be; names file, row and column.
+        emm1.errors.FileNotFoundError: a folder, or a split or rank that was named, is not there.
+        emm1.errors.StoreError: the store cannot be written or replaced.
+
+    >>> import emm1
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample", embeddings=0)
+    >>> emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1], splits=["100m"]).groups().shape
+    (6706, 11)
+    """
+    report = build_store(
+        Path(root),
+        Path(store),
+        ranks=None if ranks is None else check_ranks(ranks),
+        splits=None if splits is None else check_splits(splits),
+        media_root=None if media_root is None else Path(media_root),
+        memory_limit=memory_limit,
+        threads=threads,
+        force=force,
+        switch_triplet_columns=switch_triplet_columns,
+    )
+    for warning in report.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return open(store)

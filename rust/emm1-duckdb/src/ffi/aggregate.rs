@@ -1,0 +1,173 @@
+//! Aggregate functions: the rows of a group in, one value out.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use emm1_core::{Error, Result};
+
+use super::input::Input;
+use super::output::{Output, Value};
+use super::table::{AggregateState, Chunk, Connection, FunctionInfo, VectorData};
+use super::types::{Kind, LogicalType};
+use super::{api, at_least, borrow_settings, carry_settings, check, drop_settings, guard, version};
+use crate::settings::Settings;
+
+/// An aggregate function, also over windows.
+pub(crate) trait Aggregate: 'static {
+    /// What SQL calls it.
+    const NAME: &'static CStr;
+    /// Types of the parameters.
+    const PARAMETERS: &'static [Kind];
+    /// What it gives for each group; None is NULL.
+    type Output: Value;
+    /// What it keeps of a group.
+    type State: Default;
+    /// What it takes of a row.
+    type Item<'a>;
+
+    /// What to say to an older DuckDB than can run it, and what to do instead.
+    fn unsafe_before_2(version: &str) -> String;
+
+    /// What there is to take of each row; None where a row is to be left out.
+    fn items<'a>(input: &Input<'a>) -> Vec<Option<Self::Item<'a>>>;
+
+    /// Takes a row into a group.
+    fn add(state: &mut Self::State, item: Self::Item<'_>) -> Result<()>;
+
+    /// Takes all rows of another group, which goes on to be used.
+    fn merge(state: &mut Self::State, other: &Self::State) -> Result<()>;
+
+    /// The value of a group.
+    fn finish(settings: &Settings, state: &Self::State) -> Result<Option<Self::Output>>;
+}
+
+/// Before, DuckDB passes `update` an array of one state where it promises one for each row, over a window that is a
+/// whole partition and for arguments with ORDER BY. What follows that state in memory is anything, a call does not tell
+/// that it is such a one, and groups cannot be told from windows (duckdb/duckdb#21537).
+const SAFE_SINCE: [u32; 3] = [2, 0, 0];
+
+/// What DuckDB keeps for a group; None until a row arrives.
+type Slot<F> = Option<Box<<F as Aggregate>::State>>;
+
+/// Registers a function.
+///
+/// # Safety
+/// `connection` is open.
+pub(super) unsafe fn register<F: Aggregate>(connection: *mut Connection, settings: &Arc<Settings>) -> Result<()> {
+    // SAFETY: DuckDB copies the function and its types into its catalog, so they are destroyed here; the callbacks are
+    // those of this very function.
+    unsafe {
+        let mut function = (api().create_aggregate_function)();
+        (api().aggregate_function_set_name)(function, F::NAME.as_ptr());
+        for kind in F::PARAMETERS {
+            (api().aggregate_function_add_parameter)(function, LogicalType::new(*kind).as_ptr());
+        }
+        (api().aggregate_function_set_return_type)(function, LogicalType::new(F::Output::KIND).as_ptr());
+        (api().aggregate_function_set_special_handling)(function);
+        (api().aggregate_function_set_extra_info)(function, carry_settings(settings), drop_settings);
+        (api().aggregate_function_set_functions)(
+            function,
+            size::<F>,
+            init::<F>,
+            update::<F>,
+            combine::<F>,
+            finalize::<F>,
+        );
+        (api().aggregate_function_set_destructor)(function, destroy::<F>);
+        let state = (api().register_aggregate_function)(connection, function);
+        (api().destroy_aggregate_function)(&mut function);
+        check(state, &F::NAME.to_string_lossy())
+    }
+}
+
+unsafe extern "C" fn size<F: Aggregate>(_info: *mut FunctionInfo) -> u64 {
+    size_of::<Slot<F>>() as u64
+}
+
+unsafe extern "C" fn init<F: Aggregate>(_info: *mut FunctionInfo, state: *mut AggregateState) {
+    // SAFETY: DuckDB gives as much aligned memory as `size` asks for.
+    unsafe { state.cast::<Slot<F>>().write(None) }
+}
+
+unsafe extern "C" fn destroy<F: Aggregate>(states: *mut *mut AggregateState, count: u64) {
+    for group in 0..count as usize {
+        // SAFETY: DuckDB passes states that `init` wrote, each once.
+        drop(unsafe { (*states.add(group)).cast::<Slot<F>>().read() });
+    }
+}
+
+unsafe extern "C" fn update<F: Aggregate>(
+    info: *mut FunctionInfo,
+    chunk: *mut Chunk,
+    states: *mut *mut AggregateState,
+) {
+    report(info, || {
+        if !at_least(version(), SAFE_SINCE) {
+            return Err(Error::Request(F::unsafe_before_2(version())));
+        }
+        // SAFETY: DuckDB hands over a flat chunk that lives until this returns, and a state for each of its rows. Rows
+        // may share a state, so it is borrowed for one row at a time.
+        unsafe {
+            for (row, item) in F::items(&Input::new(chunk)).into_iter().enumerate() {
+                if let Some(item) = item {
+                    F::add((*(*states.add(row)).cast::<Slot<F>>()).get_or_insert_default(), item)?;
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+unsafe extern "C" fn combine<F: Aggregate>(
+    info: *mut FunctionInfo,
+    sources: *mut *mut AggregateState,
+    targets: *mut *mut AggregateState,
+    count: u64,
+) {
+    report(info, || {
+        for group in 0..count as usize {
+            // SAFETY: DuckDB passes as many states of both kinds, and a source is never its own target.
+            unsafe {
+                if let Some(source) = &*(*sources.add(group)).cast::<Slot<F>>() {
+                    F::merge((*(*targets.add(group)).cast::<Slot<F>>()).get_or_insert_default(), source)?;
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+unsafe extern "C" fn finalize<F: Aggregate>(
+    info: *mut FunctionInfo,
+    states: *mut *mut AggregateState,
+    out: *mut VectorData,
+    count: u64,
+    offset: u64,
+) {
+    report(info, || {
+        let (count, offset) = (count as usize, offset as usize);
+        // SAFETY: DuckDB passes the states of the groups, the settings given with the function, and a vector with room
+        // for all groups from the offset on.
+        unsafe {
+            let settings = borrow_settings((api().aggregate_function_get_extra_info)(info));
+            let slots = (0..count).map(|group| &*(*states.add(group)).cast::<Slot<F>>());
+            let values = slots.map(|slot| match slot {
+                Some(state) => F::finish(settings, state),
+                None => Ok(None),
+            });
+            let values = values.collect::<Result<Vec<_>>>()?;
+            let room = offset + count;
+            Value::write(
+                Output::new(out, room),
+                values.iter().enumerate().map(|(group, value)| (offset + group, value)),
+            )
+        }
+    });
+}
+
+fn report(info: *mut FunctionInfo, callback: impl FnOnce() -> Result<()>) {
+    if let Err(error) = guard(callback) {
+        // SAFETY: DuckDB copies the text.
+        unsafe { (api().aggregate_function_set_error)(info, error.as_ptr()) }
+    }
+}

@@ -1,0 +1,154 @@
+//! Reads the chunk of arguments that DuckDB hands to a function. Arguments come flattened: one entry a row.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use emm1_core::{Error, Result};
+
+use super::api;
+use super::table::{Chunk, ListEntry, Text, VectorData};
+use super::types::{Kind, LogicalType};
+
+/// The arguments of a call, a column each.
+pub(crate) struct Input<'a> {
+    chunk: *mut Chunk,
+    rows: usize,
+    lifetime: PhantomData<&'a ()>,
+}
+
+impl<'a> Input<'a> {
+    /// # Safety
+    /// `chunk` is flat and neither freed nor changed during `'a`.
+    pub(super) unsafe fn new(chunk: *mut Chunk) -> Self {
+        // SAFETY: by this function's own condition.
+        let rows = unsafe { (api().data_chunk_get_size)(chunk) } as usize;
+        Self { chunk, rows, lifetime: PhantomData }
+    }
+
+    /// Rows of the chunk.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn column(&self, number: usize) -> Vector<'a> {
+        // SAFETY: a function asks only for the columns it declared, and `new` vouches for the chunk.
+        unsafe { Vector::new((api().data_chunk_get_vector)(self.chunk, number as u64)) }
+    }
+
+    /// A column of BIGINT.
+    pub(crate) fn integers(&self, column: usize) -> Vec<Option<i64>> {
+        self.column(column).nullable(Kind::BigInt, self.rows)
+    }
+
+    /// A column of DOUBLE.
+    pub(crate) fn doubles(&self, column: usize) -> Vec<Option<f64>> {
+        self.column(column).nullable(Kind::Double, self.rows)
+    }
+
+    /// A column of VARCHAR.
+    pub(crate) fn texts(&self, column: usize) -> Vec<Option<&'a str>> {
+        let column = self.column(column);
+        let texts = column.values::<Text>(Kind::Varchar, self.rows).iter().enumerate();
+        texts.map(|(row, text)| column.is_valid(row).then(|| read_text(text))).collect()
+    }
+
+    /// A column of lists.
+    pub(crate) fn lists(&self, column: usize) -> Lists<'a> {
+        let column = self.column(column);
+        let entries = column.values::<ListEntry>(Kind::List(&Kind::BigInt), self.rows);
+        let ranges = entries.iter().map(|entry| entry.offset as usize..(entry.offset + entry.length) as usize);
+        let entries = ranges.enumerate().map(|(row, range)| column.is_valid(row).then_some(range)).collect();
+        // SAFETY: the column was just seen to be a list; its child lives as long as it does.
+        let child = unsafe { Vector::new((api().list_vector_get_child)(column.raw)) };
+        Lists { entries, child }
+    }
+}
+
+/// A column of lists: where each row's list lies among the items of all of them. Rows may share one list.
+pub(crate) struct Lists<'a> {
+    pub(crate) entries: Vec<Option<Range<usize>>>,
+    child: Vector<'a>,
+}
+
+impl<'a> Lists<'a> {
+    /// A query: a list of DOUBLE, rounded once.
+    ///
+    /// # Errors
+    /// A component is NULL, or too large for FLOAT.
+    pub(crate) fn query(&self, list: Range<usize>) -> Result<Vec<f32>> {
+        if let Some(row) = list.clone().find(|&row| !self.child.is_valid(row)) {
+            return Err(Error::Request(format!("component {} of the query is NULL", row - list.start)));
+        }
+        let values = &self.child.values::<f64>(Kind::Double, list.end)[list];
+        values.iter().enumerate().map(|(component, &value)| narrow(component, value)).collect()
+    }
+
+    /// A list of BIGINT, without its NULLs.
+    pub(crate) fn integers(&self, list: Range<usize>) -> Vec<i64> {
+        let values = self.child.values::<i64>(Kind::BigInt, list.end);
+        list.filter(|&row| self.child.is_valid(row)).map(|row| values[row]).collect()
+    }
+}
+
+fn narrow(component: usize, value: f64) -> Result<f32> {
+    let narrow = value as f32;
+    if narrow.is_finite() || !value.is_finite() {
+        return Ok(narrow);
+    }
+    Err(Error::Request(format!("component {component} of the query is {value:e}, too large for FLOAT")))
+}
+
+/// A flat vector.
+#[derive(Clone, Copy)]
+struct Vector<'a> {
+    raw: *mut VectorData,
+    validity: *const u64,
+    lifetime: PhantomData<&'a ()>,
+}
+
+impl<'a> Vector<'a> {
+    /// # Safety
+    /// `raw` is flat and neither freed nor changed during `'a`.
+    unsafe fn new(raw: *mut VectorData) -> Self {
+        // SAFETY: by this function's own condition.
+        let validity = unsafe { (api().vector_get_validity)(raw) };
+        Self { raw, validity, lifetime: PhantomData }
+    }
+
+    fn is(self, kind: Kind) -> bool {
+        // SAFETY: `new` vouches for the vector.
+        unsafe { LogicalType::of(self.raw) }.id() == kind.id()
+    }
+
+    fn is_valid(self, row: usize) -> bool {
+        // SAFETY: no mask means that all rows are valid; else it has a bit for each row of the vector.
+        self.validity.is_null() || unsafe { *self.validity.add(row / 64) } >> (row % 64) & 1 == 1
+    }
+
+    /// The first `rows` values.
+    fn values<T: Copy>(self, kind: Kind, rows: usize) -> &'a [T] {
+        assert!(self.is(kind), "DuckDB passes the types that were declared");
+        if rows == 0 {
+            return &[];
+        }
+        // SAFETY: the vector holds values of this kind, whose layout is T's, and callers ask for no more rows than the
+        // chunk has, or the lists of the chunk reach to.
+        unsafe { std::slice::from_raw_parts((api().vector_get_data)(self.raw).cast_const().cast(), rows) }
+    }
+
+    /// The first `rows` values, None where they are NULL.
+    fn nullable<T: Copy>(self, kind: Kind, rows: usize) -> Vec<Option<T>> {
+        let values = self.values(kind, rows).iter().enumerate();
+        values.map(|(row, &value)| self.is_valid(row).then_some(value)).collect()
+    }
+}
+
+/// Texts in place of up to twelve bytes lie in the vector itself, so both kinds live as long as it does.
+fn read_text(text: &Text) -> &str {
+    let length = text.length as usize;
+    // SAFETY: DuckDB's VARCHAR is UTF-8 of this length. Short ones fill the twelve bytes behind the length.
+    unsafe {
+        let start = if length <= 12 { std::ptr::from_ref(text).cast::<u8>().add(4) } else { text.tail.pointer };
+        std::str::from_utf8_unchecked(std::slice::from_raw_parts(start, length))
+    }
+}

@@ -1,0 +1,83 @@
+//! Scalar functions: a chunk of rows in, a value for each row out.
+
+use std::ffi::{CStr, c_void};
+use std::sync::Arc;
+
+use emm1_core::Result;
+
+use super::input::Input;
+use super::output::{Output, Value};
+use super::table::{Chunk, Connection, FunctionInfo, InitInfo, VectorData};
+use super::types::{Kind, LogicalType};
+use super::{api, borrow_settings, carry_settings, check, context_api, drop_settings, guard, settings};
+use crate::settings::Settings;
+
+/// A scalar function.
+pub(crate) trait Scalar: 'static {
+    /// What SQL calls it.
+    const NAME: &'static CStr;
+    /// Types of the parameters.
+    const PARAMETERS: &'static [Kind];
+    /// What it gives for each row; None is NULL.
+    type Output: Value;
+
+    /// One value for each row of the input, whose columns are the parameters.
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Self::Output>>>;
+}
+
+/// Registers a function.
+///
+/// # Safety
+/// `connection` is open.
+pub(super) unsafe fn register<F: Scalar>(connection: *mut Connection, settings: &Arc<Settings>) -> Result<()> {
+    // SAFETY: DuckDB copies the function and its types into its catalog, so they are destroyed here; the callbacks are
+    // those of this very function.
+    unsafe {
+        let mut function = (api().create_scalar_function)();
+        (api().scalar_function_set_name)(function, F::NAME.as_ptr());
+        for kind in F::PARAMETERS {
+            (api().scalar_function_add_parameter)(function, LogicalType::new(*kind).as_ptr());
+        }
+        (api().scalar_function_set_return_type)(function, LogicalType::new(F::Output::KIND).as_ptr());
+        (api().scalar_function_set_special_handling)(function);
+        // Files change: a result must not be kept in a plan, where DuckDB would put it for constant arguments.
+        (api().scalar_function_set_volatile)(function);
+        (api().scalar_function_set_extra_info)(function, carry_settings(settings), drop_settings);
+        (api().scalar_function_set_function)(function, call::<F>);
+        if let Some(newer) = context_api() {
+            (newer.scalar_function_set_init)(function, look_at_settings);
+        }
+        let state = (api().register_scalar_function)(connection, function);
+        (api().destroy_scalar_function)(&mut function);
+        check(state, &F::NAME.to_string_lossy())
+    }
+}
+
+unsafe extern "C" fn call<F: Scalar>(info: *mut FunctionInfo, chunk: *mut Chunk, out: *mut VectorData) {
+    let called = guard(|| {
+        // SAFETY: DuckDB hands over a flat chunk and a vector with room for its rows, both alive until this returns,
+        // and the settings it was given with the function.
+        unsafe {
+            let settings = borrow_settings((api().scalar_function_get_extra_info)(info));
+            let input = Input::new(chunk);
+            let values = F::call(settings, &input)?;
+            let room = input.rows().max((api().vector_size)() as usize);
+            Value::write(Output::new(out, room), values.iter().enumerate())
+        }
+    });
+    if let Err(error) = called {
+        // SAFETY: DuckDB copies the text.
+        unsafe { (api().scalar_function_set_error)(info, error.as_ptr()) }
+    }
+}
+
+/// Called once a thread before a query calls the function.
+unsafe extern "C" fn look_at_settings(info: *mut InitInfo) {
+    let Some(newer) = context_api() else { return };
+    let mut context = std::ptr::null_mut();
+    // SAFETY: the context is destroyed by `look`, and the settings are those given with the function.
+    unsafe {
+        (newer.scalar_function_init_get_client_context)(info, &mut context);
+        settings::look(context, borrow_settings((newer.scalar_function_init_get_extra_info)(info).cast::<c_void>()));
+    }
+}

@@ -1,0 +1,63 @@
+//! Reads DuckDB's settings: when the extension is loaded, and from DuckDB 1.5.6 on before each query.
+//!
+//! An older DuckDB has no way to ask at a query: a connection of our own, kept for it, would hold the database open when
+//! everybody else has closed it.
+
+use std::ffi::CStr;
+
+use emm1_core::Result;
+
+use super::input::Input;
+use super::table::{ClientContext, Connection, QueryResult};
+use super::{api, check, context_api};
+use crate::settings::Settings;
+
+const THREADS: &CStr = c"threads";
+const EXTERNAL_ACCESS: &CStr = c"enable_external_access";
+
+/// Reads the settings of a connection's database.
+///
+/// # Safety
+/// `connection` is open.
+pub(super) unsafe fn read(connection: *mut Connection) -> Result<Settings> {
+    let query = c"SELECT current_setting('threads')::BIGINT, current_setting('enable_external_access')::BIGINT";
+    let mut result = QueryResult::EMPTY;
+    // SAFETY: the result and its chunk are destroyed once, after they were read.
+    unsafe {
+        let state = (api().query)(connection, query.as_ptr(), &mut result);
+        let read = check(state, "a question for its settings").map(|()| {
+            let mut chunk = (api().fetch_chunk)(result);
+            let input = Input::new(chunk);
+            let setting = |column: usize| input.integers(column)[0].unwrap_or(1);
+            let settings = Settings::new(setting(0), setting(1) != 0);
+            (api().destroy_data_chunk)(&mut chunk);
+            settings
+        });
+        (api().destroy_result)(&mut result);
+        read
+    }
+}
+
+/// Brings the settings up to date from the connection that runs a query.
+///
+/// # Safety
+/// `context` was fetched for the caller, who no longer uses it.
+pub(super) unsafe fn look(mut context: *mut ClientContext, settings: &Settings) {
+    let Some(newer) = context_api() else { return };
+    // SAFETY: by this function's own condition; a value that DuckDB gives is destroyed once.
+    unsafe {
+        let option =
+            |name: &CStr| (newer.client_context_get_config_option)(context, name.as_ptr(), std::ptr::null_mut());
+        let mut threads = option(THREADS);
+        if !threads.is_null() {
+            settings.set_threads((api().get_int64)(threads));
+            (api().destroy_value)(&mut threads);
+        }
+        let mut access = option(EXTERNAL_ACCESS);
+        if !access.is_null() {
+            settings.set_external_access((api().get_bool)(access));
+            (api().destroy_value)(&mut access);
+        }
+        (newer.destroy_client_context)(&mut context);
+    }
+}

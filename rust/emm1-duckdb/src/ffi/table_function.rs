@@ -1,0 +1,270 @@
+//! Table functions: rows made by several threads at once, a chunk at a time.
+
+use std::ffi::{CStr, c_void};
+use std::sync::Arc;
+
+use emm1_core::{Error, Result};
+
+use super::output::{Output, Value};
+use super::table::{self, BindInfo, Chunk, Connection, FunctionInfo, InitInfo};
+use super::types::{Kind, LogicalType};
+use super::{
+    api, borrow_settings, boxed, carry_settings, check, context_api, drop_boxed, drop_settings, guard, settings,
+};
+use crate::settings::Settings;
+
+/// A table function.
+pub(crate) trait Table: Sized + Send + Sync + 'static {
+    /// What SQL calls it.
+    const NAME: &'static CStr;
+    /// Types of the positional parameters, which must be given.
+    const PARAMETERS: &'static [Kind];
+    /// Names and types of those that may be given.
+    const NAMED: &'static [(&'static CStr, Kind)];
+    /// Names and types of the columns.
+    const COLUMNS: &'static [(&'static CStr, Kind)];
+    /// What the threads of one query share.
+    type Shared: Send + Sync;
+    /// What each thread keeps.
+    type Local: Default;
+
+    /// Prepares a call.
+    fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self>;
+
+    /// Rows it gives.
+    fn rows(&self) -> usize;
+
+    /// Threads that can share the work.
+    fn threads(&self) -> usize;
+
+    /// Starts a query.
+    fn start(&self) -> Self::Shared;
+
+    /// Writes the next rows and says how many; 0 ends this thread's part.
+    fn next(&self, shared: &Self::Shared, local: &mut Self::Local, rows: &Rows<'_>) -> Result<usize>;
+}
+
+/// The arguments of a call.
+pub(crate) struct Arguments {
+    info: *mut BindInfo,
+}
+
+impl Arguments {
+    /// A positional argument that is text, and not NULL.
+    pub(crate) fn text(&self, number: usize) -> Result<String> {
+        // SAFETY: the info is alive while the call is prepared.
+        let value = Argument(unsafe { (api().bind_get_parameter)(self.info, number as u64) });
+        value.text().ok_or_else(|| Error::Request(format!("argument {} is NULL, expected a file", number + 1)))
+    }
+
+    /// A named argument that is text.
+    pub(crate) fn named_text(&self, name: &CStr) -> Option<String> {
+        self.named(name).text()
+    }
+
+    /// A named argument that is an integer.
+    pub(crate) fn named_integer(&self, name: &CStr) -> Option<i64> {
+        self.named(name).integer()
+    }
+
+    fn named(&self, name: &CStr) -> Argument {
+        // SAFETY: the info is alive while the call is prepared.
+        Argument(unsafe { (api().bind_get_named_parameter)(self.info, name.as_ptr()) })
+    }
+}
+
+/// A value of DuckDB's; none where an argument was not given.
+struct Argument(*mut table::Value);
+
+impl Argument {
+    fn is_null(&self) -> bool {
+        // SAFETY: the value is alive until this is dropped.
+        self.0.is_null() || unsafe { (api().is_null_value)(self.0) }
+    }
+
+    fn text(&self) -> Option<String> {
+        if self.is_null() {
+            return None;
+        }
+        // SAFETY: the value is alive; DuckDB's copy of its text ends in a zero and is freed once.
+        unsafe {
+            let text = (api().get_varchar)(self.0);
+            let copy = CStr::from_ptr(text).to_string_lossy().into_owned();
+            (api().free)(text.cast());
+            Some(copy)
+        }
+    }
+
+    fn integer(&self) -> Option<i64> {
+        // SAFETY: the value is alive until this is dropped.
+        (!self.is_null()).then(|| unsafe { (api().get_int64)(self.0) })
+    }
+}
+
+impl Drop for Argument {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: it is dropped once.
+            unsafe { (api().destroy_value)(&mut self.0) }
+        }
+    }
+}
+
+/// The columns to write: those that the query asks for.
+pub(crate) struct Rows<'a> {
+    chunk: *mut Chunk,
+    capacity: usize,
+    columns: &'a [Option<usize>],
+}
+
+impl Rows<'_> {
+    /// How many rows fit.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Whether a query asks for a column.
+    pub(crate) fn wants(&self, column: usize) -> bool {
+        self.columns.contains(&Some(column))
+    }
+
+    /// Writes a column; nothing happens where the query does not ask for it.
+    pub(crate) fn write<'a, V: Value + 'a>(
+        &self,
+        column: usize,
+        values: impl Iterator<Item = &'a V> + Clone,
+    ) -> Result<()> {
+        let wanted = self.columns.iter().enumerate().filter(|(_, asked)| **asked == Some(column));
+        for (place, _) in wanted {
+            // SAFETY: the chunk has a vector for each column that is asked for, with room for a chunk of rows.
+            let out = unsafe { Output::new((api().data_chunk_get_vector)(self.chunk, place as u64), self.capacity) };
+            V::write(out, values.clone().enumerate())?;
+        }
+        Ok(())
+    }
+}
+
+/// What the threads of one query share, and the columns it asks for.
+struct Started<F: Table> {
+    shared: F::Shared,
+    columns: Vec<Option<usize>>,
+}
+
+/// Registers a function.
+///
+/// # Safety
+/// `connection` is open.
+pub(super) unsafe fn register<F: Table>(connection: *mut Connection, settings: &Arc<Settings>) -> Result<()> {
+    // SAFETY: DuckDB copies the function and its types into its catalog, so they are destroyed here; the callbacks are
+    // those of this very function.
+    unsafe {
+        let mut function = (api().create_table_function)();
+        (api().table_function_set_name)(function, F::NAME.as_ptr());
+        for kind in F::PARAMETERS {
+            (api().table_function_add_parameter)(function, LogicalType::new(*kind).as_ptr());
+        }
+        for (name, kind) in F::NAMED {
+            (api().table_function_add_named_parameter)(function, name.as_ptr(), LogicalType::new(*kind).as_ptr());
+        }
+        (api().table_function_set_extra_info)(function, carry_settings(settings), drop_settings);
+        (api().table_function_set_bind)(function, bind::<F>);
+        (api().table_function_set_init)(function, init::<F>);
+        (api().table_function_set_local_init)(function, local_init::<F>);
+        (api().table_function_set_function)(function, next::<F>);
+        (api().table_function_supports_projection_pushdown)(function, true);
+        let state = (api().register_table_function)(connection, function);
+        (api().destroy_table_function)(&mut function);
+        check(state, &F::NAME.to_string_lossy())
+    }
+}
+
+unsafe extern "C" fn bind<F: Table>(info: *mut BindInfo) {
+    let bound = guard(|| {
+        // SAFETY: DuckDB gives back the settings that came with the function, copies the types, and frees what it is
+        // given with the callback beside it.
+        unsafe {
+            let settings = (api().bind_get_extra_info)(info);
+            look_at_settings(info, borrow_settings(settings));
+            let settings = settings.cast_const().cast::<Settings>();
+            Arc::increment_strong_count(settings);
+            let function = F::bind(&Arc::from_raw(settings), &Arguments { info })?;
+            for (name, kind) in F::COLUMNS {
+                (api().bind_add_result_column)(info, name.as_ptr(), LogicalType::new(*kind).as_ptr());
+            }
+            (api().bind_set_cardinality)(info, function.rows() as u64, true);
+            (api().bind_set_bind_data)(info, boxed(function), drop_boxed::<F>);
+        }
+        Ok(())
+    });
+    if let Err(error) = bound {
+        // SAFETY: DuckDB copies the text.
+        unsafe { (api().bind_set_error)(info, error.as_ptr()) }
+    }
+}
+
+/// # Safety
+/// `info` is what DuckDB passes to `bind`.
+unsafe fn look_at_settings(info: *mut BindInfo, settings: &Settings) {
+    let Some(newer) = context_api() else { return };
+    let mut context = std::ptr::null_mut();
+    // SAFETY: the context is destroyed by `look`.
+    unsafe {
+        (newer.table_function_get_client_context)(info, &mut context);
+        settings::look(context, settings);
+    }
+}
+
+unsafe extern "C" fn init<F: Table>(info: *mut InitInfo) {
+    let started = guard(|| {
+        // SAFETY: DuckDB gives back what `bind` gave it, and frees what it is given with the callback beside it.
+        unsafe {
+            let function = &*(api().init_get_bind_data)(info).cast_const().cast::<F>();
+            let asked =
+                (0..(api().init_get_column_count)(info)).map(|place| (api().init_get_column_index)(info, place));
+            // A query that only counts rows asks for a column that no table function has.
+            let known = |column: u64| usize::try_from(column).ok().filter(|&column| column < F::COLUMNS.len());
+            let started = Started::<F> { shared: function.start(), columns: asked.map(known).collect() };
+            (api().init_set_max_threads)(info, function.threads().max(1) as u64);
+            (api().init_set_init_data)(info, boxed(started), drop_boxed::<Started<F>>);
+        }
+        Ok(())
+    });
+    report_init(info, started);
+}
+
+unsafe extern "C" fn local_init<F: Table>(info: *mut InitInfo) {
+    let started = guard(|| {
+        // SAFETY: DuckDB frees what it is given with the callback beside it.
+        unsafe { (api().init_set_init_data)(info, boxed(F::Local::default()), drop_boxed::<F::Local>) };
+        Ok(())
+    });
+    report_init(info, started);
+}
+
+fn report_init(info: *mut InitInfo, started: std::result::Result<(), std::ffi::CString>) {
+    if let Err(error) = started {
+        // SAFETY: DuckDB copies the text.
+        unsafe { (api().init_set_error)(info, error.as_ptr()) }
+    }
+}
+
+unsafe extern "C" fn next<F: Table>(info: *mut FunctionInfo, chunk: *mut Chunk) {
+    let written = guard(|| {
+        // SAFETY: DuckDB gives back what `bind`, `init` and `local_init` gave it, the last to one thread at a time, and
+        // a chunk of the columns that `init` was told of.
+        unsafe {
+            let given = |data: *mut c_void| data.cast_const();
+            let function = &*given((api().function_get_bind_data)(info)).cast::<F>();
+            let started = &*given((api().function_get_init_data)(info)).cast::<Started<F>>();
+            let local = &mut *(api().function_get_local_init_data)(info).cast::<F::Local>();
+            let rows = Rows { chunk, capacity: (api().vector_size)() as usize, columns: &started.columns };
+            let count = function.next(&started.shared, local, &rows)?;
+            (api().data_chunk_set_size)(chunk, count as u64);
+        }
+        Ok(())
+    });
+    if let Err(error) = written {
+        // SAFETY: DuckDB copies the text.
+        unsafe { (api().function_set_error)(info, error.as_ptr()) }
+    }
+}

@@ -1,0 +1,86 @@
+//! SQL types.
+
+use std::ffi::CStr;
+
+use super::api;
+use super::table::{self, TypeId};
+
+/// A SQL type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    BigInt,
+    Float,
+    Double,
+    Varchar,
+    List(&'static Kind),
+    Struct(&'static [(&'static CStr, Kind)]),
+}
+
+impl Kind {
+    /// Its number in DuckDB's enumeration of types.
+    pub(super) fn id(self) -> TypeId {
+        match self {
+            Self::BigInt => 5,
+            Self::Float => 10,
+            Self::Double => 11,
+            Self::Varchar => 17,
+            Self::List(_) => 24,
+            Self::Struct(_) => 25,
+        }
+    }
+}
+
+/// DuckDB's object for a type.
+pub(super) struct LogicalType(*mut table::LogicalType);
+
+impl LogicalType {
+    pub(super) fn new(kind: Kind) -> Self {
+        // SAFETY: DuckDB copies the types and names it is given, and all of them live until the call returns.
+        unsafe {
+            match kind {
+                Kind::List(of) => Self((api().create_list_type)(Self::new(*of).0)),
+                Kind::Struct(fields) => {
+                    let types: Vec<Self> = fields.iter().map(|(_, kind)| Self::new(*kind)).collect();
+                    let mut members: Vec<_> = types.iter().map(Self::as_ptr).collect();
+                    let mut names: Vec<_> = fields.iter().map(|(name, _)| name.as_ptr()).collect();
+                    Self((api().create_struct_type)(members.as_mut_ptr(), names.as_mut_ptr(), fields.len() as u64))
+                }
+                plain => Self((api().create_logical_type)(plain.id())),
+            }
+        }
+    }
+
+    /// The type of a vector.
+    ///
+    /// # Safety
+    /// `vector` is alive.
+    pub(super) unsafe fn of(vector: *mut table::VectorData) -> Self {
+        // SAFETY: by this function's own condition.
+        Self(unsafe { (api().vector_get_column_type)(vector) })
+    }
+
+    pub(super) fn id(&self) -> TypeId {
+        // SAFETY: the type is alive until this is dropped.
+        unsafe { (api().get_type_id)(self.0) }
+    }
+
+    /// Number of fields; 0 for what is not a struct.
+    pub(super) fn fields(&self) -> u64 {
+        if self.id() != Kind::Struct(&[]).id() {
+            return 0;
+        }
+        // SAFETY: the type is alive until this is dropped, and a struct.
+        unsafe { (api().struct_type_child_count)(self.0) }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut table::LogicalType {
+        self.0
+    }
+}
+
+impl Drop for LogicalType {
+    fn drop(&mut self) {
+        // SAFETY: it is dropped once.
+        unsafe { (api().destroy_logical_type)(&mut self.0) }
+    }
+}

@@ -1,0 +1,48 @@
+//! `emm1_file(file)`: what an embedding file holds.
+
+use std::ffi::CStr;
+
+use emm1_core::Result;
+
+use crate::ffi::input::Input;
+use crate::ffi::output::record;
+use crate::ffi::scalar::Scalar;
+use crate::ffi::types::Kind;
+use crate::files::{self, Named};
+use crate::settings::Settings;
+
+/// Facts of a file; without a file of ids, the row numbers are the ids.
+pub(crate) struct Facts {
+    path: String,
+    ids_path: Option<String>,
+    rows: i64,
+    dims: i64,
+    dtype: String,
+}
+record!(Facts { 0 path: String, 1 ids_path: Option<String>, 2 rows: i64, 3 dims: i64, 4 dtype: String });
+
+/// `emm1_file`.
+pub(crate) struct File;
+
+impl Scalar for File {
+    const NAME: &'static CStr = c"emm1_file";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar];
+    type Output = Facts;
+
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Facts>>> {
+        input.texts(0).into_iter().map(|path| path.map(|path| facts(settings, path)).transpose()).collect()
+    }
+}
+
+fn facts(settings: &Settings, argument: &str) -> Result<Facts> {
+    let file = files::open(settings, argument)?;
+    let named = Named::parse(argument);
+    let matrix = file.matrix();
+    Ok(Facts {
+        path: named.path.to_string_lossy().into_owned(),
+        ids_path: named.ids.map(|path| path.to_string_lossy().into_owned()),
+        rows: matrix.rows() as i64,
+        dims: matrix.dims() as i64,
+        dtype: matrix.dtype().name().to_owned(),
+    })
+}

@@ -1,0 +1,125 @@
+//! `emm1_knn(queries, base, k := 10, metric := 'cosine')`: the nearest of every vector of one file in another.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use std::vec::IntoIter;
+
+use emm1_core::{EmbeddingFile, Error, Goal, Metric, Result, Search};
+
+use super::at_least_one;
+use crate::ffi::table_function::{Arguments, Rows, Table};
+use crate::ffi::types::Kind;
+use crate::files;
+use crate::settings::Settings;
+
+/// DuckDB can interrupt a query only between two chunks, so a block of queries should take about this long.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// `emm1_knn`.
+pub(crate) struct Knn {
+    queries: Arc<EmbeddingFile>,
+    base: Arc<EmbeddingFile>,
+    k: usize,
+    metric: Metric,
+    settings: Arc<Settings>,
+}
+
+/// What the threads share.
+pub(crate) struct Shared {
+    /// The first row of the queries that no thread has taken.
+    taken: AtomicUsize,
+    /// Queries to take at once.
+    block: AtomicUsize,
+}
+
+struct Neighbour {
+    query_id: i64,
+    rank: i64,
+    id: i64,
+    score: f32,
+}
+
+/// What a thread has found and not yet given away.
+#[derive(Default)]
+pub(crate) struct Found(IntoIter<Neighbour>);
+
+impl Table for Knn {
+    const NAME: &'static CStr = c"emm1_knn";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::Varchar];
+    const NAMED: &'static [(&'static CStr, Kind)] = &[(c"k", Kind::BigInt), (c"metric", Kind::Varchar)];
+    const COLUMNS: &'static [(&'static CStr, Kind)] =
+        &[(c"query_id", Kind::BigInt), (c"rank", Kind::BigInt), (c"id", Kind::BigInt), (c"score", Kind::Float)];
+    type Shared = Shared;
+    type Local = Found;
+
+    fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self> {
+        let queries = files::open(settings, &arguments.text(0)?)?;
+        let base = files::open(settings, &arguments.text(1)?)?;
+        let dims = [&queries, &base].map(|file| file.matrix().dims());
+        if dims[0] != dims[1] {
+            let [queries, base] = [&queries, &base].map(|file| file.matrix().path().display());
+            let text = format!("the vectors of {queries} have {} components, those of {base} {}", dims[0], dims[1]);
+            return Err(Error::Request(text));
+        }
+        let k = at_least_one(arguments.named_integer(c"k").unwrap_or(10), &base)?;
+        let metric = arguments.named_text(c"metric").as_deref().unwrap_or("cosine").parse()?;
+        Ok(Self { queries, base, k, metric, settings: Arc::clone(settings) })
+    }
+
+    fn rows(&self) -> usize {
+        self.queries.matrix().rows() * self.k.min(self.base.matrix().rows())
+    }
+
+    fn threads(&self) -> usize {
+        self.settings.threads()
+    }
+
+    fn start(&self) -> Shared {
+        Shared { taken: AtomicUsize::new(0), block: AtomicUsize::new(16) }
+    }
+
+    fn next(&self, shared: &Shared, found: &mut Found, rows: &Rows<'_>) -> Result<usize> {
+        if found.0.len() == 0 {
+            *found = Found(self.search(shared)?.into_iter());
+        }
+        let chunk: Vec<Neighbour> = found.0.by_ref().take(rows.capacity()).collect();
+        rows.write(0, chunk.iter().map(|neighbour| &neighbour.query_id))?;
+        rows.write(1, chunk.iter().map(|neighbour| &neighbour.rank))?;
+        rows.write(2, chunk.iter().map(|neighbour| &neighbour.id))?;
+        rows.write(3, chunk.iter().map(|neighbour| &neighbour.score))?;
+        Ok(chunk.len())
+    }
+}
+
+impl Knn {
+    /// The neighbours of the next block of queries; none where all were taken.
+    fn search(&self, shared: &Shared) -> Result<Vec<Neighbour>> {
+        let started = Instant::now();
+        let block = shared.block.load(Relaxed);
+        let count = self.queries.matrix().rows();
+        let first = shared.taken.fetch_add(block, Relaxed).min(count);
+        let ids: Vec<i64> = (first..(first + block).min(count)).map(|row| self.queries.ids().id(row)).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let vectors = self.queries.vectors(&ids)?;
+        let vectors: Vec<&[f32]> = vectors.chunks(self.queries.matrix().dims()).collect();
+        let hits = self.settings.with_threads(|threads| {
+            let search = Search { goal: Goal::Best(self.k), metric: self.metric, among: None, threads };
+            self.base.search(&vectors, &search, &mut || false)
+        })?;
+        // Twice as many, or half as many, the next time, until a block takes as long as it should.
+        let taken = started.elapsed();
+        if taken < PATIENCE / 2 {
+            shared.block.store((block * 2).min(1 << 12), Relaxed);
+        } else if taken > PATIENCE * 2 {
+            shared.block.store((block / 2).max(1), Relaxed);
+        }
+        let neighbours = ids.into_iter().zip(hits).flat_map(|(query_id, hits)| {
+            (1..).zip(hits).map(move |(rank, hit)| Neighbour { query_id, rank, id: hit.id, score: hit.score })
+        });
+        Ok(neighbours.collect())
+    }
+}

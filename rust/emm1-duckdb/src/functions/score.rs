@@ -1,0 +1,41 @@
+//! `emm1_score(file, id, query, metric)`: the score of one vector; NULL where the file does not have the id.
+
+use std::ffi::CStr;
+
+use emm1_core::Result;
+
+use super::QUERY;
+use crate::batches::by_key;
+use crate::ffi::input::Input;
+use crate::ffi::scalar::Scalar;
+use crate::ffi::types::Kind;
+use crate::files;
+use crate::settings::Settings;
+
+/// `emm1_score`.
+pub(crate) struct Score;
+
+impl Scalar for Score {
+    const NAME: &'static CStr = c"emm1_score";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::BigInt, QUERY, Kind::Varchar];
+    type Output = f32;
+
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<f32>>> {
+        let (paths, ids, queries, metrics) = (input.texts(0), input.integers(1), input.lists(2), input.texts(3));
+        let mut scores = vec![None; input.rows()];
+        let key = |row: usize| {
+            ids[row]?;
+            Some((paths[row]?, queries.entries[row].clone()?, metrics[row]?))
+        };
+        for ((path, query, metric), rows) in by_key((0..input.rows()).map(key)) {
+            let file = files::open(settings, path)?;
+            let known = rows
+                .into_iter()
+                .filter_map(|row| ids[row].filter(|&id| file.ids().row(id).is_some()).map(|id| (row, id)));
+            let (rows, known): (Vec<usize>, Vec<i64>) = known.unzip();
+            let found = file.score(&known, &queries.query(query)?, metric.parse()?)?;
+            rows.into_iter().zip(found).for_each(|(row, score)| scores[row] = Some(score));
+        }
+        Ok(scores)
+    }
+}

@@ -1,0 +1,53 @@
+//! `emm1_within(file, query, threshold, metric)`: every vector at least that similar, or at most that far.
+
+use std::ffi::CStr;
+
+use emm1_core::{Goal, Hit, Result, Search};
+
+use super::{QUERY, ask};
+use crate::batches::by_key;
+use crate::ffi::input::Input;
+use crate::ffi::output::record;
+use crate::ffi::scalar::Scalar;
+use crate::ffi::types::Kind;
+use crate::files;
+use crate::settings::Settings;
+
+/// An id and its score.
+#[derive(Clone, Copy)]
+pub(crate) struct Scored {
+    id: i64,
+    score: f32,
+}
+record!(Scored { 0 id: i64, 1 score: f32 });
+
+/// `emm1_within`.
+pub(crate) struct Within;
+
+impl Scalar for Within {
+    const NAME: &'static CStr = c"emm1_within";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, Kind::Double, Kind::Varchar];
+    type Output = Vec<Scored>;
+
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Self::Output>>> {
+        let (paths, queries, thresholds, metrics) = (input.texts(0), input.lists(1), input.doubles(2), input.texts(3));
+        let mut found = vec![None; input.rows()];
+        let key = |row: usize| {
+            queries.entries[row].as_ref()?;
+            Some((paths[row]?, thresholds[row]?.to_bits(), metrics[row]?))
+        };
+        for ((path, threshold, metric), rows) in by_key((0..input.rows()).map(key)) {
+            let file = files::open(settings, path)?;
+            let (threshold, metric) = (f64::from_bits(threshold), metric.parse()?);
+            let rows: Vec<_> = rows.into_iter().filter_map(|row| Some((row, queries.entries[row].clone()?))).collect();
+            let answers = settings.with_threads(|threads| {
+                let search = Search { goal: Goal::Within(threshold), metric, among: None, threads };
+                ask(&queries, &rows, |vectors| file.search(vectors, &search, &mut || false))
+            })?;
+            for (row, hits) in answers {
+                found[row] = Some(hits.iter().map(|&Hit { id, score }| Scored { id, score }).collect());
+            }
+        }
+        Ok(found)
+    }
+}
