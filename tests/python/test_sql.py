@@ -3,7 +3,8 @@
 A file is records between blank lines; ``#`` begins a comment. Understood are ``load FILE [readonly]``, ``statement ok``,
 ``statement error`` with a part of the message after ``----``, ``query TYPES [rowsort]`` with rows after ``----``, a tab
 between values, and ``foreach NAME VALUE...`` to ``endloop``. ``${EMM1_TREE}`` is a sample tree, ``${EMM1_STORE}`` a store
-built from it, a copy for each file, and ``${EMM1_ESHOT}`` one of the split eshot alone.
+built from it, a copy for each file, ``${EMM1_ESHOT}`` one of the split eshot alone, ``${EMM1_SEARCH}`` one with registered
+embeddings (text, image, eshot_audio, eshot_points) in ``${EMM1_FILES}``, and ``${EMM1_EXTENSION}`` the extension.
 """
 
 import re
@@ -17,6 +18,7 @@ import duckdb
 import pytest
 
 import emm1
+from emm1.extension import PATH
 
 FOLDER = Path(__file__).parents[1] / "sql"
 FILES = sorted(FOLDER.glob("*.test"))
@@ -93,15 +95,36 @@ def eshot_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def search_path(tree: Path, store_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = Path(shutil.copy(store_path, tmp_path_factory.mktemp("search")))
+    files = shutil.copytree(tree / "embeddings", path.parent / "files")
+    with emm1.open(path) as store:
+        for name in ("text", "image"):
+            store.add_embeddings(name, files / f"{name}.npy", dataset="100m", modality=name)
+        for modality in ("audio", "points"):
+            name = f"eshot_{modality}"
+            store.add_embeddings(name, files / f"{name}.npy", dataset="eshot", modality=modality)
+    return path
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_file(path: Path, tree: Path, store_path: Path, eshot_path: Path, tmp_path: Path) -> None:
-    own = Path(shutil.copy(store_path, tmp_path))
+def test_file(path: Path, tree: Path, store_path: Path, eshot_path: Path, search_path: Path, tmp_path: Path) -> None:
+    variables = {
+        "EMM1_TREE": tree,
+        "EMM1_STORE": Path(shutil.copy(store_path, tmp_path)),
+        "EMM1_ESHOT": eshot_path,
+        "EMM1_SEARCH": search_path,
+        "EMM1_FILES": search_path.parent / "files",
+        "EMM1_EXTENSION": PATH,
+    }
     connection = duckdb.connect()
-    for record in records(path, {"EMM1_TREE": tree, "EMM1_STORE": own, "EMM1_ESHOT": eshot_path}):
+    for record in records(path, variables):
         try:
             if record.command[0] == "load":
                 connection.close()
-                connection = duckdb.connect(record.command[1], read_only="readonly" in record.command)
+                config: dict[str, str | bool | int | float | list[str]] = {"allow_unsigned_extensions": True}
+                connection = duckdb.connect(record.command[1], "readonly" in record.command, config)
             else:
                 check(connection, record)
         except duckdb.Error as error:
