@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import emm1
+from emm1.extension import load_statement
 
 HERE = Path(__file__).parent
 CLIENTS = sorted(path.stem for path in HERE.glob("*.txt"))
@@ -33,8 +34,11 @@ Rows = list[list[Any]]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clients")
-    emm1.write_sample(folder / "sample", scale=0.0001, embeddings=0)
-    emm1.build(folder / "sample", folder / "emm1.duckdb").close()
+    emm1.write_sample(folder / "sample", scale=0.0001, embeddings=8)
+    with emm1.build(folder / "sample", folder / "emm1.duckdb") as built:
+        for name in ("text", "image"):
+            file = folder / "sample" / "embeddings" / f"{name}.npy"
+            built.add_embeddings(name, file, dataset="100m", modality=name)
     return folder / "emm1.duckdb"
 
 
@@ -76,7 +80,7 @@ def run_python(
 
 def run_cli(binary: Path, database: object, statements: list[str]) -> list[Rows]:
     read_only = [] if database == ":memory:" else ["-readonly"]
-    command = [str(binary), "-init", os.devnull, "-bail", "-json", *read_only, str(database)]
+    command = [str(binary), "-init", os.devnull, "-bail", "-json", "-unsigned", *read_only, str(database)]
     done = subprocess.run(command, input=";\n".join(statements) + ";", stdout=subprocess.PIPE, text=True, check=True)
     results, text = [], done.stdout.strip()
     while text:  # an array of objects for each statement
@@ -107,3 +111,23 @@ def test_attached_under_another_name(client: str, store: Path) -> None:
     assert expected[-1] == [["/data/shared/image/cat.jpg"]]
     assert len(expected) == len(views) + 3
     assert run(client, ":memory:", statements) == expected
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_search_by_name(client: str, store: Path) -> None:
+    if client.startswith("duckdb-1.2"):
+        pytest.skip("the extension loads in DuckDB 1.3 and later")
+    statements = [
+        load_statement(),
+        "SELECT * FROM nearest('image', embedding('text', 7), k := 5)",
+        "SELECT count(*), sum(score) FROM knn('text', 'image', k := 3)",
+        "SELECT * FROM within('image', embedding('image', 3), 0.5) ORDER BY ALL",
+        """
+            SELECT t.encord_text_id, n.id, similarity('text', t.encord_text_id, 'image', n.id)
+            FROM e_mm1_100m.text t, LATERAL (FROM nearest('image', embedding('text', t.encord_text_id), k := 2)) n
+            WHERE t.encord_text_id < 50 ORDER BY ALL
+        """,
+    ]
+    _, expected = run_python(store, statements)
+    assert len(expected) == len(statements) - 1
+    assert run(client, store, statements) == expected
