@@ -8,7 +8,7 @@ import duckdb
 
 def main() -> None:
     database, *statements = json.load(sys.stdin)
-    config = {"allow_unsigned_extensions": True}
+    config: dict[str, str | bool | int | float | list[str]] = {"allow_unsigned_extensions": True}
     with duckdb.connect(database, read_only=database != ":memory:", config=config) as connection:
         results = [connection.execute(statement).fetchall() for statement in statements]
     json.dump([duckdb.__version__, results], sys.stdout)

@@ -16,7 +16,7 @@ from emm1.cli import app
 
 TOP = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-DOCUMENTS = ["README.md", "docs/guide.md", "docs/embeddings.md"]
+DOCUMENTS = ["README.md", "docs/guide.md", "docs/embeddings.md", "docs/sql.md"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
