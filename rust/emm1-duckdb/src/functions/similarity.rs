@@ -34,8 +34,8 @@ impl Scalar for Similarity {
             let (rows, pairs): (Vec<usize>, Vec<(i64, i64)>) = rows.into_iter().filter_map(pair).unzip();
             let (left, right): (Vec<i64>, Vec<i64>) = pairs.into_iter().unzip();
             let metric = metric.parse()?;
-            let found = settings
-                .with_threads(|threads| a.score_pairs(&left, &b, &right, metric, threads, &mut || false))?;
+            let found =
+                settings.with_threads(|threads| a.score_pairs(&left, &b, &right, metric, threads, &mut || false))?;
             rows.into_iter().zip(found).for_each(|(row, score)| scores[row] = Some(score));
         }
         Ok(scores)
