@@ -20,6 +20,7 @@ fn raise(py: Python<'_>, error: Error) -> PyErr {
     raised.map_or_else(|failed| failed, PyErr::from_value)
 }
 
+type Rows<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>);
 type Hits<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
 
 /// Vectors in a file, memory-mapped, and the id of each.
@@ -174,12 +175,7 @@ impl PyEmbeddingFile {
     }
 
     /// Ids and vectors of the rows from `begin` to `end`.
-    fn slice<'py>(
-        &self,
-        py: Python<'py>,
-        begin: usize,
-        end: usize,
-    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>)> {
+    fn slice<'py>(&self, py: Python<'py>, begin: usize, end: usize) -> PyResult<Rows<'py>> {
         let end = end.min(self.0.matrix().rows());
         let ids: Vec<i64> = (begin.min(end)..end).map(|row| self.0.ids().id(row)).collect();
         let vectors = py.detach(|| self.0.vectors(&ids)).map_err(|error| raise(py, error))?;
