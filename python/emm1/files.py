@@ -112,8 +112,28 @@ def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     connection.close()
     if version is None:
         raise StoreError(f"{path} is a DuckDB file, but not an emm1 store: build one with `emm1 build ROOT {path}`")
-    age = "an older" if version < SCHEMA_VERSION else "a newer"
-    raise StoreError(
-        f"{path} was built by {age} emm1 (schema version {version}, this one reads {SCHEMA_VERSION}): "
-        f"{'build it again with --force' if version < SCHEMA_VERSION else 'update emm1'}"
-    )
+    check_version(path, version)
+    return connection
+
+
+def check_version(path: Path, version: int, *, older: bool = False) -> None:
+    """Refuse a store of another schema version.
+
+    Args:
+        path: the store.
+        version: its schema version.
+        older: let older ones through.
+
+    Raises:
+        StoreError: it was built by a newer emm1, or by an older one; says what to do.
+    """
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} was built by a newer emm1 (schema version {version}, this one reads {SCHEMA_VERSION}): update emm1, "
+            "or build another file"
+        )
+    if version < SCHEMA_VERSION and not older:
+        raise StoreError(
+            f"{path} was built by an older emm1 (schema version {version}, this one reads {SCHEMA_VERSION}): bring it up "
+            f"to date with `emm1 upgrade {path}`, or build it anew with --force"
+        )

@@ -50,17 +50,19 @@ def build(
 ) -> Store:
     """Build a store from the published files, and open it.
 
-    It is built beside its place and renamed when complete: a failed build leaves what was there before.
+    It is built beside its place and renamed when complete: a failed build leaves what was there before. A store that
+    exists is brought up to date: files of the same size and checksum are not read again, ranks and splits that are
+    not asked for go, and registered embeddings stay.
 
     Args:
         root: the clone of the dataset, its ``datasets`` folder, or a copy of that.
         store: the DuckDB file to write.
-        ranks: ranks of the groups to read, from 1 to 16; None for those that are there.
-        splits: ``100m``, ``1m``, ``eshot``; None for those that are there.
+        ranks: ranks of the groups that the store ends with, from 1 to 16; None for those under ``root``.
+        splits: ``100m``, ``1m``, ``eshot``; None for those under ``root``.
         media_root: folder of the media, for file paths; ``root`` by default.
         memory_limit: what DuckDB may use.
         threads: threads DuckDB may use; all cores by default.
-        force: replace an existing store; its registered embeddings are kept.
+        force: read every file again, whatever an existing store has already.
         switch_triplet_columns: read a ``triplets.csv`` of 2025-10-07 as the one of 2025-10-16.
 
     Raises:

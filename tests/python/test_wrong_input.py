@@ -196,14 +196,13 @@ def test_switched_triplet_columns(own_tree: Path, tmp_path: Path) -> None:
         assert "switched" in note[0][0]
 
 
-def test_targets_that_are_refused(own_tree: Path, store_path: Path, tmp_path: Path) -> None:
+def test_targets_that_are_refused(own_tree: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.duckdb"
     with duckdb.connect(str(other)) as connection:
         connection.execute("CREATE TABLE mine AS SELECT 1 AS a")
     text = tmp_path / "notes.txt"
     text.write_text("notes")
     for target, message in (
-        (store_path, "--force"),
         (other, "not an emm1 store"),
         (text, "not an emm1 store"),
         (tmp_path, "not an emm1 store"),
@@ -211,8 +210,7 @@ def test_targets_that_are_refused(own_tree: Path, store_path: Path, tmp_path: Pa
         (tmp_path / "EShot.duckdb", "cannot be called EShot.duckdb"),
     ):
         before = target.read_bytes() if target.is_file() else b""
-        arguments = [] if target == store_path else ["--force"]
-        done = emm1_cli("build", own_tree, target, *arguments)
+        done = emm1_cli("build", own_tree, target, "--force")
         assert (done.returncode, message in done.stderr) == (1, True), done.stderr
         assert before == (target.read_bytes() if target.is_file() else b"")
     assert emm1_cli("build", tmp_path / "nowhere", tmp_path / "x.duckdb").returncode == 1

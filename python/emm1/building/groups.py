@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -37,11 +36,10 @@ def parse_groups(source: Source) -> Columns | None:
     header = read_header(source.path)
     if set(header) != NAMES or len(header) != len(NAMES):
         return None
-    with source.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        start = data.find(b"\n") + 1 or len(data)
-        bytes_ = np.frombuffer(data, np.uint8, offset=start) if start < len(data) else np.empty(0, np.uint8)
-        parsed = parse_integers(bytes_, len(header))
-        del bytes_  # a map with a view of it cannot be closed
+    # Not mapped: a file that shrinks under a map ends the process.
+    data = source.path.read_bytes()
+    start = data.find(b"\n") + 1 or len(data)
+    parsed = parse_integers(np.frombuffer(data, np.uint8)[start:], len(header))
     if parsed is None:
         return None
     columns = dict(zip(header, parsed, strict=True))

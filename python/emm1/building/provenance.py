@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from emm1.errors import SourceError
 
@@ -32,6 +32,37 @@ class Fingerprint:
     published: Published
 
 
+@dataclass(frozen=True)
+class Stamp:
+    """What changes when a file is written or replaced, read or not: its size, time of change, and place on the disk."""
+
+    bytes: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, source: Source) -> Self:
+        """The stamp of a source file as it is now.
+
+        Raises:
+            SourceError: it is not there any more.
+        """
+        try:
+            stat = source.path.stat()
+        except FileNotFoundError:
+            raise SourceError(f"{source.path} is gone: it was removed or renamed during the build") from None
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+    def check(self, source: Source) -> None:
+        """Raise where the file is not what it was.
+
+        Raises:
+            SourceError: it changed.
+        """
+        if Stamp.of(source) != self:
+            raise SourceError(f"{source.path} changed while it was read: wait until it is complete, then build again")
+
+
 @cache
 def published_files() -> dict[tuple[str, str], Published]:
     """The version of each published file, by its name and SHA-256."""
@@ -45,11 +76,9 @@ def fingerprint(source: Source) -> Fingerprint:
     Raises:
         SourceError: the file changed while it was read.
     """
-    before = source.path.stat()
+    before = Stamp.of(source)
     with source.path.open("rb", buffering=0) as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    after = source.path.stat()
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise SourceError(f"{source.path} changed while it was read: wait until it is complete, then build again")
+    before.check(source)
     published = published_files().get((source.name, sha256), "unknown")
-    return Fingerprint(before.st_size, sha256, published)
+    return Fingerprint(before.bytes, sha256, published)

@@ -7,8 +7,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.resources import files
@@ -21,10 +21,11 @@ import duckdb
 from emm1.building.categories import load_categories
 from emm1.building.groups import Columns, insert_groups, parse_groups
 from emm1.building.integrity import Orphans, duplicates, orphans
+from emm1.building.keeping import SWITCHED, Entry, Keeping, previous_of, unchanged
 from emm1.building.labels import load_labels
-from emm1.building.provenance import Fingerprint, fingerprint
+from emm1.building.provenance import Fingerprint, Stamp, fingerprint
 from emm1.building.sources import Source, Split, find_sources
-from emm1.building.staging import check_target, keep_embeddings, replaced, staging
+from emm1.building.staging import check_target, put_in_place, staging
 from emm1.building.tables import KEYS, Loader
 from emm1.errors import Error, SourceError, StoreError
 from emm1.extension import load_extension
@@ -48,6 +49,10 @@ class BuildReport:
         path: the store.
         rows: rows per table, by ``schema.table``.
         missing: published names of the files that were not there.
+        read: published names of the files that were read.
+        kept: those whose rows the store had already.
+        dropped: those whose rows it had and has no more.
+        up_to_date: the store was so before, and was left as it is.
         orphans: per column, the ids that no info row has.
         warnings: what the user should know and may have to act on.
         notes: what was found on the way.
@@ -58,6 +63,10 @@ class BuildReport:
     path: Path
     rows: dict[str, int] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    up_to_date: bool = False
     orphans: list[Orphans] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -87,16 +96,28 @@ def build_store(
     settings: dict[str, Any] = {"memory_limit": memory_limit}
     if threads is not None:
         settings["threads"] = threads
-    with _plainly(store), staging(store) as folder:
-        file = folder / "store.duckdb"
-        with _fresh(file, folder, settings) as connection:
-            _read(connection, found.sources, report, switch_triplet_columns, progress or _silent)
-            _finish(connection, media_root or root, report)
-            with replaced(store) as old:
-                if old is not None:
-                    keep_embeddings(old, connection)
-                connection.close()
-                file.replace(store)
+    progress = progress or _silent
+    with plainly(store), staging(store) as folder:
+        stamps = {source.name: Stamp.of(source) for source in found.sources}
+        previous = previous_of(store) if not force and os.path.lexists(store) else None
+        kept: dict[str, Fingerprint] = {}
+        if previous:
+            kept = unchanged(found.sources, previous, switched=switch_triplet_columns, progress=progress)
+            report.dropped = sorted(previous.entries.keys() - {source.name for source in found.sources})
+        report.kept = [source.name for source in found.sources if source.name in kept]
+        report.read = [source.name for source in found.sources if source.name not in kept]
+        changes = report.read or report.dropped
+        if previous and not changes and previous.media_root == _media_root(media_root or root):
+            report.up_to_date = True
+        else:
+            file = folder / "store.duckdb"
+            with fresh(file, folder, settings) as connection:
+                keeping = Keeping(store, previous, kept) if previous and kept else None
+                _read(connection, found.sources, report, switch_triplet_columns, keeping, progress)
+                for source in found.sources:
+                    stamps[source.name].check(source)
+                finish(connection, _media_root(media_root or root), report)
+                put_in_place(file, store, connection)
     report.seconds = time.monotonic() - started
     report.bytes = store.stat().st_size
     return report
@@ -106,7 +127,7 @@ def _silent(_what: str, _done: int, _total: int) -> None:
     """No one is watching."""
 
 
-def _fresh(file: Path, folder: Path, settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+def fresh(file: Path, folder: Path, settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     """A new database with the store's empty tables."""
     try:
         connection = connect(
@@ -135,34 +156,43 @@ def _read(
     sources: list[Source],
     report: BuildReport,
     switch: bool,
+    keeping: Keeping | None,
     progress: Progress,
 ) -> None:
     """Fill the tables, and record where their rows come from. Checksums are made while DuckDB reads."""
     loader = Loader(connection, switch_triplet_columns=switch)
+    kept = keeping.contents if keeping else {}
     total = sum(source.path.stat().st_size for source in sources)
     done = 0
     rows: dict[str, int] = {}
     ordered = _in_order(sources)
-    with ThreadPoolExecutor(1) as pool:
+    waiting = iter([source for source in ordered if source.name not in kept])
+    with ThreadPoolExecutor(1) as pool, keeping.attached(connection) if keeping else nullcontext():
         prints: dict[str, Future[Fingerprint]] = {}
         parsed: dict[str, Future[Columns | None]] = {}
 
-        def prepare(source: Source) -> None:
+        def prepare() -> None:
+            if (source := next(waiting, None)) is None:
+                return
             if source.rank is not None:
                 parsed[source.name] = pool.submit(parse_groups, source)
             prints[source.name] = pool.submit(fingerprint, source)
 
         try:
-            prepare(ordered[0])
-            for position, source in enumerate(ordered):
+            prepare()
+            for source in ordered:
                 progress(source.name, done, total)
-                # The columns of one file wait in memory while the one before is written, never more.
-                columns = parsed.pop(source.name).result() if source.rank is not None else None
-                if position + 1 < len(ordered):
-                    prepare(ordered[position + 1])
-                rows[source.name] = _load(connection, loader, source, columns)
+                if keeping and source.name in kept:
+                    rows[source.name] = keeping.keep(connection, loader, source)
+                else:
+                    # The columns of one file wait in memory while the one before is written, never more.
+                    columns = parsed.pop(source.name).result() if source.rank is not None else None
+                    prepare()
+                    rows[source.name] = _load(connection, loader, source, columns)
+                if source.table == "triplets":
+                    _check_annotations(connection, loader, source)
                 done += source.path.stat().st_size
-            by_name = {source.name: source for source in sources}
+            by_name = {source.name: source for source in sources if source.name not in kept}
             listed, notes = load_categories(
                 connection,
                 by_name.get("eshot/category_to_audio_ids.json"),
@@ -171,7 +201,11 @@ def _read(
             rows |= listed
             progress("checksums", done, total)
             for source in sources:
-                _record(connection, source, prints[source.name].result(), rows[source.name], report, switch, notes)
+                if keeping and source.name in kept:
+                    entry = keeping.entry(source)
+                else:
+                    entry = _entry(source, prints[source.name].result(), rows[source.name], switch, notes)
+                _record(connection, source, entry, report)
         finally:
             pool.shutdown(cancel_futures=True)
     report.notes += loader.notes + notes
@@ -197,11 +231,15 @@ def _load(connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source,
 
 
 def _check_ids(connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source) -> None:
-    """An id stands once in its file, and a triplet's annotation has a meaning."""
+    """An id stands once in its file."""
     key = KEYS.get((source.split, source.table))
     if key and duplicates(connection, f"{source.schema}.{source.table}", key, source.rank):
         raise SourceError(loader.explain(source) or f"{source.path}: an id in column {key} stands twice")
-    if source.table == "triplets" and _unknown_codes(connection):
+
+
+def _check_annotations(connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source) -> None:
+    """A triplet's annotation has a meaning; the labels may have changed where the triplets did not."""
+    if _unknown_codes(connection):
         raise SourceError(loader.explain(source) or f"{source.path}: an annotation is not in annotation_mapping.csv")
 
 
@@ -211,46 +249,32 @@ def _unknown_codes(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(labels) and not set(codes) <= set(labels)
 
 
-def _record(
-    connection: duckdb.DuckDBPyConnection,
-    source: Source,
-    content: Fingerprint,
-    rows: int,
-    report: BuildReport,
-    switched: bool,
-    notes: list[str],
-) -> None:
-    """One row of provenance, and a warning where the file is known to be replaced."""
+def _entry(source: Source, content: Fingerprint, rows: int, switched: bool, notes: list[str]) -> Entry:
+    """What provenance is to say of a file that was read."""
     note = next((note for note in notes if note.startswith(source.name)), None)
     if source.table == "triplets":
-        if switched:
-            note = "paired and annotated columns switched at build"
-        elif content.published == "older":
-            note = OLDER_TRIPLETS
-            report.warnings.append(OLDER_TRIPLETS)
+        note = SWITCHED if switched else OLDER_TRIPLETS if content.published == "older" else None
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return Entry(content.bytes, content.sha256, rows, now, version("emm1"), content.published, note)
+
+
+def _record(connection: duckdb.DuckDBPyConnection, source: Source, entry: Entry, report: BuildReport) -> None:
+    """One row of provenance, and a warning where the file is known to be replaced."""
+    if entry.note == OLDER_TRIPLETS:
+        report.warnings.append(OLDER_TRIPLETS)
     connection.execute(
         "INSERT INTO provenance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            source.name,
-            str(source.path.resolve()),
-            content.bytes,
-            content.sha256,
-            rows,
-            datetime.now(UTC).replace(tzinfo=None),
-            version("emm1"),
-            content.published,
-            note,
-        ],
+        [source.name, str(source.path.resolve()), *astuple(entry)],
     )
 
 
-def _finish(connection: duckdb.DuckDBPyConnection, media_root: Path, report: BuildReport) -> None:
+def finish(connection: duckdb.DuckDBPyConnection, media_root: str, report: BuildReport) -> None:
     """Everything that needs all the rows: ENUMs, views, macros, and the count of ids that no row has."""
     load_extension(connection)  # the last macros are made of its functions
     _run(connection, files("emm1") / "sql", range(5, 9))
     connection.execute(
         "INSERT INTO emm1_store VALUES (?, ?, ?, ?)",
-        [SCHEMA_VERSION, version("emm1"), datetime.now(UTC).replace(tzinfo=None), _media_root(media_root)],
+        [SCHEMA_VERSION, version("emm1"), datetime.now(UTC).replace(tzinfo=None), media_root],
     )
     report.orphans = orphans(connection)
     tables = connection.execute(
@@ -266,7 +290,7 @@ def _media_root(folder: Path) -> str:
 
 
 @contextmanager
-def _plainly(store: Path) -> Iterator[None]:
+def plainly(store: Path) -> Iterator[None]:
     """Say what DuckDB or the system could not do in words for people: the disk is full, the memory too small."""
     try:
         yield

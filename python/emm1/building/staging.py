@@ -13,7 +13,7 @@ import duckdb
 
 from emm1.building.sources import SCHEMAS
 from emm1.errors import StoreError
-from emm1.files import connect, is_store
+from emm1.files import check_version, connect, is_store, schema_version
 
 
 def staging_folder(store: Path) -> Path:
@@ -72,8 +72,9 @@ def check_target(store: Path, *, force: bool) -> None:
     """Refuse at once what could not be replaced at the end.
 
     Raises:
-        StoreError: the folder is missing, the store exists and ``force`` is not given, the file is not a store,
-            or it is open elsewhere; or the name is one that DuckDB would take for a schema of the store.
+        StoreError: the folder is missing, the file is not a store, it was built by an older emm1 and ``force`` is not
+            given, or by a newer one, or it is being written elsewhere; or the name is one that DuckDB would take for a
+            schema of the store.
     """
     name = store.name.lstrip(".").partition(".")[0]
     if name.casefold() in SCHEMAS.values():
@@ -83,29 +84,55 @@ def check_target(store: Path, *, force: bool) -> None:
         )
     if not store.parent.is_dir():
         raise StoreError(f"cannot write {store}: the folder {store.parent} does not exist")
+    if not os.access(store.parent, os.W_OK):
+        raise StoreError(f"cannot write {store}: no permission to write in {store.parent}")
     if not os.path.lexists(store):
-        if not os.access(store.parent, os.W_OK):
-            raise StoreError(f"cannot write {store}: no permission to write in {store.parent}")
         return
     if not is_store(store):
         raise StoreError(f"{store} exists and is not an emm1 store: it is left alone; name another file")
-    if not force:
-        raise StoreError(f"{store} exists: add --force to replace it (registered embeddings are kept)")
-    connect(store, alone=True).close()
+    settle(store)
+    with connect(store, read_only=True, alone=True) as connection:
+        check_version(store, schema_version(connection) or 0, older=force)
 
 
 @contextmanager
 def replaced(store: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """Hold the old store's write lock while its registered embeddings are copied and the new one is renamed over it.
+    """Hold the old store while its registered embeddings are copied and the new one is renamed over it.
 
-    Its write-ahead log is emptied first: a log left beside a renamed file would be taken for the new file's.
+    Readers go on reading the old file; writers are kept out, and what one that was killed left in its write-ahead log is
+    put into the store first: a log left beside a renamed file would be taken for the new file's.
     """
     if not os.path.lexists(store):
         yield None
         return
-    with connect(store, alone=True) as old:
-        old.execute("CHECKPOINT")
+    settle(store)
+    with connect(store, read_only=True, alone=True) as old:
         yield old
+
+
+def settle(store: Path) -> None:
+    """Put what a killed writer left in its write-ahead log into the store.
+
+    Raises:
+        StoreError: there is a log, and the store is open elsewhere.
+    """
+    if log_of(store).exists():
+        with connect(store, alone=True) as connection:
+            connection.execute("CHECKPOINT")
+
+
+def log_of(store: Path) -> Path:
+    """The write-ahead log that DuckDB keeps beside a store while it is written."""
+    return store.with_name(f"{store.name}.wal")
+
+
+def put_in_place(file: Path, store: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Close a new store that is whole and rename it over the old one, whose registered embeddings it keeps."""
+    with replaced(store) as old:
+        if old is not None:
+            keep_embeddings(old, connection)
+        connection.close()
+        file.replace(store)
 
 
 def keep_embeddings(old: duckdb.DuckDBPyConnection, new: duckdb.DuckDBPyConnection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,8 @@ class Loader:
         self.notes: list[str] = []
         self.declared: dict[tuple[str, str], dict[str, str]] = {}
         for schema, table, column, kind in connection.execute(
-            "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
+            "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+            "WHERE NOT internal AND database_name = current_database()"
         ).fetchall():
             self.declared.setdefault((schema, table), {})[column] = kind
 
@@ -75,10 +77,7 @@ class Loader:
         """
         table = exp.table_(source.table, db=source.schema)
         names = self._columns(source)
-        declared = self.declared[source.schema, source.table]
-        for name in names.values():
-            if name not in declared:
-                self._add_column(table, name)
+        self.add_columns(source.schema, source.table, names.values())
         query = READ_CSV.copy()
         query.set("expressions", [self._value(source, c, n) for c, n in names.items()])
         insert = exp.Insert(this=table, expression=query, by_name=True)
@@ -93,6 +92,12 @@ class Loader:
         ) as error:
             raise SourceError(self.explain(source) or f"{source.path}: {str(error).splitlines()[0]}") from None
         return int(inserted[0][0])
+
+    def columns(self, source: Source) -> list[str]:
+        """The columns of its table that a file fills, added where they are not known here."""
+        names = [*self._columns(source).values()]
+        self.add_columns(source.schema, source.table, names)
+        return names
 
     def explain(self, source: Source) -> str | None:
         """What is wrong in a file, in words for people; None where nothing is found."""
@@ -128,6 +133,12 @@ class Loader:
         if absent and note not in self.notes:
             self.notes.append(note)
         return dict(zip(header, names, strict=True))
+
+    def add_columns(self, schema: str, table: str, names: Iterable[str]) -> None:
+        """Give a table the columns that are not known here."""
+        for name in names:
+            if name not in self.declared[schema, table]:
+                self._add_column(exp.table_(table, db=schema), name)
 
     def _add_column(self, table: exp.Table, name: str) -> None:
         identifier = exp.to_identifier(name, quoted=True)

@@ -44,15 +44,13 @@ def build(
     media_root: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the media. [default: ROOT]")] = None,
     memory_limit: Annotated[str, typer.Option(help="What DuckDB may use.")] = "2GB",
     threads: Annotated[int | None, typer.Option(min=1, help="[default: all cores]")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace an existing store; registered embeddings stay.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Read every file, whatever the store has already.")] = False,
     switch_triplet_columns: Annotated[
         bool,
         typer.Option("--switch-triplet-columns", help="Read a triplets.csv of 2025-10-07 as the corrected one."),
     ] = False,
 ) -> None:
-    """Build a store from the published CSV and JSON files.
+    """Build a store from the published CSV and JSON files, or bring one up to date: what did not change is kept.
 
     Example: `emm1 build E-MM1/datasets emm1.duckdb --ranks 1-4`
     """
@@ -86,7 +84,14 @@ def _numbers(text: str) -> list[int]:
 
 
 def _show_report(report: BuildReport) -> None:
+    if report.up_to_date:
+        show.console().print(f"{report.path} is up to date: none of its {len(report.kept)} files changed")
+        return
     show.table("", ["table", "rows"], [(name, rows) for name, rows in report.rows.items()])
+    if report.kept:
+        show.console().print(f"kept: {len(report.kept)} files; read: {', '.join(report.read) or 'none'}")
+    if report.dropped:
+        show.console().print(f"dropped: {', '.join(report.dropped)}")
     for text in [*report.notes, *(_orphan_text(result) for result in report.orphans if result.missing)]:
         show.console().print(f"note: {text}")
     if report.missing:
