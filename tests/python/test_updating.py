@@ -7,36 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pytest
+from store_content import content
 
 import emm1
 from emm1.building import BuildReport, build_store
 
 GROUPS = "e-mm1_100m/nn_{}/data_groups.csv"
-CATALOG = {
-    "tables": "SELECT schema_name, table_name, comment, sql FROM duckdb_tables() ORDER BY ALL",
-    "columns": "SELECT schema_name, table_name, column_name, column_index, data_type, is_nullable, comment "
-    "FROM duckdb_columns() WHERE NOT internal ORDER BY ALL",
-    "views": "SELECT schema_name, view_name, comment, sql FROM duckdb_views() WHERE NOT internal ORDER BY ALL",
-    "macros": "SELECT schema_name, function_name, comment, parameters, macro_definition FROM duckdb_functions() "
-    "WHERE function_type LIKE '%macro' AND NOT internal ORDER BY ALL",
-    "types": "SELECT schema_name, type_name, labels FROM duckdb_types() WHERE NOT internal ORDER BY ALL",
-    "provenance": "SELECT * EXCLUDE (read_at) FROM provenance",
-    "store": "SELECT * EXCLUDE (built_at) FROM emm1_store",
-}
-
-
-def content(store: Path) -> dict[str, Any]:
-    """Everything in a store but the times: its catalog, and every row in its order."""
-    with duckdb.connect(str(store), read_only=True) as connection:
-        found: dict[str, Any] = {name: connection.execute(sql).fetchall() for name, sql in CATALOG.items()}
-        for schema, table in connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'main'"
-        ).fetchall():
-            found[f"{schema}.{table}"] = connection.execute(f"FROM {schema}.{table} ORDER BY rowid").fetchall()
-    return found
 
 
 def edit(name: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Callable[[Path], object]:

@@ -116,7 +116,8 @@ def build_store(
                 _read(connection, found.sources, report, switch_triplet_columns, keeping, progress)
                 for source in found.sources:
                     stamps[source.name].check(source)
-                finish(connection, _media_root(media_root or root), report)
+                finish(connection, _media_root(media_root or root))
+                _survey(connection, report)
                 put_in_place(file, store, connection)
     report.seconds = time.monotonic() - started
     report.bytes = store.stat().st_size
@@ -268,21 +269,25 @@ def _record(connection: duckdb.DuckDBPyConnection, source: Source, entry: Entry,
     )
 
 
-def finish(connection: duckdb.DuckDBPyConnection, media_root: str, report: BuildReport) -> None:
-    """Everything that needs all the rows: ENUMs, views, macros, and the count of ids that no row has."""
+def finish(connection: duckdb.DuckDBPyConnection, media_root: str) -> None:
+    """Everything that needs all the rows: ENUMs, views, macros."""
     load_extension(connection)  # the last macros are made of its functions
     _run(connection, files("emm1") / "sql", range(5, 9))
     connection.execute(
         "INSERT INTO emm1_store VALUES (?, ?, ?, ?)",
         [SCHEMA_VERSION, version("emm1"), datetime.now(UTC).replace(tzinfo=None), media_root],
     )
+    connection.execute("CHECKPOINT")
+
+
+def _survey(connection: duckdb.DuckDBPyConnection, report: BuildReport) -> None:
+    """Count the rows, and the ids that no row has."""
     report.orphans = orphans(connection)
     tables = connection.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'main' ORDER BY ALL"
     ).fetchall()
     for schema, table in tables:
         report.rows[f"{schema}.{table}"] = connection.table(f"{schema}.{table}").shape[0]
-    connection.execute("CHECKPOINT")
 
 
 def _media_root(folder: Path) -> str:

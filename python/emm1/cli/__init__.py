@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(data.sample)
 app.command()(data.build)
+app.command()(data.upgrade)
 app.command()(data.info)
 app.command()(data.check)
 app.command()(query.sql)

@@ -1,4 +1,4 @@
-"""The commands that make and examine stores: sample, build, info, check."""
+"""The commands that make and examine stores: sample, build, upgrade, info, check."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Annotated, cast
 
 import typer
 
-from emm1.building import BuildReport, build_store
+from emm1.building import BuildReport, build_store, upgrade_store
 from emm1.building.integrity import Orphans
 from emm1.building.sources import Split, check_ranks, check_splits
 from emm1.check import check_store
 from emm1.cli import show
+from emm1.files import SCHEMA_VERSION
 from emm1.opening import open as open_store
 from emm1.sample import write_sample
 
@@ -105,6 +106,21 @@ def _orphan_text(result: Orphans) -> str:
     return (
         f"{result.missing:,} of {result.checked:,} ids in {result.reference} have no row in {result.reference.target}"
     )
+
+
+def upgrade(
+    store: StorePath,
+    memory_limit: Annotated[str, typer.Option(help="What DuckDB may use.")] = "2GB",
+) -> None:
+    """Bring a store that an older emm1 built up to date, without the published files; embeddings stay registered.
+
+    Example: `emm1 upgrade emm1.duckdb`
+    """
+    before = upgrade_store(store, memory_limit=memory_limit)
+    if before == SCHEMA_VERSION:
+        show.console().print(f"{store} is up to date: schema version {before}")
+    else:
+        show.console().print(f"{store}: schema version {before} became {SCHEMA_VERSION}")
 
 
 def info(store: StorePath) -> None:

@@ -1,0 +1,73 @@
+"""Bring a store that an older emm1 built to this one's tables, views and macros, from its own rows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+
+from emm1.building.keeping import PREVIOUS, attached, copy_rows
+from emm1.building.run import finish, fresh, plainly
+from emm1.building.staging import check_target, put_in_place, staging
+from emm1.building.tables import OPTIONAL, Loader
+from emm1.errors import FileNotFoundError, StoreError
+from emm1.files import SCHEMA_VERSION, connect, schema_version
+
+
+def upgrade_store(store: Path, *, memory_limit: str = "2GB") -> int:
+    """Make a store anew from its own rows, with the types, views, macros and comments of this version.
+
+    It is made beside its place and renamed when whole, as a build is; registered embeddings stay.
+
+    Args:
+        store: the store.
+        memory_limit: what DuckDB may use.
+
+    Returns:
+        The schema version that it had; where that is this one's, nothing is done.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: it is not a store, a newer emm1 built it, or its tables lack something that is needed now.
+    """
+    store = Path(os.path.abspath(store))
+    if not os.path.lexists(store):
+        raise FileNotFoundError(f"{store} does not exist: build it with `emm1 build ROOT {store}`")
+    check_target(store, force=True)
+    with plainly(store), staging(store) as folder:
+        with connect(store, read_only=True) as connection:
+            before = schema_version(connection) or 0
+            (media_root,) = connection.execute("SELECT media_root FROM emm1_store").fetchall()[0]
+        if before == SCHEMA_VERSION:
+            return before
+        file = folder / "store.duckdb"
+        with fresh(file, folder, {"memory_limit": memory_limit}) as connection:
+            with attached(connection, store):
+                _copy(connection, store)
+            finish(connection, media_root)
+            put_in_place(file, store, connection)
+    return before
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+    """Copy every table of the store before, but for those that say what it is."""
+    loader = Loader(connection)
+    held: dict[tuple[str, str], list[str]] = {}
+    for schema, table, column in connection.execute(
+        "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE database_name = $database "
+        "ORDER BY schema_name, table_name, column_index",
+        {"database": PREVIOUS},
+    ).fetchall():
+        held.setdefault((schema, table), []).append(column)
+    for (schema, table), declared in loader.declared.items():
+        columns = held.get((schema, table), [])
+        lacking = sorted(declared.keys() - set(columns) - OPTIONAL)
+        if lacking:
+            raise StoreError(
+                f"{store} was built by an older emm1 whose {schema}.{table} has no column {', '.join(lacking)}: "
+                f"build it again from the published files with `emm1 build ROOT {store} --force`"
+            )
+        if (schema, table) not in {("main", "emm1_store"), ("main", "embeddings")}:
+            loader.add_columns(schema, table, columns)
+            copy_rows(connection, schema, table, columns)
