@@ -6,6 +6,7 @@ import csv
 import difflib
 import re
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,14 @@ class Loader:
             duckdb.ConstraintException,
         ) as error:
             raise SourceError(self.explain(source) or f"{source.path}: {str(error).splitlines()[0]}") from None
-        return int(inserted[0][0])
+        rows = int(inserted[0][0])
+        # DuckDB reads no row, and says nothing, where a quote stands in an unquoted name of the header.
+        if not rows and has_rows(source.path):
+            raise SourceError(
+                self.explain(source)
+                or f"{source.path}, line 1: no row could be read: look for stray quotes in the header"
+            )
+        return rows
 
     def columns(self, source: Source) -> list[str]:
         """The columns of its table that a file fills, added where they are not known here."""
@@ -207,6 +215,12 @@ def read_header(path: Path) -> list[str]:
     if problem:
         raise SourceError(f"{path}, line 1: {problem}")
     return header
+
+
+def has_rows(path: Path) -> bool:
+    """Whether a CSV file has a row, empty lines aside, after its header."""
+    with path.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as file:
+        return sum(1 for row in islice(filter(None, csv.reader(file)), 2)) > 1
 
 
 def _header_problem(header: list[str], line: str) -> str | None:

@@ -1,0 +1,333 @@
+"""Fuzzing: broken files and odd arguments give a right answer or one clear error, never a crash.
+
+    python tests/campaigns/fuzz.py [TARGET ...] --minutes 10 --seed 1 --keep FOLDER
+
+Each case is made from the seed and its number alone. A case that fails is kept as a file; one that ends the process is
+the file `TARGET.last`.
+"""
+
+import argparse
+import csv
+import io
+import math
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from mutation import mutate
+from numpy.typing import NDArray
+from safetensors.numpy import save as safetensors_bytes
+from sqlglot import exp
+
+import emm1
+from emm1.building.categories import load_categories
+from emm1.building.groups import insert_groups, parse_groups
+from emm1.building.labels import load_labels
+from emm1.building.run import fresh
+from emm1.building.sources import Source, Split
+from emm1.building.tables import Loader
+from emm1.errors import Error
+
+# Gives the bytes of a case, and a function that tries them and raises where the outcome is wrong.
+Case = tuple[bytes, Callable[[], object]]
+Target = Callable[[random.Random], Case]
+
+INFO = (
+    b"encord_audio_id,source_dataset,dataset_license,youtube_id,start_time,end_time,file_name,save_folder\n"
+    b'0,VGGSound,CC BY 4.0,-0abc,1,2.5,a.mp4,shared\n1,AudioSet,"",007,,,"b, ""c"".mp4",e-mm1_100m_only\n'
+    b"+7,AudioCaps,MIT,x,1e3,0.5,\xe4\xb8\x80.mp4,shared\r\n".replace(b"\r\n", b"\n")
+)
+GROUPS = (
+    b"encord_text_id,encord_video_id,encord_audio_id,encord_image_id,encord_points_id,nn_index\n"
+    b"0,5,7,11,13,3\n1,15,17,111,113,3\n2,25,27,211,213,3\n9,2147483647,0,0,0,3\n"
+)
+TRIPLETS = (
+    b"encord_text_id,paired_modality,annotated_modality,encord_paired_id,encord_annotated_id,annotation\n"
+    b"0,audio,points,1,2,1\n0,audio,points,1,3,2\n5,image,audio,4,4,3\n"
+)
+LABELS = b"annotation,annotation_label\n1,Good Match\n2,Partial Match\n3,Bad Match\n"
+FILLED = (
+    ("e_mm1_100m", "audio"),
+    ("e_mm1_100m", "groups"),
+    ("e_mm1_1m", "triplets"),
+    ("e_mm1_1m", "annotation_mapping"),
+    ("eshot", "categories"),
+)
+JSON = b'{"bell": [0, 1], "a dog": [2], "\\u00e9t\\u00e9": [3, 3], "none": []}'
+
+
+def vectors(rows: int = 40, dims: int = 24) -> NDArray[np.float32]:
+    """The same vectors always."""
+    return np.random.default_rng(3).standard_normal((rows, dims)).astype(np.float32)
+
+
+class Sources:
+    """Source files that are mutated, loaded into the empty tables of a store, and removed again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.connection = fresh(folder / "store.duckdb", folder, {"threads": 1})
+        self.connection.execute("INSERT INTO eshot.audio (eshot_audio_id) FROM range(4)")
+        self.declared = Loader(self.connection).declared
+
+    def csv(self, dice: random.Random) -> Case:
+        """An info file, triplets or groups; what is loaded has as many rows as Python's csv module finds."""
+        files: list[tuple[bytes, Split, str, int | None]] = [
+            (INFO, "100m", "audio", None),
+            (TRIPLETS, "1m", "triplets", None),
+            (GROUPS, "100m", "groups", 3),
+        ]
+        whole, split, table, rank = dice.choice(files)
+        content = mutate(dice, whole)
+        source = Source("fuzz.csv", self.folder / "fuzz.csv", split, table, rank)
+
+        def run() -> None:
+            columns = parse_groups(source) if rank else None
+            loaded = Loader(self.connection).load(source)
+            rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")) if row]
+            assert loaded == len(rows) - 1, f"{loaded} rows loaded, {len(rows) - 1} in the file"
+            if columns:
+                expected = self.connection.execute("FROM e_mm1_100m.groups ORDER BY rowid").fetchall()
+                self.connection.execute("DELETE FROM e_mm1_100m.groups")
+                insert_groups(self.connection, columns)
+                assert self.connection.execute("FROM e_mm1_100m.groups ORDER BY rowid").fetchall() == expected
+
+        return content, lambda: self._tried(source.path, content, run)
+
+    def json(self, dice: random.Random) -> Case:
+        """A file of categories, or the labels; each id that is loaded is one of the four that exist."""
+        if dice.random() < 0.25:
+            content = mutate(dice, LABELS)
+            path = self.folder / "fuzz.csv"
+            return content, lambda: self._tried(path, content, lambda: load_labels(self.connection, path))
+        content = mutate(dice, JSON)
+        source = Source("fuzz.json", self.folder / "fuzz.json", "eshot", "categories")
+
+        def run() -> None:
+            load_categories(self.connection, source, None)
+            query = "SELECT count(*) FROM eshot.categories WHERE eshot_id NOT BETWEEN 0 AND 3"
+            assert self.connection.execute(query).fetchall() == [(0,)]
+
+        return content, lambda: self._tried(source.path, content, run)
+
+    def _tried(self, path: Path, content: bytes, run: Callable[[], object]) -> None:
+        path.write_bytes(content)
+        try:
+            run()
+        except Error as error:
+            _clear(str(error), str(path))
+        finally:
+            self._empty()
+
+    def _empty(self) -> None:
+        """Tables as they were: no transaction, since what is wrong is looked up after DuckDB has given up."""
+        for (schema, table), columns in Loader(self.connection).declared.items():
+            if (schema, table) not in FILLED:
+                continue
+            self.connection.execute(f"DELETE FROM {schema}.{table}")
+            for name in columns.keys() - self.declared[schema, table].keys():
+                column = exp.to_identifier(name, quoted=True).sql("duckdb")
+                self.connection.execute(f"ALTER TABLE {schema}.{table} DROP COLUMN {column}")
+
+
+class Vectors:
+    """Embedding files and codes that are mutated and searched."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        rows = vectors()
+        npy, half = io.BytesIO(), io.BytesIO()
+        np.save(npy, rows)
+        np.save(half, rows.astype(np.float16))
+        shape = np.array(rows.shape, "<u4").tobytes()
+        marked = np.hstack([np.full((len(rows), 1), rows.shape[1], "<i4").view(np.float32), rows])
+        self.files = {
+            "f32.npy": npy.getvalue(),
+            "f16.npy": half.getvalue(),
+            "x.safetensors": safetensors_bytes({"x": rows}),
+            "x.fbin": shape + rows.tobytes(),
+            "x.fvecs": marked.tobytes(),
+        }
+        np.save(folder / "whole.npy", rows)
+        self.exact = emm1.Embeddings(folder / "whole.npy", codes=False)
+        self.codes = self.exact_codes(folder / "whole.codes")
+
+    def exact_codes(self, path: Path) -> bytes:
+        """The codes of the whole file."""
+        return emm1.Embeddings(self.folder / "whole.npy", codes=False).build_codes(path).read_bytes()
+
+    def headers(self, dice: random.Random) -> Case:
+        """An embedding file, mostly its header, or its ids."""
+        name = dice.choice(list(self.files))
+        content = mutate(dice, self.files[name], first=dice.choice((16, 128, 128, None)))
+        path = self.folder / name
+
+        def run() -> None:
+            path.write_bytes(content)
+            try:
+                embeddings = emm1.Embeddings(path, codes=False)
+                assert embeddings.dim * len(embeddings) <= len(content)
+                embeddings.search(np.ones(embeddings.dim, np.float32), k=3, metric="dot")
+                embeddings.vectors([0])
+            except Error as error:
+                _clear(str(error), name)
+
+        return content, run
+
+    def codes_file(self, dice: random.Random) -> Case:
+        """A file of codes: the answer is the exact one, or the codes are refused or found damaged by `verify`."""
+        content = mutate(dice, self.codes, first=dice.choice((64, None)))
+        path = self.folder / "fuzz.codes"
+        query = np.array([dice.gauss(0, 1) for _ in range(24)], np.float32)
+
+        def run() -> None:
+            path.write_bytes(content)
+            try:
+                embeddings = emm1.Embeddings(self.folder / "whole.npy", codes=path)
+                hits, expected = embeddings.search(query, k=5), self.exact.search(query, k=5)
+                same = np.array_equal(hits.ids, expected.ids) and np.array_equal(hits.scores, expected.scores)
+                embeddings.verify()
+                assert same, "codes that pass the check change the answer"
+            except Error as error:
+                _clear(str(error), "fuzz.codes")
+
+        return content, run
+
+
+class SQL:
+    """The functions of the extension, called with what may come along."""
+
+    def __init__(self, folder: Path) -> None:
+        self.connection = duckdb.connect(config={"allow_unsigned_extensions": True, "threads": 1})
+        emm1.load_extension(self.connection)
+        np.save(folder / "a.npy", vectors())
+        np.save(folder / "b.npy", vectors(7))
+        np.save(folder / "b.ids.npy", np.arange(7) * 10)
+        np.save(folder / "none.npy", vectors(0))
+        (folder / "bad.npy").write_bytes(b"\x93NUMPY\x01\x00\xff\xff{")
+        names = ["a.npy", "b.npy", "none.npy", "bad.npy", "absent.npy", "", "a.npy?ids=b.ids.npy", "a.npy?", "x\\0"]
+        files = [f"'{folder / name}'" for name in names] + ["''", "NULL", "'ä\U0001f3b8'"]
+        usual = files[:2] * 4
+        self.pools = {
+            "file": usual + files,
+            "query": ["[1.0]::FLOAT[]", "[]::FLOAT[]", "NULL", "['nan'::FLOAT]", f"{[1.0] * 24}::FLOAT[]"]
+            + [f"emm1_vector({usual[0]}, {i})" for i in (0, 1, 39, 40, -1)]
+            + [f"{[1e38] * 24}::FLOAT[]", f"{[1e300] * 24}::DOUBLE[]", "list_transform(range(24), x -> NULL)::FLOAT[]"],
+            "k": ["1", "3", "0", "-1", "NULL", "9223372036854775807", "-9223372036854775808", "100", "i"],
+            "metric": ["'cosine'"] * 3 + ["'dot'", "'l2'", "'L2'", "''", "NULL", "'hamming'"],
+            "id": ["0", "10", "-1", "NULL", "9223372036854775807", "i"],
+            "ids": ["[0, 1]::BIGINT[]", "[]::BIGINT[]", "NULL", "[NULL, 3]::BIGINT[]", "range(1000)", "[i, i, -i]"],
+            "threshold": ["0.5", "-1", "'nan'::FLOAT", "'inf'::FLOAT", "NULL", "1e300"],
+        }
+
+    CALLS = (
+        ("emm1_topk", "file", "query", "k", "metric"),
+        ("emm1_topk_among", "file", "query", "ids", "k", "metric"),
+        ("emm1_within", "file", "query", "threshold", "metric"),
+        ("emm1_score", "file", "id", "query", "metric"),
+        ("emm1_similarity", "file", "id", "file", "id", "metric"),
+        ("emm1_vector", "file", "id"),
+        ("emm1_ids", "file"),
+        ("emm1_file", "file"),
+        ("emm1_centroid", "file", "id"),
+        ("emm1_centroid_of", "file", "ids"),
+    )
+
+    def statements(self, dice: random.Random) -> Case:
+        """One statement; DuckDB may refuse it, but not fail inside."""
+
+        def pick(kind: str) -> str:
+            return dice.choice(self.pools[dice.choice(list(self.pools)) if dice.random() < 0.03 else kind])
+
+        name, *kinds = dice.choice(self.CALLS)
+        count = dice.choice((0, 1, 2, 5, 3000))
+        form = dice.randrange(8)
+        if form == 0:
+            text = f"SELECT count(*), min(id), max(len(vector)) FROM emm1_scan({pick('file')})"
+        elif form == 1:
+            text = f"SELECT count(*), max(score) FROM emm1_knn({pick('file')}, {pick('file')}, k := {pick('k')})"
+            text = text.replace(":= i", ":= 2")
+        else:
+            call = f"{name}({', '.join(map(pick, kinds))})"
+            text = f"SELECT {call} FROM range({count}) r(i)"
+            if form == 2:
+                text += f" WHERE i % {dice.randint(1, 3)} = 0 LIMIT {dice.randint(0, 9)}"
+
+        def run() -> None:
+            try:
+                self.connection.execute(text).fetchall()
+            except (duckdb.InternalException, duckdb.FatalException):
+                raise
+            except duckdb.Error as error:
+                if "panic" in str(error).lower():
+                    raise
+
+        return text.encode(), run
+
+
+def _clear(message: str, name: str) -> None:
+    """An error names the file, is short, and was made for people."""
+    assert name in message, message
+    assert len(message) < 1500, message
+    assert "Error:" not in message, message
+
+
+def targets(folder: Path) -> dict[str, Target]:
+    """What can be fuzzed."""
+    for name in ("sources", "vectors", "sql"):
+        (folder / name).mkdir(exist_ok=True)
+    sources, files, sql = Sources(folder / "sources"), Vectors(folder / "vectors"), SQL(folder / "sql")
+    return {
+        "csv": sources.csv,
+        "json": sources.json,
+        "headers": files.headers,
+        "codes": files.codes_file,
+        "sql": sql.statements,
+    }
+
+
+def run(name: str, target: Target, seed: int, keep: Path, *, cases: int | None, seconds: float) -> tuple[int, int]:
+    """Try cases until their number or the time is reached; returns how many were tried and how many failed."""
+    number = failed = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and number < (cases or math.inf):
+        content, attempt = target(random.Random(f"{name} {seed} {number}"))
+        last = keep / f"{name}.last"
+        last.write_bytes(content)
+        try:
+            attempt()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a panic of the native part is no Exception
+            failed += 1
+            last.rename(keep / f"{name}-{seed}-{number}")
+            print(f"{name} {seed} {number}: {type(error).__name__}: {error}"[:600], flush=True)
+        number += 1
+    (keep / f"{name}.last").unlink(missing_ok=True)
+    return number, failed
+
+
+def main() -> None:
+    """The campaign."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("targets", nargs="*")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"))
+    arguments = parser.parse_args()
+    arguments.keep.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        known = targets(Path(folder))
+        wanted = arguments.targets or list(known)
+        for name in wanted:
+            seconds = 60 * arguments.minutes / len(wanted)
+            tried, failed = run(name, known[name], arguments.seed, arguments.keep, cases=None, seconds=seconds)
+            print(f"{name}: {tried:,} cases, {failed} failed", flush=True)
+
+
+if __name__ == "__main__":
+    main()

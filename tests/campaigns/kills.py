@@ -1,0 +1,87 @@
+"""Builds killed at random moments: the store is the old or the new one, whole, and the next build works.
+
+    python tests/campaigns/kills.py --kills 100 --seed 1
+
+A small store is switched between two sets of ranks, and every build of it is killed (SIGKILL) at a random moment of the
+time that a whole one takes; a reader in this process looks at the store after each.
+"""
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from store_content import content
+
+import emm1
+from emm1.building import build_store
+
+RANKS = ("1-8", "5-12")
+
+
+def build(tree: Path, store: Path, ranks: str, *, force: bool) -> subprocess.Popen[bytes]:
+    """A build in a process of its own."""
+    command = [sys.executable, "-m", "emm1", "build", str(tree), str(store), "--ranks", ranks, *["--force"] * force]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def campaign(tree: Path, folder: Path, kills: int, seed: int) -> dict[str, int]:
+    """Kill builds and look at what they leave.
+
+    Returns:
+        How many builds there were, were killed, ended before, left the old store, left the new one, and left files.
+    """
+    store = folder / "emm1.duckdb"
+    whole: dict[str, dict[str, Any]] = {}
+    started = time.monotonic()
+    for ranks in reversed(RANKS):
+        process = build(tree, store, ranks, force=True)
+        assert process.wait() == 0, process.communicate()
+        whole[ranks] = content(store)
+    seconds = (time.monotonic() - started) / len(RANKS)
+    dice = random.Random(seed)
+    now = 0
+    counts = dict.fromkeys(("builds", "killed", "ended before", "old store", "new store", "left files"), 0)
+    while counts["killed"] < kills:
+        wanted = 1 - now
+        process = build(tree, store, RANKS[wanted], force=bool(dice.randrange(2)))
+        time.sleep(dice.uniform(0, 1.1 * seconds))
+        process.kill()
+        code = process.wait()
+        _, errors = process.communicate()
+        assert code in {0, -signal.SIGKILL}, errors
+        found = content(store)
+        assert found in whole.values(), "neither the old nor the new store"
+        new = found == whole[RANKS[wanted]]
+        assert new or code, "a build that ended left the old store"
+        counts["builds"] += 1
+        counts["killed" if code else "ended before"] += 1
+        counts["new store" if new else "old store"] += 1
+        counts["left files"] += len(list(folder.iterdir())) > 1
+        now = wanted if new else now
+    build_store(tree, store, ranks=range(1, 9))
+    assert content(store) == whole[RANKS[0]]
+    assert [path.name for path in folder.iterdir()] == ["emm1.duckdb"]
+    return counts
+
+
+def main() -> None:
+    """The campaign, on a sample."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        tree, folder = Path(work) / "sample", Path(work) / "store"
+        folder.mkdir()
+        emm1.write_sample(tree, scale=0.0002, embeddings=0)
+        print(campaign(tree, folder, arguments.kills, arguments.seed))
+
+
+if __name__ == "__main__":
+    main()
