@@ -24,10 +24,15 @@ from emm1.building import build_store
 RANKS = ("1-8", "5-12")
 
 
-def build(tree: Path, store: Path, ranks: str, *, force: bool) -> subprocess.Popen[bytes]:
-    """A build in a process of its own."""
+def build(tree: Path, store: Path, ranks: str, *, force: bool, kill_after: float | None = None) -> tuple[int, bytes]:
+    """A build in a process of its own, killed after some seconds; its exit status and what it says of errors."""
     command = [sys.executable, "-m", "emm1", "build", str(tree), str(store), "--ranks", ranks, *["--force"] * force]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        if kill_after is not None:
+            time.sleep(kill_after)
+            process.kill()
+        _, errors = process.communicate()
+        return process.returncode, errors
 
 
 def campaign(tree: Path, folder: Path, kills: int, seed: int) -> dict[str, int]:
@@ -40,8 +45,8 @@ def campaign(tree: Path, folder: Path, kills: int, seed: int) -> dict[str, int]:
     whole: dict[str, dict[str, Any]] = {}
     started = time.monotonic()
     for ranks in reversed(RANKS):
-        process = build(tree, store, ranks, force=True)
-        assert process.wait() == 0, process.communicate()
+        code, errors = build(tree, store, ranks, force=True)
+        assert code == 0, errors
         whole[ranks] = content(store)
     seconds = (time.monotonic() - started) / len(RANKS)
     dice = random.Random(seed)
@@ -49,11 +54,8 @@ def campaign(tree: Path, folder: Path, kills: int, seed: int) -> dict[str, int]:
     counts = dict.fromkeys(("builds", "killed", "ended before", "old store", "new store", "left files"), 0)
     while counts["killed"] < kills:
         wanted = 1 - now
-        process = build(tree, store, RANKS[wanted], force=bool(dice.randrange(2)))
-        time.sleep(dice.uniform(0, 1.1 * seconds))
-        process.kill()
-        code = process.wait()
-        _, errors = process.communicate()
+        forced = bool(dice.randrange(2))
+        code, errors = build(tree, store, RANKS[wanted], force=forced, kill_after=dice.uniform(0, 1.1 * seconds))
         assert code in {0, -signal.SIGKILL}, errors
         found = content(store)
         assert found in whole.values(), "neither the old nor the new store"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -61,6 +63,21 @@ class Stamp:
         """
         if Stamp.of(source) != self:
             raise SourceError(f"{source.path} changed while it was read: wait until it is complete, then build again")
+
+
+@contextmanager
+def unchanging(sources: Iterable[Source]) -> Iterator[None]:
+    """Files that must not change meanwhile; where one did, that is the error, whatever else was wrong.
+
+    Raises:
+        SourceError: a file changed.
+    """
+    stamps = [(source, Stamp.of(source)) for source in sources]
+    try:
+        yield
+    finally:
+        for source, stamp in stamps:
+            stamp.check(source)
 
 
 @cache

@@ -23,7 +23,7 @@ from emm1.building.groups import Columns, insert_groups, parse_groups
 from emm1.building.integrity import Orphans, duplicates, orphans
 from emm1.building.keeping import SWITCHED, Entry, Keeping, previous_of, unchanged
 from emm1.building.labels import load_labels
-from emm1.building.provenance import Fingerprint, Stamp, fingerprint
+from emm1.building.provenance import Fingerprint, fingerprint, unchanging
 from emm1.building.sources import Source, Split, find_sources
 from emm1.building.staging import check_target, put_in_place, staging
 from emm1.building.tables import KEYS, Loader
@@ -97,26 +97,25 @@ def build_store(
     if threads is not None:
         settings["threads"] = threads
     progress = progress or _silent
+    root_of_media = _media_root(media_root or root)
     with plainly(store), staging(store) as folder:
-        stamps = {source.name: Stamp.of(source) for source in found.sources}
-        previous = previous_of(store) if not force and os.path.lexists(store) else None
-        kept: dict[str, Fingerprint] = {}
-        if previous:
-            kept = unchanged(found.sources, previous, switched=switch_triplet_columns, progress=progress)
-            report.dropped = sorted(previous.entries.keys() - {source.name for source in found.sources})
-        report.kept = [source.name for source in found.sources if source.name in kept]
-        report.read = [source.name for source in found.sources if source.name not in kept]
-        changes = report.read or report.dropped
-        if previous and not changes and previous.media_root == _media_root(media_root or root):
-            report.up_to_date = True
-        else:
+        with unchanging(found.sources):
+            previous = previous_of(store) if not force and os.path.lexists(store) else None
+            kept: dict[str, Fingerprint] = {}
+            if previous:
+                kept = unchanged(found.sources, previous, switched=switch_triplet_columns, progress=progress)
+                report.dropped = sorted(previous.entries.keys() - {source.name for source in found.sources})
+            report.kept = [source.name for source in found.sources if source.name in kept]
+            report.read = [source.name for source in found.sources if source.name not in kept]
+            report.up_to_date = bool(previous and previous.media_root == root_of_media)
+            report.up_to_date &= not report.read and not report.dropped
+        if not report.up_to_date:
             file = folder / "store.duckdb"
             with fresh(file, folder, settings) as connection:
                 keeping = Keeping(store, previous, kept) if previous and kept else None
-                _read(connection, found.sources, report, switch_triplet_columns, keeping, progress)
-                for source in found.sources:
-                    stamps[source.name].check(source)
-                finish(connection, _media_root(media_root or root))
+                with unchanging(found.sources):
+                    _read(connection, found.sources, report, switch_triplet_columns, keeping, progress)
+                finish(connection, root_of_media)
                 _survey(connection, report)
                 put_in_place(file, store, connection)
     report.seconds = time.monotonic() - started
