@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Mapping
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 TOP = Path(__file__).resolve().parents[1]
+# A link to the SQL files; archives do not hold it.
+SQL = TOP / "python" / "emm1" / "sql"
 # DuckDB takes the name of the entry point from the name of the file.
 EXTENSION = TOP / "python" / "emm1" / "emm1.duckdb_extension"
 # The oldest stable C API that has every function used without asking: one file for DuckDB 1.2 and all later ones.
@@ -46,6 +49,7 @@ Settings = Mapping[str, Any] | None
 
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
     """Build a wheel with both libraries."""
+    _lay_sql()
     build_extension()
     return str(maturin.build_wheel(wheel_directory, config_settings, metadata_directory))
 
@@ -54,8 +58,16 @@ def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """Build both libraries in place."""
+    _lay_sql()
     build_extension()
     return str(maturin.build_editable(wheel_directory, config_settings, metadata_directory))
+
+
+def _lay_sql() -> None:
+    """Make the SQL files part of the Python package, where they are not yet."""
+    if not SQL.is_dir():
+        SQL.unlink(missing_ok=True)
+        shutil.copytree(TOP / "sql", SQL)
 
 
 def build_extension() -> None:

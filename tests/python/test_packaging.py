@@ -1,0 +1,84 @@
+"""What is handed on: a source archive that builds, and a wheel of it that searches where nothing else of this tree is."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+NEAREST = """
+import sys
+from pathlib import Path
+import numpy as np
+import emm1
+
+folder = Path(sys.argv[1])
+assert Path(emm1.__file__).is_relative_to(sys.prefix), emm1.__file__
+emm1.write_sample(folder / "sample", scale=0.0001, embeddings=8)
+file = folder / "sample" / "embeddings" / "text.npy"
+with emm1.build(folder / "sample", folder / "emm1.duckdb") as store:
+    store.add_embeddings("text", file, dataset="100m", modality="text")
+    found = store.sql("SELECT id FROM nearest('text', embedding('text', 7), k := 5)").fetchall()
+vectors = np.load(file).astype(np.float64)
+ids = np.load(file.with_name("text.ids.npy"))  # they have gaps
+query = vectors[ids.tolist().index(7)]
+scores = vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query)
+best = ids[np.argsort(-scores, kind="stable")[:5]].tolist()
+assert [id for (id,) in found] == best, (found, best)
+"""
+
+
+def run(*command: object, cwd: Path = TOP) -> None:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def build(hook: str, source: Path, folder: Path) -> Path:
+    """Run a hook of the build backend, as pip does."""
+    folder.mkdir()
+    code = f"import sys; sys.path.insert(0, 'packaging'); import backend; backend.{hook}(sys.argv[1])"
+    run(sys.executable, "-c", code, folder, cwd=source)
+    (built,) = folder.iterdir()
+    return built
+
+
+def files(*folders: str) -> set[str]:
+    found = (path for name in folders for path in (TOP / name).rglob("*") if path.is_file())
+    return {path.relative_to(TOP).as_posix() for path in found if "__pycache__" not in path.parts}
+
+
+def test_source_archive_to_wheel_to_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (TOP / ".git").exists():
+        pytest.skip("made from a clone only")
+    archive = build("build_sdist", TOP, tmp_path / "sdist")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+    names = {path.relative_to(source).as_posix() for path in source.rglob("*")}
+    assert files("sql", "rust", "packaging") <= names
+    assert not [name for name in names if name.endswith((".duckdb", ".duckdb_extension", ".so", ".pyc"))]
+
+    # What is compiled already serves again: only the sources differ in place.
+    monkeypatch.setenv("CARGO_TARGET_DIR", str(TOP / "target"))
+    wheel = build("build_wheel", source, tmp_path / "wheel")
+    with zipfile.ZipFile(wheel) as packed_wheel:
+        names = set(packed_wheel.namelist())
+    assert {"emm1/emm1.duckdb_extension", "emm1/py.typed", "emm1/data/published_files.csv"} <= names
+    assert [name for name in names if name.startswith("emm1/_native.")]
+    assert {f"emm1/{name}" for name in files("sql")} <= names
+    assert not [name for name in names if name.endswith((".duckdb", ".rs", ".pyc"))]
+
+    # An environment of its own; the packages it depends on come from this one.
+    venv.create(tmp_path / "venv", with_pip=False)
+    python = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel)
+    packages = sysconfig.get_path("purelib")
+    code = f"import sys; sys.path.append({packages!r})\n{NEAREST}"
+    run(python, "-c", code, tmp_path, cwd=tmp_path)
