@@ -106,13 +106,12 @@ def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         raise StoreError(f"{path} is not an emm1 store (not even a DuckDB file)")
     connection = connect(path, read_only=read_only)
     version = schema_version(connection)
-    if version == SCHEMA_VERSION:
-        load_extension(connection)
-        return connection
-    connection.close()
+    if version != SCHEMA_VERSION:
+        connection.close()
     if version is None:
         raise StoreError(f"{path} is a DuckDB file, but not an emm1 store: build one with `emm1 build ROOT {path}`")
     check_version(path, version)
+    load_extension(connection)
     return connection
 
 

@@ -39,7 +39,7 @@ Target = Callable[[random.Random], Case]
 INFO = (
     b"encord_audio_id,source_dataset,dataset_license,youtube_id,start_time,end_time,file_name,save_folder\n"
     b'0,VGGSound,CC BY 4.0,-0abc,1,2.5,a.mp4,shared\n1,AudioSet,"",007,,,"b, ""c"".mp4",e-mm1_100m_only\n'
-    b"+7,AudioCaps,MIT,x,1e3,0.5,\xe4\xb8\x80.mp4,shared\r\n".replace(b"\r\n", b"\n")
+    b"+7,AudioCaps,MIT,x,1e3,0.5,\xe4\xb8\x80.mp4,shared\n"
 )
 GROUPS = (
     b"encord_text_id,encord_video_id,encord_audio_id,encord_image_id,encord_points_id,nn_index\n"
@@ -154,11 +154,7 @@ class Vectors:
         }
         np.save(folder / "whole.npy", rows)
         self.exact = emm1.Embeddings(folder / "whole.npy", codes=False)
-        self.codes = self.exact_codes(folder / "whole.codes")
-
-    def exact_codes(self, path: Path) -> bytes:
-        """The codes of the whole file."""
-        return emm1.Embeddings(self.folder / "whole.npy", codes=False).build_codes(path).read_bytes()
+        self.codes = self.exact.build_codes(folder / "whole.codes").read_bytes()
 
     def headers(self, dice: random.Random) -> Case:
         """An embedding file, mostly its header, or its ids."""

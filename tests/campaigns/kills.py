@@ -1,6 +1,6 @@
 """Builds killed at random moments: the store is the old or the new one, whole, and the next build works.
 
-    python tests/campaigns/kills.py --kills 100 --seed 1
+    PYTHONPATH=tests/support python tests/campaigns/kills.py --kills 100 --seed 1
 
 A small store is switched between two sets of ranks, and every build of it is killed (SIGKILL) at a random moment of the
 time that a whole one takes; a reader in this process looks at the store after each.
@@ -10,13 +10,13 @@ import argparse
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from store_content import content
+from system import command
 
 import emm1
 from emm1.building import build_store
@@ -26,8 +26,8 @@ RANKS = ("1-8", "5-12")
 
 def build(tree: Path, store: Path, ranks: str, *, force: bool, kill_after: float | None = None) -> tuple[int, bytes]:
     """A build in a process of its own, killed after some seconds; its exit status and what it says of errors."""
-    command = [sys.executable, "-m", "emm1", "build", str(tree), str(store), "--ranks", ranks, *["--force"] * force]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    arguments = command("build", tree, store, "--ranks", ranks, *["--force"] * force)
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         if kill_after is not None:
             time.sleep(kill_after)
             process.kill()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from system import emm1_cli
 
 import emm1
 from emm1.knn import BATCH, PART
@@ -75,29 +74,24 @@ def test_dims_must_agree(tmp_path: Path, files: tuple[emm1.Embeddings, emm1.Embe
             call()
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "emm1", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_codes_knn_and_verify_from_the_command_line(tmp_path: Path) -> None:
     emm1.write_sample(tmp_path / "sample", embeddings=8)
     store = tmp_path / "emm1.duckdb"
     emm1.build(tmp_path / "sample", store, ranks=[1], splits=["100m"]).close()
     for name in ("text", "image"):
         file = tmp_path / "sample" / "embeddings" / f"{name}.npy"
-        added = run("embeddings", "add", store, name, file, "--dataset", "100m", "--modality", name)
+        added = emm1_cli("embeddings", "add", store, name, file, "--dataset", "100m", "--modality", name)
         assert added.returncode == 0, added.stderr
         assert file.with_name(f"{name}.npy.codes").is_file()
-    verified = run("embeddings", "verify", store)
+    verified = emm1_cli("embeddings", "verify", store)
     assert verified.stdout.count("every vector finite, codes sound") == 2
     output = tmp_path / "n.parquet"
-    done = run("knn", store, "text", "image", "-k", 2, "--output", output)
+    done = emm1_cli("knn", store, "text", "image", "-k", 2, "--output", output)
     assert done.returncode == 0, done.stderr
     assert pl.read_parquet(output).height == 2 * len(emm1.Embeddings(tmp_path / "sample/embeddings/text.npy"))
-    again = run("knn", store, "text", "image", "--output", output)
+    again = emm1_cli("knn", store, "text", "image", "--output", output)
     assert (again.returncode, again.stderr) == (1, f"emm1: {output} exists: remove it or name another file\n")
-    unknown = run("knn", store, "text", "moving", "--output", tmp_path / "m.parquet")
+    unknown = emm1_cli("knn", store, "text", "moving", "--output", tmp_path / "m.parquet")
     assert unknown.returncode == 1
     assert "no embeddings are called 'moving': registered are image, text" in unknown.stderr
 
@@ -105,6 +99,6 @@ def test_codes_knn_and_verify_from_the_command_line(tmp_path: Path) -> None:
     damaged = bytearray(codes.read_bytes())
     damaged[-200] ^= 255
     codes.write_bytes(damaged)
-    broken = run("embeddings", "verify", store, "image")
+    broken = emm1_cli("embeddings", "verify", store, "image")
     assert broken.returncode == 1
     assert "image.npy.codes: is damaged" in broken.stderr

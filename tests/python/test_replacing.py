@@ -9,13 +9,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from system import command, emm1_cli
 
 import emm1
 
 
 def start(tree: Path, store: Path, errors: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "emm1", "build", str(tree), str(store), "--force"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+    return subprocess.Popen(command("build", tree, store, "--force"), stdout=subprocess.DEVNULL, stderr=errors)
 
 
 def count(store: Path) -> int:
@@ -82,12 +82,10 @@ def test_stores_open_in_the_oldest_duckdb_that_is_promised(store_path: Path) -> 
 
 @pytest.mark.parametrize("text", ["SELECT 1", "COPY (SELECT 1) TO '{folder}/x.csv'", "CREATE TEMP TABLE t AS SELECT 1"])
 def test_reading_statements_are_let_through(text: str, store_path: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "emm1", "sql", str(store_path), text.format(folder=tmp_path)]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert emm1_cli("sql", store_path, text.format(folder=tmp_path)).returncode == 0
 
 
 @pytest.mark.parametrize("text", ["DROP TABLE provenance", "INSERT INTO emm1_store VALUES (1, 'x', now(), '/')"])
 def test_writing_statements_are_refused(text: str, store_path: Path) -> None:
-    command = [sys.executable, "-m", "emm1", "sql", str(store_path), text]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = emm1_cli("sql", store_path, text)
     assert (done.returncode, "--write" in done.stderr) == (1, True)

@@ -1,22 +1,15 @@
 """Stores of an older and a newer emm1: a clear message, and the way on."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 from store_content import content
+from system import emm1_cli
 
 import emm1
 from emm1.files import SCHEMA_VERSION
-
-
-def emm1_cli(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "emm1", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
 
 
 def execute(store: Path, *statements: str) -> None:

@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
+from system import emm1_cli, small_disk
 
 import emm1
 
@@ -18,11 +17,6 @@ IMAGE = "e-mm1_100m/infos/image.csv"
 GROUPS = "e-mm1_100m/nn_2/data_groups.csv"
 TRIPLETS = "e-mm1_1m/triplets.csv"
 AUDIO_JSON = "eshot/category_to_audio_ids.json"
-
-
-def emm1_cli(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "emm1", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
 
 
 def lines(path: Path) -> list[bytes]:
@@ -229,15 +223,8 @@ def test_a_store_open_elsewhere_is_not_replaced(own_tree: Path, tmp_path: Path) 
 
 
 def test_a_full_disk(own_tree: Path, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", disk], check=False, capture_output=True)
-    if mounted.returncode:
-        pytest.skip("a small disk needs the right to mount one")
-    try:
+    with small_disk(tmp_path / "disk", "2m") as disk:
         done = emm1_cli("build", own_tree, disk / "emm1.duckdb")
         assert done.returncode == 1
         assert "no space left" in done.stderr
         assert not list(disk.iterdir())
-    finally:
-        subprocess.run(["umount", disk], check=True)

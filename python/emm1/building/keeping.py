@@ -13,6 +13,7 @@ import duckdb
 from sqlglot import exp
 
 from emm1.building.provenance import Fingerprint, fingerprint
+from emm1.building.sources import AUDIO_CATEGORIES
 from emm1.files import connect
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 # The name under which the store before is attached.
 PREVIOUS = "previous"
-AUDIO_CATEGORIES = "eshot/category_to_audio_ids.json"
 SWITCHED = "paired and annotated columns switched at build"
 
 

@@ -24,7 +24,7 @@ from emm1.building.integrity import Orphans, duplicates, orphans
 from emm1.building.keeping import SWITCHED, Entry, Keeping, previous_of, unchanged
 from emm1.building.labels import load_labels
 from emm1.building.provenance import Fingerprint, fingerprint, unchanging
-from emm1.building.sources import Source, Split, find_sources
+from emm1.building.sources import AUDIO_CATEGORIES, POINT_CATEGORIES, Source, Split, find_sources
 from emm1.building.staging import check_target, put_in_place, staging
 from emm1.building.tables import KEYS, Loader
 from emm1.errors import Error, SourceError, StoreError
@@ -107,8 +107,8 @@ def build_store(
                 report.dropped = sorted(previous.entries.keys() - {source.name for source in found.sources})
             report.kept = [source.name for source in found.sources if source.name in kept]
             report.read = [source.name for source in found.sources if source.name not in kept]
-            report.up_to_date = bool(previous and previous.media_root == root_of_media)
-            report.up_to_date &= not report.read and not report.dropped
+            same_media = previous is not None and previous.media_root == root_of_media
+            report.up_to_date = same_media and not report.read and not report.dropped
         if not report.up_to_date:
             file = folder / "store.duckdb"
             with fresh(file, folder, settings) as connection:
@@ -195,8 +195,8 @@ def _read(
             by_name = {source.name: source for source in sources if source.name not in kept}
             listed, notes = load_categories(
                 connection,
-                by_name.get("eshot/category_to_audio_ids.json"),
-                by_name.get("eshot/category_to_point_ids.json"),
+                by_name.get(AUDIO_CATEGORIES),
+                by_name.get(POINT_CATEGORIES),
             )
             rows |= listed
             progress("checksums", done, total)

@@ -22,6 +22,8 @@ FOLDERS: dict[Split, tuple[str, ...]] = {
     "eshot": ("eshot",),
 }
 SCHEMAS: dict[Split, str] = {"100m": "e_mm1_100m", "1m": "e_mm1_1m", "eshot": "eshot"}
+AUDIO_CATEGORIES = "eshot/category_to_audio_ids.json"
+POINT_CATEGORIES = "eshot/category_to_point_ids.json"
 POINTER = b"version https://git-lfs"
 
 
@@ -109,8 +111,8 @@ def _published(base: Path, split: Split, ranks: Iterable[int]) -> Iterable[Sourc
     if split == "eshot":
         yield source("eshot_audio_info.csv", "audio")
         yield source("eshot_points_info.csv", "points")
-        yield source("category_to_audio_ids.json", "categories")
-        yield source("category_to_point_ids.json", "categories")
+        yield source(AUDIO_CATEGORIES.partition("/")[2], "categories")
+        yield source(POINT_CATEGORIES.partition("/")[2], "categories")
         return
     for modality in MODALITIES:
         yield source(f"infos/{modality}.csv", modality)
