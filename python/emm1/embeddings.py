@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emm1 import _native
-from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.arguments import as_ids, as_vector, as_vectors, at_least_one, thread_count
+from emm1.errors import EmbeddingError
 
 Metric = Literal["cosine", "dot", "l2"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -84,7 +85,7 @@ class Embeddings:
         if ids is None or isinstance(ids, (str, os.PathLike)):
             self._ids = {"ids_path": None if ids is None else Path(ids)}
         else:
-            self._ids = {"ids": _ids(ids)}
+            self._ids = {"ids": as_ids(ids)}
         place = None if codes is False else self._codes_place(codes)
         self._file = _native.EmbeddingFile(self.path, **self._ids, codes_path=place)
 
@@ -156,7 +157,7 @@ class Embeddings:
         'x.npy.codes'
         """
         place = self._codes_place(path)
-        self._file.build_codes(place, _threads(threads), progress)
+        self._file.build_codes(place, thread_count(threads), progress)
         self._file = _native.EmbeddingFile(self.path, **self._ids, codes_path=place)
         return place
 
@@ -194,10 +195,10 @@ class Embeddings:
         >>> emm1.Embeddings(path).search(np.eye(3), k=1).ids.tolist()
         [[0], [1], [2]]
         """
-        queries = _vectors(query)
+        queries = as_vectors(query)
         single = queries.ndim == 1
         ids, scores = self._file.search(
-            np.atleast_2d(queries), _at_least_one(k, "k"), metric, self._among(among), _threads(threads)
+            np.atleast_2d(queries), at_least_one(k, "k"), metric, self._among(among), thread_count(threads)
         )
         return Hits(ids[0], scores[0]) if single else Hits(ids, scores)
 
@@ -227,9 +228,9 @@ class Embeddings:
         >>> emm1.Embeddings(path).within([1, 1, 0], 0.5).ids.tolist()
         [0, 1]
         """
-        vector = _one_vector(query, "within")
+        vector = as_vector(query, "within")
         ids, scores = self._file.within(
-            vector[np.newaxis], float(threshold), metric, self._among(among), _threads(threads)
+            vector[np.newaxis], float(threshold), metric, self._among(among), thread_count(threads)
         )
         return Hits(ids[0], scores[0])
 
@@ -245,7 +246,7 @@ class Embeddings:
         >>> emm1.Embeddings(path).score([2, 0], [0, 0, 2], metric="dot").tolist()
         [2.0, 0.0]
         """
-        return self._file.score(_ids(ids), _one_vector(query, "score"), metric)
+        return self._file.score(as_ids(ids), as_vector(query, "score"), metric)
 
     def vectors(self, ids: ArrayLike) -> NDArray[np.float32]:
         """The vectors of these ids, float32, (ids, dim).
@@ -259,7 +260,7 @@ class Embeddings:
         >>> emm1.Embeddings(path).vectors([1]).tolist()
         [[0.0, 1.0, 0.0]]
         """
-        return self._file.vectors(_ids(ids))
+        return self._file.vectors(as_ids(ids))
 
     def rows(self, begin: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The rows from one position in the file to another: their ids, (rows,), and vectors, float32, (rows, dim).
@@ -284,14 +285,14 @@ class Embeddings:
         >>> emm1.Embeddings(path).centroid([0, 1]).tolist()
         [0.5, 0.5]
         """
-        return self._file.centroid(_ids(ids))
+        return self._file.centroid(as_ids(ids))
 
     def _among(self, among: ArrayLike | None) -> NDArray[np.int64] | None:
         if among is None:
             return None
         array = np.asarray(among)
         if array.dtype != bool:
-            return _ids(array)
+            return as_ids(array)
         if array.shape != (len(self),):
             raise EmbeddingError(f"a mask for {len(self):,} rows has the shape {array.shape}, expected ({len(self)},)")
         chosen: NDArray[np.int64] = self.ids[array]
@@ -319,7 +320,7 @@ def score_pairs(
     >>> emm1.score_pairs(x, [0, 1], x, [0, 2]).tolist()
     [1.0, 0.0]
     """
-    return a._file.score_pairs(_ids(a_ids), b._file, _ids(b_ids), metric, _threads(threads))  # noqa: SLF001
+    return a._file.score_pairs(as_ids(a_ids), b._file, as_ids(b_ids), metric, thread_count(threads))  # noqa: SLF001
 
 
 def file_of(path: Path) -> Path:
@@ -330,74 +331,3 @@ def file_of(path: Path) -> Path:
     """
     head, mark, _ = str(path).partition(".safetensors#")
     return Path(f"{head}.safetensors") if mark and not path.exists() else path
-
-
-def _ids(ids: ArrayLike) -> NDArray[np.int64]:
-    """Ids as int64, (ids,)."""
-    try:
-        array = np.atleast_1d(np.asarray(ids))
-    except ValueError as error:
-        raise EmbeddingError(f"ids must be a list of integers: {error}") from None
-    if array.size == 0:
-        return np.empty(0, np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise EmbeddingError(f"ids must be a list of integers, not {array.dtype} of shape {array.shape}")
-    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
-        raise EmbeddingError(f"the id {array.max()} does not fit 64 bits with sign")
-    return np.ascontiguousarray(array, np.int64)
-
-
-def _vectors(query: ArrayLike) -> NDArray[np.float32]:
-    """A query, or several, as float32, rounded once; too large for it is an error."""
-    try:
-        array = np.asarray(query)
-    except ValueError as error:
-        raise EmbeddingError(f"the query is not a vector of numbers: {error}") from None
-    if array.dtype.kind not in "fiub" or array.ndim not in (1, 2):
-        raise EmbeddingError(
-            f"a query is numbers of shape (dim,) or (queries, dim), not {array.dtype} of shape {array.shape}"
-        )
-    with np.errstate(over="ignore", invalid="ignore"):
-        rounded = np.ascontiguousarray(array, np.float32)
-    if not np.array_equal(np.isfinite(rounded), np.isfinite(array)):
-        raise EmbeddingError("a component of the query is too large for float32")
-    return rounded
-
-
-def _one_vector(query: ArrayLike, what: str) -> NDArray[np.float32]:
-    vector = _vectors(query)
-    if vector.ndim != 1:
-        raise EmbeddingError(f"{what} takes one query, (dim,), not an array of shape {vector.shape}")
-    return vector
-
-
-def _at_least_one(value: int, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise EmbeddingError(f"{name} must be a whole number of at least 1, not {value!r}")
-    return min(int(value), 2**62)
-
-
-def _threads(threads: int | None) -> int:
-    if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return _at_least_one(threads, "threads")
-
-
-def read_query(path: Path) -> NDArray[np.float32]:
-    """A query vector from a ``.npy`` file: (dim,) or (1, dim).
-
-    Raises:
-        emm1.errors.EmbeddingError: the file is not that.
-    """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except OSError as error:
-        if not path.exists():
-            raise FileNotFoundError(f"{path} does not exist") from None
-        raise EmbeddingError(f"{path} is not a .npy file: {error}") from None
-    except (ValueError, EOFError) as error:
-        raise EmbeddingError(f"{path} is not a .npy file of numbers: {error}") from None
-    if not isinstance(array, np.ndarray) or array.ndim not in (1, 2) or (array.ndim == 2 and len(array) != 1):  # noqa: PLR2004
-        shape = getattr(array, "shape", "several arrays")
-        raise EmbeddingError(f"{path} must hold one vector, (dim,) or (1, dim), not {shape}")
-    return _vectors(array.reshape(-1))

@@ -21,7 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from emm1 import _native
-from emm1.embeddings import _threads, _vectors
+from emm1.arguments import as_vectors, thread_count
 from emm1.errors import EmbeddingError, FileNotFoundError
 
 # Files change, so an answer must not be kept in a plan. DuckDB's types want members of enumerations, which have moved
@@ -171,7 +171,7 @@ def _bytes(numbers: list[Any], kind: type[np.float64 | np.int64]) -> bytes:
 
 
 def _query(packed: bytes) -> NDArray[np.float32]:
-    return _vectors(np.frombuffer(packed, np.float64))
+    return as_vectors(np.frombuffer(packed, np.float64))
 
 
 def _topk(opened: _Files, file: str, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
@@ -191,7 +191,7 @@ def _search(file: _File, among: Ids | None, k: int, metric: str, queries: list[b
         if len(vector) != file.native.dims:
             raise EmbeddingError(f"the query has {len(vector)} components, the vectors have {file.native.dims}")
     hits = file.native.search(
-        np.stack(list(vectors.values())), min(k, max(file.native.rows, 1)), metric, among, _threads(None)
+        np.stack(list(vectors.values())), min(k, max(file.native.rows, 1)), metric, among, thread_count(None)
     )
     ranked = {packed: _ranked(*hit) for packed, hit in zip(vectors, zip(*hits, strict=True), strict=True)}
     return [ranked[packed] for packed in queries]
@@ -203,7 +203,7 @@ def _ranked(ids: Ids, scores: NDArray[np.float32]) -> list[dict[str, Any]]:
 
 
 def _within(opened: _Files, file: str, threshold: float, metric: str, queries: list[bytes]) -> Sequence[Any]:
-    native, threads = opened[file].native, _threads(None)
+    native, threads = opened[file].native, thread_count(None)
     found = {
         packed: [x[0] for x in native.within(_query(packed)[np.newaxis], threshold, metric, None, threads)]
         for packed in set(queries)
@@ -227,7 +227,7 @@ def _similarity(
     a, b = opened[file_a], opened[file_b]
     left, right = np.array(a_ids, np.int64), np.array(b_ids, np.int64)
     both = np.isin(left, a.ids) & np.isin(right, b.ids)
-    scores = iter(a.native.score_pairs(left[both], b.native, right[both], metric, _threads(None)).tolist())
+    scores = iter(a.native.score_pairs(left[both], b.native, right[both], metric, thread_count(None)).tolist())
     return [next(scores) if known else None for known in both]
 
 

@@ -15,9 +15,10 @@ import typer
 from sqlglot import exp
 
 from emm1 import registry
+from emm1.arguments import read_query
 from emm1.cli import show
 from emm1.cli.data import StorePath
-from emm1.embeddings import METRICS, read_query
+from emm1.embeddings import METRICS
 from emm1.errors import StoreError
 from emm1.knn import knn_to_parquet
 from emm1.opening import open as open_store

@@ -1,8 +1,8 @@
 //! Exact top-k similarity over memory-mapped embedding files.
 //!
 //! A file of vectors is a [`Matrix`], the names of its rows are [`Ids`], and both together are an [`EmbeddingFile`],
-//! which is searched. Data flows one way: `matrix` → `codes` → `bound` → `score` → `topk`, driven by `scan`; the inner
-//! loops of all are in `kernel`.
+//! which is searched. Data flows one way: `matrix` → `codes` → `bound` → `score` → `topk`, driven by `search` and
+//! `scan`; the inner loops of all are in `kernel`.
 
 mod bound;
 mod codes;
@@ -16,6 +16,7 @@ mod parallel;
 mod rotation;
 mod scan;
 mod score;
+mod search;
 mod topk;
 
 pub use codes::CodesFile;
@@ -25,6 +26,6 @@ pub use ids::Ids;
 pub use integers::parse_integers;
 pub use matrix::{Dtype, Matrix};
 pub use parallel::Stop;
-pub use scan::Search;
 pub use score::{Metric, score};
+pub use search::Search;
 pub use topk::{Goal, Hit};

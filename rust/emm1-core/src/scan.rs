@@ -16,170 +16,21 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::bound::{CodedQuery, Margin, Margins, survives};
-use crate::codes::{Coded, Encoder, Record, sampled_mean};
+use crate::codes::{Coded, Record};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
-use crate::kernel::{Dots, GROUP, Kernels, Sift, kernels, pack};
+use crate::kernel::{Dots, GROUP, Kernels, Sift};
 use crate::matrix::View;
 use crate::parallel::Stop;
-use crate::score::{Metric, Query};
-use crate::topk::{Found, Goal, Hit};
+use crate::score::Query;
+use crate::search::{Filter, Rows, Search};
+use crate::topk::{Found, Hit};
 
-/// What to look for.
-#[derive(Clone, Debug)]
-pub struct Search {
-    /// What to keep.
-    pub goal: Goal,
-    /// By which score.
-    pub metric: Metric,
-    /// Among these ids only; unknown ones are ignored and repeated ones count once.
-    pub among: Option<Vec<i64>>,
-    /// Threads to use.
-    pub threads: usize,
-}
-
-/// Components scored exactly before anyone is asked whether to stop: some milliseconds of work.
-const PLAIN_BLOCK: usize = 1 << 21;
-/// Bytes of a plane that are filtered at a time: what stays in the second cache while all queries go over it.
-const CODED_BLOCK: usize = 1 << 17;
-/// Queries from which it pays to code a file without codes on the fly.
-const BATCH: usize = 12;
 /// One in so many pairs of rows and queries must be left for it to pay to refine the whole block at once.
 const DENSE: usize = 4;
-/// Components beyond which a sum of products could overflow 32 bits.
-const MOST_CODED: usize = 1 << 20;
-
-impl EmbeddingFile {
-    /// The hits of each query, best first.
-    ///
-    /// # Errors
-    /// `k` is 0, a query has other dimensions or holds NaN or an infinity, or a row does; or `stop` said so.
-    pub fn search(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
-        match search.goal {
-            Goal::Best(0) => return Err(Error::Request("k must be at least 1".into())),
-            Goal::Within(threshold) if threshold.is_nan() => {
-                return Err(Error::Request("the threshold is NaN: name a score".into()));
-            }
-            _ => {}
-        }
-        for query in queries {
-            self.check_query(query)?;
-        }
-        let rows = match &search.among {
-            Some(ids) => Rows::Some(self.rows_of(ids)),
-            None => Rows::All(self.matrix.rows()),
-        };
-        let kernels = kernels()?;
-        let filter = self.filter(&rows, queries.len(), search)?;
-        let encoder = filter.as_ref().map(Filter::encoder);
-        let coded: Vec<CodedQuery> = encoder.map_or(Vec::new(), |encoder| {
-            queries.iter().map(|query| CodedQuery::new(encoder, query, search.metric)).collect()
-        });
-        let width = self.matrix.dims().div_ceil(2);
-        let scan = Scan {
-            file: self,
-            kernels,
-            queries: queries.iter().map(|query| Query::new(kernels, query, search.metric)).collect(),
-            packed: coded.iter().map(|query| pack(width, [&query.codes])).collect(),
-            groups: coded
-                .chunks(GROUP)
-                .map(|group| pack::<GROUP>(width, std::array::from_fn(|g| &*group[g.min(group.len() - 1)].codes)))
-                .collect(),
-            coded,
-            thresholds: queries.iter().map(|_| Threshold::default()).collect(),
-            found: Mutex::new(queries.iter().map(|_| Found::new(search.goal, search.metric)).collect()),
-            block: self.block(filter.is_some(), queries.len()),
-            filter,
-            search,
-            rows,
-            next: AtomicUsize::new(0),
-        };
-        scan.run(search.threads, stop)?;
-        let found = scan.found.into_inner().expect("no thread panicked while it held the result");
-        Ok(found.into_iter().map(Found::into_hits).collect())
-    }
-
-    /// Rows of the ids that the file has, ascending and without repeats.
-    fn rows_of(&self, ids: &[i64]) -> Vec<u32> {
-        let mut rows: Vec<u32> = ids.iter().filter_map(|&id| self.ids.row(id)).map(|row| row as u32).collect();
-        rows.sort_unstable();
-        rows.dedup();
-        rows
-    }
-
-    /// What says which rows need not be scored, where that is cheaper than to score them.
-    fn filter(&self, rows: &Rows, queries: usize, search: &Search) -> Result<Option<Filter<'_>>> {
-        let few = match search.goal {
-            Goal::Best(k) => rows.len() / 4 <= k,
-            Goal::Within(_) => false,
-        };
-        if few || self.matrix.dims() > MOST_CODED {
-            return Ok(None);
-        }
-        if let Some(codes) = &self.codes
-            && codes.belongs_to(&self.matrix)?
-        {
-            return Ok(Some(Filter::File(codes.encoder(), codes.coded()?)));
-        }
-        if queries < BATCH {
-            return Ok(None);
-        }
-        let mean = sampled_mean(&self.matrix.view()?, self.matrix.rows(), self.matrix.dims())?;
-        Ok(Some(Filter::Made(Encoder::new(mean)?)))
-    }
-
-    /// Rows of a block.
-    fn block(&self, coded: bool, queries: usize) -> usize {
-        let dims = self.matrix.dims();
-        match (coded, queries) {
-            (false, _) => (PLAIN_BLOCK / dims / queries.max(1)).max(1),
-            (true, 1) => (8 * CODED_BLOCK / dims).max(64),
-            (true, _) => (2 * CODED_BLOCK / dims).max(64),
-        }
-    }
-}
-
-enum Rows {
-    All(usize),
-    Some(Vec<u32>),
-}
-
-impl Rows {
-    fn len(&self) -> usize {
-        match self {
-            Self::All(rows) => *rows,
-            Self::Some(rows) => rows.len(),
-        }
-    }
-
-    /// Writes the rows from one position to another.
-    fn fill(&self, begin: usize, end: usize, rows: &mut Vec<u32>) {
-        rows.clear();
-        match self {
-            Self::All(_) => rows.extend(begin as u32..end as u32),
-            Self::Some(all) => rows.extend(&all[begin..end]),
-        }
-    }
-}
-
-enum Filter<'a> {
-    /// Codes of the whole file.
-    File(&'a Encoder, Coded<'a>),
-    /// Codes made of each block.
-    Made(Encoder),
-}
-
-impl Filter<'_> {
-    fn encoder(&self) -> &Encoder {
-        match self {
-            Self::File(encoder, _) => encoder,
-            Self::Made(encoder) => encoder,
-        }
-    }
-}
 
 /// The highest merit that any thread knows to be reached by as many rows as are wanted.
-struct Threshold(AtomicI32);
+pub(crate) struct Threshold(AtomicI32);
 
 impl Default for Threshold {
     fn default() -> Self {
@@ -204,25 +55,26 @@ fn ordered(value: f32) -> i32 {
 }
 
 /// One search: what all threads share.
-struct Scan<'a> {
-    file: &'a EmbeddingFile,
-    kernels: &'static Kernels,
-    queries: Vec<Query>,
-    coded: Vec<CodedQuery>,
+pub(crate) struct Scan<'a> {
+    pub(crate) file: &'a EmbeddingFile,
+    pub(crate) kernels: &'static Kernels,
+    pub(crate) queries: Vec<Query>,
+    pub(crate) coded: Vec<CodedQuery>,
     /// The components of each query, and of each group of queries, as the kernels want them.
-    packed: Vec<Vec<i8>>,
-    groups: Vec<Vec<i8>>,
-    thresholds: Vec<Threshold>,
-    filter: Option<Filter<'a>>,
-    search: &'a Search,
-    rows: Rows,
-    block: usize,
-    next: AtomicUsize,
-    found: Mutex<Vec<Found>>,
+    pub(crate) packed: Vec<Vec<i8>>,
+    pub(crate) groups: Vec<Vec<i8>>,
+    pub(crate) thresholds: Vec<Threshold>,
+    pub(crate) filter: Option<Filter<'a>>,
+    pub(crate) search: &'a Search,
+    pub(crate) rows: Rows,
+    pub(crate) block: usize,
+    pub(crate) next: AtomicUsize,
+    pub(crate) found: Mutex<Vec<Found>>,
 }
 
 impl Scan<'_> {
-    fn run(&self, threads: usize, stop: Stop<'_>) -> Result<()> {
+    /// Goes over all rows.
+    pub(crate) fn run(&self, threads: usize, stop: Stop<'_>) -> Result<()> {
         let blocks = self.rows.len().div_ceil(self.block);
         thread::scope(|scope| {
             let others: Vec<_> = (1..threads.min(blocks)).map(|_| scope.spawn(|| self.work(&mut || false))).collect();

@@ -1,0 +1,167 @@
+//! What to look for, and how: which rows, whether codes say what need not be scored, in blocks of which size.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+
+use crate::bound::CodedQuery;
+use crate::codes::{Coded, Encoder, sampled_mean};
+use crate::error::{Error, Result};
+use crate::file::EmbeddingFile;
+use crate::kernel::{GROUP, kernels, pack};
+use crate::parallel::Stop;
+use crate::scan::{Scan, Threshold};
+use crate::score::{Metric, Query};
+use crate::topk::{Found, Goal, Hit};
+
+/// What to look for.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// What to keep.
+    pub goal: Goal,
+    /// By which score.
+    pub metric: Metric,
+    /// Among these ids only; unknown ones are ignored and repeated ones count once.
+    pub among: Option<Vec<i64>>,
+    /// Threads to use.
+    pub threads: usize,
+}
+
+/// Components scored exactly before anyone is asked whether to stop: some milliseconds of work.
+const PLAIN_BLOCK: usize = 1 << 21;
+/// Bytes of a plane that are filtered at a time: what stays in the second cache while all queries go over it.
+const CODED_BLOCK: usize = 1 << 17;
+/// Queries from which it pays to code a file without codes on the fly.
+const BATCH: usize = 12;
+/// Components beyond which a sum of products could overflow 32 bits.
+const MOST_CODED: usize = 1 << 20;
+
+impl EmbeddingFile {
+    /// The hits of each query, best first.
+    ///
+    /// # Errors
+    /// `k` is 0, a query has other dimensions or holds NaN or an infinity, or a row does; or `stop` said so.
+    pub fn search(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
+        match search.goal {
+            Goal::Best(0) => return Err(Error::Request("k must be at least 1".into())),
+            Goal::Within(threshold) if threshold.is_nan() => {
+                return Err(Error::Request("the threshold is NaN: name a score".into()));
+            }
+            _ => {}
+        }
+        for query in queries {
+            self.check_query(query)?;
+        }
+        let rows = match &search.among {
+            Some(ids) => Rows::Some(self.rows_of(ids)),
+            None => Rows::All(self.matrix.rows()),
+        };
+        let kernels = kernels()?;
+        let filter = self.filter(&rows, queries.len(), search)?;
+        let encoder = filter.as_ref().map(Filter::encoder);
+        let coded: Vec<CodedQuery> = encoder.map_or(Vec::new(), |encoder| {
+            queries.iter().map(|query| CodedQuery::new(encoder, query, search.metric)).collect()
+        });
+        let width = self.matrix.dims().div_ceil(2);
+        let scan = Scan {
+            file: self,
+            kernels,
+            queries: queries.iter().map(|query| Query::new(kernels, query, search.metric)).collect(),
+            packed: coded.iter().map(|query| pack(width, [&query.codes])).collect(),
+            groups: coded
+                .chunks(GROUP)
+                .map(|group| pack::<GROUP>(width, std::array::from_fn(|g| &*group[g.min(group.len() - 1)].codes)))
+                .collect(),
+            coded,
+            thresholds: queries.iter().map(|_| Threshold::default()).collect(),
+            found: Mutex::new(queries.iter().map(|_| Found::new(search.goal, search.metric)).collect()),
+            block: self.block(filter.is_some(), queries.len()),
+            filter,
+            search,
+            rows,
+            next: AtomicUsize::new(0),
+        };
+        scan.run(search.threads, stop)?;
+        let found = scan.found.into_inner().expect("no thread panicked while it held the result");
+        Ok(found.into_iter().map(Found::into_hits).collect())
+    }
+
+    /// Rows of the ids that the file has, ascending and without repeats.
+    fn rows_of(&self, ids: &[i64]) -> Vec<u32> {
+        let mut rows: Vec<u32> = ids.iter().filter_map(|&id| self.ids.row(id)).map(|row| row as u32).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+
+    /// What says which rows need not be scored, where that is cheaper than to score them.
+    fn filter(&self, rows: &Rows, queries: usize, search: &Search) -> Result<Option<Filter<'_>>> {
+        let few = match search.goal {
+            Goal::Best(k) => rows.len() / 4 <= k,
+            Goal::Within(_) => false,
+        };
+        if few || self.matrix.dims() > MOST_CODED {
+            return Ok(None);
+        }
+        if let Some(codes) = &self.codes
+            && codes.belongs_to(&self.matrix)?
+        {
+            return Ok(Some(Filter::File(codes.encoder(), codes.coded()?)));
+        }
+        if queries < BATCH {
+            return Ok(None);
+        }
+        let mean = sampled_mean(&self.matrix.view()?, self.matrix.rows(), self.matrix.dims())?;
+        Ok(Some(Filter::Made(Encoder::new(mean)?)))
+    }
+
+    /// Rows of a block.
+    fn block(&self, coded: bool, queries: usize) -> usize {
+        let dims = self.matrix.dims();
+        match (coded, queries) {
+            (false, _) => (PLAIN_BLOCK / dims / queries.max(1)).max(1),
+            (true, 1) => (8 * CODED_BLOCK / dims).max(64),
+            (true, _) => (2 * CODED_BLOCK / dims).max(64),
+        }
+    }
+}
+
+/// The rows to look at.
+pub(crate) enum Rows {
+    All(usize),
+    Some(Vec<u32>),
+}
+
+impl Rows {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::All(rows) => *rows,
+            Self::Some(rows) => rows.len(),
+        }
+    }
+
+    /// Writes the rows from one position to another.
+    pub(crate) fn fill(&self, begin: usize, end: usize, rows: &mut Vec<u32>) {
+        rows.clear();
+        match self {
+            Self::All(_) => rows.extend(begin as u32..end as u32),
+            Self::Some(all) => rows.extend(&all[begin..end]),
+        }
+    }
+}
+
+/// Where the codes come from.
+pub(crate) enum Filter<'a> {
+    /// Codes of the whole file.
+    File(&'a Encoder, Coded<'a>),
+    /// Codes made of each block.
+    Made(Encoder),
+}
+
+impl Filter<'_> {
+    fn encoder(&self) -> &Encoder {
+        match self {
+            Self::File(encoder, _) => encoder,
+            Self::Made(encoder) => encoder,
+        }
+    }
+}
