@@ -11,35 +11,77 @@
 //!
 //! The margin of a row is an upper bound of its score less the threshold, in a form that is linear in what is stored of
 //! the row; a row whose margin is below zero is not among the results. A margin that is NaN (of a row that nothing is
-//! known of, such as one with huge components) leaves nothing out.
+//! known of, such as one with huge components) leaves nothing out. Its parts are computed in f64 once for a query and
+//! a threshold and rounded up; the sum for each row is then f32.
 
 use crate::codes::{Encoder, Record};
+use crate::kernel::WIDEST;
 use crate::score::Metric;
 
 /// Slack for all arithmetic in f64, relative to the norms involved.
 const ROUNDING: f64 = 1e-9;
+/// Slack for a margin computed in f32, relative to the sum of its terms: some ten roundings of 2⁻²⁴ each.
+const NARROW: f64 = 2e-6;
+
+/// Which codes of a row a product was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// The high nibbles alone.
+    High,
+    /// The whole bytes.
+    Bytes,
+}
+
+/// Components of a query, rounded to a few steps.
+#[derive(Debug)]
+pub(crate) struct Coding {
+    /// Components from −`most` to `most`.
+    pub(crate) codes: Vec<i8>,
+    /// The step t.
+    step: f64,
+    /// Σ b.
+    sum: f64,
+    /// Σ |b|.
+    weight: f64,
+    /// ε.
+    error: f64,
+}
+
+impl Coding {
+    /// Rounds a rotated query.
+    fn new(rotated: &[f64], most: i8) -> Self {
+        let largest = rotated.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+        let most = f64::from(most);
+        let step = largest / most;
+        let (mut sum, mut weight, mut squares) = (0.0, 0.0, 0.0);
+        let codes = rotated.iter().map(|value| {
+            let code = if step > 0.0 { (value / step).round().clamp(-most, most) } else { 0.0 };
+            sum += code;
+            weight += code.abs();
+            squares += (value - step * code).powi(2);
+            code as i8
+        });
+        let codes = codes.collect();
+        Self { codes, step, sum, weight, error: squares.sqrt() }
+    }
+}
 
 /// A query, coded.
 pub(crate) struct CodedQuery {
-    /// Components from −127 to 127.
-    pub(crate) codes: Vec<i8>,
     metric: Metric,
     /// ‖q‖.
     norm: f64,
     /// q·μ and the slack for it; 0 for l2.
     base: f64,
-    /// The step t.
-    step: f64,
-    /// Σ b.
-    sum: f64,
-    /// Weight of e.
-    missed: f64,
-    /// Weight of ‖x′‖.
-    centred: f64,
+    /// In 127 steps, for one query at a time.
+    pub(crate) fine: Coding,
+    /// In as many steps as a panel of queries may have.
+    pub(crate) panel: Coding,
 }
 
 impl CodedQuery {
-    pub(crate) fn new(encoder: &Encoder, query: &[f32], metric: Metric) -> Self {
+    /// Codes a query; `most` is the largest component in a panel.
+    pub(crate) fn new(encoder: &Encoder, query: &[f32], metric: Metric, most: i8) -> Self {
         let mean = encoder.mean();
         let mut rotated: Vec<f64> = query.iter().map(|&value| f64::from(value)).collect();
         let mut base = 0.0;
@@ -52,31 +94,12 @@ impl CodedQuery {
         }
         let norm = length(&rotated);
         encoder.rotation().rotate_exactly(&mut rotated);
-        let largest = rotated.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
-        let step = largest / 127.0;
-        let mut codes = Vec::with_capacity(rotated.len());
-        let (mut sum, mut squares) = (0.0, 0.0);
-        for value in rotated {
-            let code = if step > 0.0 { (value / step).round().clamp(-127.0, 127.0) } else { 0.0 };
-            sum += code;
-            squares += (value - step * code).powi(2);
-            codes.push(code as i8);
-        }
-        let error = squares.sqrt();
-        Self {
-            codes,
-            metric,
-            norm,
-            base,
-            step,
-            sum,
-            missed: (norm + error) * (1.0 + ROUNDING),
-            centred: error + ROUNDING * (norm + error),
-        }
+        Self { metric, norm, base, fine: Coding::new(&rotated, i8::MAX), panel: Coding::new(&rotated, most) }
     }
 
-    /// The margins against a threshold: a merit (the score; for l2 its negative), rounded down.
-    pub(crate) fn margin(&self, threshold: f32) -> Margin {
+    /// The margin for products with the codes of a query, against a threshold: a merit (the score; for l2 its negative),
+    /// rounded down.
+    pub(crate) fn margin(&self, coding: &Coding, level: Level, threshold: f32) -> Margin {
         // A score is the exact value rounded to f32: two steps below a merit, no value rounds to it or above.
         let threshold = f64::from(threshold.next_down().next_down());
         let (mut constant, mut norm, mut square) = (self.base, 0.0, 0.0);
@@ -92,21 +115,29 @@ impl CodedQuery {
                 square = -0.5 * (1.0 - 1e-5);
             }
         }
-        Margin {
+        // A byte stands for its value less 128; its high nibble for the middle of the sixteen bytes it may be.
+        let (unit, zero, largest) = match level {
+            Level::High => (16.0, 120.5 / 16.0, 15.0),
+            Level::Bytes => (1.0, 128.0, 255.0),
+        };
+        let offset = -zero * coding.sum;
+        let slack = NARROW * (largest * coding.weight + offset.abs());
+        let terms = Terms {
             constant,
-            coarse: [16.0 * self.step, -120.5 * self.step * self.sum],
-            fine: [self.step, -128.0 * self.step * self.sum],
-            missed: self.missed,
-            centred: self.centred,
+            offset: offset + slack,
+            missed: (self.norm + coding.error) * (1.0 + ROUNDING),
+            centred: coding.error + ROUNDING * (self.norm + coding.error),
             norm,
             square,
-        }
+        };
+        terms.per(unit * coding.step)
     }
 
-    /// The merit of a row as its codes have it, for an order of promise only: nothing is certain of it.
-    pub(crate) fn estimate(&self, record: &Record, high: i32, low: i32) -> f32 {
-        let product = 16.0 * f64::from(high) + f64::from(low) - 128.0 * self.sum;
-        let score = self.base + f64::from(record.scale) * self.step * product;
+    /// The merit of a row as its codes have it, for an order of promise only: nothing is certain of it. The product is that
+    /// of the whole bytes with `fine`.
+    pub(crate) fn estimate(&self, record: &Record, product: i32) -> f32 {
+        let product = f64::from(product) - 128.0 * self.fine.sum;
+        let score = self.base + f64::from(record.scale) * self.fine.step * product;
         let merit = match self.metric {
             Metric::Dot => score,
             Metric::Cosine => score / f64::from(record.norm),
@@ -120,70 +151,105 @@ fn length(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// The margin of a row for one query and threshold: what its parts are multiplied with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Margin {
+/// What the parts of a row are multiplied with to give its margin, exactly but for the rounding of f64.
+struct Terms {
     constant: f64,
-    /// Step and offset of the products with the high nibbles.
-    coarse: [f64; 2],
-    /// Step and offset of the products with the whole codes.
-    fine: [f64; 2],
+    offset: f64,
     missed: f64,
     centred: f64,
     norm: f64,
     square: f64,
 }
 
-/// The margins of a group of queries, part by part.
-pub(crate) struct Margins<const G: usize> {
-    constant: [f64; G],
-    coarse: [[f64; G]; 2],
-    fine: [[f64; G]; 2],
-    missed: [f64; G],
-    centred: [f64; G],
-    norm: [f64; G],
-    square: [f64; G],
+impl Terms {
+    /// The margin in units of what one step of the product is worth, each part rounded up so that no rounding of f32
+    /// lowers the sum.
+    fn per(&self, unit: f64) -> Margin {
+        let up = |value: f64| if value == 0.0 { 0.0 } else { ((value + value.abs() * NARROW) as f32).next_up() };
+        let part = |value: f64| up(value / unit);
+        let margin = Margin {
+            constant: part(self.constant) + f32::MIN_POSITIVE, // for terms that underflow
+            offset: up(self.offset),
+            missed: part(self.missed),
+            centred: part(self.centred),
+            norm: part(self.norm),
+            square: part(self.square),
+        };
+        let parts = [margin.constant, margin.offset, margin.missed, margin.centred, margin.norm, margin.square];
+        if parts.iter().all(|part| part.is_finite()) { margin } else { Margin::UNKNOWN }
+    }
 }
 
-impl<const G: usize> From<[Margin; G]> for Margins<G> {
-    fn from(margins: [Margin; G]) -> Self {
-        Self {
-            constant: margins.map(|margin| margin.constant),
-            coarse: [margins.map(|margin| margin.coarse[0]), margins.map(|margin| margin.coarse[1])],
-            fine: [margins.map(|margin| margin.fine[0]), margins.map(|margin| margin.fine[1])],
-            missed: margins.map(|margin| margin.missed),
-            centred: margins.map(|margin| margin.centred),
-            norm: margins.map(|margin| margin.norm),
-            square: margins.map(|margin| margin.square),
+/// An upper bound of a row's score less the threshold, up to a positive factor: what its parts are multiplied with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Margin {
+    constant: f32,
+    /// Added to the product.
+    offset: f32,
+    missed: f32,
+    centred: f32,
+    norm: f32,
+    square: f32,
+}
+
+impl Margin {
+    /// Leaves nothing out.
+    const UNKNOWN: Self =
+        Self { constant: f32::INFINITY, offset: 0.0, missed: 0.0, centred: 0.0, norm: 0.0, square: 0.0 };
+
+    /// One that leaves some rows out and some not.
+    #[cfg(test)]
+    pub(crate) fn example(constant: f32) -> Self {
+        Self { constant, offset: 5.0, missed: 0.5, centred: 0.25, norm: -0.75, square: -0.01 }
+    }
+
+    /// Of a row and its product with the query.
+    #[inline(always)]
+    pub(crate) fn of(&self, record: &Record, level: Level, product: i32) -> f32 {
+        let scaled = record.scale * (product as f32 + self.offset);
+        let lengths = self.missed * record.missed(level) + self.centred * record.centred;
+        let squares = self.norm * record.norm + self.square * (record.centred * record.centred);
+        self.constant + lengths + squares + scaled
+    }
+}
+
+/// The margins of the queries of a panel, part by part; queries that are missing have zeros.
+pub(crate) struct Margins {
+    constant: [f32; WIDEST],
+    offset: [f32; WIDEST],
+    missed: [f32; WIDEST],
+    centred: [f32; WIDEST],
+    norm: [f32; WIDEST],
+    square: [f32; WIDEST],
+}
+
+impl Margins {
+    pub(crate) fn new(margins: impl Iterator<Item = Margin>) -> Self {
+        let zeros = [0.0; WIDEST];
+        let mut parts =
+            Self { constant: zeros, offset: zeros, missed: zeros, centred: zeros, norm: zeros, square: zeros };
+        for (lane, margin) in margins.enumerate() {
+            parts.constant[lane] = margin.constant;
+            parts.offset[lane] = margin.offset;
+            parts.missed[lane] = margin.missed;
+            parts.centred[lane] = margin.centred;
+            parts.norm[lane] = margin.norm;
+            parts.square[lane] = margin.square;
         }
-    }
-}
-
-impl<const G: usize> Margins<G> {
-    /// From the products with the high nibbles.
-    #[inline(always)]
-    pub(crate) fn coarse(&self, record: &Record, high: &[i32; G]) -> [f64; G] {
-        self.of(record, |g| f64::from(high[g]), &self.coarse, record.coarse)
+        parts
     }
 
-    /// From the products with both nibbles.
+    /// Of a row and its products with eight queries, of which `begin` is the first; the products are with whole bytes.
     #[inline(always)]
-    pub(crate) fn fine(&self, record: &Record, high: &[i32; G], low: &[i32; G]) -> [f64; G] {
-        self.of(record, |g| 16.0 * f64::from(high[g]) + f64::from(low[g]), &self.fine, record.fine)
-    }
-
-    #[inline(always)]
-    fn of(&self, record: &Record, product: impl Fn(usize) -> f64, level: &[[f64; G]; 2], missed: f32) -> [f64; G] {
-        let (scale, missed, norm) = (f64::from(record.scale), f64::from(missed), f64::from(record.norm));
-        let centred = f64::from(record.centred);
-        let square = centred * centred;
-        let mut margins = self.constant;
-        for g in 0..G {
-            margins[g] += scale * (level[0][g] * product(g) + level[1][g])
-                + self.missed[g] * missed
-                + self.centred[g] * centred
-                + self.norm[g] * norm
-                + self.square[g] * square;
+    pub(crate) fn of_eight(&self, record: &Record, begin: usize, products: &[i32; 8]) -> [f32; 8] {
+        let square = record.centred * record.centred;
+        let mut margins = [0.0; 8];
+        for (lane, margin) in margins.iter_mut().enumerate() {
+            let at = begin + lane;
+            let scaled = record.scale * (products[lane] as f32 + self.offset[at]);
+            let lengths = self.missed[at] * record.fine + self.centred[at] * record.centred;
+            let squares = self.norm[at] * record.norm + self.square[at] * square;
+            *margin = self.constant[at] + lengths + squares + scaled;
         }
         margins
     }
@@ -191,14 +257,16 @@ impl<const G: usize> Margins<G> {
 
 /// Whether a row must be looked at more closely; NaN knows nothing.
 #[inline(always)]
-pub(crate) fn survives(margin: f64) -> bool {
-    margin >= 0.0 || margin.is_nan()
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "one comparison, and NaN survives")]
+pub(crate) fn survives(margin: f32) -> bool {
+    !(margin < 0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{available, pack};
+    use crate::codes::Coded;
+    use crate::kernel::available;
     use crate::score::Query;
     use proptest::prelude::*;
 
@@ -235,6 +303,20 @@ mod tests {
         })
     }
 
+    /// The product of a query with a row, component by component.
+    fn product(coded: &Coded<'_>, row: usize, level: Level, query: &[i8]) -> i32 {
+        let width = coded.high.width;
+        let nibble = |bytes: &[u8], at: usize| {
+            let byte = bytes[row * width + at % width];
+            i32::from(if at < width { byte & 15 } else { byte >> 4 })
+        };
+        let codes = (0..query.len()).map(|at| match level {
+            Level::High => nibble(coded.high.bytes, at),
+            Level::Bytes => 16 * nibble(coded.high.bytes, at) + nibble(coded.low.bytes, at),
+        });
+        codes.zip(query).map(|(code, &component)| code * i32::from(component)).sum()
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -247,23 +329,28 @@ mod tests {
                 let encoder = Encoder::with(kernels, mean);
                 let block = encoder.block(rows.len(), |number, row| { row.copy_from_slice(&rows[number]); Ok(()) }).unwrap();
                 let coded = block.coded(encoder.width());
-                let places: Vec<u32> = (0..rows.len() as u32).collect();
                 for query in &queries {
                     for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
-                        let coded_query = CodedQuery::new(&encoder, query, metric);
-                        let packed = pack(encoder.width(), [&*coded_query.codes]);
-                        let (mut high, mut low) = (vec![[0]; rows.len()], vec![[0]; rows.len()]);
-                        (kernels.dots)(coded.high, &places, &packed, &mut high);
-                        (kernels.dots)(coded.low, &places, &packed, &mut low);
+                        let coded_query = CodedQuery::new(&encoder, query, metric, kernels.most);
                         let exact = Query::new(kernels, query, metric);
                         for (number, row) in rows.iter().enumerate() {
                             let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a rank
-                            let margin = Margins::from([coded_query.margin(metric.merit(score))]);
                             let record = Record::from_bytes(&coded.records[number]);
-                            let coarse = margin.coarse(&record, &high[number])[0];
-                            let fine = margin.fine(&record, &high[number], &low[number])[0];
-                            prop_assert!(survives(coarse), "{metric:?} {score} {coarse} {record:?}");
-                            prop_assert!(survives(fine), "{metric:?} {score} {fine} {record:?}");
+                            for (coding, level) in [
+                                (&coded_query.fine, Level::High),
+                                (&coded_query.fine, Level::Bytes),
+                                (&coded_query.panel, Level::Bytes),
+                            ] {
+                                let product = product(&coded, number, level, &coding.codes);
+                                let margin = coded_query.margin(coding, level, metric.merit(score));
+                                let alone = margin.of(&record, level, product);
+                                prop_assert!(survives(alone), "{metric:?} {level:?} {score} {alone} {record:?}");
+                                if level == Level::Bytes {
+                                    let margins = Margins::new(std::iter::repeat_n(margin, 8));
+                                    let eight = margins.of_eight(&record, 0, &[product; 8]);
+                                    prop_assert!(eight.map(survives) == [true; 8], "{metric:?} {score} {eight:?} {record:?}");
+                                }
+                            }
                         }
                     }
                 }
@@ -277,11 +364,13 @@ mod tests {
             let block = encoder.block(1, |_, row| { row.copy_from_slice(&values); Ok(()) }).unwrap();
             let query: Vec<f32> = values.iter().map(|value| -value).collect();
             let coded = block.coded(encoder.width());
-            let coded_query = CodedQuery::new(&encoder, &query, Metric::Cosine);
-            let mut high = [[0]];
-            (available().next().unwrap().dots)(coded.high, &[0], &pack(encoder.width(), [&*coded_query.codes]), &mut high);
-            let margin = Margins::from([coded_query.margin(-0.5)]);
-            prop_assert!(!survives(margin.coarse(&Record::from_bytes(&coded.records[0]), &high[0])[0]));
+            let record = Record::from_bytes(&coded.records[0]);
+            let coded_query = CodedQuery::new(&encoder, &query, Metric::Cosine, 127);
+            for level in [Level::High, Level::Bytes] {
+                let product = product(&coded, 0, level, &coded_query.fine.codes);
+                let margin = coded_query.margin(&coded_query.fine, level, -0.5);
+                prop_assert!(!survives(margin.of(&record, level, product)));
+            }
         }
     }
 }

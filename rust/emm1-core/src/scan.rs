@@ -1,12 +1,13 @@
 //! The search: filter by codes, verify by the reference score. Threads take blocks of rows.
 //!
 //! ```text
-//! for each block of rows, for each group of queries:
-//!     products with the high nibbles      → margins; most rows fall below the threshold
-//!     products with the low nibbles       → tighter margins of those that are left
-//!     reference score of what is left     → the hits, and a higher threshold
+//! for each block of rows, one query:                    or many queries, a panel of them at a time:
+//!     products with the high nibbles → margins              products with the whole bytes → margins
+//!     products with the low nibbles of the rows that are left → tighter margins
+//!     reference score of what is left then → the hits, and a higher threshold
 //! ```
 //!
+//! A single query reads half of the codes and waits for memory; many queries multiply, and each byte is multiplied once.
 //! Where there are no codes, a single query scores every row (that is no slower than reading them), and a batch of
 //! queries codes each block as it comes. The answer is the same each way: codes only say what need not be scored.
 
@@ -15,19 +16,25 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::bound::{CodedQuery, Margin, Margins, survives};
+use crate::bound::{CodedQuery, Level, Margin, Margins, survives};
 use crate::codes::{Coded, Record};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
-use crate::kernel::{Dots, GROUP, Kernels, Sift};
+use crate::kernel::{Kernels, Left, Panel, RUN, TILE, consecutive, stride};
 use crate::matrix::View;
 use crate::parallel::Stop;
 use crate::score::Query;
 use crate::search::{Filter, Rows, Search};
 use crate::topk::{Found, Hit};
 
-/// One in so many pairs of rows and queries must be left for it to pay to refine the whole block at once.
+/// Products in a tenth of a millisecond or so: of f64, of nibbles read from memory, of panels.
+const PLAIN_WORK: usize = 1 << 20;
+const FILTER_WORK: usize = 1 << 22;
+const PANEL_WORK: usize = 1 << 24;
+/// Where more than one row in so many is left, it is faster to read on than to skip the others.
 const DENSE: usize = 4;
+/// Rows of the first block.
+const FIRST: usize = 96;
 
 /// The highest merit that any thread knows to be reached by as many rows as are wanted.
 pub(crate) struct Threshold(AtomicI32);
@@ -60,9 +67,10 @@ pub(crate) struct Scan<'a> {
     pub(crate) kernels: &'static Kernels,
     pub(crate) queries: Vec<Query>,
     pub(crate) coded: Vec<CodedQuery>,
-    /// The components of each query, and of each group of queries, as the kernels want them.
+    /// The components of each query, as the kernels want them.
     pub(crate) packed: Vec<Vec<i8>>,
-    pub(crate) groups: Vec<Vec<i8>>,
+    /// Many queries side by side, and the number of the first of each panel; none where queries are few.
+    pub(crate) panels: Vec<(usize, Panel)>,
     pub(crate) thresholds: Vec<Threshold>,
     pub(crate) filter: Option<Filter<'a>>,
     pub(crate) search: &'a Search,
@@ -75,9 +83,9 @@ pub(crate) struct Scan<'a> {
 impl Scan<'_> {
     /// Goes over all rows.
     pub(crate) fn run(&self, threads: usize, stop: Stop<'_>) -> Result<()> {
-        let blocks = self.rows.len().div_ceil(self.block);
         thread::scope(|scope| {
-            let others: Vec<_> = (1..threads.min(blocks)).map(|_| scope.spawn(|| self.work(&mut || false))).collect();
+            let others: Vec<_> =
+                (1..threads.min(self.worthwhile())).map(|_| scope.spawn(|| self.work(&mut || false))).collect();
             let mut result = self.work(stop);
             if result.is_err() {
                 self.next.store(usize::MAX / 2, Ordering::Relaxed); // no more blocks for the others
@@ -90,6 +98,17 @@ impl Scan<'_> {
         })
     }
 
+    /// Threads that are worth their start: each has work for the time that several starts take.
+    fn worthwhile(&self) -> usize {
+        let products = self.rows.len().saturating_mul(self.file.matrix.dims()).saturating_mul(self.queries.len());
+        let rate = match (&self.filter, self.panels.is_empty()) {
+            (None, _) => PLAIN_WORK,
+            (_, true) => FILTER_WORK,
+            (_, false) => PANEL_WORK,
+        };
+        products / rate + 1
+    }
+
     /// Takes blocks of rows until there are no more.
     fn work(&self, stop: Stop<'_>) -> Result<()> {
         let mut worker = Worker {
@@ -99,16 +118,22 @@ impl Scan<'_> {
             found: self.queries.iter().map(|_| Found::new(self.search.goal, self.search.metric)).collect(),
             rows: Vec::with_capacity(self.block),
             places: Vec::with_capacity(self.block),
+            bytes: Vec::new(),
+            products: Vec::new(),
+            left: Vec::new(),
         };
+        // The first blocks are small: as long as no threshold is known, nothing can be left out.
+        let mut size = FIRST.min(self.block);
         loop {
-            let begin = self.next.fetch_add(self.block, Ordering::Relaxed);
+            let begin = self.next.fetch_add(size, Ordering::Relaxed);
             if begin >= self.rows.len() {
                 break;
             }
             if stop() {
                 return Err(Error::Stopped);
             }
-            self.rows.fill(begin, self.rows.len().min(begin + self.block), &mut worker.rows);
+            self.rows.fill(begin, self.rows.len().min(begin + size), &mut worker.rows);
+            size = self.block.min(4 * size);
             match &self.filter {
                 None => worker.score_all()?,
                 Some(Filter::File(_, coded)) => {
@@ -131,15 +156,6 @@ impl Scan<'_> {
     }
 }
 
-/// A row that the margins could not leave out.
-#[derive(Clone, Copy)]
-struct Candidate {
-    /// Its position in the block.
-    at: u32,
-    high: i32,
-    low: i32,
-}
-
 /// One thread's part of a search.
 struct Worker<'a> {
     scan: &'a Scan<'a>,
@@ -149,6 +165,11 @@ struct Worker<'a> {
     /// The rows of the block, and where each stands in the codes.
     rows: Vec<u32>,
     places: Vec<u32>,
+    /// The rows of the block unpacked, the products of a panel with them, and the rows that one query leaves; kept from
+    /// block to block for their memory.
+    bytes: Vec<u8>,
+    products: Vec<i32>,
+    left: Vec<Left>,
 }
 
 impl Worker<'_> {
@@ -168,108 +189,141 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Goes over the block with all queries, in groups.
+    /// Goes over the block with all queries.
     fn filter(&mut self, coded: Coded<'_>) -> Result<()> {
-        let (scan, count) = (self.scan, self.scan.queries.len());
-        if count == 1 {
-            return self.filter_group(coded, 0, &scan.packed[0], scan.kernels.dots, scan.kernels.sift);
+        if self.scan.panels.is_empty() {
+            return (0..self.scan.queries.len()).try_for_each(|query| self.filter_one(coded, query));
         }
-        for (group, packed) in scan.groups.iter().enumerate() {
-            self.filter_group(coded, group * GROUP, packed, scan.kernels.dots_group, scan.kernels.sift_group)?;
+        let (scan, stride) = (self.scan, stride(coded.high.width));
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.resize(self.places.len().next_multiple_of(TILE) * stride, 0);
+        for (&place, row) in self.places.iter().zip(bytes.chunks_exact_mut(stride)) {
+            let row = &mut row[..2 * coded.high.width];
+            (scan.kernels.unpack)(coded.high.row(place), coded.low.row(place), row);
         }
-        Ok(())
+        let mut panels = scan.panels.iter();
+        let result = panels.try_for_each(|(begin, panel)| self.filter_panel(coded, &bytes, *begin, panel));
+        self.bytes = bytes;
+        result
     }
 
-    /// Goes over the block with the `G` queries from `begin`. A group that is not full repeats the last query.
-    fn filter_group<const G: usize>(
-        &mut self,
-        coded: Coded<'_>,
-        begin: usize,
-        packed: &[i8],
-        dots: Dots<G>,
-        sift: Sift<G>,
-    ) -> Result<()> {
-        let count = G.min(self.scan.queries.len() - begin);
-        let margins: [Margin; G] = std::array::from_fn(|g| self.margin(begin + g.min(count - 1)));
-        let margins = Margins::from(margins);
-        let mut high = vec![[0; G]; self.places.len()];
-        dots(coded.high, &self.places, packed, &mut high);
+    /// Goes over the block with one query.
+    fn filter_one(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
+        let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
+        let margin = coded_query.margin(&coded_query.fine, Level::High, self.threshold(query));
+        let packed = &self.scan.packed[query];
+        let mut left = std::mem::take(&mut self.left);
+        // Rows that follow one another, as all but those of a list do.
+        let (begin, count) = (self.places[0], self.places.len());
+        let runs = if consecutive(&self.places) { count / RUN * RUN } else { 0 };
+        (kernels.scan)(coded.high, coded.records, begin as usize, runs, packed, &margin, &mut left);
+        if runs < count {
+            let (places, mut products, mut rest) = (&self.places[runs..], vec![0; count - runs], Vec::new());
+            (kernels.dots)(coded.high, places, packed, &mut products);
+            (kernels.sift)(coded.records, places, &products, Level::High, &margin, &mut rest);
+            left.extend(rest.into_iter().map(|row| Left { at: row.at + runs as u32, ..row }));
+        }
+        let result = self.refine(coded, query, &left);
+        self.left = left;
+        result
+    }
+
+    /// Goes over the block, whose rows are in `bytes`, with the queries of a panel.
+    fn filter_panel(&mut self, coded: Coded<'_>, bytes: &[u8], begin: usize, panel: &Panel) -> Result<()> {
+        let (kernels, count) = (self.scan.kernels, panel.lanes().min(self.scan.queries.len() - begin));
+        let margins = (begin..begin + count).map(|query| {
+            let coded_query = &self.scan.coded[query];
+            coded_query.margin(&coded_query.panel, Level::Bytes, self.threshold(query))
+        });
+        let margins = Margins::new(margins);
+        let mut products = std::mem::take(&mut self.products);
+        products.resize(self.places.len().next_multiple_of(TILE) * panel.lanes(), 0);
+        (kernels.multiply)(bytes, panel, &mut products);
         let mut left = Vec::new();
-        sift(coded.records, &self.places, &high, None, &margins, &mut left);
+        (kernels.sift_panel)(coded.records, &self.places, &products, &margins, panel.lanes(), &mut left);
+        self.products = products;
         if left.is_empty() {
             return Ok(());
         }
-        let pairs: usize = left.iter().map(|(_, bits)| bits.count_ones() as usize).sum();
-        let mut candidates: [Vec<Candidate>; G] = std::array::from_fn(|_| Vec::new());
-        if G > 1 && pairs * DENSE > self.places.len() * G {
-            let mut low = vec![[0; G]; self.places.len()];
-            dots(coded.low, &self.places, packed, &mut low);
-            left.clear();
-            sift(coded.records, &self.places, &high, Some(&low), &margins, &mut left);
-            for (at, bits) in left {
-                let (high, low) = (high[at as usize], low[at as usize]);
-                for g in (0..count).filter(|g| bits >> g & 1 == 1) {
-                    candidates[g].push(Candidate { at, high: high[g], low: low[g] });
-                }
-            }
-        } else {
-            for (at, bits) in left {
-                for g in (0..count).filter(|g| bits >> g & 1 == 1) {
-                    candidates[g].push(Candidate { at, high: high[at as usize][g], low: 0 });
-                }
-            }
-            for (g, candidates) in candidates.iter_mut().enumerate().filter(|(_, candidates)| !candidates.is_empty()) {
-                self.refine(coded, begin + g, candidates);
-            }
-        }
-        for (g, candidates) in candidates.into_iter().enumerate().filter(|(_, candidates)| !candidates.is_empty()) {
-            self.verify(coded, begin + g, candidates)?;
+        for lane in 0..count {
+            let positions: Vec<u32> =
+                left.iter().filter(|(_, bits)| bits >> lane & 1 == 1).map(|&(at, _)| at).collect();
+            let places: Vec<u32> = positions.iter().map(|&at| self.places[at as usize]).collect();
+            let mut high = vec![0; places.len()];
+            (kernels.dots)(coded.high, &places, &self.scan.packed[begin + lane], &mut high);
+            let left: Vec<Left> = positions.into_iter().zip(high).map(|(at, product)| Left { at, product }).collect();
+            self.refine(coded, begin + lane, &left)?;
         }
         Ok(())
     }
 
-    /// Products with the low nibbles for the candidates of one query.
-    fn refine(&self, coded: Coded<'_>, query: usize, candidates: &mut [Candidate]) {
-        let places: Vec<u32> = candidates.iter().map(|candidate| self.places[candidate.at as usize]).collect();
-        let mut low = vec![[0]; places.len()];
-        (self.scan.kernels.dots)(coded.low, &places, &self.scan.packed[query], &mut low);
-        candidates.iter_mut().zip(low).for_each(|(candidate, [low])| candidate.low = low);
-    }
-
-    /// The margin of a query against the best threshold known.
-    fn margin(&self, query: usize) -> Margin {
-        let threshold = self.found[query].threshold().max(self.scan.thresholds[query].get());
-        self.scan.coded[query].margin(threshold)
-    }
-
-    /// Scores the candidates that the tighter margin does not leave out, the most promising first.
-    fn verify(&mut self, coded: Coded<'_>, query: usize, mut candidates: Vec<Candidate>) -> Result<()> {
-        let record = |at: u32| Record::from_bytes(&coded.records[self.places[at as usize] as usize]);
-        let left_out = |margin: &Margins<1>, candidate: &Candidate| {
-            !survives(margin.fine(&record(candidate.at), &[candidate.high], &[candidate.low])[0])
+    /// Looks more closely at the rows that products with the high nibbles, or with a panel, have left.
+    fn refine(&mut self, coded: Coded<'_>, query: usize, high: &[Left]) -> Result<()> {
+        if high.is_empty() {
+            return Ok(());
+        }
+        let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
+        let margin = coded_query.margin(&coded_query.fine, Level::Bytes, self.threshold(query));
+        let places: Vec<u32> = high.iter().map(|row| self.places[row.at as usize]).collect();
+        let packed = &self.scan.packed[query];
+        let products = if high.len() * DENSE > self.places.len() {
+            let mut products = vec![0; self.places.len()];
+            (kernels.dots)(coded.low, &self.places, packed, &mut products);
+            high.iter().map(|row| 16 * row.product + products[row.at as usize]).collect()
+        } else {
+            let mut products = vec![0; places.len()];
+            (kernels.dots)(coded.low, &places, packed, &mut products);
+            products.iter_mut().zip(high).for_each(|(product, high)| *product += 16 * high.product);
+            products
         };
-        let mut margin = Margins::from([self.margin(query)]);
-        candidates.retain(|candidate| !left_out(&margin, candidate));
-        let coded_query = &self.scan.coded[query];
-        candidates.sort_by_cached_key(|candidate| {
-            Reverse(ordered(coded_query.estimate(&record(candidate.at), candidate.high, candidate.low)))
+        let mut left = Vec::new();
+        (kernels.sift)(coded.records, &places, &products, Level::Bytes, &margin, &mut left);
+        let candidates = left.into_iter().map(|Left { at, product }| {
+            let at = at as usize;
+            let record = Record::from_bytes(&coded.records[places[at] as usize]);
+            Candidate { row: self.rows[high[at].at as usize] as usize, record, product }
         });
-        let mut threshold = f32::NEG_INFINITY;
+        self.verify(query, candidates.collect())
+    }
+
+    /// The best threshold known for a query.
+    fn threshold(&self, query: usize) -> f32 {
+        self.found[query].threshold().max(self.scan.thresholds[query].get())
+    }
+
+    /// Scores the candidates that the margin does not leave out, the most promising first.
+    fn verify(&mut self, query: usize, mut candidates: Vec<Candidate>) -> Result<()> {
+        let coded = &self.scan.coded[query];
+        candidates
+            .sort_by_cached_key(|candidate| Reverse(ordered(coded.estimate(&candidate.record, candidate.product))));
+        let margin_of = |threshold| coded.margin(&coded.fine, Level::Bytes, threshold);
+        let left_out = |margin: &Margin, candidate: &Candidate| {
+            !survives(margin.of(&candidate.record, Level::Bytes, candidate.product))
+        };
+        let mut threshold = self.threshold(query);
+        let mut margin = margin_of(threshold);
         for candidate in candidates {
             if left_out(&margin, &candidate) {
                 continue;
             }
-            let number = self.rows[candidate.at as usize] as usize;
+            let number = candidate.row;
             let score = self.scan.queries[query].score(self.view.row(number, &mut self.row)?);
             let score = score.ok_or_else(|| self.scan.file.not_finite(number))?;
             self.found[query].push(Hit { id: self.scan.file.ids.id(number), score });
             let reached = self.found[query].threshold();
             if reached > threshold {
-                threshold = reached;
                 self.scan.thresholds[query].raise(reached);
-                margin = Margins::from([coded_query.margin(reached.max(self.scan.thresholds[query].get()))]);
+                threshold = self.threshold(query);
+                margin = margin_of(threshold);
             }
         }
         Ok(())
     }
+}
+
+/// A row that the margins could not leave out, and its product with the query.
+struct Candidate {
+    row: usize,
+    record: Record,
+    product: i32,
 }

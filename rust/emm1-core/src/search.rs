@@ -7,7 +7,7 @@ use crate::bound::CodedQuery;
 use crate::codes::{Coded, Encoder, sampled_mean};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
-use crate::kernel::{GROUP, kernels, pack};
+use crate::kernel::{Panel, TILE, kernels, pack};
 use crate::parallel::Stop;
 use crate::scan::{Scan, Threshold};
 use crate::score::{Metric, Query};
@@ -28,12 +28,14 @@ pub struct Search {
 
 /// Components scored exactly before anyone is asked whether to stop: some milliseconds of work.
 const PLAIN_BLOCK: usize = 1 << 21;
-/// Bytes of a plane that are filtered at a time: what stays in the second cache while all queries go over it.
+/// Bytes of codes that are filtered at a time: what stays in the second cache while all queries go over it.
 const CODED_BLOCK: usize = 1 << 17;
+/// Queries from which it pays to multiply rows with all of them at once.
+const BATCH: usize = 6;
 /// Queries from which it pays to code a file without codes on the fly.
-const BATCH: usize = 12;
-/// Components beyond which a sum of products could overflow 32 bits.
-const MOST_CODED: usize = 1 << 20;
+const CODED_ON_THE_FLY: usize = 12;
+/// Components up to which no sum of products, 255 · 127 each, overflows 32 bits.
+const MOST_CODED: usize = 1 << 16;
 
 impl EmbeddingFile {
     /// The hits of each query, best first.
@@ -57,21 +59,19 @@ impl EmbeddingFile {
         };
         let kernels = kernels()?;
         let filter = self.filter(&rows, queries.len(), search)?;
-        let encoder = filter.as_ref().map(Filter::encoder);
-        let coded: Vec<CodedQuery> = encoder.map_or(Vec::new(), |encoder| {
-            queries.iter().map(|query| CodedQuery::new(encoder, query, search.metric)).collect()
+        let coded: Vec<CodedQuery> = filter.as_ref().map_or(Vec::new(), |filter| {
+            let coded = |query: &&[f32]| CodedQuery::new(filter.encoder(), query, search.metric, kernels.most);
+            queries.iter().map(coded).collect()
         });
         let width = self.matrix.dims().div_ceil(2);
+        let panels = if coded.len() < BATCH { Vec::new() } else { panels(width, &coded) };
         let scan = Scan {
             file: self,
             kernels,
             queries: queries.iter().map(|query| Query::new(kernels, query, search.metric)).collect(),
-            packed: coded.iter().map(|query| pack(width, [&query.codes])).collect(),
-            groups: coded
-                .chunks(GROUP)
-                .map(|group| pack::<GROUP>(width, std::array::from_fn(|g| &*group[g.min(group.len() - 1)].codes)))
-                .collect(),
+            packed: coded.iter().map(|query| pack(width, &query.fine.codes)).collect(),
             coded,
+            panels,
             thresholds: queries.iter().map(|_| Threshold::default()).collect(),
             found: Mutex::new(queries.iter().map(|_| Found::new(search.goal, search.metric)).collect()),
             block: self.block(filter.is_some(), queries.len()),
@@ -107,7 +107,7 @@ impl EmbeddingFile {
         {
             return Ok(Some(Filter::File(codes.encoder(), codes.coded()?)));
         }
-        if queries < BATCH {
+        if queries < CODED_ON_THE_FLY {
             return Ok(None);
         }
         let mean = sampled_mean(&self.matrix.view()?, self.matrix.rows(), self.matrix.dims())?;
@@ -119,10 +119,22 @@ impl EmbeddingFile {
         let dims = self.matrix.dims();
         match (coded, queries) {
             (false, _) => (PLAIN_BLOCK / dims / queries.max(1)).max(1),
-            (true, 1) => (8 * CODED_BLOCK / dims).max(64),
-            (true, _) => (2 * CODED_BLOCK / dims).max(64),
+            (true, ..BATCH) => (8 * CODED_BLOCK / dims).max(64),
+            (true, _) => (CODED_BLOCK / dims).next_multiple_of(TILE),
         }
     }
+}
+
+/// Puts coded queries side by side: panels of up to 32, and the number of the first query of each.
+fn panels(width: usize, coded: &[CodedQuery]) -> Vec<(usize, Panel)> {
+    let mut panels = Vec::new();
+    let mut begin = 0;
+    while begin < coded.len() {
+        let end = begin + Panel::share(coded.len() - begin);
+        panels.push((begin, Panel::new(width, coded[begin..end].iter().map(|query| &*query.panel.codes))));
+        begin = end;
+    }
+    panels
 }
 
 /// The rows to look at.

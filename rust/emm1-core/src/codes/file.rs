@@ -1,14 +1,14 @@
 //! The file of codes beside an embedding file.
 //!
 //! ```text
-//! 64 bytes   "emm1cod1", then u64 each: rows, dims, stamp of the embedding file, checksum (CRC-32) of all that follows
-//! mean       dims × f32, filled with zeros to a multiple of 16 bytes
+//! 64 bytes   "emm1cod2", then u64 each: rows, dims, stamp of the embedding file, checksum (CRC-32) of all that follows
+//! mean       dims × f32
 //! records    rows × 16 bytes
-//! high       rows × ⌈dims / 2⌉ bytes, then 64 zeros
+//! high       rows × ⌈dims / 2⌉ bytes, then at least 64 zeros
 //! low        the same
 //! ```
 //!
-//! All numbers are little-endian. It is written beside its place and renamed when complete.
+//! Each part begins at a multiple of 64 bytes, a line of the cache, and zeros fill the gaps. All numbers are little-endian. It is written beside its place and renamed when complete.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -23,8 +23,10 @@ use crate::kernel::{Plane, SLACK};
 use crate::matrix::{Map, Matrix, View};
 use crate::parallel::{Stop, in_parallel};
 
-const MAGIC: &[u8; 8] = b"emm1cod1";
+const MAGIC: &[u8; 8] = b"emm1cod2";
 const HEADER: usize = 64;
+/// Bytes of a line of the cache: a load that lies in two of them is slower.
+const LINE: usize = 64;
 /// Rows whose mean is taken as that of all.
 const SAMPLE: usize = 4096;
 /// Components coded at a time.
@@ -49,9 +51,9 @@ struct Places {
 
 impl Places {
     fn of(rows: usize, dims: usize) -> Option<Self> {
-        let plane = rows.checked_mul(dims.div_ceil(2))?.checked_add(SLACK)?;
-        let records = HEADER + (4 * dims).next_multiple_of(16);
-        let high = rows.checked_mul(Record::BYTES)?.checked_add(records)?;
+        let plane = rows.checked_mul(dims.div_ceil(2))?.checked_add(SLACK)?.checked_next_multiple_of(LINE)?;
+        let records = HEADER + (4 * dims).next_multiple_of(LINE);
+        let high = rows.checked_mul(Record::BYTES)?.checked_next_multiple_of(LINE)?.checked_add(records)?;
         let low = high.checked_add(plane)?;
         Some(Self { records, high, low, end: low.checked_add(plane)? })
     }
@@ -152,7 +154,7 @@ impl CodesFile {
         let (bytes, width) = (self.map.bytes(), self.encoder.width());
         let places = Places::of(self.rows, self.encoder.mean().len()).expect("they were computed when it was opened");
         Ok(Coded {
-            records: bytes[places.records..places.high].as_chunks().0,
+            records: &bytes[places.records..places.high].as_chunks().0[..self.rows],
             high: Plane { bytes: &bytes[places.high..places.low], width },
             low: Plane { bytes: &bytes[places.low..places.end], width },
         })

@@ -7,6 +7,7 @@ pub(crate) use encode::{Block, Encoder};
 pub use file::CodesFile;
 pub(crate) use file::sampled_mean;
 
+use crate::bound::Level;
 use crate::kernel::Plane;
 
 /// What is known of a coded row: 16 bytes.
@@ -26,6 +27,15 @@ pub(crate) struct Record {
 
 impl Record {
     pub(crate) const BYTES: usize = 16;
+
+    /// What the codes miss at a level.
+    #[inline(always)]
+    pub(crate) fn missed(&self, level: Level) -> f32 {
+        match level {
+            Level::High => self.coarse,
+            Level::Bytes => self.fine,
+        }
+    }
 
     fn rounded_up(scale: f32, norm: f64, centred: f64, [coarse, fine]: [f64; 2]) -> Self {
         let up = |value: f64| (value as f32).next_up();

@@ -2,40 +2,49 @@
 
 use std::arch::x86_64::*;
 
-use super::{GROUP, Kernels, Plane, STEP, scalar};
-use crate::bound::Margins;
+use super::{FOUR, Kernels, Left, Panel, Plane, STEP, scalar, scalar::LANES};
+use crate::bound::{Level, Margin, Margins};
 use crate::codes::Record;
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     // f16c comes with every processor that has AVX2.
-    is_x86_feature_detected!("avx2").then_some(&KERNELS)
+    (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(&KERNELS)
 }
 
 static KERNELS: Kernels = Kernels {
     name: "avx2",
-    dots: |plane, rows, queries, out| {
-        // SAFETY: this table is given out only where AVX2 was detected; so for all that follow.
-        unsafe { dots::<1>(plane, rows, queries, out) }
+    most: MOST,
+    scan: |plane, records, begin, count, query, margin, left| {
+        // SAFETY: this table is given out only where these instructions were detected; so for all that follow.
+        unsafe { scan(plane, records, begin, count, query, margin, left) }
     },
-    dots_group: |plane, rows, queries, out| {
+    dots: |plane, rows, query, out| {
         // SAFETY: as above.
-        unsafe { dots::<GROUP>(plane, rows, queries, out) }
+        unsafe { dots(plane, rows, query, out) }
     },
-    sift: |records, places, high, low, margins, left| {
+    sift: |records, places, products, level, margin, left| {
         // SAFETY: as above.
-        unsafe { sift(records, places, high, low, margins, left) }
+        unsafe { sift(records, places, products, level, margin, left) }
     },
-    sift_group: |records, places, high, low, margins, left| {
+    unpack: |high, low, out| {
         // SAFETY: as above.
-        unsafe { sift(records, places, high, low, margins, left) }
+        unsafe { unpack(high, low, out) }
     },
-    square: |a| {
+    multiply: |rows, panel, products| {
         // SAFETY: as above.
-        unsafe { square(a) }
+        unsafe { multiply(rows, panel, products) }
+    },
+    sift_panel: |records, places, products, margins, lanes, left| {
+        // SAFETY: as above.
+        unsafe { sift_panel(records, places, products, margins, lanes, left) }
     },
     dot: |a, b| {
         // SAFETY: as above.
         unsafe { dot(a, b) }
+    },
+    square: |b| {
+        // SAFETY: as above.
+        unsafe { square(b) }
     },
     squared_distance: |a, b| {
         // SAFETY: as above.
@@ -51,39 +60,116 @@ static KERNELS: Kernels = Kernels {
     },
 };
 
-#[target_feature(enable = "avx2")]
+/// Sums `add(sum, a[i], b[i])` as the reference score has it, b itself in place of a where there is none.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn lanes(b: &[f32], a: Option<&[f64]>, add: impl Fn(__m256d, __m256d, __m256d) -> __m256d) -> f64 {
+    let (a, (b, b_rest)) = (a.map(|a| scalar::parts(&a[..b.len()])), scalar::parts(b));
+    let mut sums = [_mm256_setzero_pd(); 4];
+    let mut step = |a: Option<&[f64; LANES]>, b: &[f32; LANES]| {
+        for (part, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: both have sixteen elements.
+            let (x, y) = unsafe {
+                let y = _mm256_cvtps_pd(_mm_loadu_ps(b.as_ptr().add(4 * part)));
+                (a.map_or(y, |a| _mm256_loadu_pd(a.as_ptr().add(4 * part))), y)
+            };
+            *sum = add(*sum, x, y);
+        }
+    };
+    for (number, b) in b.iter().enumerate() {
+        step(a.as_ref().map(|(a, _)| &a[number]), b);
+    }
+    if let Some(b) = &b_rest {
+        step(a.as_ref().and_then(|(_, rest)| rest.as_ref()), b);
+    }
+    let four = _mm256_add_pd(_mm256_add_pd(sums[0], sums[2]), _mm256_add_pd(sums[1], sums[3]));
+    let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+    _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+}
+
+/// A product of two f32 is exact in f64, so that the fused sum has the same bits.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn fused(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
+    _mm256_fmadd_pd(x, y, sum)
+}
+
+/// Difference and square are each rounded, not fused.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn squared_difference(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
+    let difference = _mm256_sub_pd(x, y);
+    _mm256_add_pd(sum, _mm256_mul_pd(difference, difference))
+}
+
+#[target_feature(enable = "avx2,fma")]
 fn dot(a: &[f64], b: &[f32]) -> f64 {
-    scalar::dot(a, b)
+    lanes(b, Some(a), |sum, x, y| fused(sum, x, y))
 }
 
-#[target_feature(enable = "avx2")]
-fn square(a: &[f32]) -> f64 {
-    scalar::square(a)
+#[target_feature(enable = "avx2,fma")]
+fn square(b: &[f32]) -> f64 {
+    lanes(b, None, |sum, x, y| fused(sum, x, y))
 }
 
-#[target_feature(enable = "avx2")]
-fn sift<const G: usize>(
+#[target_feature(enable = "avx2,fma")]
+fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
+    lanes(b, Some(a), |sum, x, y| squared_difference(sum, x, y))
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn scan(
+    plane: Plane<'_>,
+    records: &[[u8; Record::BYTES]],
+    begin: usize,
+    count: usize,
+    query: &[i8],
+    margin: &Margin,
+    left: &mut Vec<Left>,
+) {
+    scalar::scan(plane, records, begin, count, query, margin, left, |rows, query| four_dots(rows, query));
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]) {
+    scalar::dots(plane, rows, query, out, |rows, query| four_dots(rows, query));
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn sift(
     records: &[[u8; Record::BYTES]],
     places: &[u32],
-    high: &[[i32; G]],
-    low: Option<&[[i32; G]]>,
-    margins: &Margins<G>,
-    left: &mut Vec<(u32, u8)>,
+    products: &[i32],
+    level: Level,
+    margin: &Margin,
+    left: &mut Vec<Left>,
 ) {
-    scalar::sift(records, places, high, low, margins, left);
+    scalar::sift(records, places, products, level, margin, left);
 }
 
-#[target_feature(enable = "avx2")]
-fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
-    scalar::squared_distance(a, b)
+#[target_feature(enable = "avx2,fma")]
+fn sift_panel(
+    records: &[[u8; Record::BYTES]],
+    places: &[u32],
+    products: &[i32],
+    margins: &Margins,
+    lanes: usize,
+    left: &mut Vec<(u32, u32)>,
+) {
+    scalar::sift_panel(records, places, products, margins, lanes, left);
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma")]
+fn unpack(high: &[u8], low: &[u8], out: &mut [u8]) {
+    scalar::unpack(high, low, out);
+}
+
+#[target_feature(enable = "avx2,fma")]
 fn hadamard(values: &mut [f32]) {
     scalar::hadamard(values);
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma")]
 fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u8]) -> [f32; 2] {
     scalar::quantize(values, scale, high, low)
 }
@@ -91,57 +177,94 @@ fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u8]) -> [f32
 /// Steps after which sums of 16 bits are emptied into sums of 32: 8 products of pairs, 8 · 2 · 15 · 127 = 30,480.
 const FULL: usize = 2;
 
-#[target_feature(enable = "avx2")]
-fn dots<const G: usize>(plane: Plane<'_>, rows: &[u32], queries: &[i8], out: &mut [[i32; G]]) {
-    let steps = queries.len() / (2 * G * STEP);
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
     let (nibble, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
-    for (&row, out) in rows.iter().zip(out) {
-        let codes = plane.row(row, steps * STEP).as_ptr();
-        let mut sums = [_mm256_setzero_si256(); G];
+    let steps = query.len() / (2 * STEP);
+    // Row by row, as they lie: the processor foresees one stream best.
+    let sums = rows.map(|row| {
+        let row = row[..steps * STEP].as_ptr();
+        let mut sum = _mm256_setzero_si256();
         for begin in (0..steps).step_by(FULL) {
-            let mut short = [_mm256_setzero_si256(); G];
+            let mut short = _mm256_setzero_si256();
             for step in begin..steps.min(begin + FULL) {
                 for half in [0, STEP / 2] {
-                    // SAFETY: the row has `steps` · STEP bytes, and `queries` 2 · G times as many.
-                    let (bytes, queries) = unsafe {
-                        let bytes = codes.add(step * STEP + half);
-                        (_mm256_loadu_si256(bytes.cast()), queries.as_ptr().add(step * 2 * G * STEP + half))
+                    // SAFETY: the row has `steps` · STEP bytes, and `query` twice as many.
+                    let (bytes, first, second) = unsafe {
+                        let query = query.as_ptr().add(step * 2 * STEP + half);
+                        (
+                            _mm256_loadu_si256(row.add(step * STEP + half).cast()),
+                            _mm256_loadu_si256(query.cast()),
+                            _mm256_loadu_si256(query.add(STEP).cast()),
+                        )
                     };
                     let low = _mm256_and_si256(bytes, nibble);
                     let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
-                    for (g, short) in short.iter_mut().enumerate() {
-                        // SAFETY: as above.
-                        let (first, second) = unsafe {
-                            let query = queries.add(2 * g * STEP);
-                            (_mm256_loadu_si256(query.cast()), _mm256_loadu_si256(query.add(STEP).cast()))
-                        };
-                        let pairs =
-                            _mm256_add_epi16(_mm256_maddubs_epi16(low, first), _mm256_maddubs_epi16(high, second));
-                        *short = _mm256_add_epi16(*short, pairs);
-                    }
+                    let pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, first), _mm256_maddubs_epi16(high, second));
+                    short = _mm256_add_epi16(short, pairs);
                 }
             }
-            for g in 0..G {
-                sums[g] = _mm256_add_epi32(sums[g], _mm256_madd_epi16(short[g], ones));
-            }
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(short, ones));
         }
-        *out = reduce(sums);
+        sum
+    });
+    // The sums of the eight lanes of each.
+    let fours = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
+    let whole = _mm_add_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256::<1>(fours));
+    let mut products = [0; FOUR];
+    // SAFETY: four lanes of 32 bits fit.
+    unsafe { _mm_storeu_si128(products.as_mut_ptr().cast(), whole) };
+    products
+}
+
+/// The largest component of a query in a panel: two products of pairs fit 16 bits, 2 · 2 · 255 · 31 = 31,620.
+const MOST: i8 = 31;
+
+#[target_feature(enable = "avx2,fma")]
+fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
+    match panel.lanes() {
+        8 => tiles::<1, 8>(rows, panel, 0, products),
+        lanes => (0..lanes).step_by(16).for_each(|first| tiles::<2, 4>(rows, panel, first, products)),
     }
 }
 
-/// The sum of the eight lanes of each.
+/// `R` rows and `V` times eight queries from the `first` at a time, each sum in a register.
 #[inline]
-#[target_feature(enable = "avx2")]
-fn reduce<const G: usize>(sums: [__m256i; G]) -> [i32; G] {
-    let mut reduced = [0; G];
-    for (four, reduced) in sums.chunks(4).zip(reduced.chunks_mut(4)) {
-        let at = |g: usize| four[g.min(four.len() - 1)];
-        let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(at(0), at(1)), _mm256_hadd_epi32(at(2), at(3)));
-        let both = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
-        let mut lanes = [0i32; 4];
-        // SAFETY: four lanes of 32 bits fit.
-        unsafe { _mm_storeu_si128(lanes.as_mut_ptr().cast(), both) };
-        reduced.copy_from_slice(&lanes[..reduced.len()]);
+#[target_feature(enable = "avx2,fma")]
+fn tiles<const V: usize, const R: usize>(rows: &[u8], panel: &Panel, first: usize, products: &mut [i32]) {
+    let (stride, lanes) = (panel.stride(), panel.lanes());
+    let components = panel.components();
+    assert!(components.len() == stride * lanes && first + 8 * V <= lanes);
+    let ones = _mm256_set1_epi16(1);
+    for (rows, products) in rows.chunks_exact(R * stride).zip(products.chunks_exact_mut(R * lanes)) {
+        let mut sums = [[_mm256_setzero_si256(); V]; R];
+        for quad in (0..stride / 4).step_by(2) {
+            // SAFETY: each of the R rows has `stride` bytes, a multiple of eight, and the panel four times `lanes` for each
+            // four of them.
+            unsafe {
+                let queries: [[__m256i; 2]; V] = std::array::from_fn(|v| {
+                    [quad, quad + 1].map(|quad| {
+                        _mm256_loadu_si256(components.as_ptr().add((quad * lanes + first + 8 * v) * 4).cast())
+                    })
+                });
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let row = rows.as_ptr().add(r * stride + 4 * quad).cast::<i32>();
+                    let one = _mm256_set1_epi32(row.read_unaligned());
+                    let two = _mm256_set1_epi32(row.add(1).read_unaligned());
+                    for (sum, query) in sums.iter_mut().zip(&queries) {
+                        let pairs =
+                            _mm256_add_epi16(_mm256_maddubs_epi16(one, query[0]), _mm256_maddubs_epi16(two, query[1]));
+                        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
+                    }
+                }
+            }
+        }
+        for (sums, products) in sums.iter().zip(products.chunks_exact_mut(lanes)) {
+            for (sum, products) in sums.iter().zip(products[first..].chunks_exact_mut(8)) {
+                // SAFETY: eight lanes of 32 bits fit.
+                unsafe { _mm256_storeu_si256(products.as_mut_ptr().cast(), *sum) };
+            }
+        }
     }
-    reduced
 }

@@ -2,42 +2,52 @@
 
 use std::arch::x86_64::*;
 
-use super::{GROUP, Kernels, Plane, STEP, scalar};
-use crate::bound::Margins;
+use super::{FOUR, Kernels, Left, Panel, Plane, STEP, TILE, scalar, scalar::LANES};
+use crate::bound::{Level, Margin, Margins};
 use crate::codes::Record;
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     let has = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vnni");
     has.then_some(&KERNELS)
 }
 
 static KERNELS: Kernels = Kernels {
     name: "avx512",
-    dots: |plane, rows, queries, out| {
+    most: i8::MAX,
+    scan: |plane, records, begin, count, query, margin, left| {
         // SAFETY: this table is given out only where these instructions were detected; so for all that follow.
-        unsafe { dots::<1>(plane, rows, queries, out) }
+        unsafe { scan(plane, records, begin, count, query, margin, left) }
     },
-    dots_group: |plane, rows, queries, out| {
+    dots: |plane, rows, query, out| {
         // SAFETY: as above.
-        unsafe { dots::<GROUP>(plane, rows, queries, out) }
+        unsafe { dots(plane, rows, query, out) }
     },
-    sift: |records, places, high, low, margins, left| {
+    sift: |records, places, products, level, margin, left| {
         // SAFETY: as above.
-        unsafe { sift(records, places, high, low, margins, left) }
+        unsafe { sift(records, places, products, level, margin, left) }
     },
-    sift_group: |records, places, high, low, margins, left| {
+    unpack: |high, low, out| {
         // SAFETY: as above.
-        unsafe { sift(records, places, high, low, margins, left) }
+        unsafe { unpack(high, low, out) }
     },
-    square: |a| {
+    multiply: |rows, panel, products| {
         // SAFETY: as above.
-        unsafe { square(a) }
+        unsafe { multiply(rows, panel, products) }
+    },
+    sift_panel: |records, places, products, margins, lanes, left| {
+        // SAFETY: as above.
+        unsafe { sift_panel(records, places, products, margins, lanes, left) }
     },
     dot: |a, b| {
         // SAFETY: as above.
         unsafe { dot(a, b) }
+    },
+    square: |b| {
+        // SAFETY: as above.
+        unsafe { square(b) }
     },
     squared_distance: |a, b| {
         // SAFETY: as above.
@@ -53,68 +63,219 @@ static KERNELS: Kernels = Kernels {
     },
 };
 
-#[target_feature(enable = "avx512f,avx512bw")]
+/// Sums `add(sum, a[i], b[i])` as the reference score has it, b itself in place of a where there is none.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn lanes(b: &[f32], a: Option<&[f64]>, add: impl Fn(__m512d, __m512d, __m512d) -> __m512d) -> f64 {
+    let (a, (b, b_rest)) = (a.map(|a| scalar::parts(&a[..b.len()])), scalar::parts(b));
+    let mut sums = [_mm512_setzero_pd(); 2];
+    let mut step = |a: Option<&[f64; LANES]>, b: &[f32; LANES]| {
+        for (part, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: both have sixteen elements.
+            let (x, y) = unsafe {
+                let y = _mm512_cvtps_pd(_mm256_loadu_ps(b.as_ptr().add(8 * part)));
+                (a.map_or(y, |a| _mm512_loadu_pd(a.as_ptr().add(8 * part))), y)
+            };
+            *sum = add(*sum, x, y);
+        }
+    };
+    for (number, b) in b.iter().enumerate() {
+        step(a.as_ref().map(|(a, _)| &a[number]), b);
+    }
+    if let Some(b) = &b_rest {
+        step(a.as_ref().and_then(|(_, rest)| rest.as_ref()), b);
+    }
+    let eight = _mm512_add_pd(sums[0], sums[1]);
+    let four = _mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd::<1>(eight));
+    let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+    _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+}
+
+/// A product of two f32 is exact in f64, so that the fused sum has the same bits.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn fused(sum: __m512d, x: __m512d, y: __m512d) -> __m512d {
+    _mm512_fmadd_pd(x, y, sum)
+}
+
+/// Difference and square are each rounded, not fused.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn squared_difference(sum: __m512d, x: __m512d, y: __m512d) -> __m512d {
+    let difference = _mm512_sub_pd(x, y);
+    _mm512_add_pd(sum, _mm512_mul_pd(difference, difference))
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn dot(a: &[f64], b: &[f32]) -> f64 {
-    scalar::dot(a, b)
+    lanes(b, Some(a), |sum, x, y| fused(sum, x, y))
 }
 
-#[target_feature(enable = "avx512f,avx512bw")]
-fn square(a: &[f32]) -> f64 {
-    scalar::square(a)
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn square(b: &[f32]) -> f64 {
+    lanes(b, None, |sum, x, y| fused(sum, x, y))
 }
 
-#[target_feature(enable = "avx512f,avx512bw")]
-fn sift<const G: usize>(
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
+    lanes(b, Some(a), |sum, x, y| squared_difference(sum, x, y))
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn scan(
+    plane: Plane<'_>,
+    records: &[[u8; Record::BYTES]],
+    begin: usize,
+    count: usize,
+    query: &[i8],
+    margin: &Margin,
+    left: &mut Vec<Left>,
+) {
+    scalar::scan(plane, records, begin, count, query, margin, left, |rows, query| four_dots(rows, query));
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]) {
+    scalar::dots(plane, rows, query, out, |rows, query| four_dots(rows, query));
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn sift(
     records: &[[u8; Record::BYTES]],
     places: &[u32],
-    high: &[[i32; G]],
-    low: Option<&[[i32; G]]>,
-    margins: &Margins<G>,
-    left: &mut Vec<(u32, u8)>,
+    products: &[i32],
+    level: Level,
+    margin: &Margin,
+    left: &mut Vec<Left>,
 ) {
-    scalar::sift(records, places, high, low, margins, left);
+    scalar::sift(records, places, products, level, margin, left);
 }
 
-#[target_feature(enable = "avx512f,avx512bw")]
-fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
-    scalar::squared_distance(a, b)
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn sift_panel(
+    records: &[[u8; Record::BYTES]],
+    places: &[u32],
+    products: &[i32],
+    margins: &Margins,
+    lanes: usize,
+    left: &mut Vec<(u32, u32)>,
+) {
+    scalar::sift_panel(records, places, products, margins, lanes, left);
 }
 
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn unpack(high: &[u8], low: &[u8], out: &mut [u8]) {
+    scalar::unpack(high, low, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn hadamard(values: &mut [f32]) {
     scalar::hadamard(values);
 }
 
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u8]) -> [f32; 2] {
     scalar::quantize(values, scale, high, low)
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn dots<const G: usize>(plane: Plane<'_>, rows: &[u32], queries: &[i8], out: &mut [[i32; G]]) {
-    let steps = queries.len() / (2 * G * STEP);
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
     let nibble = _mm512_set1_epi8(15);
-    for (&row, out) in rows.iter().zip(out) {
-        let codes = plane.row(row, steps * STEP).as_ptr();
-        // Two sums a query: an instruction need not wait for the one before it.
-        let mut sums = [[_mm512_setzero_si512(); 2]; G];
+    let steps = query.len() / (2 * STEP);
+    // Row by row, as they lie: the processor foresees one stream best. Each has two sums, so that no instruction waits for
+    // the one before it.
+    let sums = rows.map(|row| {
+        let row = row[..steps * STEP].as_ptr();
+        let (mut low, mut high) = (_mm512_setzero_si512(), _mm512_setzero_si512());
         for step in 0..steps {
-            // SAFETY: the row has `steps` · STEP bytes, and `queries` 2 · G times as many.
-            let (bytes, queries) = unsafe {
-                (_mm512_loadu_si512(codes.add(step * STEP).cast()), queries.as_ptr().add(step * 2 * G * STEP))
+            // SAFETY: the row has `steps` · STEP bytes, and `query` twice as many.
+            let (bytes, first, second) = unsafe {
+                let query = query.as_ptr().add(step * 2 * STEP);
+                (
+                    _mm512_loadu_si512(row.add(step * STEP).cast()),
+                    _mm512_loadu_si512(query.cast()),
+                    _mm512_loadu_si512(query.add(STEP).cast()),
+                )
             };
-            let low = _mm512_and_si512(bytes, nibble);
-            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble);
-            for (g, [sum, other]) in sums.iter_mut().enumerate() {
-                // SAFETY: as above.
-                let (first, second) = unsafe {
-                    let query = queries.add(2 * g * STEP);
-                    (_mm512_loadu_si512(query.cast()), _mm512_loadu_si512(query.add(STEP).cast()))
-                };
-                *sum = _mm512_dpbusd_epi32(*sum, low, first);
-                *other = _mm512_dpbusd_epi32(*other, high, second);
+            low = _mm512_dpbusd_epi32(low, _mm512_and_si512(bytes, nibble), first);
+            high = _mm512_dpbusd_epi32(high, _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble), second);
+        }
+        _mm512_add_epi32(low, high)
+    });
+    // The sums of the sixteen lanes of each: pairs, fours, then the four quarters.
+    let pairs = |a, b| _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let (a, b) = (pairs(sums[0], sums[1]), pairs(sums[2], sums[3]));
+    let fours = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    let halves = _mm256_add_epi32(_mm512_castsi512_si256(fours), _mm512_extracti64x4_epi64::<1>(fours));
+    let whole = _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves));
+    let mut products = [0; FOUR];
+    // SAFETY: four lanes of 32 bits fit.
+    unsafe { _mm_storeu_si128(products.as_mut_ptr().cast(), whole) };
+    products
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
+    match panel.lanes() {
+        8 => eights(rows, panel, products),
+        16 => sixteens::<1, TILE>(rows, panel, products),
+        _ => sixteens::<2, { TILE / 2 }>(rows, panel, products),
+    }
+}
+
+/// `R` rows and `V` times sixteen queries at a time, each sum in a register.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn sixteens<const V: usize, const R: usize>(rows: &[u8], panel: &Panel, products: &mut [i32]) {
+    let stride = panel.stride();
+    let components = panel.components();
+    assert!(components.len() == stride * V * 16);
+    for (rows, products) in rows.chunks_exact(R * stride).zip(products.chunks_exact_mut(R * V * 16)) {
+        let mut sums = [[_mm512_setzero_si512(); V]; R];
+        for quad in 0..stride / 4 {
+            // SAFETY: each of the R rows has `stride` bytes, and the panel V · 64 for each four of them.
+            unsafe {
+                let queries: [__m512i; V] =
+                    std::array::from_fn(|v| _mm512_loadu_si512(components.as_ptr().add((quad * V + v) * 64).cast()));
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let bytes = rows.as_ptr().add(r * stride + 4 * quad).cast::<i32>().read_unaligned();
+                    let bytes = _mm512_set1_epi32(bytes);
+                    for (sum, &query) in sums.iter_mut().zip(&queries) {
+                        *sum = _mm512_dpbusd_epi32(*sum, bytes, query);
+                    }
+                }
             }
         }
-        *out = sums.map(|[sum, other]| _mm512_reduce_add_epi32(_mm512_add_epi32(sum, other)));
+        for (sum, products) in sums.as_flattened().iter().zip(products.chunks_exact_mut(16)) {
+            // SAFETY: sixteen lanes of 32 bits fit.
+            unsafe { _mm512_storeu_si512(products.as_mut_ptr().cast(), *sum) };
+        }
+    }
+}
+
+/// As [`sixteens`], for eight queries.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn eights(rows: &[u8], panel: &Panel, products: &mut [i32]) {
+    let stride = panel.stride();
+    let components = panel.components();
+    assert!(components.len() == stride * 8);
+    for (rows, products) in rows.chunks_exact(TILE * stride).zip(products.chunks_exact_mut(TILE * 8)) {
+        let mut sums = [_mm256_setzero_si256(); TILE];
+        for quad in 0..stride / 4 {
+            // SAFETY: each of the rows has `stride` bytes, and the panel 32 for each four of them.
+            unsafe {
+                let query = _mm256_loadu_si256(components.as_ptr().add(quad * 32).cast());
+                for (r, sum) in sums.iter_mut().enumerate() {
+                    let bytes = rows.as_ptr().add(r * stride + 4 * quad).cast::<i32>().read_unaligned();
+                    *sum = _mm256_dpbusd_epi32(*sum, _mm256_set1_epi32(bytes), query);
+                }
+            }
+        }
+        for (sum, products) in sums.iter().zip(products.chunks_exact_mut(8)) {
+            // SAFETY: eight lanes of 32 bits fit.
+            unsafe { _mm256_storeu_si256(products.as_mut_ptr().cast(), *sum) };
+        }
     }
 }

@@ -11,16 +11,18 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod panel;
 mod scalar;
 
 use std::sync::OnceLock;
 
-use crate::bound::Margins;
+use crate::bound::{Level, Margin, Margins};
 use crate::codes::Record;
 use crate::error::{Error, Result};
+pub(crate) use panel::{Panel, TILE, WIDEST, stride};
 
-/// Queries that are multiplied with a row at once.
-pub(crate) const GROUP: usize = 8;
+/// Rows whose products are summed over their lanes together.
+pub(crate) const FOUR: usize = 4;
 
 /// Bytes that a kernel may read past the end of a row; their products are with zeros.
 pub(crate) const SLACK: usize = STEP;
@@ -34,43 +36,108 @@ pub(crate) struct Plane<'a> {
     pub(crate) width: usize,
 }
 
-impl Plane<'_> {
+/// Rows of a list ahead of the one that is read, that the processor is told of: it cannot foresee them.
+const AHEAD: usize = 8;
+
+impl<'a> Plane<'a> {
+    /// A row.
+    #[inline(always)]
+    pub(crate) fn row(&self, row: u32) -> &'a [u8] {
+        self.padded(row, self.width)
+    }
+
+    /// Four rows of a list from a position on, each `padded` bytes; past the end of the list the last one again.
+    #[inline(always)]
+    fn four(&self, rows: &[u32], at: usize, padded: usize) -> [&'a [u8]; FOUR] {
+        std::array::from_fn(|i| self.padded(rows[(at + i).min(rows.len() - 1)], padded))
+    }
+
+    /// Has the processor fetch four rows that a list names further on.
+    #[inline(always)]
+    fn fetch(&self, rows: &[u32], at: usize) {
+        for &row in rows.iter().skip(at + AHEAD).take(FOUR) {
+            self.row(row).chunks(64).for_each(fetch);
+        }
+    }
+
     /// A row and what follows it, `padded` bytes in all.
     #[inline(always)]
-    fn row(&self, row: u32, padded: usize) -> &[u8] {
+    fn padded(&self, row: u32, padded: usize) -> &'a [u8] {
         let begin = row as usize * self.width;
         &self.bytes[begin..begin + padded]
     }
 }
 
+/// Has the processor fetch a line of memory, where it can be told to.
+#[inline(always)]
+fn fetch(line: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: fetching changes nothing, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
+}
+
+/// Whether ascending rows follow one another without gaps.
+pub(crate) fn consecutive(rows: &[u32]) -> bool {
+    match rows {
+        [first, .., last] => (last - first) as usize == rows.len() - 1,
+        _ => true,
+    }
+}
+
 /// Sums of products of nibbles (0 to 15) and query components (−127 to 127), for rows of a plane.
 ///
-/// For each [`STEP`] bytes of a row, the queries hold, one after another, `STEP` components for the low halves and `STEP`
-/// for the high ones (see [`pack`]).
-pub(crate) type Dots<const G: usize> = fn(Plane<'_>, &[u32], &[i8], &mut [[i32; G]]);
+/// For each [`STEP`] bytes of a row, the query holds `STEP` components for the low halves and `STEP` for the high ones (see
+/// [`pack`]).
+pub(crate) type Dots = fn(Plane<'_>, &[u32], &[i8], &mut [i32]);
 
-/// Bytes of a row for which the components of all queries of a group lie together.
+/// Bytes of a row for which the components of a query lie together.
 pub(crate) const STEP: usize = 64;
 
-/// Arranges the components of a group of queries for [`Dots`]; `width` is that of the plane.
-pub(crate) fn pack<const G: usize>(width: usize, queries: [&[i8]; G]) -> Vec<i8> {
-    let mut packed = vec![0; width.next_multiple_of(STEP) * 2 * G];
-    for (g, query) in queries.into_iter().enumerate() {
-        let (low, high) = query.split_at(width);
-        for (half, components) in [low, high].into_iter().enumerate() {
-            for (step, components) in components.chunks(STEP).enumerate() {
-                let place = ((step * G + g) * 2 + half) * STEP;
-                packed[place..place + components.len()].copy_from_slice(components);
-            }
+/// Arranges the components of a query for [`Dots`]; `width` is that of the plane.
+pub(crate) fn pack(width: usize, query: &[i8]) -> Vec<i8> {
+    let mut packed = vec![0; width.next_multiple_of(STEP) * 2];
+    let (low, high) = query.split_at(width);
+    for (half, components) in [low, high].into_iter().enumerate() {
+        for (step, components) in components.chunks(STEP).enumerate() {
+            let place = (step * 2 + half) * STEP;
+            packed[place..place + components.len()].copy_from_slice(components);
         }
     }
     packed
 }
 
-/// Finds the rows that the margins of a group cannot leave out: by products with the high nibbles and, where they are
-/// given, the low ones. Gives the position of each and a bit for each query.
-pub(crate) type Sift<const G: usize> =
-    fn(&[[u8; Record::BYTES]], &[u32], &[[i32; G]], Option<&[[i32; G]]>, &Margins<G>, &mut Vec<(u32, u8)>);
+/// A row that its margin cannot leave out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Left {
+    /// Its position among those looked at.
+    pub(crate) at: u32,
+    /// Its product with the query.
+    pub(crate) product: i32,
+}
+
+/// Finds the rows that the margin of a query cannot leave out, by their products.
+pub(crate) type Sift = fn(&[[u8; Record::BYTES]], &[u32], &[i32], Level, &Margin, &mut Vec<Left>);
+
+/// Both for as many consecutive rows as [`RUN`] divides: products with the high nibbles, and what they leave.
+pub(crate) type Scan = fn(Plane<'_>, &[[u8; Record::BYTES]], usize, usize, &[i8], &Margin, &mut Vec<Left>);
+
+/// Consecutive rows are scanned so many at a time.
+pub(crate) const RUN: usize = 16;
+
+/// The same for the queries of a panel and products with whole bytes; gives a bit for each query too.
+pub(crate) type SiftPanel = fn(&[[u8; Record::BYTES]], &[u32], &[i32], &Margins, usize, &mut Vec<(u32, u32)>);
+
+/// Puts the high and low nibbles of a row together: bytes in the order of the components, each its code plus 128.
+pub(crate) type Unpack = fn(&[u8], &[u8], &mut [u8]);
+
+/// Sums of products of rows of bytes (each [`stride`] long, a multiple of [`TILE`] of them) and the queries of a panel: for
+/// each row, those with all queries.
+pub(crate) type Multiply = fn(&[u8], &Panel, &mut [i32]);
 
 /// Codes values in steps of a scale into planes of high and low nibbles; gives the sums of squares that the high nibbles
 /// alone miss, and that both miss.
@@ -80,14 +147,14 @@ pub(crate) type Quantize = fn(&[f32], f32, &mut [u8], &mut [u8]) -> [f32; 2];
 pub(crate) struct Kernels {
     /// `EMM1_SIMD` calls it so.
     pub(crate) name: &'static str,
-    /// One query.
-    pub(crate) dots: Dots<1>,
-    /// A group of queries: a row is unpacked once for all.
-    pub(crate) dots_group: Dots<GROUP>,
-    /// One query.
-    pub(crate) sift: Sift<1>,
-    /// A group of queries.
-    pub(crate) sift_group: Sift<GROUP>,
+    /// The largest component of a query in a panel: what `multiply` can take without an overflow.
+    pub(crate) most: i8,
+    pub(crate) scan: Scan,
+    pub(crate) dots: Dots,
+    pub(crate) sift: Sift,
+    pub(crate) unpack: Unpack,
+    pub(crate) multiply: Multiply,
+    pub(crate) sift_panel: SiftPanel,
     /// a·b as the reference score has it.
     pub(crate) dot: fn(&[f64], &[f32]) -> f64,
     /// a·a, likewise.
@@ -133,14 +200,20 @@ pub(crate) fn available() -> impl Iterator<Item = &'static Kernels> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bound::survives;
     use proptest::prelude::*;
 
-    /// Products one by one, from the definition.
-    fn naive(plane: Plane<'_>, row: u32, query: &[i8]) -> i32 {
-        let bytes = &plane.bytes[row as usize * plane.width..][..plane.width];
-        let low = bytes.iter().zip(query).map(|(byte, &q)| i32::from(byte & 15) * i32::from(q));
-        let high = bytes.iter().zip(&query[plane.width..]).map(|(byte, &q)| i32::from(byte >> 4) * i32::from(q));
-        low.chain(high).sum()
+    /// Bytes that look random.
+    fn noise(seed: u64) -> impl FnMut() -> u8 {
+        let mut state = seed;
+        move || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 56) as u8
+        }
+    }
+
+    fn products(row: &[u8], query: &[i8]) -> i32 {
+        row.iter().zip(query).map(|(&byte, &component)| i32::from(byte) * i32::from(component)).sum()
     }
 
     proptest! {
@@ -151,35 +224,98 @@ mod tests {
             seed in any::<u64>(),
             extreme in any::<bool>(),
         ) {
-            let mut state = seed;
-            let mut next = || {
-                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                (state >> 56) as u8
-            };
+            let mut next = noise(seed);
             let mut bytes: Vec<u8> = (0..5 * width + SLACK).map(|_| if extreme { 255 } else { next() }).collect();
             bytes[5 * width..].fill(0xab); // what lies behind the last row counts for nothing
             let plane = Plane { bytes: &bytes, width };
-            let queries: Vec<Vec<i8>> = (0..GROUP)
-                .map(|g| {
-                    let one = if g % 2 == 0 { 127 } else { -127 };
-                    let dims = 2 * width - odd;
-                    (0..dims).map(|_| if extreme { one } else { (next() as i8).max(-127) }).collect()
-                })
-                .collect();
+            let query: Vec<i8> = (0..2 * width - odd).map(|_| if extreme { -127 } else { (next() as i8).max(-127) }).collect();
             let rows = [4, 0, 2, 2];
-            let single_query = pack(width, [&*queries[0]]);
-            let group_of_queries = pack::<GROUP>(width, std::array::from_fn(|g| &*queries[g]));
+            let packed = pack(width, &query);
             for kernels in available() {
-                let mut single = [[0]; 4];
-                (kernels.dots)(plane, &rows, &single_query, &mut single);
-                let mut group = [[0; GROUP]; 4];
-                (kernels.dots_group)(plane, &rows, &group_of_queries, &mut group);
-                for (at, &row) in rows.iter().enumerate() {
-                    prop_assert_eq!(single[at][0], naive(plane, row, &queries[0]), "{}", kernels.name);
-                    for g in 0..GROUP {
-                        prop_assert_eq!(group[at][g], naive(plane, row, &queries[g]), "{} {}", kernels.name, g);
-                    }
+                let mut out = [0; 4];
+                (kernels.dots)(plane, &rows, &packed, &mut out);
+                for (out, &row) in out.into_iter().zip(&rows) {
+                    let nibbles = plane.row(row).iter().map(|byte| byte & 15).chain(plane.row(row).iter().map(|byte| byte >> 4));
+                    prop_assert_eq!(out, products(&nibbles.collect::<Vec<_>>(), &query), "{}", kernels.name);
                 }
+            }
+        }
+
+        #[test]
+        fn consecutive_rows_are_sifted_like_a_list(
+            width in 1usize..100,
+            begin in 0usize..3,
+            runs in 1usize..3,
+            seed in any::<u64>(),
+        ) {
+            let mut next = noise(seed);
+            let (count, rows) = (RUN * runs, begin + RUN * runs);
+            let bytes: Vec<u8> = (0..rows * width + SLACK).map(|_| next()).collect();
+            let plane = Plane { bytes: &bytes, width };
+            let records: Vec<[u8; Record::BYTES]> = (0..rows)
+                .map(|_| std::array::from_fn(|at| if at % 4 == 3 { 0x3d + (next() & 3) } else { next() }))
+                .collect();
+            let query: Vec<i8> = (0..2 * width).map(|_| (next() as i8).max(-127)).collect();
+            let packed = pack(width, &query);
+            let margin = Margin::example(-0.3);
+            for kernels in available() {
+                let mut found = Vec::new();
+                (kernels.scan)(plane, &records, begin, count, &packed, &margin, &mut found);
+                let expected: Vec<Left> = (0..count)
+                    .filter_map(|at| {
+                        let row = plane.row((begin + at) as u32);
+                        let nibbles = row.iter().map(|byte| byte & 15).chain(row.iter().map(|byte| byte >> 4));
+                        let product = products(&nibbles.collect::<Vec<_>>(), &query);
+                        let record = Record::from_bytes(&records[begin + at]);
+                        survives(margin.of(&record, Level::High, product)).then_some(Left { at: at as u32, product })
+                    })
+                    .collect();
+                prop_assert_eq!(&found, &expected, "{}", kernels.name);
+                let places: Vec<u32> = (begin as u32..rows as u32).collect();
+                let mut out = vec![0; count];
+                (kernels.dots)(plane, &places, &packed, &mut out);
+                (kernels.sift)(&records, &places, &out, Level::High, &margin, &mut found);
+                prop_assert_eq!(&found, &expected, "{}", kernels.name);
+            }
+        }
+
+        #[test]
+        fn products_of_panels_agree_with_the_definition(
+            width in 1usize..300,
+            odd in 0usize..2,
+            queries in 1usize..=WIDEST,
+            seed in any::<u64>(),
+            extreme in any::<bool>(),
+        ) {
+            let mut next = noise(seed);
+            let rows: Vec<u8> = (0..2 * TILE * stride(width)).map(|_| if extreme { 255 } else { next() }).collect();
+            for kernels in available() {
+                let most = kernels.most;
+                let queries: Vec<Vec<i8>> = (0..queries)
+                    .map(|g| {
+                        let one = if g % 2 == 0 { most } else { -most };
+                        (0..2 * width - odd).map(|_| if extreme { one } else { (next() as i8).clamp(-most, most) }).collect()
+                    })
+                    .collect();
+                let panel = Panel::new(width, queries.iter().map(Vec::as_slice));
+                let mut out = vec![1; 2 * TILE * panel.lanes()];
+                (kernels.multiply)(&rows, &panel, &mut out);
+                for (row, out) in rows.chunks(stride(width)).zip(out.chunks(panel.lanes())) {
+                    let expected: Vec<i32> = queries.iter().map(|query| products(row, query)).collect();
+                    prop_assert_eq!(&out[..queries.len()], expected, "{}", kernels.name);
+                }
+            }
+        }
+
+        #[test]
+        fn nibbles_are_put_together_in_the_order_of_components(planes in prop::collection::vec(any::<[u8; 2]>(), 1..300)) {
+            let (high, low): (Vec<u8>, Vec<u8>) = planes.iter().map(|&[high, low]| (high, low)).unzip();
+            let firsts = planes.iter().map(|[high, low]| high << 4 | low & 15);
+            let expected: Vec<u8> = firsts.chain(planes.iter().map(|[high, low]| high & 0xf0 | low >> 4)).collect();
+            for kernels in available() {
+                let mut out = vec![0; 2 * planes.len()];
+                (kernels.unpack)(&high, &low, &mut out);
+                prop_assert_eq!(&out, &expected, "{}", kernels.name);
             }
         }
 
@@ -187,16 +323,26 @@ mod tests {
         fn every_set_gives_the_same_bits(a in prop::collection::vec(-1e3f32..1e3, 1..300), shift in -2.0f32..2.0) {
             let b: Vec<f32> = a.iter().rev().map(|value| value * shift + 0.1).collect();
             let wide: Vec<f64> = a.iter().copied().map(f64::from).collect();
-            let dot = (scalar::KERNELS.dot)(&wide, &b).to_bits();
-            let square = (scalar::KERNELS.square)(&b).to_bits();
-            let distance = (scalar::KERNELS.squared_distance)(&wide, &b).to_bits();
+            // Lane by lane, as it is defined.
+            let lanes = |term: &dyn Fn(f64, f64) -> f64| {
+                let mut sums = [0.0f64; 16];
+                for (i, (&x, &y)) in wide.iter().zip(&b).enumerate() {
+                    sums[i % 16] += term(x, f64::from(y));
+                }
+                for half in [8, 4, 2, 1] {
+                    (0..half).for_each(|lane| sums[lane] += sums[lane + half]);
+                }
+                sums[0].to_bits()
+            };
+            let (dot, square) = (lanes(&|x, y| x * y), lanes(&|_, y| y * y));
+            let distance = lanes(&|x, y| (x - y) * (x - y));
             let length = 1 << a.len().ilog2();
             let mut rotated = a[..length].to_vec();
             (scalar::KERNELS.hadamard)(&mut rotated);
             for kernels in available() {
-                prop_assert_eq!((kernels.dot)(&wide, &b).to_bits(), dot);
-                prop_assert_eq!((kernels.square)(&b).to_bits(), square);
-                prop_assert_eq!((kernels.squared_distance)(&wide, &b).to_bits(), distance);
+                prop_assert_eq!((kernels.dot)(&wide, &b).to_bits(), dot, "{}", kernels.name);
+                prop_assert_eq!((kernels.square)(&b).to_bits(), square, "{}", kernels.name);
+                prop_assert_eq!((kernels.squared_distance)(&wide, &b).to_bits(), distance, "{}", kernels.name);
                 let mut theirs = a[..length].to_vec();
                 (kernels.hadamard)(&mut theirs);
                 prop_assert_eq!(&theirs, &rotated);

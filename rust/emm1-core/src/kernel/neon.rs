@@ -4,7 +4,9 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::arch::is_aarch64_feature_detected;
 
-use super::{GROUP, Kernels, Plane, STEP, scalar};
+use super::{FOUR, Kernels, Left, Panel, Plane, STEP, scalar};
+use crate::bound::Margin;
+use crate::codes::Record;
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     is_aarch64_feature_detected!("dotprod").then_some(&KERNELS)
@@ -13,13 +15,17 @@ pub(super) fn kernels() -> Option<&'static Kernels> {
 /// Sums of floats and margins are the scalar ones: every aarch64 compiler has NEON for them.
 static KERNELS: Kernels = Kernels {
     name: "neon",
-    dots: |plane, rows, queries, out| {
+    scan: |plane, records, begin, count, query, margin, left| {
         // SAFETY: this table is given out only where dot products were detected; so for the next.
-        unsafe { dots::<1>(plane, rows, queries, out) }
+        unsafe { scan(plane, records, begin, count, query, margin, left) }
     },
-    dots_group: |plane, rows, queries, out| {
+    dots: |plane, rows, query, out| {
         // SAFETY: as above.
-        unsafe { dots::<GROUP>(plane, rows, queries, out) }
+        unsafe { dots(plane, rows, query, out) }
+    },
+    multiply: |rows, panel, products| {
+        // SAFETY: as above.
+        unsafe { multiply(rows, panel, products) }
     },
     ..scalar::KERNELS
 };
@@ -27,31 +33,79 @@ static KERNELS: Kernels = Kernels {
 const BYTES: usize = 16;
 
 #[target_feature(enable = "neon,dotprod")]
-fn dots<const G: usize>(plane: Plane<'_>, rows: &[u32], queries: &[i8], out: &mut [[i32; G]]) {
-    let steps = queries.len() / (2 * G * STEP);
+fn scan(
+    plane: Plane<'_>,
+    records: &[[u8; Record::BYTES]],
+    begin: usize,
+    count: usize,
+    query: &[i8],
+    margin: &Margin,
+    left: &mut Vec<Left>,
+) {
+    scalar::scan(plane, records, begin, count, query, margin, left, |rows, query| four_dots(rows, query));
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]) {
+    scalar::dots(plane, rows, query, out, |rows, query| four_dots(rows, query));
+}
+
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
+    let steps = query.len() / (2 * STEP);
     let nibble = vdupq_n_u8(15);
-    for (&row, out) in rows.iter().zip(out) {
-        let codes = plane.row(row, steps * STEP).as_ptr();
-        let mut sums = [vdupq_n_s32(0); G];
+    rows.map(|row| {
+        let row = row[..steps * STEP].as_ptr();
+        let mut sum = vdupq_n_s32(0);
         for step in 0..steps {
             for part in (0..STEP).step_by(BYTES) {
-                // SAFETY: the row has `steps` · STEP bytes, and `queries` 2 · G times as many.
-                let (bytes, queries) = unsafe {
-                    (vld1q_u8(codes.add(step * STEP + part)), queries.as_ptr().add(step * 2 * G * STEP + part))
+                // SAFETY: the row has `steps` · STEP bytes, and `query` twice as many.
+                let (bytes, first, second) = unsafe {
+                    let query = query.as_ptr().add(step * 2 * STEP + part);
+                    (vld1q_u8(row.add(step * STEP + part)), vld1q_s8(query), vld1q_s8(query.add(STEP)))
                 };
                 let low = vreinterpretq_s8_u8(vandq_u8(bytes, nibble));
                 let high = vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes));
-                for (g, sum) in sums.iter_mut().enumerate() {
-                    // SAFETY: as above.
-                    let (first, second) = unsafe {
-                        let query = queries.add(2 * g * STEP);
-                        (vld1q_s8(query), vld1q_s8(query.add(STEP)))
-                    };
-                    *sum = dot(dot(*sum, low, first), high, second);
-                }
+                sum = dot(dot(sum, low, first), high, second);
             }
         }
-        *out = sums.map(|sum| vaddvq_s32(sum));
+        vaddvq_s32(sum)
+    })
+}
+
+/// Rows that are multiplied with four queries at a time, each sum in a register.
+const ROWS: usize = 8;
+
+#[target_feature(enable = "neon,dotprod")]
+fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
+    let (stride, lanes) = (panel.stride(), panel.lanes());
+    let components = panel.components();
+    assert!(components.len() == stride * lanes);
+    // The instruction has signs on both sides: bytes less 128 are multiplied, and 128 times the query is added.
+    let (sign, ones) = (vdupq_n_s8(i8::MIN), vdupq_n_s8(1));
+    for first in (0..lanes).step_by(4) {
+        let query = |quad: usize| {
+            // SAFETY: the panel has four times `lanes` components for each four of `stride`.
+            unsafe { vld1q_s8(components.as_ptr().add((quad * lanes + first) * 4)) }
+        };
+        let sum = (0..stride / 4).fold(vdupq_n_s32(0), |sum, quad| dot(sum, query(quad), ones));
+        let begin = vshlq_n_s32::<7>(sum);
+        for (rows, products) in rows.chunks_exact(ROWS * stride).zip(products.chunks_exact_mut(ROWS * lanes)) {
+            let mut sums = [begin; ROWS];
+            for quad in 0..stride / 4 {
+                let query = query(quad);
+                for (r, sum) in sums.iter_mut().enumerate() {
+                    // SAFETY: each of the rows has `stride` bytes.
+                    let bytes = unsafe { rows.as_ptr().add(r * stride + 4 * quad).cast::<i32>().read_unaligned() };
+                    *sum = dot(*sum, veorq_s8(vreinterpretq_s8_s32(vdupq_n_s32(bytes)), sign), query);
+                }
+            }
+            for (sum, products) in sums.iter().zip(products.chunks_exact_mut(lanes)) {
+                // SAFETY: four lanes of 32 bits fit.
+                unsafe { vst1q_s32(products[first..first + 4].as_mut_ptr(), *sum) };
+            }
+        }
     }
 }
 

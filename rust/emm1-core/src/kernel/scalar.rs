@@ -1,74 +1,187 @@
 //! The kernels in plain Rust: what runs where there is nothing better, and the source that the others compile anew.
 
-use super::{Kernels, Plane, STEP};
-use crate::bound::{Margins, survives};
+use super::panel::QUAD;
+use super::{FOUR, Kernels, Left, Panel, Plane, RUN, STEP, consecutive};
+use crate::bound::{Level, Margin, Margins, survives};
 use crate::codes::Record;
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "scalar",
-    dots,
-    dots_group: dots,
+    most: i8::MAX,
+    scan: |plane, records, begin, count, query, margin, left| {
+        scan(plane, records, begin, count, query, margin, left, four_dots);
+    },
+    dots: |plane, rows, query, out| dots(plane, rows, query, out, four_dots),
     sift,
-    sift_group: sift,
-    dot,
-    square,
-    squared_distance,
+    unpack,
+    multiply,
+    sift_panel,
+    dot: |a, b| lanes(b, Some(a), |x, y| x * y),
+    square: |b| lanes(b, None, |x, y| x * y),
+    squared_distance: |a, b| {
+        lanes(b, Some(a), |x, y| {
+            let difference = x - y;
+            difference * difference
+        })
+    },
     hadamard,
     quantize,
 };
 
-fn dots<const G: usize>(plane: Plane<'_>, rows: &[u32], queries: &[i8], out: &mut [[i32; G]]) {
-    let padded = queries.len() / (2 * G);
-    for (&row, out) in rows.iter().zip(out) {
-        *out = [0; G];
-        let steps = plane.row(row, padded).as_chunks::<STEP>().0;
-        for (codes, queries) in steps.iter().zip(queries.chunks_exact(2 * G * STEP)) {
-            for (query, out) in queries.chunks_exact(2 * STEP).zip(out.iter_mut()) {
-                let (low, high) = query.split_at(STEP);
-                for ((byte, &l), &h) in codes.iter().zip(low).zip(high) {
-                    *out += i32::from(byte & 15) * i32::from(l) + i32::from(byte >> 4) * i32::from(h);
-                }
+/// Products of four rows with a query.
+pub(super) trait FourDots: Fn([&[u8]; FOUR], &[i8]) -> [i32; FOUR] {}
+impl<F: Fn([&[u8]; FOUR], &[i8]) -> [i32; FOUR]> FourDots for F {}
+
+fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
+    rows.map(|row| {
+        let mut sum = 0;
+        for (codes, query) in row.as_chunks::<STEP>().0.iter().zip(query.chunks_exact(2 * STEP)) {
+            let (low, high) = query.split_at(STEP);
+            for ((byte, &l), &h) in codes.iter().zip(low).zip(high) {
+                sum += i32::from(byte & 15) * i32::from(l) + i32::from(byte >> 4) * i32::from(h);
+            }
+        }
+        sum
+    })
+}
+
+#[inline(always)]
+pub(super) fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32], four_dots: impl FourDots) {
+    let scattered = !consecutive(rows);
+    for (number, out) in out.chunks_mut(FOUR).enumerate() {
+        let at = number * FOUR;
+        if scattered {
+            plane.fetch(rows, at);
+        }
+        let products = four_dots(plane.four(rows, at, query.len() / 2), query);
+        out.copy_from_slice(&products[..out.len()]);
+    }
+}
+
+#[inline(always)]
+pub(super) fn sift(
+    records: &[[u8; Record::BYTES]],
+    places: &[u32],
+    products: &[i32],
+    level: Level,
+    margin: &Margin,
+    left: &mut Vec<Left>,
+) {
+    // Rows are written whether or not they are left, and counted if they are: no jump to foretell.
+    left.resize(places.len(), Left::default());
+    let mut count = 0;
+    for (at, (&place, &product)) in places.iter().zip(products).enumerate() {
+        let record = Record::from_bytes(&records[place as usize]);
+        left[count] = Left { at: at as u32, product };
+        count += usize::from(survives(margin.of(&record, level, product)));
+    }
+    left.truncate(count);
+}
+
+#[expect(clippy::too_many_arguments)]
+#[inline(always)]
+pub(super) fn scan(
+    plane: Plane<'_>,
+    records: &[[u8; Record::BYTES]],
+    begin: usize,
+    count: usize,
+    query: &[i8],
+    margin: &Margin,
+    left: &mut Vec<Left>,
+    four_dots: impl FourDots,
+) {
+    left.clear();
+    let (runs, rest) = records[begin..begin + count].as_chunks::<RUN>();
+    assert!(rest.is_empty(), "consecutive rows come in runs");
+    for (number, records) in runs.iter().enumerate() {
+        let row = |i: usize| plane.padded((begin + number * RUN + i) as u32, query.len() / 2);
+        let mut products = [0; RUN];
+        for (four, products) in products.as_chunks_mut::<FOUR>().0.iter_mut().enumerate() {
+            *products = four_dots(std::array::from_fn(|i| row(four * FOUR + i)), query);
+        }
+        let mut margins = [0.0; RUN];
+        for i in 0..RUN {
+            margins[i] = margin.of(&Record::from_bytes(&records[i]), Level::High, products[i]);
+        }
+        if margins.iter().fold(false, |any, &margin| any | survives(margin)) {
+            let mut kept = [Left::default(); RUN];
+            let mut count = 0;
+            for i in 0..RUN {
+                kept[count] = Left { at: (number * RUN + i) as u32, product: products[i] };
+                count += usize::from(survives(margins[i]));
+            }
+            left.extend_from_slice(&kept[..count]);
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn unpack(high: &[u8], low: &[u8], out: &mut [u8]) {
+    let (first, second) = out.split_at_mut(high.len());
+    for (((high, low), first), second) in high.iter().zip(low).zip(first).zip(second) {
+        *first = high << 4 | low & 15;
+        *second = high & 0xf0 | low >> 4;
+    }
+}
+
+fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
+    let lanes = panel.lanes();
+    for (row, products) in rows.chunks_exact(panel.stride()).zip(products.chunks_exact_mut(lanes)) {
+        products.fill(0);
+        for (bytes, components) in row.chunks_exact(QUAD).zip(panel.components().chunks_exact(lanes * QUAD)) {
+            for (product, four) in products.iter_mut().zip(components.as_chunks::<QUAD>().0) {
+                *product += bytes.iter().zip(four).map(|(&byte, &q)| i32::from(byte) * i32::from(q)).sum::<i32>();
             }
         }
     }
 }
 
 #[inline(always)]
-pub(super) fn sift<const G: usize>(
+pub(super) fn sift_panel(
     records: &[[u8; Record::BYTES]],
     places: &[u32],
-    high: &[[i32; G]],
-    low: Option<&[[i32; G]]>,
-    margins: &Margins<G>,
-    left: &mut Vec<(u32, u8)>,
+    products: &[i32],
+    margins: &Margins,
+    lanes: usize,
+    left: &mut Vec<(u32, u32)>,
 ) {
-    for (at, (&place, high)) in places.iter().zip(high).enumerate() {
+    for (at, (&place, products)) in places.iter().zip(products.chunks_exact(lanes)).enumerate() {
         let record = Record::from_bytes(&records[place as usize]);
-        let margins = match low {
-            None => margins.coarse(&record, high),
-            Some(low) => margins.fine(&record, high, &low[at]),
-        };
-        if margins.iter().fold(false, |any, &margin| any | survives(margin)) {
-            let bits = margins.iter().enumerate().fold(0, |bits, (g, &margin)| bits | u8::from(survives(margin)) << g);
+        let mut bits = 0u32;
+        for (number, eight) in products.as_chunks::<8>().0.iter().enumerate() {
+            let margins = margins.of_eight(&record, 8 * number, eight);
+            if margins.iter().fold(false, |any, &margin| any | survives(margin)) {
+                bits |= margins.iter().rev().fold(0, |bits, &margin| bits << 1 | u32::from(survives(margin)))
+                    << (8 * number);
+            }
+        }
+        if bits != 0 {
             left.push((at as u32, bits));
         }
     }
 }
 
-const LANES: usize = 16;
+/// Sums of the reference score are made in so many lanes.
+pub(super) const LANES: usize = 16;
 
-/// Sums `term(a[i], b[i])`: lane j takes the elements i with i mod 16 = j in order, then the lanes are folded in halves.
+/// Parts of [`LANES`], and what is left, where anything is, filled with zeros: to add their products changes no bit.
 #[inline(always)]
-fn lanes<A: Copy + Into<f64>>(a: &[A], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
-    let mut sums = [0.0f64; LANES];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (x, y) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += term(x[lane].into(), f64::from(y[lane]));
-        }
+pub(super) fn parts<T: Copy + Default>(values: &[T]) -> (&[[T; LANES]], Option<[T; LANES]>) {
+    let (parts, rest) = values.as_chunks();
+    if rest.is_empty() {
+        return (parts, None);
     }
-    for (lane, (&x, &y)) in a_rest.iter().zip(b_rest).enumerate() {
-        sums[lane] += term(x.into(), f64::from(y));
+    let mut padded = [T::default(); LANES];
+    padded[..rest.len()].copy_from_slice(rest);
+    (parts, Some(padded))
+}
+
+/// Sums `term(a[i], b[i])`, b itself in place of a where there is none: lane j takes the elements i with i mod 16 = j in
+/// order, then the lanes are folded in halves.
+fn lanes(b: &[f32], a: Option<&[f64]>, term: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut sums = [0.0f64; LANES];
+    for (i, &y) in b.iter().enumerate() {
+        sums[i % LANES] += term(a.map_or(f64::from(y), |a| a[i]), f64::from(y));
     }
     for half in [8, 4, 2, 1] {
         for lane in 0..half {
@@ -76,24 +189,6 @@ fn lanes<A: Copy + Into<f64>>(a: &[A], b: &[f32], term: impl Fn(f64, f64) -> f64
         }
     }
     sums[0]
-}
-
-#[inline(always)]
-pub(super) fn dot(a: &[f64], b: &[f32]) -> f64 {
-    lanes(a, b, |x, y| x * y)
-}
-
-#[inline(always)]
-pub(super) fn square(a: &[f32]) -> f64 {
-    lanes(a, a, |x, y| x * y)
-}
-
-#[inline(always)]
-pub(super) fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
-    lanes(a, b, |x, y| {
-        let difference = x - y;
-        difference * difference
-    })
 }
 
 #[inline(always)]

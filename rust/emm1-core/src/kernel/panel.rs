@@ -1,0 +1,64 @@
+//! Queries side by side, for products of many rows with many queries.
+
+/// The most queries a panel has room for.
+pub(crate) const WIDEST: usize = 32;
+
+/// Rows are multiplied with a panel in multiples of this: what the registers of any set hold goes into it.
+pub(crate) const TILE: usize = 24;
+
+/// Components of a query that lie together, as the instructions multiply them.
+pub(super) const QUAD: usize = 4;
+
+/// Bytes from one unpacked row to the next: of two times four, since some instructions take pairs. `width` is that of the
+/// planes.
+pub(crate) fn stride(width: usize) -> usize {
+    (2 * width).next_multiple_of(2 * QUAD)
+}
+
+/// Up to [`WIDEST`] coded queries: for each four components, those of the first query, those of the second, and so on.
+pub(crate) struct Panel {
+    lanes: usize,
+    components: Vec<i8>,
+}
+
+impl Panel {
+    /// Arranges queries; `width` is that of the planes.
+    pub(crate) fn new<'a>(width: usize, queries: impl ExactSizeIterator<Item = &'a [i8]>) -> Self {
+        let lanes = match queries.len() {
+            0..=8 => 8,
+            9..=16 => 16,
+            _ => WIDEST,
+        };
+        let mut components = vec![0; stride(width) * lanes];
+        for (lane, query) in queries.enumerate() {
+            for (quad, four) in query.chunks(QUAD).enumerate() {
+                let place = (quad * lanes + lane) * QUAD;
+                components[place..place + four.len()].copy_from_slice(four);
+            }
+        }
+        Self { lanes, components }
+    }
+
+    /// How many of so many queries to put into the next panel, so that few of its lanes stay empty.
+    pub(crate) fn share(queries: usize) -> usize {
+        match queries {
+            17..=24 => 16,
+            _ => queries.min(WIDEST),
+        }
+    }
+
+    /// Queries there is room for: 8, 16 or 32. Those that are missing are zeros.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// `lanes` · 4 components for each four bytes of a row.
+    pub(super) fn components(&self) -> &[i8] {
+        &self.components
+    }
+
+    /// Bytes from one row to the next.
+    pub(super) fn stride(&self) -> usize {
+        self.components.len() / self.lanes
+    }
+}
