@@ -84,7 +84,7 @@ fn fetch(line: &[u8]) {
 /// Whether ascending rows follow one another without gaps.
 pub(crate) fn consecutive(rows: &[u32]) -> bool {
     match rows {
-        [first, .., last] => (last - first) as usize == rows.len() - 1,
+        [first, .., last] => last.wrapping_sub(*first) as usize == rows.len() - 1,
         _ => true,
     }
 }
