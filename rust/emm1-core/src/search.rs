@@ -33,7 +33,7 @@ const CODED_BLOCK: usize = 1 << 17;
 /// Queries from which it pays to multiply rows with all of them at once.
 const BATCH: usize = 6;
 /// Queries from which it pays to code a file without codes on the fly.
-const CODED_ON_THE_FLY: usize = 12;
+const CODED_ON_THE_FLY: usize = 24;
 /// Components up to which no sum of products, 255 · 127 each, overflows 32 bits.
 const MOST_CODED: usize = 1 << 16;
 
