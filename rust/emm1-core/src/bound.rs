@@ -53,9 +53,10 @@ impl Coding {
         let largest = rotated.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
         let most = f64::from(most);
         let step = largest / most;
+        let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
         let (mut sum, mut weight, mut squares) = (0.0, 0.0, 0.0);
         let codes = rotated.iter().map(|value| {
-            let code = if step > 0.0 { (value / step).round().clamp(-most, most) } else { 0.0 };
+            let code = (value * inverse).clamp(-most, most).round_ties_even();
             sum += code;
             weight += code.abs();
             squares += (value - step * code).powi(2);
@@ -75,8 +76,8 @@ pub(crate) struct CodedQuery {
     base: f64,
     /// In 127 steps, for one query at a time.
     pub(crate) fine: Coding,
-    /// In as many steps as a panel of queries may have.
-    pub(crate) panel: Coding,
+    /// In as many steps as a panel of queries may have, where those are fewer.
+    panel: Option<Coding>,
 }
 
 impl CodedQuery {
@@ -94,7 +95,13 @@ impl CodedQuery {
         }
         let norm = length(&rotated);
         encoder.rotation().rotate_exactly(&mut rotated);
-        Self { metric, norm, base, fine: Coding::new(&rotated, i8::MAX), panel: Coding::new(&rotated, most) }
+        let panel = (most < i8::MAX).then(|| Coding::new(&rotated, most));
+        Self { metric, norm, base, fine: Coding::new(&rotated, i8::MAX), panel }
+    }
+
+    /// In as many steps as a panel of queries may have.
+    pub(crate) fn panel(&self) -> &Coding {
+        self.panel.as_ref().unwrap_or(&self.fine)
     }
 
     /// The margin for products with the codes of a query, against a threshold: a merit (the score; for l2 its negative),
@@ -339,7 +346,7 @@ mod tests {
                             for (coding, level) in [
                                 (&coded_query.fine, Level::High),
                                 (&coded_query.fine, Level::Bytes),
-                                (&coded_query.panel, Level::Bytes),
+                                (coded_query.panel(), Level::Bytes),
                             ] {
                                 let product = product(&coded, number, level, &coding.codes);
                                 let margin = coded_query.margin(coding, level, metric.merit(score));

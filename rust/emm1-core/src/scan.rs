@@ -116,8 +116,8 @@ impl Scan<'_> {
             view: self.file.matrix.view()?,
             row: vec![0.0; self.file.matrix.dims()],
             found: self.queries.iter().map(|_| Found::new(self.search.goal, self.search.metric)).collect(),
-            rows: Vec::with_capacity(self.block),
-            places: Vec::with_capacity(self.block),
+            rows: Vec::new(),
+            places: Vec::new(),
             bytes: Vec::new(),
             products: Vec::new(),
             left: Vec::new(),
@@ -233,7 +233,7 @@ impl Worker<'_> {
         let (kernels, count) = (self.scan.kernels, panel.lanes().min(self.scan.queries.len() - begin));
         let margins = (begin..begin + count).map(|query| {
             let coded_query = &self.scan.coded[query];
-            coded_query.margin(&coded_query.panel, Level::Bytes, self.threshold(query))
+            coded_query.margin(coded_query.panel(), Level::Bytes, self.threshold(query))
         });
         let margins = Margins::new(margins);
         let mut products = std::mem::take(&mut self.products);

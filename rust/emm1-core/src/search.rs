@@ -59,12 +59,13 @@ impl EmbeddingFile {
         };
         let kernels = kernels()?;
         let filter = self.filter(&rows, queries.len(), search)?;
+        let batch = queries.len() >= BATCH;
+        let most = if batch { kernels.most } else { i8::MAX };
         let coded: Vec<CodedQuery> = filter.as_ref().map_or(Vec::new(), |filter| {
-            let coded = |query: &&[f32]| CodedQuery::new(filter.encoder(), query, search.metric, kernels.most);
-            queries.iter().map(coded).collect()
+            queries.iter().map(|query| CodedQuery::new(filter.encoder(), query, search.metric, most)).collect()
         });
         let width = self.matrix.dims().div_ceil(2);
-        let panels = if coded.len() < BATCH { Vec::new() } else { panels(width, &coded) };
+        let panels = if batch { panels(width, &coded) } else { Vec::new() };
         let scan = Scan {
             file: self,
             kernels,
@@ -131,7 +132,7 @@ fn panels(width: usize, coded: &[CodedQuery]) -> Vec<(usize, Panel)> {
     let mut begin = 0;
     while begin < coded.len() {
         let end = begin + Panel::share(coded.len() - begin);
-        panels.push((begin, Panel::new(width, coded[begin..end].iter().map(|query| &*query.panel.codes))));
+        panels.push((begin, Panel::new(width, coded[begin..end].iter().map(|query| &*query.panel().codes))));
         begin = end;
     }
     panels
