@@ -2,63 +2,14 @@
 
 use std::arch::x86_64::*;
 
-use super::{FOUR, Kernels, Left, Panel, Plane, STEP, scalar, scalar::LANES};
-use crate::bound::{Level, Margin, Margins};
-use crate::codes::Record;
+use super::{FOUR, Panel, STEP, scalar, scalar::LANES, x86};
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     // f16c comes with every processor that has AVX2.
     (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(&KERNELS)
 }
 
-static KERNELS: Kernels = Kernels {
-    name: "avx2",
-    most: MOST,
-    scan: |plane, records, begin, count, query, margin, left| {
-        // SAFETY: this table is given out only where these instructions were detected; so for all that follow.
-        unsafe { scan(plane, records, begin, count, query, margin, left) }
-    },
-    dots: |plane, rows, query, out| {
-        // SAFETY: as above.
-        unsafe { dots(plane, rows, query, out) }
-    },
-    sift: |records, places, products, level, margin, left| {
-        // SAFETY: as above.
-        unsafe { sift(records, places, products, level, margin, left) }
-    },
-    unpack: |high, low, out| {
-        // SAFETY: as above.
-        unsafe { unpack(high, low, out) }
-    },
-    multiply: |rows, panel, products| {
-        // SAFETY: as above.
-        unsafe { multiply(rows, panel, products) }
-    },
-    sift_panel: |records, places, products, margins, lanes, left| {
-        // SAFETY: as above.
-        unsafe { sift_panel(records, places, products, margins, lanes, left) }
-    },
-    dot: |a, b| {
-        // SAFETY: as above.
-        unsafe { dot(a, b) }
-    },
-    square: |b| {
-        // SAFETY: as above.
-        unsafe { square(b) }
-    },
-    squared_distance: |a, b| {
-        // SAFETY: as above.
-        unsafe { squared_distance(a, b) }
-    },
-    hadamard: |values| {
-        // SAFETY: as above.
-        unsafe { hadamard(values) }
-    },
-    quantize: |values, scale, high, low| {
-        // SAFETY: as above.
-        unsafe { quantize(values, scale, high, low) }
-    },
-};
+x86::kernels!("avx2", "avx2,fma", MOST);
 
 /// Sums `add(sum, a[i], b[i])` as the reference score has it, b itself in place of a where there is none.
 #[inline]
@@ -100,78 +51,6 @@ fn fused(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
 fn squared_difference(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
     let difference = _mm256_sub_pd(x, y);
     _mm256_add_pd(sum, _mm256_mul_pd(difference, difference))
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn dot(a: &[f64], b: &[f32]) -> f64 {
-    lanes(b, Some(a), |sum, x, y| fused(sum, x, y))
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn square(b: &[f32]) -> f64 {
-    lanes(b, None, |sum, x, y| fused(sum, x, y))
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
-    lanes(b, Some(a), |sum, x, y| squared_difference(sum, x, y))
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn scan(
-    plane: Plane<'_>,
-    records: &[[u8; Record::BYTES]],
-    begin: usize,
-    count: usize,
-    query: &[i8],
-    margin: &Margin,
-    left: &mut Vec<Left>,
-) {
-    scalar::scan(plane, records, begin, count, query, margin, left, |rows, query| four_dots(rows, query));
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]) {
-    scalar::dots(plane, rows, query, out, |rows, query| four_dots(rows, query));
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn sift(
-    records: &[[u8; Record::BYTES]],
-    places: &[u32],
-    products: &[i32],
-    level: Level,
-    margin: &Margin,
-    left: &mut Vec<Left>,
-) {
-    scalar::sift(records, places, products, level, margin, left);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn sift_panel(
-    records: &[[u8; Record::BYTES]],
-    places: &[u32],
-    products: &[i32],
-    margins: &Margins,
-    lanes: usize,
-    left: &mut Vec<(u32, u32)>,
-) {
-    scalar::sift_panel(records, places, products, margins, lanes, left);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn unpack(high: &[u8], low: &[u8], out: &mut [u8]) {
-    scalar::unpack(high, low, out);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn hadamard(values: &mut [f32]) {
-    scalar::hadamard(values);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u8]) -> [f32; 2] {
-    scalar::quantize(values, scale, high, low)
 }
 
 /// Steps after which sums of 16 bits are emptied into sums of 32: 8 products of pairs, 8 · 2 · 15 · 127 = 30,480.

@@ -2,9 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{FOUR, Kernels, Left, Panel, Plane, STEP, TILE, scalar, scalar::LANES};
-use crate::bound::{Level, Margin, Margins};
-use crate::codes::Record;
+use super::{FOUR, Panel, STEP, TILE, scalar, scalar::LANES, x86};
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     let has = is_x86_feature_detected!("avx512f")
@@ -14,58 +12,11 @@ pub(super) fn kernels() -> Option<&'static Kernels> {
     has.then_some(&KERNELS)
 }
 
-static KERNELS: Kernels = Kernels {
-    name: "avx512",
-    most: i8::MAX,
-    scan: |plane, records, begin, count, query, margin, left| {
-        // SAFETY: this table is given out only where these instructions were detected; so for all that follow.
-        unsafe { scan(plane, records, begin, count, query, margin, left) }
-    },
-    dots: |plane, rows, query, out| {
-        // SAFETY: as above.
-        unsafe { dots(plane, rows, query, out) }
-    },
-    sift: |records, places, products, level, margin, left| {
-        // SAFETY: as above.
-        unsafe { sift(records, places, products, level, margin, left) }
-    },
-    unpack: |high, low, out| {
-        // SAFETY: as above.
-        unsafe { unpack(high, low, out) }
-    },
-    multiply: |rows, panel, products| {
-        // SAFETY: as above.
-        unsafe { multiply(rows, panel, products) }
-    },
-    sift_panel: |records, places, products, margins, lanes, left| {
-        // SAFETY: as above.
-        unsafe { sift_panel(records, places, products, margins, lanes, left) }
-    },
-    dot: |a, b| {
-        // SAFETY: as above.
-        unsafe { dot(a, b) }
-    },
-    square: |b| {
-        // SAFETY: as above.
-        unsafe { square(b) }
-    },
-    squared_distance: |a, b| {
-        // SAFETY: as above.
-        unsafe { squared_distance(a, b) }
-    },
-    hadamard: |values| {
-        // SAFETY: as above.
-        unsafe { hadamard(values) }
-    },
-    quantize: |values, scale, high, low| {
-        // SAFETY: as above.
-        unsafe { quantize(values, scale, high, low) }
-    },
-};
+x86::kernels!("avx512", "avx512f,avx512bw,avx512vl,avx512vnni", i8::MAX);
 
 /// Sums `add(sum, a[i], b[i])` as the reference score has it, b itself in place of a where there is none.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn lanes(b: &[f32], a: Option<&[f64]>, add: impl Fn(__m512d, __m512d, __m512d) -> __m512d) -> f64 {
     let (a, (b, b_rest)) = (a.map(|a| scalar::parts(&a[..b.len()])), scalar::parts(b));
     let mut sums = [_mm512_setzero_pd(); 2];
@@ -93,89 +44,17 @@ fn lanes(b: &[f32], a: Option<&[f64]>, add: impl Fn(__m512d, __m512d, __m512d) -
 
 /// A product of two f32 is exact in f64, so that the fused sum has the same bits.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn fused(sum: __m512d, x: __m512d, y: __m512d) -> __m512d {
     _mm512_fmadd_pd(x, y, sum)
 }
 
 /// Difference and square are each rounded, not fused.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn squared_difference(sum: __m512d, x: __m512d, y: __m512d) -> __m512d {
     let difference = _mm512_sub_pd(x, y);
     _mm512_add_pd(sum, _mm512_mul_pd(difference, difference))
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn dot(a: &[f64], b: &[f32]) -> f64 {
-    lanes(b, Some(a), |sum, x, y| fused(sum, x, y))
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn square(b: &[f32]) -> f64 {
-    lanes(b, None, |sum, x, y| fused(sum, x, y))
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
-    lanes(b, Some(a), |sum, x, y| squared_difference(sum, x, y))
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn scan(
-    plane: Plane<'_>,
-    records: &[[u8; Record::BYTES]],
-    begin: usize,
-    count: usize,
-    query: &[i8],
-    margin: &Margin,
-    left: &mut Vec<Left>,
-) {
-    scalar::scan(plane, records, begin, count, query, margin, left, |rows, query| four_dots(rows, query));
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]) {
-    scalar::dots(plane, rows, query, out, |rows, query| four_dots(rows, query));
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn sift(
-    records: &[[u8; Record::BYTES]],
-    places: &[u32],
-    products: &[i32],
-    level: Level,
-    margin: &Margin,
-    left: &mut Vec<Left>,
-) {
-    scalar::sift(records, places, products, level, margin, left);
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn sift_panel(
-    records: &[[u8; Record::BYTES]],
-    places: &[u32],
-    products: &[i32],
-    margins: &Margins,
-    lanes: usize,
-    left: &mut Vec<(u32, u32)>,
-) {
-    scalar::sift_panel(records, places, products, margins, lanes, left);
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn unpack(high: &[u8], low: &[u8], out: &mut [u8]) {
-    scalar::unpack(high, low, out);
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn hadamard(values: &mut [f32]) {
-    scalar::hadamard(values);
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u8]) -> [f32; 2] {
-    scalar::quantize(values, scale, high, low)
 }
 
 #[inline]

@@ -1,9 +1,9 @@
 //! The inner loops, and the choice of an instruction set, made once.
 //!
 //! Every kernel is written once, over plain slices: [`scalar`] compiles it for any processor, `avx2` and `avx512` compile
-//! the same source with wider registers. Only the product of nibbles is written by hand for each, and for `neon`, since no
-//! compiler finds the instructions. All sets give the same bits: integers are exact, and sums of floats are fixed in
-//! their order.
+//! the same source with wider registers (`x86`). Only the products and the sums of the reference score are written by hand
+//! for each, since no compiler finds the instructions. All sets give the same bits: integers are exact, and sums of floats
+//! are fixed in their order.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -13,6 +13,8 @@ mod avx512;
 mod neon;
 mod panel;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::sync::OnceLock;
 
