@@ -324,44 +324,66 @@ mod tests {
         codes.zip(query).map(|(code, &component)| code * i32::from(component)).sum()
     }
 
+    /// A row that reaches a threshold exactly survives it, at either level, whatever kernels code and multiply it.
+    fn survive_their_own_scores(rows: &[Vec<f32>], queries: &[Vec<f32>], centre: bool) -> Result<(), TestCaseError> {
+        let dims = rows[0].len();
+        for kernels in available() {
+            let mean = if centre { rows.last().unwrap().clone() } else { vec![0.0; dims] };
+            let encoder = Encoder::with(kernels, mean);
+            let block = encoder
+                .block(rows.len(), |number, row| {
+                    row.copy_from_slice(&rows[number]);
+                    Ok(())
+                })
+                .unwrap();
+            let coded = block.coded(encoder.width());
+            for query in queries {
+                for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
+                    let coded_query = CodedQuery::new(&encoder, query, metric, kernels.most);
+                    let exact = Query::new(kernels, query, metric);
+                    for (number, row) in rows.iter().enumerate() {
+                        let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a rank
+                        let record = Record::from_bytes(&coded.records[number]);
+                        for (coding, level) in [
+                            (&coded_query.fine, Level::High),
+                            (&coded_query.fine, Level::Bytes),
+                            (coded_query.panel(), Level::Bytes),
+                        ] {
+                            let product = product(&coded, number, level, &coding.codes);
+                            let margin = coded_query.margin(coding, level, metric.merit(score));
+                            let alone = margin.of(&record, level, product);
+                            prop_assert!(survives(alone), "{metric:?} {level:?} {score} {alone} {record:?}");
+                            if level == Level::Bytes {
+                                let margins = Margins::new(std::iter::repeat_n(margin, 8));
+                                let eight = margins.of_eight(&record, 0, &[product; 8]);
+                                prop_assert!(
+                                    eight.map(survives) == [true; 8],
+                                    "{metric:?} {score} {eight:?} {record:?}"
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn squares_beyond_f32_leave_nothing_out() {
+        // Cases that the test below has found: one of about a hundred thousand.
+        let (huge, tiny, small) = (vec![1e22], vec![-1.787_464_5e-38], vec![4.187_877_7e-21]);
+        survive_their_own_scores(&[vec![0.0], huge], &[vec![0.0]], true).unwrap();
+        survive_their_own_scores(&[tiny.clone(), small], &[vec![0.0], tiny], false).unwrap();
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
         /// What everything rests on: a row that reaches a threshold exactly is never left out, by either level.
         #[test]
         fn a_row_survives_its_own_score((rows, queries) in rows_and_queries(), centre in any::<bool>()) {
-            let dims = rows[0].len();
-            for kernels in available() {
-                let mean = if centre { rows.last().unwrap().clone() } else { vec![0.0; dims] };
-                let encoder = Encoder::with(kernels, mean);
-                let block = encoder.block(rows.len(), |number, row| { row.copy_from_slice(&rows[number]); Ok(()) }).unwrap();
-                let coded = block.coded(encoder.width());
-                for query in &queries {
-                    for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
-                        let coded_query = CodedQuery::new(&encoder, query, metric, kernels.most);
-                        let exact = Query::new(kernels, query, metric);
-                        for (number, row) in rows.iter().enumerate() {
-                            let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a rank
-                            let record = Record::from_bytes(&coded.records[number]);
-                            for (coding, level) in [
-                                (&coded_query.fine, Level::High),
-                                (&coded_query.fine, Level::Bytes),
-                                (coded_query.panel(), Level::Bytes),
-                            ] {
-                                let product = product(&coded, number, level, &coding.codes);
-                                let margin = coded_query.margin(coding, level, metric.merit(score));
-                                let alone = margin.of(&record, level, product);
-                                prop_assert!(survives(alone), "{metric:?} {level:?} {score} {alone} {record:?}");
-                                if level == Level::Bytes {
-                                    let margins = Margins::new(std::iter::repeat_n(margin, 8));
-                                    let eight = margins.of_eight(&record, 0, &[product; 8]);
-                                    prop_assert!(eight.map(survives) == [true; 8], "{metric:?} {score} {eight:?} {record:?}");
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            survive_their_own_scores(&rows, &queries, centre)?;
         }
 
         /// And the bounds say something: of ordinary rows, one far below the threshold is left out.

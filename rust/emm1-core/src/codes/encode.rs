@@ -85,8 +85,8 @@ impl Encoder {
         let missed = (self.kernels.quantize)(row, scale, high, low);
         let lost = (row.len() as f64).sqrt() * 1e-22; // squares that underflow
         let added = 1.0001 + row.len() as f64 * 4e-9; // sums of squares in f32
-        // Beyond these nothing is known: scales and squares of lengths would leave the range of f32.
-        let known = (scale > 1e-30 || centred == 0.0) && centred < 1e18 && (norm as f32).next_up().is_finite();
+        // Beyond these nothing is known: squares of lengths would leave the range of f32.
+        let known = (centred == 0.0 || (1e-18..1e18).contains(&centred)) && (norm as f32).next_up().is_finite();
         let residual = |squares: f32| {
             let bound = f64::from(squares).sqrt() * added + ROUNDING * centred + lost;
             if known && bound.is_finite() { bound } else { f64::INFINITY }
