@@ -109,12 +109,21 @@ impl EmbeddingFile {
         let pairs = ids.chunks(PAIRS).zip(other_ids.chunks(PAIRS)).zip(scores.chunks_mut(PAIRS));
         in_parallel(threads, pairs, stop, |((ids, other_ids), scores)| {
             let (mine, theirs) = (self.matrix.view()?, other.matrix.view()?);
+            let rows = ids.iter().map(|&id| self.row_of(id)).collect::<Result<Vec<_>>>()?;
+            let other_rows = other_ids.iter().map(|&id| other.row_of(id)).collect::<Result<Vec<_>>>()?;
             let (mut a, mut b) = (vec![0.0; self.matrix.dims()], vec![0.0; self.matrix.dims()]);
-            for ((&id, &other_id), score) in ids.iter().zip(other_ids).zip(scores) {
-                let (row, other_row) = (self.row_of(id)?, other.row_of(other_id)?);
-                self.finite_row(&mine, row, &mut a)?;
-                other.finite_row(&theirs, other_row, &mut b)?;
-                *score = Query::new(kernels, &a, metric).score(&b).ok_or_else(|| other.not_finite(other_row))?;
+            let mut query = Query::new(kernels, &[], metric);
+            for (at, score) in scores.iter_mut().enumerate() {
+                if let (Some(&row), Some(&other_row)) = (rows.get(at + 1), other_rows.get(at + 1)) {
+                    mine.fetch(row)?;
+                    theirs.fetch(other_row)?;
+                }
+                let a = mine.row(rows[at], &mut a)?;
+                query.set(a);
+                *score = query.score(theirs.row(other_rows[at], &mut b)?).ok_or_else(|| {
+                    let (file, row) = if finite(a) { (other, other_rows[at]) } else { (self, rows[at]) };
+                    file.not_finite(row)
+                })?;
             }
             Ok(())
         })?;
@@ -189,10 +198,8 @@ impl EmbeddingFile {
     /// # Errors
     /// It holds NaN or an infinity.
     pub(crate) fn finite_row(&self, view: &View<'_>, row: usize, out: &mut [f32]) -> Result<()> {
-        const INFINITE: u32 = 0x7f80_0000;
         view.row_f32(row, out)?;
-        let infinite = out.iter().fold(0, |any, value| any | u32::from(value.to_bits() & INFINITE == INFINITE));
-        if infinite == 0 { Ok(()) } else { Err(self.not_finite(row)) }
+        if finite(out) { Ok(()) } else { Err(self.not_finite(row)) }
     }
 
     pub(crate) fn check_query(&self, query: &[f32]) -> Result<()> {
@@ -216,4 +223,10 @@ impl EmbeddingFile {
         let id = self.ids.id(row);
         Error::file(self.matrix.path(), format!("row {row} (id {id}) holds NaN or an infinity: remove or mend it"))
     }
+}
+
+/// Whether no value is NaN or an infinity.
+fn finite(values: &[f32]) -> bool {
+    const INFINITE: u32 = 0x7f80_0000;
+    values.iter().fold(0, |any, value| any | u32::from(value.to_bits() & INFINITE == INFINITE)) == 0
 }

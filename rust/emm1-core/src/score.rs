@@ -46,8 +46,16 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) fn new(kernels: &'static Kernels, vector: &[f32], metric: Metric) -> Self {
-        let norm = (kernels.square)(vector).sqrt();
-        Self { vector: vector.iter().copied().map(f64::from).collect(), norm, metric, kernels }
+        let mut query = Self { vector: Vec::new(), norm: 0.0, metric, kernels };
+        query.set(vector);
+        query
+    }
+
+    /// Makes it another query, in the same memory.
+    pub(crate) fn set(&mut self, vector: &[f32]) {
+        self.norm = (self.kernels.square)(vector).sqrt();
+        self.vector.clear();
+        self.vector.extend(vector.iter().copied().map(f64::from));
     }
 
     /// Score of a row; None where the row is not finite.

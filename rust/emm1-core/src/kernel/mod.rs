@@ -72,7 +72,7 @@ impl<'a> Plane<'a> {
 
 /// Has the processor fetch a line of memory, where it can be told to.
 #[inline(always)]
-fn fetch(line: &[u8]) {
+pub(crate) fn fetch(line: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -15,6 +15,7 @@ mod hostile;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::kernel::fetch;
 pub use dtype::Dtype;
 use layout::Layout;
 pub(crate) use layout::check_length;
@@ -221,6 +222,18 @@ impl<'a> View<'a> {
         }
         dtype.widen(bytes, out);
         Ok(out)
+    }
+
+    /// Has the processor fetch the beginning of a row that is read soon; it foresees the rest.
+    ///
+    /// # Errors
+    /// Those of [`row_bytes`](Self::row_bytes).
+    #[inline]
+    pub(crate) fn fetch(&self, row: usize) -> Result<()> {
+        const BEGINNING: usize = 1024;
+        let bytes = self.row_bytes(row)?;
+        bytes[..bytes.len().min(BEGINNING)].chunks(64).for_each(fetch);
+        Ok(())
     }
 
     /// Writes a row to `out` (dims long), widened to f32 exactly.
