@@ -86,14 +86,14 @@ def write(kind: str, folder: Path, rows: int) -> Path:
     return path
 
 
-def queries_for(path: Path) -> Vectors:
+def queries_for(path: Path, count: int = 512) -> Vectors:
     """Vectors of the file, moved a little; for isotropic ones new ones, since there nothing is near anything."""
     vectors = np.load(path, mmap_mode="r")
     random = np.random.default_rng(11)
-    noise = random.standard_normal((512, vectors.shape[1]), dtype=np.float32) / np.float32(vectors.shape[1] ** 0.5)
+    noise = random.standard_normal((count, vectors.shape[1]), dtype=np.float32) / np.float32(vectors.shape[1] ** 0.5)
     if "isotropic" in path.name:
         return noise
-    return np.ascontiguousarray(vectors[random.integers(0, len(vectors), 512)] + 0.3 * noise)
+    return np.ascontiguousarray(vectors[random.integers(0, len(vectors), count)] + 0.3 * noise)
 
 
 # One function a contender: what it needs once, and the search.
@@ -231,7 +231,7 @@ def main() -> None:
         return
     work, rows = Path(folder), int(rest[0]) if rest else 400_000
     work.mkdir(parents=True, exist_ok=True)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {instructions()}")
+    print(about_machine())
     for kind in KINDS:
         path = write(kind, work, rows)
         shape = np.load(path, mmap_mode="r").shape
@@ -244,10 +244,11 @@ def main() -> None:
             table(f"{kind}, {shape[0]:,} × {shape[1]:,} float32, {threads} thread{'s' * (threads > 1)}", results)
 
 
-def instructions() -> str:
+def about_machine() -> str:
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
     model = next((line.split(": ")[1] for line in flags.splitlines() if line.startswith("model name")), "")
-    return f"{model}, " + ("AVX-512 VNNI" if "avx512_vnni" in flags else "AVX2" if "avx2" in flags else "neither AVX")
+    kernels = "AVX-512 VNNI" if "avx512_vnni" in flags else "AVX2" if "avx2" in flags else "neither AVX"
+    return f"{platform.machine()}, {os.cpu_count()} cores, {model}, {kernels}"
 
 
 def subprocess_run(folder: str, name: str, path: Path, threads: int) -> dict[str, float]:

@@ -7,7 +7,7 @@ CREATE MACRO media_folder(media) AS
 COMMENT ON MACRO media_folder IS 'Folder that holds the files of a modality; the variable emm1_audio_folder renames that of audio';
 
 CREATE MACRO media_root() AS
-    coalesce(getvariable('emm1_root')::VARCHAR, (SELECT emm1_store.media_root FROM emm1_store));
+    coalesce(getvariable('emm1_root')::VARCHAR, (SELECT s.media_root FROM main.emm1_store s));
 COMMENT ON MACRO media_root IS 'Absolute folder of the media: the variable emm1_root where set, else the one given at build';
 
 CREATE MACRO media_path(folder, media, file) AS

@@ -22,7 +22,7 @@ CREATE MACRO triplets_between(modalities) AS TABLE
         t.paired_modality_file_path,
         t.annotated_modality_file_path,
         t.caption
-    FROM triplets t, wanted
+    FROM main.triplets t, wanted
     WHERE list_contains(wanted.kinds, t.paired_modality)
         AND list_contains(wanted.kinds, t.annotated_modality)
         AND t.paired_modality <> t.annotated_modality;

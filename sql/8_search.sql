@@ -2,35 +2,44 @@
 -- A macro cannot feed a subquery to a table function, so tables are lists unnested. Parameters are never named like a
 -- column they meet: DuckDB would silently take the column. Macros call each other by name only: they need USE under ATTACH.
 
-CREATE MACRO store_file(stored) AS
+CREATE MACRO store_file(database, stored) AS
     -- Relative to the folder of the store, unless it begins as an absolute path of any system does.
     CASE WHEN regexp_matches(stored, '^([/\\]|[A-Za-z]:)') THEN stored
-    ELSE (
-        SELECT regexp_replace(d."path", '[^/\\]*$', '') FROM duckdb_databases() d WHERE d.database_name = current_database()
-    ) || stored END;
-COMMENT ON MACRO store_file IS 'Path of a file that the store names: relative ones lie under the folder of the store';
+    ELSE regexp_replace(database, '[^/\\]*$', '') || stored END;
+COMMENT ON MACRO store_file IS 'Path of a file that a store names, given the path of the store: relative ones lie under its folder';
 
-CREATE MACRO unknown_embedding(embedding_name) AS
-    error('no embeddings are called ''' || coalesce(embedding_name, 'NULL') || ''': ' || coalesce(
-        'registered are ' || (SELECT string_agg(e."name", ', ' ORDER BY e."name") FROM embeddings e),
-        'none is registered') || ' (add some with `emm1 embeddings add`)');
-COMMENT ON MACRO unknown_embedding IS 'The error for a name that is not registered';
+CREATE MACRO registered_embeddings() AS TABLE
+    SELECT map(list(e."name"), list({
+        'file': store_file(d."path", e."path") || coalesce('?ids=' || store_file(d."path", e.ids_path), ''),
+        'metric': e.metric,
+        'items': e.dataset || ' ' || e.modality
+    })) AS emm1_known
+    FROM main.embeddings e, duckdb_databases() d
+    WHERE d.database_name = current_database();
+COMMENT ON MACRO TABLE registered_embeddings IS 'One row: every registered name with its file, as the functions emm1_… take it, its metric, and of what items it is';
 
-CREATE MACRO embedding_file(embedding_name) AS
-    CASE WHEN NOT current_setting('enable_external_access')
-        THEN error('emm1 reads no embedding files here: enable_external_access is false')::VARCHAR
-    ELSE coalesce(
-        (
-            SELECT store_file(e."path") || coalesce('?ids=' || store_file(e.ids_path), '')
-            FROM embeddings e WHERE e."name" = embedding_name
-        ),
-        unknown_embedding(embedding_name)::VARCHAR) END;
+CREATE MACRO embeddings_called(embedding_name, known) AS
+    CASE WHEN current_setting('enable_external_access') THEN
+        coalesce(
+            known[embedding_name],
+            error('no embeddings are called ''' || coalesce(embedding_name, 'NULL') || ''': '
+                || coalesce('registered are ' || trim(list_sort(map_keys(known))::VARCHAR, '[]'), 'none is registered')
+                || ' (add some with `emm1 embeddings add`)'))
+    ELSE error('emm1 reads no embedding files here: enable_external_access is false') END;
+COMMENT ON MACRO embeddings_called IS 'What is registered under a name, among all of registered_embeddings(); an unknown name is an error';
+
+-- A name is looked up among all. In a condition on the table, one that comes from a column of the caller could be taken
+-- for a column of the table; for the same reason columns in sight of a caller's expressions have names of our own.
+
+CREATE MACRO registered(embedding_name) AS (
+    SELECT embeddings_called(embedding_name, emm1_registered.emm1_known) FROM registered_embeddings() emm1_registered
+);
+COMMENT ON MACRO registered IS 'What is registered under a name: file, metric, items; an unknown name is an error';
+
+CREATE MACRO embedding_file(embedding_name) AS struct_extract(registered(embedding_name), 'file');
 COMMENT ON MACRO embedding_file IS 'The file of registered embeddings as the functions emm1_… take it: FILE, or FILE?ids=IDS';
 
-CREATE MACRO embedding_metric(embedding_name) AS
-    coalesce(
-        (SELECT e.metric FROM embeddings e WHERE e."name" = embedding_name),
-        unknown_embedding(embedding_name)::VARCHAR);
+CREATE MACRO embedding_metric(embedding_name) AS struct_extract(registered(embedding_name), 'metric');
 COMMENT ON MACRO embedding_metric IS 'The metric that embeddings were registered with';
 
 CREATE MACRO embedding(embedding_name, item) AS emm1_vector(embedding_file(embedding_name), item);
@@ -44,44 +53,53 @@ CREATE MACRO similarity(name_a, id_a, name_b, id_b) AS
     emm1_similarity(embedding_file(name_a), id_a, embedding_file(name_b), id_b, embedding_metric(name_a));
 COMMENT ON MACRO similarity IS 'Score of a pair of items, by the metric of the first embeddings; NULL where one has no vector';
 
+-- What these are asked is put together in a subquery: DuckDB's optimizer would go over the numbers of a constant query
+-- again and again where it stands among a function's arguments.
+
 CREATE MACRO nearest(embedding_name, query, k := 10) AS TABLE
     SELECT unnest(
-        emm1_topk(embedding_file(embedding_name), query::FLOAT[], k, embedding_metric(embedding_name)),
-        recursive := true);
+        emm1_topk(a.emm1_embeddings.file, a.emm1_query, a.emm1_k, a.emm1_embeddings.metric),
+        recursive := true)
+    FROM (
+        SELECT embeddings_called(embedding_name, emm1_registered.emm1_known) AS emm1_embeddings,
+            query::FLOAT[] AS emm1_query, k AS emm1_k
+        FROM registered_embeddings() emm1_registered
+    ) a;
 COMMENT ON MACRO TABLE nearest IS 'The k items nearest to a query, exactly: rank (from 1), id, score. In LATERAL it is the join of every row with its nearest';
 
 CREATE MACRO nearest_among(embedding_name, query, ids, k := 10) AS TABLE
     SELECT unnest(
-        emm1_topk_among(embedding_file(embedding_name), query::FLOAT[], ids, k, embedding_metric(embedding_name)),
-        recursive := true);
+        emm1_topk_among(a.emm1_embeddings.file, a.emm1_query, a.emm1_ids, a.emm1_k, a.emm1_embeddings.metric),
+        recursive := true)
+    FROM (
+        SELECT embeddings_called(embedding_name, emm1_registered.emm1_known) AS emm1_embeddings,
+            query::FLOAT[] AS emm1_query, ids AS emm1_ids, k AS emm1_k
+        FROM registered_embeddings() emm1_registered
+    ) a;
 COMMENT ON MACRO TABLE nearest_among IS 'The k items of a list of ids nearest to a query, exactly: rank (from 1), id, score';
 
 CREATE MACRO within(embedding_name, query, threshold) AS TABLE
     SELECT unnest(
-        emm1_within(embedding_file(embedding_name), query::FLOAT[], threshold, embedding_metric(embedding_name)),
-        recursive := true);
+        emm1_within(a.emm1_embeddings.file, a.emm1_query, a.emm1_threshold, a.emm1_embeddings.metric),
+        recursive := true)
+    FROM (
+        SELECT embeddings_called(embedding_name, emm1_registered.emm1_known) AS emm1_embeddings,
+            query::FLOAT[] AS emm1_query, threshold AS emm1_threshold
+        FROM registered_embeddings() emm1_registered
+    ) a;
 COMMENT ON MACRO TABLE within IS 'Every item at least that similar to a query (l2: at most that far): id, score';
 
 CREATE MACRO knn(queries, base, k := 10) AS TABLE
     SELECT q.query_id, n.rank, n.id, n.score
     FROM (SELECT unnest(emm1_ids(embedding_file(queries))) AS query_id) q,
-        LATERAL (
-            SELECT unnest(
-                emm1_topk(
-                    embedding_file(base),
-                    emm1_vector(embedding_file(queries), q.query_id),
-                    k,
-                    embedding_metric(base)),
-                recursive := true)
-        ) n;
+        nearest(base, embedding(queries, q.query_id), k := k) n;
 COMMENT ON MACRO TABLE knn IS 'The k nearest in one embedding of every item of another: query_id, rank (from 1), id, score';
 
-CREATE MACRO eshot_file(embedding_name, kind) AS
-    CASE WHEN EXISTS (
-        FROM embeddings e
-        WHERE e."name" = embedding_name AND (e.dataset <> 'eshot' OR e.modality <> kind)
-    ) THEN error('''' || embedding_name || ''' is not of eshot ' || kind)::VARCHAR
-    ELSE embedding_file(embedding_name) END;
+CREATE MACRO eshot_file(embedding_name, kind) AS (
+    SELECT CASE WHEN found.embeddings.items = 'eshot ' || kind THEN found.embeddings.file
+        ELSE error('''' || embedding_name || ''' is of ' || found.embeddings.items || ', not of eshot ' || kind) END
+    FROM (SELECT registered(embedding_name) AS embeddings) found
+);
 COMMENT ON MACRO eshot_file IS 'The file of registered embeddings of an EShot modality';
 
 CREATE MACRO eshot_zero_shot(audio, points) AS TABLE

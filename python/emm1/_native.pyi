@@ -8,6 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 @final
+class Version:
+    """What tells an embedding file from what lay in its place before; equal where nothing changed."""
+
+    def __new__(cls, path: Path, ids_path: Path | None = None) -> Version: ...
+
+@final
 class EmbeddingFile:
     """Vectors in a file, memory-mapped, and the id of each."""
 

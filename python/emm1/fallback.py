@@ -6,7 +6,6 @@ library behind the Python API, so answers are those of the extension.
 
 from __future__ import annotations
 
-import builtins
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,13 +21,12 @@ from numpy.typing import NDArray
 
 from emm1 import _native
 from emm1.arguments import as_vectors, thread_count
-from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.errors import EmbeddingError
 
 # Files change, so an answer must not be kept in a plan. DuckDB's types want members of enumerations, which have moved
 # between its versions; it takes their names as well.
 BEHAVIOUR: dict[str, Any] = {"type": "arrow", "null_handling": "special", "side_effects": True}
 
-Stamp = tuple[int, int, int]
 Ids = NDArray[np.int64]
 
 
@@ -52,12 +50,10 @@ def split(argument: str) -> tuple[Path, Path | None]:
     >>> [str(path) for path in split("image.npy?ids=other.ids.npy")]
     ['image.npy', 'other.ids.npy']
     """
-    name, named, ids = argument.partition("?ids=")
-    path = Path(name)
-    if named:
-        return path, Path(ids)
-    beside = path.parent / f"{path.stem}.ids.npy"
-    return path, beside if beside.is_file() else None
+    path, named, ids = argument.partition("?ids=")
+    if not path:
+        raise EmbeddingError("the name of the embedding file is empty")
+    return Path(path), Path(ids) if named else None
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class _File:
 
     native: _native.EmbeddingFile
     ids: Ids
-    stamps: tuple[Stamp, Stamp | None]
+    version: _native.Version
 
     def known(self, ids: Ids) -> Ids:
         """Those ids that have a vector."""
@@ -85,11 +81,11 @@ class _Files:
         """The file that ``FILE`` or ``FILE?ids=IDS`` names, as it is now."""
         self._check_access()
         path, ids_path = split(argument)
-        stamps = _stamp(path), None if ids_path is None else _stamp(ids_path)
+        version = _native.Version(path, ids_path)
         found = self._open.get(argument)
-        if found is None or found.stamps != stamps:
+        if found is None or found.version != version:
             native = _native.EmbeddingFile(path, ids_path=ids_path, codes_path=Path(f"{path}.codes"))
-            found = self._open[argument] = _File(native, native.ids(), stamps)
+            found = self._open[argument] = _File(native, native.ids(), version)
         return found
 
     def _check_access(self) -> None:
@@ -100,14 +96,6 @@ class _Files:
             (allowed,) = cursor.execute("SELECT current_setting('enable_external_access')").fetchall()[0]
         if not allowed:
             raise EmbeddingError("emm1 reads no embedding files here: enable_external_access is false")
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except builtins.FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist") from None
-    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 @dataclass(frozen=True)
@@ -242,12 +230,12 @@ def _ids(opened: _Files, names: list[str]) -> Sequence[Any]:
 
 
 def _file(opened: _Files, names: list[str]) -> Sequence[Any]:
-    return [_facts(opened[name].native, *split(name)) for name in names]
+    return [_facts(opened[name].native, name.partition("?ids=")[0]) for name in names]
 
 
-def _facts(file: _native.EmbeddingFile, path: Path, ids_path: Path | None) -> dict[str, Any]:
-    listed = None if ids_path is None else str(ids_path)
-    return {"path": str(path), "ids_path": listed, "rows": file.rows, "dims": file.dims, "dtype": file.dtype}
+def _facts(file: _native.EmbeddingFile, path: str) -> dict[str, Any]:
+    listed = None if file.ids_path is None else str(file.ids_path)
+    return {"path": path, "ids_path": listed, "rows": file.rows, "dims": file.dims, "dtype": file.dtype}
 
 
 def _centroid_of(opened: _Files, file: str, lists: list[bytes]) -> Sequence[Any]:

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import ArrayLike
 from sqlglot import exp
 
-from emm1 import registry
+from emm1 import _native, registry
 from emm1.building.sources import Split, ranks_of
 from emm1.embeddings import SUFFIXES, Embeddings, Metric, file_of
 from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
@@ -42,7 +42,7 @@ class Store:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, root: str | None) -> None:
         self.path = path
         self._connection = connection
-        self._embeddings: dict[tuple[Path, Path | None, int], Embeddings] = {}
+        self._embeddings: dict[tuple[Path, Path | None], tuple[_native.Version, Embeddings]] = {}
         if root is not None:
             connection.execute("SET VARIABLE emm1_root = ?", [root])
 
@@ -233,11 +233,12 @@ class Store:
         file = file_of(entry.path)
         if not file.exists():
             raise FileNotFoundError(f"{entry.path}, the file of {entry.name!r}, is not there any more")
-        newest = max(part.stat().st_mtime_ns for part in (file, *file.glob("*.npy")))
-        key = (entry.path, entry.ids_path, newest)
-        if key not in self._embeddings:
-            self._embeddings[key] = Embeddings(entry.path, ids=entry.ids_path)
-        return self._embeddings[key]
+        key, version = (entry.path, entry.ids_path), _native.Version(entry.path, entry.ids_path)
+        seen, embeddings = self._embeddings.get(key, (None, None))
+        if embeddings is None or seen != version:
+            embeddings = Embeddings(entry.path, ids=entry.ids_path)
+            self._embeddings[key] = version, embeddings
+        return embeddings
 
     def nearest(
         self,

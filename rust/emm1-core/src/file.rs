@@ -107,6 +107,7 @@ impl EmbeddingFile {
         let kernels = kernels()?;
         let mut scores = vec![0.0; ids.len()];
         let pairs = ids.chunks(PAIRS).zip(other_ids.chunks(PAIRS)).zip(scores.chunks_mut(PAIRS));
+        let threads = threads.min(ids.len().div_ceil(PAIRS));
         in_parallel(threads, pairs, stop, |((ids, other_ids), scores)| {
             let (mine, theirs) = (self.matrix.view()?, other.matrix.view()?);
             let rows = ids.iter().map(|&id| self.row_of(id)).collect::<Result<Vec<_>>>()?;

@@ -18,6 +18,7 @@ mod scan;
 mod score;
 mod search;
 mod topk;
+mod version;
 
 pub use codes::CodesFile;
 pub use error::{Error, Result};
@@ -29,3 +30,4 @@ pub use parallel::Stop;
 pub use score::{Metric, score};
 pub use search::Search;
 pub use topk::{Goal, Hit};
+pub use version::Version;

@@ -1,12 +1,10 @@
 //! Embedding files, opened once for the whole process and shared by all queries; opened again when they change.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
-use emm1_core::{CodesFile, EmbeddingFile, Error, Ids, Result};
+use emm1_core::{CodesFile, EmbeddingFile, Result, Version};
 
 use crate::settings::Settings;
 
@@ -15,20 +13,21 @@ const OPEN: usize = 64;
 
 /// What an argument `FILE` or `FILE?ids=IDS` names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Named {
-    pub(crate) path: PathBuf,
-    pub(crate) ids: Option<PathBuf>,
+struct Named {
+    path: PathBuf,
+    ids: Option<PathBuf>,
 }
 
 impl Named {
-    pub(crate) fn parse(argument: &str) -> Self {
-        let (path, ids) = match argument.split_once("?ids=") {
-            Some((path, ids)) => (path, Some(PathBuf::from(ids))),
-            None => (argument, None),
-        };
-        let path = PathBuf::from(path);
-        let ids = ids.or_else(|| Ids::beside(&path));
-        Self { path, ids }
+    fn parse(argument: &str) -> Self {
+        match argument.split_once("?ids=") {
+            Some((path, ids)) => Self { path: path.into(), ids: Some(ids.into()) },
+            None => Self { path: argument.into(), ids: None },
+        }
+    }
+
+    fn version(&self) -> Result<Version> {
+        Version::of(&self.path, self.ids.as_deref())
     }
 
     fn open(&self) -> Result<EmbeddingFile> {
@@ -38,39 +37,8 @@ impl Named {
     }
 }
 
-/// By what a file that was replaced or written again is told from the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    bytes: u64,
-    modified: Option<SystemTime>,
-    number: u64,
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Result<Self> {
-        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::NotFound(path.to_owned()),
-            _ => Error::Io(path.to_owned(), error),
-        })?;
-        Ok(Self { bytes: metadata.len(), modified: metadata.modified().ok(), number: number(&metadata) })
-    }
-}
-
-/// The file's number in its file system, where there is one: clocks are too coarse for files replaced in a row.
-fn number(metadata: &fs::Metadata) -> u64 {
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::MetadataExt::ino(metadata)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = metadata;
-        0
-    }
-}
-
 struct Opened {
-    stamps: (Stamp, Option<Stamp>),
+    version: Version,
     file: Arc<EmbeddingFile>,
     used: u64,
 }
@@ -90,17 +58,17 @@ static CACHE: Mutex<Option<Cache>> = Mutex::new(None);
 pub(crate) fn open(settings: &Settings, argument: &str) -> Result<Arc<EmbeddingFile>> {
     settings.check_access()?;
     let named = Named::parse(argument);
-    let stamps = (Stamp::of(&named.path)?, named.ids.as_deref().map(Stamp::of).transpose()?);
+    let version = named.version()?;
     // The lock is held while a file is opened, so that it is opened once; nothing is left half done after a panic.
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    cache.get_or_insert_default().get(named, stamps)
+    cache.get_or_insert_default().get(named, version)
 }
 
 impl Cache {
-    fn get(&mut self, named: Named, stamps: (Stamp, Option<Stamp>)) -> Result<Arc<EmbeddingFile>> {
+    fn get(&mut self, named: Named, version: Version) -> Result<Arc<EmbeddingFile>> {
         self.clock += 1;
         if let Some(opened) = self.files.get_mut(&named)
-            && opened.stamps == stamps
+            && opened.version == version
         {
             opened.used = self.clock;
             return Ok(Arc::clone(&opened.file));
@@ -111,20 +79,52 @@ impl Cache {
             let oldest = self.files.iter().min_by_key(|(_, opened)| opened.used).map(|(named, _)| named.clone());
             oldest.map(|named| self.files.remove(&named));
         }
-        self.files.insert(named, Opened { stamps, file: Arc::clone(&file), used: self.clock });
+        self.files.insert(named, Opened { version, file: Arc::clone(&file), used: self.clock });
         Ok(file)
     }
 }
 
+/// The files of one call, each looked at once however many rows name it.
+pub(crate) struct Files<'a> {
+    settings: &'a Settings,
+    open: HashMap<&'a str, Arc<EmbeddingFile>>,
+}
+
+impl<'a> Files<'a> {
+    pub(crate) fn new(settings: &'a Settings) -> Self {
+        Self { settings, open: HashMap::new() }
+    }
+
+    /// The file that an argument names.
+    ///
+    /// # Errors
+    /// Those of [`open`].
+    pub(crate) fn get(&mut self, argument: &'a str) -> Result<Arc<EmbeddingFile>> {
+        if let Some(file) = self.open.get(argument) {
+            return Ok(Arc::clone(file));
+        }
+        let file = open(self.settings, argument)?;
+        self.open.insert(argument, Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+/// The path in an argument `FILE` or `FILE?ids=IDS`.
+pub(crate) fn path_of(argument: &str) -> PathBuf {
+    Named::parse(argument).path
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn arguments() {
         let plain = Named::parse("/x/image.npy");
-        assert_eq!((plain.path, plain.ids), (PathBuf::from("/x/image.npy"), None));
+        assert_eq!((plain.path.as_path(), plain.ids), (Path::new("/x/image.npy"), None));
         let both = Named::parse("image.npy?ids=/y/a b.ids.npy");
-        assert_eq!((both.path, both.ids), (PathBuf::from("image.npy"), Some(PathBuf::from("/y/a b.ids.npy"))));
+        assert_eq!((both.path.as_path(), both.ids), (Path::new("image.npy"), Some(PathBuf::from("/y/a b.ids.npy"))));
     }
 }

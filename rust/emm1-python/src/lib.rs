@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emm1_core::{CodesFile, EmbeddingFile, Error, Goal, Hit, Search};
+use emm1_core::{CodesFile, EmbeddingFile, Error, Goal, Hit, Search, Version};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -22,6 +22,20 @@ fn raise(py: Python<'_>, error: Error) -> PyErr {
 
 type Rows<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>);
 type Hits<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
+
+/// What tells an embedding file from what lay in its place before; equal where nothing changed.
+#[pyclass(frozen, eq, module = "emm1._native", name = "Version")]
+#[derive(PartialEq)]
+struct PyVersion(Version);
+
+#[pymethods]
+impl PyVersion {
+    #[new]
+    #[pyo3(signature = (path, ids_path=None))]
+    fn new(py: Python<'_>, path: PathBuf, ids_path: Option<PathBuf>) -> PyResult<Self> {
+        Version::of(&path, ids_path.as_deref()).map(Self).map_err(|error| raise(py, error))
+    }
+}
 
 /// Vectors in a file, memory-mapped, and the id of each.
 #[pyclass(frozen, module = "emm1._native", name = "EmbeddingFile")]
@@ -239,6 +253,8 @@ fn parse_integers<'py>(
 mod _native {
     #[pymodule_export]
     use super::PyEmbeddingFile;
+    #[pymodule_export]
+    use super::PyVersion;
     #[pymodule_export]
     use super::parse_integers;
 }

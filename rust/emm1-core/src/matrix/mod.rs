@@ -21,7 +21,7 @@ use layout::Layout;
 pub(crate) use layout::check_length;
 pub(crate) use map::Map;
 pub(crate) use npy::Header;
-pub(crate) use shards::{IDS, has_ids};
+pub(crate) use shards::{IDS, files as shards, has_ids, ids as ids_of_shards};
 
 /// What can be opened, for messages about what cannot.
 const EXPECTED: &str = "a .npy file, a folder of them, .safetensors, .fbin, .u8bin, .i8bin or .fvecs \

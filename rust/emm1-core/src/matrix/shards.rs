@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 pub(crate) const IDS: &str = ".ids.npy";
 
 /// The shards in a folder, by name, byte by byte; files of ids, hidden files and files of other kinds are none.
-pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let shards = listed(folder, |name| name.ends_with(".npy") && !name.ends_with(IDS))?;
     if shards.is_empty() {
         return Err(Error::file(folder, format!("is a folder without .npy files: expected {EXPECTED}")));
@@ -18,9 +18,14 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(shards)
 }
 
+/// The files of ids in a folder, by name.
+pub(crate) fn ids(folder: &Path) -> Result<Vec<PathBuf>> {
+    listed(folder, |name| name.ends_with(IDS))
+}
+
 /// Whether a folder holds ids of its shards.
 pub(crate) fn has_ids(folder: &Path) -> bool {
-    listed(folder, |name| name.ends_with(IDS)).is_ok_and(|ids| !ids.is_empty())
+    ids(folder).is_ok_and(|ids| !ids.is_empty())
 }
 
 fn listed(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {

@@ -3,14 +3,14 @@
 
 use std::ffi::CStr;
 
-use emm1_core::{Error, Result};
+use emm1_core::{EmbeddingFile, Error, Result};
 
 use super::INTEGERS;
 use crate::ffi::aggregate::Aggregate;
 use crate::ffi::input::Input;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
-use crate::files;
+use crate::files::{self, Files};
 use crate::settings::Settings;
 
 /// `emm1_centroid`.
@@ -60,7 +60,7 @@ impl Aggregate for Centroid {
     }
 
     fn finish(settings: &Settings, group: &Group) -> Result<Option<Vec<f32>>> {
-        mean(settings, &group.path, &group.ids)
+        if group.ids.is_empty() { Ok(None) } else { mean(&*files::open(settings, &group.path)?, &group.ids) }
     }
 }
 
@@ -74,20 +74,17 @@ impl Scalar for CentroidOf {
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Vec<f32>>>> {
         let (paths, lists) = (input.texts(0), input.lists(1));
+        let mut files = Files::new(settings);
         let rows = paths.into_iter().zip(&lists.entries);
         rows.map(|(path, list)| match (path, list) {
-            (Some(path), Some(list)) => mean(settings, path, &lists.integers(list.clone())),
+            (Some(path), Some(list)) => mean(&*files.get(path)?, &lists.integers(list.clone())),
             _ => Ok(None),
         })
         .collect()
     }
 }
 
-fn mean(settings: &Settings, path: &str, ids: &[i64]) -> Result<Option<Vec<f32>>> {
-    if ids.is_empty() {
-        return Ok(None);
-    }
-    let file = files::open(settings, path)?;
+fn mean(file: &EmbeddingFile, ids: &[i64]) -> Result<Option<Vec<f32>>> {
     let known: Vec<i64> = ids.iter().copied().filter(|&id| file.ids().row(id).is_some()).collect();
     if known.is_empty() { Ok(None) } else { file.centroid(&known).map(Some) }
 }

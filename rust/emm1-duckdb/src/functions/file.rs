@@ -8,7 +8,7 @@ use crate::ffi::input::Input;
 use crate::ffi::output::record;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
-use crate::files::{self, Named};
+use crate::files::{open, path_of};
 use crate::settings::Settings;
 
 /// Facts of a file; without a file of ids, the row numbers are the ids.
@@ -35,12 +35,11 @@ impl Scalar for File {
 }
 
 fn facts(settings: &Settings, argument: &str) -> Result<Facts> {
-    let file = files::open(settings, argument)?;
-    let named = Named::parse(argument);
+    let file = open(settings, argument)?;
     let matrix = file.matrix();
     Ok(Facts {
-        path: named.path.to_string_lossy().into_owned(),
-        ids_path: named.ids.map(|path| path.to_string_lossy().into_owned()),
+        path: path_of(argument).to_string_lossy().into_owned(),
+        ids_path: file.ids_path().map(|path| path.to_string_lossy().into_owned()),
         rows: matrix.rows() as i64,
         dims: matrix.dims() as i64,
         dtype: matrix.dtype().name().to_owned(),

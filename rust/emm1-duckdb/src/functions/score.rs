@@ -9,7 +9,7 @@ use crate::batches::by_key;
 use crate::ffi::input::Input;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
-use crate::files;
+use crate::files::Files;
 use crate::settings::Settings;
 
 /// `emm1_score`.
@@ -22,13 +22,14 @@ impl Scalar for Score {
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<f32>>> {
         let (paths, ids, queries, metrics) = (input.texts(0), input.integers(1), input.lists(2), input.texts(3));
+        let mut files = Files::new(settings);
         let mut scores = vec![None; input.rows()];
         let key = |row: usize| {
             ids[row]?;
             Some((paths[row]?, queries.entries[row].clone()?, metrics[row]?))
         };
         for ((path, query, metric), rows) in by_key((0..input.rows()).map(key)) {
-            let file = files::open(settings, path)?;
+            let file = files.get(path)?;
             let known = rows
                 .into_iter()
                 .filter_map(|row| ids[row].filter(|&id| file.ids().row(id).is_some()).map(|id| (row, id)));

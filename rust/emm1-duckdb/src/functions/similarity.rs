@@ -8,7 +8,7 @@ use crate::batches::by_key;
 use crate::ffi::input::Input;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
-use crate::files;
+use crate::files::Files;
 use crate::settings::Settings;
 
 /// `emm1_similarity`.
@@ -22,10 +22,11 @@ impl Scalar for Similarity {
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<f32>>> {
         let (a_paths, a_ids, b_paths, b_ids) = (input.texts(0), input.integers(1), input.texts(2), input.integers(3));
         let metrics = input.texts(4);
+        let mut files = Files::new(settings);
         let mut scores = vec![None; input.rows()];
         let key = |row: usize| Some((a_paths[row]?, b_paths[row]?, metrics[row]?));
         for ((a, b, metric), rows) in by_key((0..input.rows()).map(key)) {
-            let (a, b) = (files::open(settings, a)?, files::open(settings, b)?);
+            let (a, b) = (files.get(a)?, files.get(b)?);
             let pair = |row: usize| {
                 let a_id = a_ids[row].filter(|&id| a.ids().row(id).is_some())?;
                 let b_id = b_ids[row].filter(|&id| b.ids().row(id).is_some())?;

@@ -11,7 +11,7 @@ use crate::ffi::input::{Input, Lists};
 use crate::ffi::output::record;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
-use crate::files;
+use crate::files::Files;
 use crate::settings::Settings;
 
 /// A hit and its place, from 1.
@@ -66,6 +66,7 @@ fn search(
 ) -> Result<Found> {
     let paths = input.texts(0);
     let queries = input.lists(1);
+    let mut files = Files::new(settings);
     let mut found: Found = vec![None; input.rows()];
     let key = |row: usize| {
         queries.entries[row].as_ref()?;
@@ -73,7 +74,7 @@ fn search(
         Some((paths[row]?, ks[row]?, metrics[row]?, ids))
     };
     for ((path, k, metric, ids), rows) in by_key((0..input.rows()).map(key)) {
-        let file = files::open(settings, path)?;
+        let file = files.get(path)?;
         let k = at_least_one(k, &file)?;
         let among = among.zip(ids).map(|(among, ids)| among.integers(ids));
         let metric = metric.parse()?;

@@ -10,7 +10,7 @@ use crate::ffi::input::Input;
 use crate::ffi::output::record;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
-use crate::files;
+use crate::files::Files;
 use crate::settings::Settings;
 
 /// An id and its score.
@@ -31,13 +31,14 @@ impl Scalar for Within {
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Self::Output>>> {
         let (paths, queries, thresholds, metrics) = (input.texts(0), input.lists(1), input.doubles(2), input.texts(3));
+        let mut files = Files::new(settings);
         let mut found = vec![None; input.rows()];
         let key = |row: usize| {
             queries.entries[row].as_ref()?;
             Some((paths[row]?, thresholds[row]?.to_bits(), metrics[row]?))
         };
         for ((path, threshold, metric), rows) in by_key((0..input.rows()).map(key)) {
-            let file = files::open(settings, path)?;
+            let file = files.get(path)?;
             let (threshold, metric) = (f64::from_bits(threshold), metric.parse()?);
             let rows: Vec<_> = rows.into_iter().filter_map(|row| Some((row, queries.entries[row].clone()?))).collect();
             let answers = settings.with_threads(|threads| {

@@ -1,0 +1,113 @@
+//! What tells an embedding file from what lay in its place before.
+
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::codes::CodesFile;
+use crate::error::{Error, Result};
+use crate::ids::Ids;
+use crate::matrix::{ids_of_shards, shards, split_tensor};
+
+/// Sizes, times and numbers of the files that make up an embedding file: vectors, ids and codes. Two versions of one
+/// place are equal where nothing changed in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(Vec<Part>);
+
+/// One file, as it is in its file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    path: PathBuf,
+    bytes: u64,
+    modified: Option<SystemTime>,
+    number: u64,
+}
+
+impl Version {
+    /// The version of an embedding file that is there now. `ids` is the file or folder of its ids; None for what lies
+    /// beside it, if anything does.
+    ///
+    /// # Errors
+    /// One of the files does not exist or cannot be looked at.
+    pub fn of(path: &Path, ids: Option<&Path>) -> Result<Self> {
+        if path.as_os_str().is_empty() {
+            return Err(Error::Request("the name of the embedding file is empty".into()));
+        }
+        let (file, _) = split_tensor(path);
+        let mut files = if file.is_dir() { shards(file)? } else { vec![file.to_owned()] };
+        match ids.map(Path::to_owned).or_else(|| Ids::beside(path)) {
+            Some(folder) if folder.is_dir() => files.extend(ids_of_shards(&folder)?),
+            beside => files.extend(beside),
+        }
+        let parts: Result<Vec<Part>> = files.into_iter().map(Part::of).collect();
+        let codes = Part::of(CodesFile::beside(path)).ok(); // there may be none
+        Ok(Self(parts?.into_iter().chain(codes).collect()))
+    }
+}
+
+impl Part {
+    fn of(path: PathBuf) -> Result<Self> {
+        let metadata = fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
+        let modified = metadata.modified().ok();
+        Ok(Self { bytes: metadata.len(), modified, number: number(&metadata), path })
+    }
+}
+
+/// The file's number in its file system, where there is one: clocks are too coarse for files replaced in a row.
+fn number(metadata: &Metadata) -> u64 {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::MetadataExt::ino(metadata)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("shards")).unwrap();
+        let mut seen = Vec::new();
+        for (name, text) in [
+            ("shards/a.npy", "1"),
+            ("shards/b.npy", "1"),
+            ("shards/b.npy", "22"),
+            ("shards.npy.codes", "not those of the folder"),
+            ("shards.codes", "1"),
+            ("shards/a.ids.npy", "1"),
+            ("shards/a.ids.npy", "22"),
+            ("shards.ids.npy", "1"),
+        ] {
+            fs::write(at(name), text).unwrap();
+            let version = Version::of(&at("shards"), None).unwrap();
+            let known = seen.contains(&version);
+            assert_eq!(known, name == "shards.npy.codes", "{name}");
+            seen.push(version);
+        }
+        let ids = Some(at("shards.npy.codes"));
+        assert_ne!(Version::of(&at("shards"), ids.as_deref()).unwrap(), seen[7]);
+    }
+
+    #[test]
+    fn a_tensor_is_that_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.safetensors");
+        fs::write(&file, "1").unwrap();
+        let tensor = folder.path().join("x.safetensors#image");
+        assert_eq!(Version::of(&tensor, None).unwrap(), Version::of(&file, None).unwrap());
+    }
+
+    #[test]
+    fn what_is_not_there() {
+        assert!(matches!(Version::of(Path::new("nowhere.npy"), None), Err(Error::NotFound(_))));
+        assert!(matches!(Version::of(Path::new(""), None), Err(Error::Request(_))));
+    }
+}
