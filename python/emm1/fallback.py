@@ -60,6 +60,7 @@ def split(argument: str) -> tuple[Path, Path | None]:
 class _File:
     """An embedding file, open."""
 
+    path: Path
     native: _native.EmbeddingFile
     ids: Ids
     version: _native.Version
@@ -85,7 +86,7 @@ class _Files:
         found = self._open.get(argument)
         if found is None or found.version != version:
             native = _native.EmbeddingFile(path, ids_path=ids_path, codes_path=Path(f"{path}.codes"))
-            found = self._open[argument] = _File(native, native.ids(), version)
+            found = self._open[argument] = _File(path, native, native.ids(), version)
         return found
 
     def _check_access(self) -> None:
@@ -177,7 +178,9 @@ def _search(file: _File, among: Ids | None, k: int, metric: str, queries: list[b
     vectors = {packed: _query(packed) for packed in queries}
     for vector in vectors.values():
         if len(vector) != file.native.dims:
-            raise EmbeddingError(f"the query has {len(vector)} components, the vectors have {file.native.dims}")
+            raise EmbeddingError(
+                f"the query has {len(vector)} components, the vectors of {file.path} have {file.native.dims}"
+            )
     hits = file.native.search(
         np.stack(list(vectors.values())), min(k, max(file.native.rows, 1)), metric, among, thread_count(None)
     )

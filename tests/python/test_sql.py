@@ -1,27 +1,38 @@
 """The SQL tests, ``tests/sql/*.test``, in the form of DuckDB's own sqllogictests.
 
-A file is records between blank lines; ``#`` begins a comment. Understood are ``load FILE [readonly]``, ``statement ok``,
-``statement error`` with a part of the message after ``----``, ``query TYPES [rowsort]`` with rows after ``----``, a tab
-between values, and ``foreach NAME VALUE...`` to ``endloop``. ``${EMM1_TREE}`` is a sample tree, ``${EMM1_STORE}`` a store
-built from it, a copy for each file, ``${EMM1_ESHOT}`` one of the split eshot alone, ``${EMM1_SEARCH}`` one with registered
-embeddings (text, image, eshot_audio, eshot_points) in ``${EMM1_FILES}``, and ``${EMM1_EXTENSION}`` the extension.
+A file is records between blank lines; ``#`` begins a comment. Understood are ``load FILE [readonly]``, ``require emm1``,
+``statement ok``, ``statement error`` with a part of the message after ``----``, ``query TYPES [rowsort]`` with rows after
+``----``, a tab between values, and ``foreach NAME VALUE...`` to ``endloop``. A file that requires emm1 runs twice, with the
+functions of the extension and with those in Python; ``onlyif extension`` or ``onlyif fallback`` before a record leaves it
+out of the other run.
+
+``${EMM1_TREE}`` is a sample tree, ``${EMM1_STORE}`` a store built from it, a copy for each file, ``${EMM1_ESHOT}`` one of
+the split eshot alone, ``${EMM1_SEARCH}`` one with registered embeddings in ``${EMM1_FILES}``, which holds other files too.
 """
 
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import emm1
-from emm1.extension import PATH
 
 FOLDER = Path(__file__).parents[1] / "sql"
 FILES = sorted(FOLDER.glob("*.test"))
+# Every file, and for those that require emm1 each way to have its functions.
+RUNS = [
+    (path, way)
+    for path in FILES
+    for way in (("extension", "fallback") if "\nrequire emm1\n" in path.read_text() else ("",))
+]
 Line = tuple[int, str]
 
 
@@ -33,6 +44,7 @@ class Record:
     command: list[str]
     sql: str
     expected: list[str] | None
+    only: str | None
 
 
 def unrolled(lines: Iterator[Line]) -> Iterator[Line]:
@@ -57,10 +69,13 @@ def records(path: Path, variables: dict[str, Path]) -> Iterator[Record]:
     for blank, block in groupby(unrolled(iter(numbered)), lambda numbered_line: not numbered_line[1].strip()):
         if not blank:
             (first, command), *rest = block
+            only = command.removeprefix("onlyif ") if command.startswith("onlyif ") else None
+            if only:
+                (first, command), *rest = rest
             lines = [line for _, line in rest]
             end = lines.index("----") if "----" in lines else len(lines)
             expected = lines[end + 1 :] if end < len(lines) else None
-            yield Record(f"{path.name}:{first}", command.split(), "\n".join(lines[:end]), expected)
+            yield Record(f"{path.name}:{first}", command.split(), "\n".join(lines[:end]), expected, only)
 
 
 def shown(value: str | None) -> str:
@@ -99,32 +114,59 @@ def eshot_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def search_path(tree: Path, store_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = Path(shutil.copy(store_path, tmp_path_factory.mktemp("search")))
     files = shutil.copytree(tree / "embeddings", path.parent / "files")
+    write_small_files(files)
     with emm1.open(path) as store:
         for name in ("text", "image"):
             store.add_embeddings(name, files / f"{name}.npy", dataset="100m", modality=name)
+        store.add_embeddings("image_l2", files / "image.npy", dataset="100m", modality="image", metric="l2")
+        store.add_embeddings("wide", files / "wide.npy", dataset="100m", modality="image")
         for modality in ("audio", "points"):
             name = f"eshot_{modality}"
             store.add_embeddings(name, files / f"{name}.npy", dataset="eshot", modality=modality)
     return path
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_file(path: Path, tree: Path, store_path: Path, eshot_path: Path, search_path: Path, tmp_path: Path) -> None:
+def write_small_files(folder: Path) -> None:
+    """Files of which everything can be said by heart."""
+    square = np.array([[1, 0], [0, 1], [3, 4], [0, 0]], np.float32)
+    np.save(folder / "square.npy", square)
+    np.save(folder / "square.ids.npy", np.array([10, 20, 30, 40]))
+    np.save(folder / "half.npy", square.astype(np.float16))
+    np.save(folder / "wide.npy", np.eye(3, dtype=np.float32))
+    np.save(folder / "empty.npy", square[:0])
+    np.save(folder / "nan.npy", np.array([[1, 1], [1, np.nan]], np.float32))
+    (folder / "notes.txt").write_text("notes")
+    (folder / "shards").mkdir()
+    np.save(folder / "shards" / "a.npy", square[:1])
+    np.save(folder / "shards" / "b.npy", square[1:])
+    save_file({"square": square, "other": square[:1]}, folder / "two.safetensors")
+
+
+@pytest.mark.parametrize(("path", "way"), RUNS, ids=lambda value: getattr(value, "stem", value))
+def test_file(
+    path: Path, way: str, tree: Path, store_path: Path, eshot_path: Path, search_path: Path, tmp_path: Path
+) -> None:
     variables = {
         "EMM1_TREE": tree,
         "EMM1_STORE": Path(shutil.copy(store_path, tmp_path)),
         "EMM1_ESHOT": eshot_path,
         "EMM1_SEARCH": search_path,
         "EMM1_FILES": search_path.parent / "files",
-        "EMM1_EXTENSION": PATH,
     }
     connection = duckdb.connect()
     for record in records(path, variables):
+        if record.only not in (None, way):
+            continue
         try:
             if record.command[0] == "load":
                 connection.close()
-                config: dict[str, str | bool | int | float | list[str]] = {"allow_unsigned_extensions": True}
+                config: dict[str, str | bool | int | float | list[str]] = {
+                    "allow_unsigned_extensions": way == "extension"
+                }
                 connection = duckdb.connect(record.command[1], "readonly" in record.command, config)
+            elif record.command == ["require", "emm1"]:
+                with warnings.catch_warnings(action="ignore" if way == "fallback" else "error"):
+                    emm1.load_extension(connection)
             else:
                 check(connection, record)
         except duckdb.Error as error:
@@ -132,17 +174,30 @@ def test_file(path: Path, tree: Path, store_path: Path, eshot_path: Path, search
     connection.close()
 
 
-def test_nothing_in_the_schema_is_left_out(store_path: Path) -> None:
-    """Every table, view and macro is named by a statement or query, those outside main with their schema."""
-    asked = "\n".join(record.sql for path in FILES for record in records(path, {}))
-    with duckdb.connect(str(store_path), read_only=True) as connection:
-        names = connection.execute("""
+def test_nothing_is_left_out(store_path: Path) -> None:
+    """Every table, view, macro and function is named by a statement or query, those outside main with their schema.
+
+    Of macros and functions each is named by a statement that fails too, but for those that only join texts.
+    """
+    everything = [record for path in FILES for record in records(path, {})]
+    asked = "\n".join(record.sql for record in everything)
+    refused = "\n".join(record.sql for record in everything if record.command == ["statement", "error"])
+    with emm1.open(store_path, read_only=True) as store:
+        relations = store.sql("""
             SELECT if(schema_name = 'main', '', schema_name || '.') || name FROM (
                 SELECT schema_name, table_name AS name FROM duckdb_tables()
                 UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal
-                UNION ALL SELECT schema_name, function_name FROM duckdb_functions()
-                    WHERE NOT internal AND database_name = current_database()
             )
         """).fetchall()
-    assert len(names) > 20
-    assert [name for (name,) in names if not re.search(rf'(?<![\w."]){re.escape(name)}\b', asked)] == []
+        functions = store.sql("""
+            SELECT DISTINCT function_name FROM duckdb_functions()
+            WHERE (NOT internal AND database_name = current_database()) OR starts_with(function_name, 'emm1_')
+        """).fetchall()
+    unfailing = {"media_folder", "media_root", "media_path", "store_file", "registered_embeddings"}
+    assert (len(relations), len(functions)) == (25, 31)
+    assert [name for (name,) in relations + functions if not mentions(asked, name)] == []
+    assert [name for (name,) in functions if name not in unfailing and not mentions(refused, name)] == []
+
+
+def mentions(text: str, name: str) -> bool:
+    return re.search(rf'(?<![\w."]){re.escape(name)}\b', text) is not None
