@@ -55,7 +55,9 @@ def one_query(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, q
     query = queries[0]
     connection.execute("SET VARIABLE query = ?", [query.tolist()])
     numbers = f"[{', '.join(map(repr, query.tolist()))}]"
-    rival = f"SELECT id FROM vectors ORDER BY array_inner_product(vector, getvariable('query')::FLOAT[{len(query)}]) DESC"
+    rival = (
+        f"SELECT id FROM vectors ORDER BY array_inner_product(vector, getvariable('query')::FLOAT[{len(query)}]) DESC"
+    )
 
     def ask(sql: str) -> list[int]:
         return [row[0] for row in connection.execute(sql).fetchall()]

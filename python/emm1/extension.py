@@ -20,7 +20,7 @@ def load_statement() -> str:
     >>> load_statement().startswith("LOAD '")
     True
     """
-    return f"LOAD {exp.Literal.string(str(PATH)).sql('duckdb')}"
+    return exp.Command(this="LOAD", expression=exp.Literal.string(str(PATH)).sql("duckdb")).sql("duckdb")
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection) -> None:

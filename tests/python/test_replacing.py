@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 
 import duckdb
-import pytest
-from system import command, emm1_cli
+from system import command
 
 import emm1
 
@@ -78,14 +77,3 @@ def test_stores_open_in_the_oldest_duckdb_that_is_promised(store_path: Path) -> 
     with duckdb.connect(str(store_path), read_only=True) as connection:
         tags = connection.execute("SELECT tags FROM duckdb_databases() WHERE NOT internal").fetchall()
     assert tags[0][0]["storage_version"].startswith("v1.2.0")
-
-
-@pytest.mark.parametrize("text", ["SELECT 1", "COPY (SELECT 1) TO '{folder}/x.csv'", "CREATE TEMP TABLE t AS SELECT 1"])
-def test_reading_statements_are_let_through(text: str, store_path: Path, tmp_path: Path) -> None:
-    assert emm1_cli("sql", store_path, text.format(folder=tmp_path)).returncode == 0
-
-
-@pytest.mark.parametrize("text", ["DROP TABLE provenance", "INSERT INTO emm1_store VALUES (1, 'x', now(), '/')"])
-def test_writing_statements_are_refused(text: str, store_path: Path) -> None:
-    done = emm1_cli("sql", store_path, text)
-    assert (done.returncode, "--write" in done.stderr) == (1, True)

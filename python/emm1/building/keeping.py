@@ -135,12 +135,13 @@ class Keeping:
 @contextmanager
 def attached(connection: duckdb.DuckDBPyConnection, store: Path) -> Iterator[None]:
     """Attach the store before as ``previous``; meanwhile readers elsewhere go on, and writers are kept out."""
-    path = exp.Literal.string(str(store)).sql("duckdb")
-    connection.execute(f"ATTACH {path} AS {PREVIOUS} (READ_ONLY)")
+    database = exp.alias_(exp.Literal.string(str(store)), PREVIOUS)
+    attach = exp.Attach(this=database, expressions=[exp.AttachOption(this=exp.var("READ_ONLY"))])
+    connection.execute(attach.sql("duckdb"))
     try:
         yield
     finally:
-        connection.execute(f"DETACH {PREVIOUS}")
+        connection.execute(exp.Detach(this=exp.to_identifier(PREVIOUS)).sql("duckdb"))
 
 
 def copy_rows(

@@ -9,7 +9,7 @@ import sys
 import duckdb
 import typer
 
-from emm1.cli import data, embeddings, extension, query
+from emm1.cli import data, embeddings, extension, query, sql
 from emm1.errors import Error
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app.command()(data.build)
 app.command()(data.upgrade)
 app.command()(data.info)
 app.command()(data.check)
-app.command()(query.sql)
+app.command()(sql.sql)
 app.add_typer(embeddings.app, name="embeddings")
 app.command()(query.search)
 app.command()(query.knn)

@@ -1,100 +1,21 @@
-"""The commands that ask: sql, search, eshot."""
+"""The commands that search and evaluate: search, knn, eshot."""
 
 from __future__ import annotations
 
-import shutil
-import sys
-from contextlib import nullcontext, redirect_stdout
-from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import duckdb
 import typer
-from sqlglot import exp
 
 from emm1 import registry
 from emm1.arguments import read_query
 from emm1.cli import show
 from emm1.cli.data import StorePath
 from emm1.embeddings import METRICS
-from emm1.errors import StoreError
 from emm1.knn import knn_to_parquet
 from emm1.opening import open as open_store
 from emm1.store import Store
-
-
-class Format(StrEnum):
-    """How rows are written."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-    jsonl = "jsonl"
-    parquet = "parquet"
-
-
-def sql(
-    store: StorePath,
-    query: Annotated[
-        str, typer.Argument(metavar="QUERY", help="One or more statements; the last one's rows are shown.")
-    ],
-    format: Annotated[Format, typer.Option(help="How to write the rows.")] = Format.table,  # noqa: A002 - the flag
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to; needed for parquet.")] = None,
-    write: Annotated[bool, typer.Option("--write", help="Let statements change the store.")] = False,
-) -> None:
-    """Run SQL on a store, for reading only unless --write.
-
-    Example: `emm1 sql emm1.duckdb "SELECT nn_index, count(*) FROM e_mm1_100m.groups GROUP BY ALL ORDER BY ALL"`
-    """
-    if format is Format.parquet and output is None:
-        raise typer.BadParameter("parquet is written to a file: name it", param_hint="--output")
-    with open_store(store, read_only=not write) as opened:
-        connection = opened.connection
-        try:
-            result = None
-            for statement in connection.extract_statements(query):
-                result = connection.sql(statement)
-            if result is not None:
-                _write(connection, result, format, output)
-        except duckdb.Error as error:
-            raise StoreError(_explain(str(error))) from None
-
-
-def _explain(message: str) -> str:
-    if "read-only mode" in message:
-        return "the store is open for reading only, and this statement would change it: add --write if that is meant"
-    return message.rstrip()
-
-
-def _write(
-    connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, form: Format, output: Path | None
-) -> None:
-    if form is Format.table:
-        # DuckDB draws the table; only a terminal has a width to fit and a height worth saving.
-        screen = sys.stdout.isatty() and output is None
-        size = shutil.get_terminal_size().columns if screen else 100_000
-        with (
-            output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as out,
-            redirect_stdout(out),
-        ):
-            rows.show(max_width=size, max_rows=40 if screen else 10_000, max_col_width=size)
-        return
-    options = {
-        Format.csv: "FORMAT csv, HEADER true",
-        Format.json: "FORMAT json, ARRAY true",
-        Format.jsonl: "FORMAT json",
-        Format.parquet: "FORMAT parquet",
-    }[form]
-    with TemporaryDirectory() as folder:
-        # Not to /dev/stdout: opening it again would cut a file that the shell appends to.
-        path = output or Path(folder) / "rows"
-        target = exp.Literal.string(str(path)).sql("duckdb")
-        connection.execute(f"COPY (FROM rows) TO {target} ({options})")
-        if output is None:
-            with path.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
 
 
 def search(

@@ -1,0 +1,176 @@
+"""The command `sql`: statements on a store, which only --write lets change it, and how rows are written."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+from uuid import uuid4
+
+import duckdb
+import typer
+from sqlglot import exp, parse_one
+from sqlglot.errors import SqlglotError
+
+from emm1.cli.data import StorePath
+from emm1.errors import StoreError
+from emm1.opening import open as open_store
+
+# How DuckDB refuses a statement that would change a database which is open for reading only.
+REFUSED = re.compile(r'Cannot execute statement of type "\w+" on database "(.*)" which is attached in read-only mode')
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    jsonl = "jsonl"
+    parquet = "parquet"
+
+
+COPY_OPTIONS: dict[Format, dict[str, exp.Expr]] = {
+    Format.csv: {"FORMAT": exp.var("csv"), "HEADER": exp.true()},
+    Format.json: {"FORMAT": exp.var("json"), "ARRAY": exp.true()},
+    Format.jsonl: {"FORMAT": exp.var("json")},
+    Format.parquet: {"FORMAT": exp.var("parquet")},
+}
+
+
+def sql(
+    store: StorePath,
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="One or more statements; the last one's rows are shown.")
+    ],
+    format: Annotated[Format, typer.Option(help="How to write the rows.")] = Format.table,  # noqa: A002 - the flag
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to; needed for parquet.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Let statements change the store.")] = False,
+) -> None:
+    """Run SQL on a store, for reading only unless --write.
+
+    Example: `emm1 sql emm1.duckdb "SELECT nn_index, count(*) FROM e_mm1_100m.groups GROUP BY ALL ORDER BY ALL"`
+    """
+    if format is Format.parquet and output is None:
+        raise typer.BadParameter("parquet is written to a file: name it", param_hint="--output")
+    with open_store(store, read_only=not write) as opened:
+        guard = _Guard(opened.connection, opened.path, reading=not write)
+        guard.check_target(output)
+        try:
+            statements = opened.connection.extract_statements(query)
+        except duckdb.Error as error:
+            raise StoreError(str(error).rstrip()) from None
+        for statement in statements[:-1]:
+            with guard.over(statement):
+                opened.connection.execute(statement)
+                while opened.connection.fetchmany(10_000):  # DuckDB runs a query as its rows are asked for
+                    pass
+        for statement in statements[-1:]:
+            with guard.over(statement):
+                rows = opened.connection.sql(statement)
+                if rows is not None:
+                    _write(rows, format, output)
+
+
+class _Guard:
+    """Watches over the statements of a session that is for reading only.
+
+    DuckDB itself refuses what would change a database that is open for reading; what it would allow are the two ways
+    around that: to detach the store and attach it for writing, and to copy rows onto its file.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, store: Path, *, reading: bool) -> None:
+        self._connection = connection
+        self._store = store
+        self._reading = reading
+        self._name = connection.execute("SELECT current_database()").fetchall()[0][0]
+
+    @contextmanager
+    def over(self, statement: duckdb.Statement) -> Iterator[None]:
+        """Run a statement within this; its errors become the command's."""
+        kind = _kind(statement)
+        if kind == "COPY":
+            for target in _copy_targets(statement.query):
+                self.check_target(target)
+        try:
+            yield
+        except duckdb.Error as error:
+            raise StoreError(self._explain(kind, str(error))) from None
+        if kind == "DETACH" and self._reading and not self._is_attached():
+            raise StoreError(
+                f"nothing is left to ask after DETACH: {self._store} is not attached any more, and without --write it "
+                "may not be attached again"
+            )
+
+    def check_target(self, target: Path | None) -> None:
+        """Refuse to write rows onto the store itself."""
+        if target is not None and target.exists() and target.samefile(self._store):
+            raise StoreError(f"{target} is the store itself: name another file to write rows to")
+
+    def _is_attached(self) -> bool:
+        names = self._connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()
+        return (self._name,) in names
+
+    def _explain(self, kind: str, message: str) -> str:
+        refused = REFUSED.search(message)
+        if refused is None:
+            hint = ": attach it with (READ_WRITE)" if kind == "ATTACH" and "read-only mode" in message else ""
+            return message.rstrip() + hint
+        if refused[1] == self._name:
+            return f"{kind} would change the store, which is open for reading only: add --write if that is meant"
+        return (
+            f"{kind} would change the database {refused[1]!r}, which is attached for reading only: attach it with "
+            "(READ_WRITE), or add --write"
+        )
+
+
+def _kind(statement: duckdb.Statement) -> str:
+    """What DuckDB calls the type of a statement."""
+    try:
+        return statement.type.name.replace("_", " ")
+    except ValueError:  # such as UPDATE EXTENSIONS
+        raise StoreError(f"DuckDB's Python client cannot run this statement: {statement.query.strip()}") from None
+
+
+def _copy_targets(query: str) -> list[Path]:
+    """The files that a COPY … TO names; none where they are not plainly named."""
+    try:
+        copy = parse_one(query, dialect="duckdb")
+    except SqlglotError:
+        return []
+    if not isinstance(copy, exp.Copy) or copy.args["kind"]:
+        return []
+    return [Path(file.name) for file in copy.args["files"]]
+
+
+def _write(rows: duckdb.DuckDBPyRelation, form: Format, output: Path | None) -> None:
+    if form is Format.table:
+        # DuckDB draws the table; only a terminal has a width to fit and a height worth saving.
+        screen = sys.stdout.isatty() and output is None
+        size = shutil.get_terminal_size().columns if screen else 100_000
+        with (
+            output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as out,
+            redirect_stdout(out),
+        ):
+            rows.show(max_width=size, max_rows=40 if screen else 10_000, max_col_width=size)
+        return
+    with TemporaryDirectory() as folder:
+        # Not to /dev/stdout: opening it again would cut a file that the shell appends to.
+        path = output or Path(folder) / "rows"
+        view = f"rows_{uuid4().hex}"
+        rows.query(view, _copy_statement(view, path, form))
+        if output is None:
+            with path.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+
+
+def _copy_statement(view: str, path: Path, form: Format) -> str:
+    options = [exp.CopyParameter(this=exp.var(name), expression=value) for name, value in COPY_OPTIONS[form].items()]
+    rows = exp.select("*").from_(exp.to_identifier(view)).subquery()
+    return exp.Copy(this=rows, kind=False, files=[exp.Literal.string(str(path))], params=options).sql("duckdb")
