@@ -19,15 +19,15 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 from search import about_machine, queries_for, write
 
 import emm1
 
 K = 10
-QUERIES, TRIPLETS = 1000, 1_000_000
+QUERIES, PAIRS = 1000, 1_000_000
 # DuckDB compares every query with every row, so its time is that of the pairs.
 PART_QUERIES, PART_ROWS = 10, 40_000
-ANN = "SIMILARITY array_inner_product(q.vector, v.vector)"
 Contenders = dict[str, tuple[Callable[[], Any], int, float]]
 
 
@@ -53,25 +53,34 @@ def table(title: str, best: dict[str, float], base: str) -> None:
 def one_query(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, queries: Any) -> None:
     """The k nearest to one query."""
     query = queries[0]
-    connection.execute("SET VARIABLE query = ?", [query.tolist()])
-    numbers = f"[{', '.join(map(repr, query.tolist()))}]"
-    rival = (
-        f"SELECT id FROM vectors ORDER BY array_inner_product(vector, getvariable('query')::FLOAT[{len(query)}]) DESC"
-    )
+    numbers = query.tolist()
+    connection.execute("SET VARIABLE query = ?", [numbers])
 
-    def ask(sql: str) -> list[int]:
-        return [row[0] for row in connection.execute(sql).fetchall()]
+    def ask(sql: str, parameters: Any = None) -> list[int]:
+        return [row[0] for row in connection.execute(sql, parameters).fetchall()]
 
-    by_variable = "SELECT id FROM nearest('vectors', getvariable('query'), k := 10)"
-    by_numbers = f"SELECT id FROM nearest('vectors', {numbers}, k := 10)"
+    def by_variable() -> list[int]:
+        return ask("SELECT id FROM nearest('vectors', getvariable('query'), k := 10)")
+
+    def by_parameter() -> list[int]:
+        return ask("SELECT id FROM nearest('vectors', $query, k := 10)", {"query": numbers})
+
+    def by_id() -> list[int]:
+        return ask("SELECT id FROM nearest('vectors', embedding('vectors', 7), k := 10)")
+
+    def rival() -> list[int]:
+        similarity = f"array_inner_product(vector, getvariable('query')::FLOAT[{len(query)}])"
+        return ask(f"SELECT id FROM rival.vectors ORDER BY {similarity} DESC LIMIT 10")
+
     right = vectors.search(query, K, metric="dot").ids.tolist()
-    assert ask(by_variable) == ask(by_numbers) == ask(f"{rival} LIMIT 10") == right
+    assert by_variable() == by_parameter() == rival() == right
     best = take_turns(
         {
             "Embeddings.search": (lambda: vectors.search(query, K, metric="dot"), 30, 1),
-            "nearest, the query a variable": (lambda: ask(by_variable), 30, 1),
-            "nearest, the query 1,024 numbers in the text": (lambda: ask(by_numbers), 30, 1),
-            "DuckDB, ORDER BY array_inner_product LIMIT 10": (lambda: ask(f"{rival} LIMIT 10"), 5, 1),
+            "nearest, the query a variable": (by_variable, 30, 1),
+            "nearest, the query a parameter, a list of Python": (by_parameter, 30, 1),
+            "nearest, the query embedding(name, id)": (by_id, 30, 1),
+            "DuckDB, ORDER BY array_inner_product LIMIT 10": (rival, 5, 1),
         }
     )
     table(f"One query, k = 10, {len(vectors):,} × {vectors.dim:,}", best, "Embeddings.search")
@@ -79,66 +88,63 @@ def one_query(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, q
 
 def lateral(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, queries: Any) -> None:
     """The k nearest to each of many queries."""
-    join = "SELECT q.id, n.rank, n.id FROM queries q, nearest('vectors', q.vector, k := 10) n ORDER BY q.id, n.rank"
-    rival = f"SELECT q.id, v.id FROM part_queries q JOIN part_vectors v EXACT NEAREST 10 BY {ANN}"
     whole = len(vectors) / PART_ROWS * QUERIES / PART_QUERIES
 
-    def found() -> Any:
-        return connection.execute(join).fetchnumpy()["id_1"].reshape(QUERIES, K)
+    def join() -> Any:
+        sql = """
+            SELECT n.id FROM rival.queries q, nearest('vectors', q.vector, k := 10) n ORDER BY q.id, n.rank
+        """
+        return connection.execute(sql).fetchnumpy()["id"].reshape(QUERIES, K)
 
-    assert (found() == vectors.search(queries, K, metric="dot").ids).all()
+    def rival() -> Any:
+        sql = """
+            SELECT q.id, v.id FROM rival.part_queries q
+            JOIN rival.part_vectors v EXACT NEAREST 10 BY SIMILARITY array_inner_product(q.vector, v.vector)
+        """
+        return connection.execute(sql).fetchall()
+
+    assert (join() == vectors.search(queries, K, metric="dot").ids).all()
     best = take_turns(
         {
-            "Embeddings.search, 1,000 queries": (lambda: vectors.search(queries, K, metric="dot"), 3, 1),
-            "LATERAL join with nearest": (found, 3, 1),
-            f"DuckDB, EXACT NEAREST ({PART_QUERIES} × {PART_ROWS:,} measured, scaled)": (
-                lambda: connection.execute(rival).fetchall(),
-                2,
-                whole,
-            ),
+            "Embeddings.search": (lambda: vectors.search(queries, K, metric="dot"), 3, 1),
+            "LATERAL join with nearest": (join, 3, 1),
+            f"DuckDB, EXACT NEAREST ({PART_QUERIES} × {PART_ROWS:,} measured, scaled)": (rival, 2, whole),
         }
     )
-    title = f"{QUERIES:,} queries, k = 10, {len(vectors):,} × {vectors.dim:,}"
-    table(title, best, "Embeddings.search, 1,000 queries")
+    table(f"{QUERIES:,} queries, k = 10, {len(vectors):,} × {vectors.dim:,}", best, "Embeddings.search")
 
 
-def triplets(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, others: emm1.Embeddings) -> None:
+def pairs(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, others: emm1.Embeddings) -> None:
     """The scores of many pairs."""
     random = np.random.default_rng(3)
-    pairs = [random.integers(len(vectors), size=TRIPLETS) for _ in range(2)]
-    a_ids, b_ids = pairs
-    connection.execute("CREATE TABLE triplets (a_id INTEGER, b_id INTEGER)")
-    connection.from_arrow(_table(a_id=a_ids.astype(np.int32), b_id=b_ids.astype(np.int32))).insert_into("triplets")
+    a_ids, b_ids = (random.integers(len(vectors), size=PAIRS) for _ in range(2))
+    rows = pa.table({"a_id": a_ids.astype(np.int32), "b_id": b_ids.astype(np.int32)})  # noqa: F841 - named in SQL
+    connection.execute("CREATE TABLE rival.pairs AS FROM rows")
 
-    def scored() -> Any:
-        sql = "SELECT similarity('vectors', a_id, 'others', b_id) AS score FROM triplets"
+    def similarity() -> Any:
+        sql = "SELECT similarity('vectors', a_id, 'others', b_id) AS score FROM rival.pairs"
         return connection.execute(sql).fetchnumpy()["score"]
 
-    assert (scored() == emm1.score_pairs(vectors, a_ids, others, b_ids, metric="dot")).all()
-    best = take_turns(
-        {
-            "score_pairs": (lambda: emm1.score_pairs(vectors, a_ids, others, b_ids, metric="dot"), 4, 1),
-            "similarity": (scored, 4, 1),
-        }
-    )
-    table(f"{TRIPLETS:,} pairs of {vectors.dim:,} components", best, "score_pairs")
+    def score_pairs() -> Any:
+        return emm1.score_pairs(vectors, a_ids, others, b_ids, metric="dot")
 
-
-def _table(**columns: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.table(columns)
+    assert (similarity() == score_pairs()).all()
+    best = take_turns({"score_pairs": (score_pairs, 4, 1), "similarity": (similarity, 4, 1)})
+    table(f"{PAIRS:,} pairs of {vectors.dim:,} components", best, "score_pairs")
 
 
 def load_rival(connection: duckdb.DuckDBPyConnection, file: Path, queries: Any) -> None:
     """The vectors as DuckDB's own arrays, in memory."""
     dims = queries.shape[1]
-    connection.execute(f"CREATE TABLE vectors AS SELECT id, vector::FLOAT[{dims}] AS vector FROM emm1_scan('{file}')")
-    connection.execute(f"CREATE TABLE queries (id INTEGER, vector FLOAT[{dims}])")
-    rows = _table(id=np.arange(len(queries)), vector=list(queries))
-    connection.from_arrow(rows).insert_into("queries")
-    connection.execute(f"CREATE TABLE part_vectors AS FROM vectors LIMIT {PART_ROWS}")
-    connection.execute(f"CREATE TABLE part_queries AS FROM queries LIMIT {PART_QUERIES}")
+    rows = pa.table({"id": np.arange(len(queries)), "vector": list(queries)})  # noqa: F841 - named in SQL
+    for sql in (
+        "ATTACH ':memory:' AS rival",
+        f"CREATE TABLE rival.vectors AS SELECT id, vector::FLOAT[{dims}] AS vector FROM emm1_scan('{file}')",
+        f"CREATE TABLE rival.queries AS SELECT id, vector::FLOAT[{dims}] AS vector FROM rows",
+        f"CREATE TABLE rival.part_vectors AS FROM rival.vectors LIMIT {PART_ROWS}",
+        f"CREATE TABLE rival.part_queries AS FROM rival.queries LIMIT {PART_QUERIES}",
+    ):
+        connection.execute(sql)
 
 
 def main() -> None:
@@ -156,16 +162,11 @@ def main() -> None:
         ):
             for name, file in files.items():
                 store.add_embeddings(name, file, dataset="100m", modality="image", metric="dot")
-            connection = store.connection
-            connection.execute("ATTACH ':memory:' AS rival")
-            connection.execute("SET search_path = 'emm1,rival'")
             vectors, others = (emm1.Embeddings(file) for file in files.values())
-            with store.cursor() as cursor:
-                cursor.execute("SET search_path = 'rival,emm1'")
-                load_rival(cursor, files["vectors"], queries)
-            one_query(connection, vectors, queries)
-            lateral(connection, vectors, queries)
-            triplets(connection, vectors, others)
+            load_rival(store.connection, files["vectors"], queries)
+            one_query(store.connection, vectors, queries)
+            lateral(store.connection, vectors, queries)
+            pairs(store.connection, vectors, others)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,32 +98,3 @@ def test_errors_say_what_to_do(connection: duckdb.DuckDBPyConnection, file: Path
         with pytest.raises(duckdb.Error, match=message):
             connection.execute(f"SELECT {sql}", {"file": str(file)}).fetchall()
     assert connection.execute("SELECT emm1_topk(NULL, [1.0], 3, 'dot')").fetchall() == [(None,)]
-
-
-def test_threads_search_at_once_while_embeddings_are_replaced(tmp_path: Path) -> None:
-    """Sixteen connections ask, one replaces what they ask about: every answer is right for one state or the other."""
-    emm1.write_sample(tmp_path / "sample", embeddings=16)
-    files = tmp_path / "sample/embeddings"
-    with emm1.build(tmp_path / "sample", tmp_path / "emm1.duckdb", ranks=[1], splits=["100m"]) as store:
-        store.add_embeddings("image", files / "image.npy", dataset="100m", modality="image")
-        turned = -np.load(files / "image.npy")
-        np.save(files / "turned.npy", turned)
-        query = [float(x) for x in turned[5]]
-        right = {int(emm1.Embeddings(files / f"{name}.npy").search(query, 1).ids[0]) for name in ("image", "turned")}
-        wrong: list[object] = []
-
-        def ask(cursor: duckdb.DuckDBPyConnection) -> None:
-            for _ in range(20):
-                (found,) = cursor.execute("SELECT id FROM nearest('image', $q, k := 1)", {"q": query}).fetchall()
-                if found[0] not in right:
-                    wrong.append(found)
-
-        threads = [threading.Thread(target=ask, args=[store.cursor()]) for _ in range(16)]
-        for thread in threads:
-            thread.start()
-        for name in ("turned", "image") * 3:
-            store.add_embeddings("image", files / f"{name}.npy", dataset="100m", modality="image", replace=True)
-        for thread in threads:
-            thread.join()
-        assert wrong == []
-        assert len(right) == 2
