@@ -1,7 +1,6 @@
 """A small dataset tree of the published shape and quirks, with embeddings whose neighbours are known."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,15 @@ from numpy.typing import NDArray
 
 from emm1 import errors
 from emm1.sample_neighbours import nearest_rows
+from emm1.sample_vectors import (
+    Items,
+    item_vectors,
+    items_of_topics,
+    topic_vectors,
+    write_1m_embeddings,
+    write_embeddings,
+    write_eshot_embeddings,
+)
 from emm1.sample_words import (
     CATEGORIES,
     LICENSES,
@@ -39,21 +47,10 @@ TRIPLET_PAIRS = {
     ("audio", "image"): 0.2,
     ("image", "audio"): 0.1,
 }
-# Vectors are theme + subject + noise, each of about these lengths: cosines near 0.5 within a subject, 0.2
-# within a theme, 0 elsewhere.
-THEME_LENGTH, SUBJECT_LENGTH, NOISE_LENGTH = 0.5, 0.7, 0.8
 
 YOUTUBE = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 DIGITS = HEX[:10]
-
-
-@dataclass(frozen=True)
-class _Items:
-    """The items of one modality: their info rows and, per row, the topic that the item is about."""
-
-    info: pl.DataFrame
-    topic: NDArray[np.int64]
 
 
 def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 64, seed: int = 0) -> None:
@@ -64,7 +61,8 @@ def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 
     files that both splits share under different ids, duplicate triplets, categories that list file_ids.
     Every caption and item belongs to a topic, which the caption names; with `embeddings`, the groups of
     nn_k hold the k-th nearest item of each modality by cosine (equal cosines: the lower id), and triplets are
-    rated by topic. The same arguments give the same bytes.
+    rated by topic. The vectors of the 1M split are there too, for its files and for a few copies, encoded anew, that
+    have names of their own. The same arguments give the same bytes.
 
     Neighbours are computed exactly, which takes time in the square of `scale`: seconds at the default,
     minutes at 0.01.
@@ -72,8 +70,8 @@ def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 
     Args:
         folder: where to write; made if missing, must otherwise be empty.
         scale: rows as a share of the published ones, above 0 and up to 1; EShot always has 112 categories.
-        embeddings: dimensions of the float32 unit vectors in `folder`/embeddings; 0 writes none and fills
-            the groups at random.
+        embeddings: dimensions of the float32 unit vectors in `folder`/embeddings and, for the 1M split,
+            `folder`/embeddings/1m; 0 writes none and fills the groups at random.
         seed: another seed gives another tree.
 
     Raises:
@@ -91,14 +89,16 @@ def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 
     """
     folder = Path(folder)
     _check(folder, scale, embeddings, seed)
-    streams = np.random.default_rng(seed).spawn(6)  # one per part, so that none depends on another's size
+    streams = np.random.default_rng(seed).spawn(7)  # one per part, so that none depends on another's size
     items = _split_100m(streams[0], folder / "e-mm1_100m", scale)
-    _split_1m(streams[1], folder / "e-mm1_1m", scale, items)
+    items_1m = _split_1m(streams[1], folder / "e-mm1_1m", scale, items)
     labels = _eshot(streams[2], folder / "eshot")
     if embeddings:
-        vectors = _item_vectors(streams[3], items, embeddings)
-        _write_embeddings(folder / "embeddings", items, vectors)
-        _write_eshot_embeddings(streams[4], folder / "embeddings", labels, embeddings)
+        topics = topic_vectors(streams[3], embeddings)
+        vectors = item_vectors(streams[3], topics, items)
+        write_embeddings(folder / "embeddings", items, vectors)
+        write_1m_embeddings(streams[6], folder / "embeddings" / "1m", topics, items_1m, (items, vectors))
+        write_eshot_embeddings(streams[4], folder / "embeddings", labels, embeddings)
         groups = _nearest_groups(vectors)
     else:
         groups = _random_groups(streams[5], items)
@@ -118,7 +118,7 @@ def _check(folder: Path, scale: float, embeddings: int, seed: int) -> None:
         raise errors.SourceError(f"{folder} is not empty: name a new or empty folder for the sample")
 
 
-def _split_100m(rng: np.random.Generator, folder: Path, scale: float) -> dict[str, _Items]:
+def _split_100m(rng: np.random.Generator, folder: Path, scale: float) -> dict[str, Items]:
     items = {}
     for modality in MODALITIES:
         rows = max(LEAST_ROWS, int(ROWS_100M[modality] * scale))
@@ -130,7 +130,7 @@ def _split_100m(rng: np.random.Generator, folder: Path, scale: float) -> dict[st
     return items
 
 
-def _split_1m(rng: np.random.Generator, folder: Path, scale: float, items_100m: dict[str, _Items]) -> None:
+def _split_1m(rng: np.random.Generator, folder: Path, scale: float, items_100m: dict[str, Items]) -> dict[str, Items]:
     items = {}
     for modality in MODALITIES:
         rows = max(LEAST_ROWS, int(ROWS_1M[modality] * scale))
@@ -142,33 +142,34 @@ def _split_1m(rng: np.random.Generator, folder: Path, scale: float, items_100m: 
     _write_csv(triplets, folder / "triplets.csv")
     labels = {"annotation": [1, 2, 3], "annotation_string": ["Good Match", "Partial Match", "Bad Match"]}
     _write_csv(pl.DataFrame(labels), folder / "annotation_mapping.csv")
+    return items
 
 
-def _with_shared_files(rng: np.random.Generator, modality: str, own: _Items, other: _Items) -> _Items:
+def _with_shared_files(rng: np.random.Generator, modality: str, own: Items, other: Items) -> Items:
     """Replace up to half of the 1M split's items by files of the 100M split, shuffled, so that ids differ."""
     shared = np.flatnonzero((other.info["save_folder"] == "shared").to_numpy())[: own.info.height // 2]
     rest = np.arange(len(shared), own.info.height)
     order = rng.permutation(own.info.height)
     key = f"encord_{modality}_id"
     info = pl.concat([other.info[shared], own.info[rest]])[order].with_columns(own.info[key])
-    return _Items(info, np.concatenate([other.topic[shared], own.topic[rest]])[order])
+    return Items(info, np.concatenate([other.topic[shared], own.topic[rest]])[order])
 
 
-def _items(rng: np.random.Generator, modality: str, ids: NDArray[np.int64], save_folders: tuple[str, ...]) -> _Items:
+def _items(rng: np.random.Generator, modality: str, ids: NDArray[np.int64], save_folders: tuple[str, ...]) -> Items:
     topic = rng.integers(len(SUBJECTS), size=len(ids))
     head = pl.DataFrame({f"encord_{modality}_id": ids}).with_columns(
         _pick(rng, SOURCES[modality], len(ids)).alias("source_dataset"),
         _pick(rng, LICENSES, len(ids)).alias("dataset_license"),
     )
     if modality == "text":
-        return _Items(head.with_columns(_captions(rng, topic)), topic)
+        return Items(head.with_columns(_captions(rng, topic)), topic)
     if modality in ("audio", "video"):
         info = _clips(rng, modality, head)
     elif modality == "image":
         info = _images(rng, head)
     else:
         info = _points(rng, head)
-    return _Items(info.with_columns(_pick(rng, save_folders, len(ids)).alias("save_folder")), topic)
+    return Items(info.with_columns(_pick(rng, save_folders, len(ids)).alias("save_folder")), topic)
 
 
 def _captions(rng: np.random.Generator, topic: NDArray[np.int64]) -> pl.Series:
@@ -240,8 +241,8 @@ def _triplets(rng: np.random.Generator, topics: dict[str, NDArray[np.int64]], sc
     paired, annotated = np.empty(rows, np.int64), np.empty(rows, np.int64)
     for code, (first, second) in enumerate(TRIPLET_PAIRS):
         at = np.flatnonzero(pair == code)
-        paired[at] = _items_of_topics(rng, topics[first], topic[at])
-        annotated[at] = _items_of_topics(rng, topics[second], candidate[at])
+        paired[at] = items_of_topics(rng, topics[first], topic[at])
+        annotated[at] = items_of_topics(rng, topics[second], candidate[at])
     # Raters see topics: the same one is a good match, one of the same theme a partial match.
     related = topic // SUBJECTS_PER_THEME == candidate // SUBJECTS_PER_THEME
     triplets = pl.DataFrame(
@@ -255,17 +256,6 @@ def _triplets(rng: np.random.Generator, topics: dict[str, NDArray[np.int64]], sc
         }
     )
     return pl.concat([triplets, triplets.head(rows // 200)])  # nothing published says that rows are unique
-
-
-def _items_of_topics(
-    rng: np.random.Generator, item_topics: NDArray[np.int64], wanted: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Draw one item for each wanted topic; a topic that no item has takes one of the next topic that has."""
-    by_topic = np.argsort(item_topics, kind="stable")
-    topics, first, count = np.unique(item_topics[by_topic], return_index=True, return_counts=True)
-    at = np.searchsorted(topics, wanted) % len(topics)
-    drawn: NDArray[np.int64] = by_topic[first[at] + rng.integers(count[at])]
-    return drawn
 
 
 def _eshot(rng: np.random.Generator, folder: Path) -> dict[str, NDArray[np.int64]]:
@@ -290,44 +280,6 @@ def _write_categories(path: Path, labels: NDArray[np.int64], keys: pl.Series) ->
     path.write_text(json.dumps(lists), encoding="utf-8")
 
 
-def _item_vectors(rng: np.random.Generator, items: dict[str, _Items], dim: int) -> dict[str, NDArray[np.float32]]:
-    themes = THEME_LENGTH * _noise(rng, len(SUBJECTS) // SUBJECTS_PER_THEME, dim)
-    topics = np.repeat(themes, SUBJECTS_PER_THEME, axis=0) + SUBJECT_LENGTH * _noise(rng, len(SUBJECTS), dim)
-    return {
-        modality: _unit(topics[item.topic] + NOISE_LENGTH * _noise(rng, len(item.topic), dim))
-        for modality, item in items.items()
-    }
-
-
-def _noise(rng: np.random.Generator, rows: int, dim: int) -> NDArray[np.float64]:
-    """Draw vectors of about unit length."""
-    noise: NDArray[np.float64] = rng.standard_normal((rows, dim)) / np.sqrt(dim)
-    return noise
-
-
-def _unit(x: NDArray[np.float64]) -> NDArray[np.float32]:
-    unit: NDArray[np.float64] = x / np.linalg.norm(x, axis=1, keepdims=True)
-    return unit.astype(np.float32)
-
-
-def _write_embeddings(folder: Path, items: dict[str, _Items], vectors: dict[str, NDArray[np.float32]]) -> None:
-    folder.mkdir()
-    for modality, matrix in vectors.items():
-        np.save(folder / f"{modality}.npy", matrix)
-        np.save(folder / f"{modality}.ids.npy", items[modality].info[f"encord_{modality}_id"].to_numpy())
-
-
-def _write_eshot_embeddings(
-    rng: np.random.Generator, folder: Path, labels: dict[str, NDArray[np.int64]], dim: int
-) -> None:
-    """Write EShot's vectors in the order of its info files, without ids, as its script expects them."""
-    centres = _noise(rng, len(CATEGORIES), dim)
-    noise = 2 * (dim / 64) ** 0.375  # keeps top-1 accuracy near 0.7 from 64 to 1024 dimensions
-    for modality, label in labels.items():
-        vectors = _unit(centres[label] + noise * _noise(rng, len(label), dim))
-        np.save(folder / f"eshot_{modality}.npy", vectors)
-
-
 def _nearest_groups(vectors: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.int64]]:
     """Find the neighbours of every caption: per modality, item ids of shape (captions, RANKS)."""
     return {
@@ -337,14 +289,14 @@ def _nearest_groups(vectors: dict[str, NDArray[np.float32]]) -> dict[str, NDArra
     }
 
 
-def _random_groups(rng: np.random.Generator, items: dict[str, _Items]) -> dict[str, NDArray[np.int64]]:
+def _random_groups(rng: np.random.Generator, items: dict[str, Items]) -> dict[str, NDArray[np.int64]]:
     shape = (len(items["text"].topic), RANKS)
     return {
         modality: rng.integers(len(items[modality].topic), size=shape) for modality in MODALITIES if modality != "text"
     }
 
 
-def _write_groups(folder: Path, text: _Items, groups: dict[str, NDArray[np.int64]]) -> None:
+def _write_groups(folder: Path, text: Items, groups: dict[str, NDArray[np.int64]]) -> None:
     for rank in range(1, RANKS + 1):
         columns = {f"encord_{modality}_id": ids[:, rank - 1] for modality, ids in groups.items()}
         table = text.info.select("encord_text_id").with_columns(

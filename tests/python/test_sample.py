@@ -42,6 +42,7 @@ def test_tree_is_complete(tree: Path) -> None:
     eshot |= {"category_to_audio_ids.json", "category_to_point_ids.json"}
     vectors = {f"embeddings/{m}{ending}" for m in (*ITEMS, "text") for ending in (".npy", ".ids.npy")}
     vectors |= {"embeddings/eshot_audio.npy", "embeddings/eshot_points.npy"}
+    vectors |= {f"embeddings/1m/{m}.npy" for m in (*ITEMS, "text")}
     others = {"e-mm1_1m/triplets.csv", "e-mm1_1m/annotation_mapping.csv"}
     assert set(checksums(tree)) == infos | groups | {f"eshot/{name}" for name in eshot} | vectors | others
 
@@ -168,6 +169,21 @@ def test_categories_list_every_sample_once(tree: Path) -> None:
         assert len(lists) == 112
         assert sorted(key for keys in lists.values() for key in keys) == sorted(info[column])
         assert len(np.load(tree / f"embeddings/eshot_{modality}.npy")) == info.height
+
+
+@pytest.mark.parametrize("modality", ["image", "audio", "video", "points"])
+def test_vectors_of_shared_files_and_copies(modality: str, tree: Path) -> None:
+    key = f"encord_{modality}_id"
+    hundred, one = (pl.read_csv(tree / f"e-mm1_{s}/infos/{modality}.csv", infer_schema=False) for s in ("100m", "1m"))
+    base, vectors = (np.load(tree / f"embeddings/{part}{modality}.npy") for part in ("", "1m/"))
+    assert one[key].cast(pl.Int64).to_list() == list(range(len(vectors)))
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
+    shared = one.filter(pl.col("save_folder") == "shared").join(hundred, on="file_name")
+    ids, other_ids = (shared[name].cast(pl.Int64).to_numpy() for name in (key, f"{key}_right"))
+    assert len(ids) > 0
+    assert (vectors[ids] == base[np.searchsorted(np.load(tree / f"embeddings/{modality}.ids.npy"), other_ids)]).all()
+    own = np.setdiff1d(np.arange(len(vectors)), ids)
+    assert ((vectors[own] @ base.T).max(axis=1) > 0.98).sum() >= len(own) // 10
 
 
 def test_without_embeddings(tmp_path: Path) -> None:
