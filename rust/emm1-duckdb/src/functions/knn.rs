@@ -77,7 +77,8 @@ impl Table for Knn {
     }
 
     fn start(&self) -> Shared {
-        Shared { taken: AtomicUsize::new(0), block: AtomicUsize::new(16) }
+        // One query of a large base may take a good part of that time; a small base soon has large blocks.
+        Shared { taken: AtomicUsize::new(0), block: AtomicUsize::new(1) }
     }
 
     fn next(&self, shared: &Shared, found: &mut Found, rows: &Rows<'_>) -> Result<usize> {
