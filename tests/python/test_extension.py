@@ -142,7 +142,7 @@ def test_errors_say_what_to_do(connection: duckdb.DuckDBPyConnection, file: Path
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
     """Against itself it takes minutes."""
-    np.save(tmp_path / "large.npy", np.random.default_rng(1).normal(size=(60_000, 64)).astype(np.float32))
+    np.save(tmp_path / "large.npy", np.random.default_rng(1).normal(size=(120_000, 64)).astype(np.float32))
     return tmp_path / "large.npy"
 
 
@@ -161,7 +161,7 @@ def test_a_query_can_be_interrupted(large: Path, sql: str) -> None:
         with pytest.raises(duckdb.InterruptException):
             connection.execute(sql, {"file": str(large)}).fetchall()
         timer.join()
-        assert connection.execute("SELECT len(emm1_ids(?))", [str(large)]).fetchall() == [(60_000,)]
+        assert connection.execute("SELECT len(emm1_ids(?))", [str(large)]).fetchall() == [(120_000,)]
 
 
 def test_a_search_takes_as_many_threads_as_duckdb_has(large: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_search_takes_as_many_threads_as_duckdb_has(large: Path) -> None:
             done, before, peak = threading.Event(), len(list(tasks.iterdir())), 0
 
             def ask() -> None:
-                for _ in range(20):
+                for _ in range(60):
                     connection.execute("SELECT emm1_topk(?, range(64), 1, 'l2')", [str(large)]).fetchall()
                 done.set()
 
