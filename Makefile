@@ -1,6 +1,6 @@
 # make demo   a sample dataset, its store, a search and the EShot report, in ./demo
 # make test   everything: Rust and Python tests, linters, type checker, other DuckDB clients
-# make bench  search beside its rivals; with TREE=folder-with-the-published-files also the build and the first example
+# make bench  search, in Python and in SQL, beside its rivals; with TREE=folder-with-the-published-files also the build and the first example
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make clean  remove what the others made
@@ -90,6 +90,7 @@ test-neon:
 bench: .venv/built .venv/bench
 	$(if $(TREE),$(BIN)/python benchmarks/store.py $(TREE) $(or $(WORK),/tmp/emm1-bench))
 	$(BIN)/python benchmarks/search.py $(or $(WORK),/tmp/emm1-bench)/vectors
+	$(BIN)/python benchmarks/sql.py $(or $(WORK),/tmp/emm1-bench)/vectors
 
 fmt: .venv/packages
 	cargo fmt --all
