@@ -1,5 +1,6 @@
 # make demo   a sample dataset, its store, a search and the EShot report, in ./demo
 # make test   everything: Rust and Python tests, linters, type checker, other DuckDB clients
+# make clients-matrix  write what each client can do to docs/clients.md
 # make bench  search beside its rivals; with TREE=folder-with-the-published-files also the build and the first example
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def run(client: Client, folder: Path, database: str, statements: list[str]) -> l
     return some(json.loads(done.stdout))
 
 
-def reference(folder: Path, database: str, statements: list[str]) -> list[Rows]:
+@cache
+def reference(folder: Path, database: str, *statements: str) -> list[Rows]:
     """The rows that the DuckDB which built the store gives, in a process that has no emm1."""
     command = [sys.executable, str(SOURCES / "python" / "run_sql.py")]
     text = json.dumps([database, *statements])
@@ -78,7 +80,7 @@ def some(results: list[Rows]) -> list[Rows]:
 @pytest.mark.parametrize("client", VERSIONS, ids=lambda client: client.label)
 def test_catalog_and_contents(client: Client, folder: Path, store: emm1.Store) -> None:
     statements = [*CATALOG, *contents(store)]
-    expected = reference(folder, STORE, statements)
+    expected = reference(folder, STORE, *statements)
     assert len(expected) > len(CATALOG) + 2 * 20
     assert run(client, folder, STORE, statements) == expected
 
@@ -90,7 +92,7 @@ def test_attached_under_another_name(client: Client, folder: Path, store: emm1.S
     statements = [attach, *(f"SELECT count(*), '{view}' FROM other.\"{view}\"" for (view,) in views)]
     statements += ["USE other", f"SELECT count(*) FROM {PAIR}", "SELECT media_root()"]
     statements += ["SET VARIABLE emm1_root = '/data'", "SELECT media_path('shared', 'image', 'cat.jpg')"]
-    expected = reference(folder, ":memory:", statements)
+    expected = reference(folder, ":memory:", *statements)
     assert all(rows[0][0] for rows in expected)
     assert expected[-1] == [["/data/shared/image/cat.jpg"]]
     assert len(expected) == len(views) + 3
@@ -112,6 +114,6 @@ def test_search_by_name(client: Client, folder: Path) -> None:
             WHERE t.encord_text_id < 50 ORDER BY ALL
         """,
     ]
-    expected = reference(folder, STORE, statements)
+    expected = reference(folder, STORE, *statements)
     assert len(expected) == len(statements) - 1
     assert run(client, folder, STORE, statements) == expected

@@ -61,8 +61,8 @@ class Client:
             try:
                 self._run(command)
             except subprocess.CalledProcessError as error:
-                said = (error.stderr or error.stdout).strip().splitlines()
-                raise NotHadError(f"{' '.join(command)}: {said[-1] if said else error}") from None
+                said = (error.stderr.strip() or error.stdout.strip() or str(error)).splitlines()[0]
+                raise NotHadError(f"{' '.join(command)}: {said}") from None
         for command in self.build:
             self._run(command)
         stamp.write_text(digest, encoding="utf-8")
@@ -129,7 +129,11 @@ def duckdb_in_python(version: str) -> Client:
 PYTHONS = [duckdb_in_python(version) for version in ("1.2.2", "1.3.2", "1.4.4", "1.5.6", "2.0.1")]
 CLI = python("DuckDB CLI", "cli", "use_cli.sh")
 NODE = Client(
-    "Node.js, @duckdb/node-api", "node", "node", (("npm", "ci", "--silent"),), ("node", "HERE/use_duckdb.mjs")
+    "Node.js, @duckdb/node-api",
+    "node",
+    "node",
+    (("npm", "ci", "--loglevel", "error", "--no-audit", "--no-fund"),),
+    ("node", "HERE/use_duckdb.mjs"),
 )
 JAVA = ("java", "-cp", f"HERE/classes{os.pathsep}HERE/lib/*")
 JAR = (("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"), ("javac", "-version"))
