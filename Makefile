@@ -1,16 +1,16 @@
 # make demo   a sample dataset, its store, a search and the EShot report, in ./demo
 # make test   everything: Rust and Python tests, linters, type checker, other DuckDB clients
-# make bench  search, in Python and in SQL, beside its rivals; with TREE=folder-with-the-published-files also the build and the first example
+# make clients-matrix  write what each client can do to docs/clients.md
+# make bench  search, in Python and in SQL, beside its rivals; with TREE=folder-with-the-published-files also the store
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make clean  remove what the others made
-.PHONY: demo test test-clients test-neon bench fmt lock clean
+.PHONY: demo test test-clients clients-matrix test-neon bench fmt lock clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-CLIENTS := $(basename $(notdir $(wildcard tests/clients/*.txt)))
 SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py
 
 help:
@@ -63,15 +63,12 @@ test: .venv/built
 	$(BIN)/pytest
 	$(MAKE) test-clients
 
-.clients/%/installed: tests/clients/%.txt | .venv/packages
-	rm -rf .clients/$*
-	mkdir -p .clients/$*
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
-		--target .clients/$* -r $<
-	@touch $@
-
-test-clients: .venv/built $(CLIENTS:%=.clients/%/installed)
+# Clients whose runtime or packages cannot be had are skipped, by name.
+test-clients: .venv/built
 	$(BIN)/pytest tests/clients
+
+clients-matrix: .venv/built
+	$(BIN)/pytest tests/clients/test_programs.py --write-matrix
 
 # On other processors the NEON kernels run in an emulator, where there is one (Debian: qemu-user, gcc-aarch64-linux-gnu,
 # and the Rust target).

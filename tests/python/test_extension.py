@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import emm1
+import emm1.extension
 
 
 @pytest.fixture
@@ -137,6 +138,17 @@ def test_errors_say_what_to_do(connection: duckdb.DuckDBPyConnection, file: Path
         with pytest.raises(duckdb.Error, match=message):
             connection.execute(f"SELECT {sql}", {"file": str(file)}).fetchall()
     assert connection.execute("SELECT emm1_topk(NULL, [1.0], 3, 'dot')").fetchall() == [(None,)]
+
+
+def test_loaded_in_a_transaction_that_called_a_function_it_is_seen_after_its_end(file: Path) -> None:
+    with duckdb.connect(config={"allow_unsigned_extensions": True}) as connection:
+        connection.execute("BEGIN").execute("SELECT version()").fetchall()
+        connection.execute(emm1.extension.load_statement())
+        query = "SELECT len(emm1_ids(?))"
+        with pytest.raises(duckdb.CatalogException, match="emm1_ids does not exist"):
+            connection.execute(query, [str(file)])
+        connection.execute("ROLLBACK")
+        assert connection.execute(query, [str(file)]).fetchall() == [(500,)]
 
 
 @pytest.fixture

@@ -14,16 +14,17 @@ DuckDB CLI
   duckdb -unsigned -readonly emm1.duckdb -cmd "{load}"
 
 Python (emm1.open does this by itself)
-  connection = duckdb.connect("emm1.duckdb", config={{"allow_unsigned_extensions": True}})
+  connection = duckdb.connect("emm1.duckdb", read_only=True, config={{"allow_unsigned_extensions": True}})
   connection.execute("{load}")
 
-JDBC (DBeaver: the driver property allow_unsigned_extensions, and the second line as a bootstrap query)
-  jdbc:duckdb:emm1.duckdb;allow_unsigned_extensions=true
+JDBC (DBeaver: duckdb.read_only and allow_unsigned_extensions as driver properties, the second line as a bootstrap query)
+  jdbc:duckdb:emm1.duckdb;duckdb.read_only=true;allow_unsigned_extensions=true
   {load};
 
 Node.js (@duckdb/node-api)
-  const instance = await DuckDBInstance.create("emm1.duckdb", {{ allow_unsigned_extensions: "true" }});
-  await (await instance.connect()).run("{load}");
+  const settings = {{ access_mode: "READ_ONLY", allow_unsigned_extensions: "true" }};
+  const connection = await (await DuckDBInstance.create("emm1.duckdb", settings)).connect();
+  await connection.run("{load}");
 """
 
 

@@ -11,7 +11,7 @@ def main() -> None:
     config: dict[str, str | bool | int | float | list[str]] = {"allow_unsigned_extensions": True}
     with duckdb.connect(database, read_only=database != ":memory:", config=config) as connection:
         results = [connection.execute(statement).fetchall() for statement in statements]
-    json.dump([duckdb.__version__, results], sys.stdout)
+    json.dump(results, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+SELECT * FROM {{ source('emm1', 'eshot_categories') }} LIMIT 200

@@ -1,0 +1,1 @@
+SELECT * FROM {{ source('emm1', 'group_captions') }} LIMIT 200

@@ -1,0 +1,1 @@
+SELECT * FROM {{ source('emm1', 'groups') }} LIMIT 200

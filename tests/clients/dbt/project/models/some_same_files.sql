@@ -1,0 +1,1 @@
+SELECT * FROM {{ source('emm1', 'same_files') }} LIMIT 200

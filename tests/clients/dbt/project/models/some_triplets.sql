@@ -1,0 +1,1 @@
+SELECT * FROM {{ source('emm1', 'triplets') }} LIMIT 200

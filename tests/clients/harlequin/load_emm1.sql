@@ -1,0 +1,1 @@
+LOAD './emm1.duckdb_extension';

@@ -1,0 +1,165 @@
+"""The clients that a store is read with: how each is had, in a folder of its own in ``.clients``, and run.
+
+Versions are pinned by the files beside each program in ``tests/clients``.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TOP = Path(__file__).parents[2]
+SOURCES = TOP / "tests" / "clients"
+INSTALLED = TOP / ".clients"
+UV = str(Path(sys.executable).with_name("uv"))
+
+Command = tuple[str, ...]
+
+
+class NotHadError(Exception):
+    """A runtime or a package is not to be had here."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """One way to read a store; commands run in its folder, the program where the store is."""
+
+    label: str
+    name: str
+    source: str
+    fetch: tuple[Command, ...]
+    program: Command
+    build: tuple[Command, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where it is installed."""
+        return INSTALLED / self.name
+
+    def install(self) -> None:
+        """Have it in its folder, as its files say.
+
+        Raises:
+            NotHadError: for want of a runtime or a package.
+        """
+        files = sorted(path for path in (SOURCES / self.source).rglob("*") if path.is_file())
+        files = [path for path in files if "__pycache__" not in path.parts]
+        digest = hashlib.sha256(
+            repr((self.fetch, self.build, sys.version, [path.read_bytes() for path in files])).encode()
+        ).hexdigest()
+        stamp = self.folder / "installed"
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(SOURCES / self.source, self.folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for command in self.fetch:
+            try:
+                self._run(command)
+            except subprocess.CalledProcessError as error:
+                said = (error.stderr.strip() or error.stdout.strip() or str(error)).splitlines()[0]
+                raise NotHadError(f"{' '.join(command)}: {said}") from None
+        for command in self.build:
+            self._run(command)
+        stamp.write_text(digest, encoding="utf-8")
+
+    def _run(self, command: Command) -> None:
+        try:
+            subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise NotHadError(f"there is no {command[0]}") from None
+
+    def run(
+        self, *command: str, where: Path, text: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command, with what is installed here first in the path; ``HERE`` in it is the client's folder.
+
+        Its home is the folder where it runs: what programs keep there is neither read nor written.
+        """
+        here = str(self.folder)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+        environment |= {"HOME": str(where), "PATH": f"{here}/env/bin{os.pathsep}{os.environ['PATH']}"}
+        return subprocess.run(
+            [part.replace("HERE", here) for part in command],
+            cwd=where,
+            env=environment,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=300,
+        )
+
+    def see(self, where: Path) -> tuple[dict[str, Any], str]:
+        """What the program printed until it ended, its views gathered by name, and what it complained of."""
+        done = self.run(*self.program, where=where, check=False)
+        seen: dict[str, Any] = {}
+        for line in done.stdout.split("\n"):
+            printed = json.loads(line or "{}")
+            if "view" in printed:
+                seen.setdefault("views", {})[printed["view"]] = printed["rows"]
+            else:
+                seen.update(printed)
+        return seen, done.stderr
+
+
+def python(label: str, name: str, program: str, *, source: str = "", requirements: str = "requirements.txt") -> Client:
+    """A client that pip installs, in an environment of its own."""
+    options = ("--quiet", "--python", "env/bin/python", "--require-hashes", "--only-binary", ":all:")
+    fetch = (
+        (UV, "venv", "--quiet", "--python", sys.executable, "env"),
+        (UV, "pip", "install", *options, "-r", requirements),
+    )
+    interpreter = "sh" if program.endswith(".sh") else "HERE/env/bin/python"
+    return Client(label, name, source or name, fetch, (interpreter, f"HERE/{program}"))
+
+
+def duckdb_in_python(version: str) -> Client:
+    """Python's duckdb of one version, which may have no wheel for this Python."""
+    name = f"duckdb-{version}"
+    client = python(f"Python, duckdb {version}", name, "use_duckdb.py", source="python", requirements=f"{name}.txt")
+    there = ("env/bin/python", "-c", "import duckdb")
+    return Client(client.label, name, client.source, (*client.fetch, there), client.program)
+
+
+PYTHONS = [duckdb_in_python(version) for version in ("1.2.2", "1.3.2", "1.4.4", "1.5.6", "2.0.1")]
+CLI = python("DuckDB CLI", "cli", "use_cli.sh")
+NODE = Client(
+    "Node.js, @duckdb/node-api",
+    "node",
+    "node",
+    (("npm", "ci", "--loglevel", "error", "--no-audit", "--no-fund"),),
+    ("node", "HERE/use_duckdb.mjs"),
+)
+JAVA = ("java", "-cp", f"HERE/classes{os.pathsep}HERE/lib/*")
+JAR = (("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"), ("javac", "-version"))
+COMPILE = (
+    ("javac", "-d", "classes", "-cp", "lib/*", "-sourcepath", ".", "UseDuckDB.java", "DBeaver.java", "Run.java"),
+)
+JDBC = Client("Java, JDBC", "jdbc", "jdbc", JAR, (*JAVA, "UseDuckDB"), COMPILE)
+DBEAVER = Client("DBeaver, what it asks of JDBC", "jdbc", "jdbc", JAR, (*JAVA, "DBeaver"), COMPILE)
+GO = Client(
+    "Go, duckdb-go",
+    "go",
+    "go",
+    (("go", "list", "-deps", "."), ("cc", "--version")),
+    ("HERE/use_duckdb",),
+    (("go", "build", "-mod=readonly", "-o", "use_duckdb", "."),),
+)
+CLIENTS = [
+    *PYTHONS,
+    CLI,
+    NODE,
+    JDBC,
+    DBEAVER,
+    GO,
+    python("ibis", "ibis", "use_ibis.py"),
+    python("SQLAlchemy, duckdb-engine", "sqlalchemy", "use_sqlalchemy.py"),
+    python("dbt, dbt-duckdb", "dbt", "use_dbt.py"),
+    python("Harlequin", "harlequin", "use_harlequin.py"),
+    python("marimo", "marimo", "use_marimo.py"),
+]

@@ -1,0 +1,41 @@
+"""docs/clients.md: its code, and its table that says what each client was seen to do."""
+
+import re
+from dataclasses import dataclass, field
+
+from clients import CLIENTS, TOP, Client
+
+DOCUMENT = TOP / "docs" / "clients.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TABLE = re.compile(r"(?<=\n)\| client \|.*\n\|[-|]+\|\n((?:\|.*\n)*)")
+
+
+@dataclass
+class Matrix:
+    """The table: a line for each client, by its label."""
+
+    write: bool
+    lines: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, *, write: bool) -> "Matrix":
+        """The table as it stands in the document."""
+        table = TABLE.search(DOCUMENT.read_text(encoding="utf-8"))
+        assert table, f"{DOCUMENT} has no table of clients"
+        return cls(write, {line.split(" | ")[0].removeprefix("| "): line for line in table[1].splitlines()})
+
+    def agree(self, client: Client, *cells: str, complaints: str = "") -> None:
+        """Take what was seen of a client, or check that the document says the same."""
+        line = f"| {' | '.join([client.label, *cells])} |"
+        if self.write:
+            self.lines[client.label] = line
+        else:
+            assert line == self.lines.get(client.label), f"`make clients-matrix` renews docs/clients.md\n{complaints}"
+
+    def save(self) -> None:
+        """Write the lines to the document, in the order of the clients."""
+        text = DOCUMENT.read_text(encoding="utf-8")
+        table = TABLE.search(text)
+        assert table
+        lines = "".join(f"{self.lines[client.label]}\n" for client in CLIENTS if client.label in self.lines)
+        DOCUMENT.write_text(text[: table.start(1)] + lines + text[table.end(1) :], encoding="utf-8")
