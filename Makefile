@@ -81,13 +81,13 @@ test-neon:
 	else echo "NEON kernels: not run, for want of qemu-aarch64, aarch64-linux-gnu-gcc or Rust's $(ARM)"; fi
 
 .venv/bench: .venv/packages benchmarks/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements.txt
 	@touch $@
 
 bench: .venv/built .venv/bench
-	$(if $(TREE),$(BIN)/python benchmarks/store.py $(TREE) $(or $(WORK),/tmp/emm1-bench))
-	$(BIN)/python benchmarks/search.py $(or $(WORK),/tmp/emm1-bench)/vectors
-	$(BIN)/python benchmarks/sql.py $(or $(WORK),/tmp/emm1-bench)/vectors
+	$(if $(TREE),$(BIN)/python -m benchmarks.store $(TREE) $(or $(WORK),/tmp/emm1-bench))
+	$(BIN)/python -m benchmarks $(or $(WORK),/tmp/emm1-bench)/vectors
+	$(BIN)/python -m benchmarks.sql $(or $(WORK),/tmp/emm1-bench)/vectors
 
 fmt: .venv/packages
 	cargo fmt --all

@@ -1,8 +1,8 @@
 """Search in SQL beside the Python calls it stands for and beside DuckDB's own ways, in one run.
 
-    python benchmarks/sql.py WORK [ROWS]
+    python -m benchmarks.sql WORK [ROWS]
 
-WORK is a folder for the vectors, shared with search.py (ROWS × 1,024 of float32 each; 400,000 by default). A task's
+WORK is a folder for the vectors, shared with the other searches (ROWS × 1,024 of float32 each; 400,000 by default). A task's
 contenders take turns, and the best of several turns counts; everything is warm and in the page cache. What DuckDB needs
 minutes for is measured on a part and scaled to the whole; the table says on which.
 """
@@ -20,9 +20,10 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-from search import about_machine, queries_for, write
 
 import emm1
+from benchmarks.data import queries_for, write
+from benchmarks.report import machine
 
 K = 10
 QUERIES, PAIRS = 1000, 1_000_000
@@ -151,9 +152,9 @@ def main() -> None:
     folder, *rest = sys.argv[1:]
     work, rows = Path(folder), int(rest[0]) if rest else 400_000
     work.mkdir(parents=True, exist_ok=True)
-    files = {"vectors": write("clustered", work, rows), "others": write("isotropic", work, rows)}
+    files = {"vectors": write(work / f"clustered-{rows}.npy"), "others": write(work / f"isotropic-{rows}.npy")}
     queries = queries_for(files["vectors"], QUERIES)
-    print(f"{about_machine()}, DuckDB {duckdb.__version__}")
+    print(f"{machine()}, DuckDB {duckdb.__version__}")
     with TemporaryDirectory() as scratch:
         emm1.write_sample(f"{scratch}/sample", embeddings=0)
         with (

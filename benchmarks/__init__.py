@@ -1,0 +1,1 @@
+"""emm1 beside its rivals."""

@@ -1,0 +1,66 @@
+"""Exact top-k search beside its rivals: isotropic, clustered and real vectors; one query, batches, filters.
+
+    python -m benchmarks WORK [--rows ROWS] [--seconds SECONDS]
+
+WORK is a folder for the vectors (some 35 GB), the results, and the page and chart made of them. Rivals that are not
+installed are left out (`make bench` installs them). A run that was interrupted, or that came to the end of its SECONDS,
+goes on where it stopped; one that is complete begins anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.data import write
+from benchmarks.jobs import jobs
+from benchmarks.report import chart, page
+from benchmarks.tasks import TASKS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description="Exact top-k search beside its rivals.")
+    parser.add_argument("work", type=Path, help="folder for vectors and results")
+    parser.add_argument("--rows", type=int, default=400_000, help="vectors of the isotropic and clustered files")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing after so long")
+    parser.add_argument("--job", nargs=4, help=argparse.SUPPRESS)  # what the processes of the run are given
+    options = parser.parse_args()
+    if options.job:
+        task, contender, file, threads = options.job
+        limit_processors(int(threads))
+        print(json.dumps(TASKS[task](contender, options.work / file, int(threads))))
+        return
+    started = time.monotonic()
+    options.work.mkdir(parents=True, exist_ok=True)
+    place = options.work / "results.json"
+    results = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {}
+    wanted = jobs(options.rows)
+    if all(str(job) in results for job in wanted):
+        results = {}
+    for job in wanted:
+        if str(job) in results:
+            continue
+        write(options.work / job.file)
+        if time.monotonic() - started > options.seconds:
+            break
+        print(job, file=sys.stderr)
+        results[str(job)] = job.run(options.work)
+        place.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    text = page(options.work, options.rows, results)
+    (options.work / "search.md").write_text(text, encoding="utf-8")
+    chart(results, options.work / "search.svg")
+    print(text)
+
+
+def limit_processors(count: int) -> None:
+    """Only so many processors, whatever a library thinks that it has."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""What is measured, and each measurement in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from benchmarks.contenders import CONTENDERS, taking_part
+from benchmarks.data import KINDS
+from benchmarks.tasks import Numbers
+
+GROWING = ("isotropic", "clustered")
+GROWTH = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+TINY = "tiny-10.npy"
+THREADS = (2, 1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task of one contender on one file with so many threads."""
+
+    task: str
+    contender: str
+    file: str
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{self.task} · {self.contender} · {self.file} · {self.threads}"
+
+    def run(self, work: Path) -> Numbers:
+        """The numbers, from a process that has as many processors as threads."""
+        count = str(self.threads)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+        environment |= {f"{name}_NUM_THREADS": count for name in ("OMP", "OPENBLAS", "MKL")}
+        environment |= {"EMM1_SIMD": CONTENDERS[self.contender].instructions, "LANCE_CPU_THREADS": count}
+        command = [sys.executable, "-m", "benchmarks", str(work), "--job", *map(str, astuple(self))]
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
+        numbers: Numbers = json.loads(output.splitlines()[-1])
+        return numbers
+
+
+def jobs(rows: int) -> list[Job]:
+    """All of them, in an order that keeps together what is compared."""
+    found = []
+    for threads in THREADS:
+        for kind in KINDS:
+            file = f"{kind}-{rows}.npy"
+            found += [Job("search", name, file, threads) for name in taking_part("warm")]
+            found += [Job("among", name, file, threads) for name in ("emm1", "emm1, AVX2 alone", "NumPy")]
+            found += [Job(task, "emm1", file, threads) for task in ("reads", "codes")]
+    for kind in GROWING:
+        found += [Job("search", name, f"{kind}-{rows}-f16.npy", 2) for name in taking_part("half")]
+        found += [Job("one", name, f"{kind}-{count}.npy", 2) for count in GROWTH for name in taking_part("growth")]
+        found += [Job("memory", "emm1", f"{kind}-{rows}.npy", 2)]
+    found += [Job("cold", name, f"clustered-{rows}.npy", 2) for name in taking_part("cold")]
+    found += [Job("call", name, TINY, 2) for name in ("emm1", "NumPy")]
+    return found

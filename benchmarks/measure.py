@@ -1,0 +1,91 @@
+"""What is measured besides answers: time, anonymous memory, pages read, and the limit that memory sets."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.data import Vectors
+
+LEAST, RUNS, SECONDS = 2, 15, 3.0
+
+
+def best_of(call: Callable[[int], object], runs: int = RUNS, seconds: float = SECONDS) -> float:
+    """The shortest of several runs, in seconds: so many, or as many as so much time allows, but `LEAST` at least."""
+    times: list[float] = []
+    while len(times) < LEAST or (len(times) < runs and sum(times) < seconds):
+        started = time.perf_counter()
+        call(len(times))
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def anonymous() -> int:
+    """Bytes of memory of this process that no file stands behind."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
+
+
+@contextmanager
+def peak_of_anonymous(peak: list[int]) -> Iterator[None]:
+    """Appends the most anonymous memory that there was inside, looked at every other millisecond."""
+    most, done = [anonymous()], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.002):
+            most.append(anonymous())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        peak.append(max(*most, anonymous()))
+
+
+def evict(paths: list[Path]) -> None:
+    """Has the system forget the content of these files and folders (which no process may have mapped and touched)."""
+    for path in paths:
+        for file in path.rglob("*") if path.is_dir() else (path,):
+            if file.is_file():
+                descriptor = os.open(file, os.O_RDONLY)
+                os.fsync(descriptor)
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                os.close(descriptor)
+
+
+def touched(path: Path, call: Callable[[], object]) -> int:
+    """Bytes of the mapped pages of a file, and of those whose names begin like it, that a call reads."""
+    call()  # maps them
+    Path("/proc/self/clear_refs").write_text("1", encoding="ascii")
+    with mmap.mmap(-1, 64 << 20) as other:  # so that the processor forgets which pages it has marked as read
+        other.madvise(mmap.MADV_NOHUGEPAGE)
+        for page in range(0, len(other), mmap.PAGESIZE):
+            other[page] = 1
+    call()
+    total, ours = 0, False
+    for line in Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            ours = str(path) in line
+        elif ours and line.startswith("Referenced:"):
+            total += int(line.split()[1]) * 1024
+    return total
+
+
+def plain_read(vectors: Vectors, threads: int) -> float:
+    """Bytes a second when threads add up a whole array as integers."""
+    parts = np.array_split(vectors.reshape(-1).view(np.int64), 64 * threads)
+    with ThreadPoolExecutor(threads) as pool:
+        seconds = best_of(lambda _: list(pool.map(np.add.reduce, parts)), 8)
+    return vectors.nbytes / seconds

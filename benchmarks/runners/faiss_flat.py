@@ -1,0 +1,34 @@
+"""FAISS: the flat index, Panorama (PCA and bounds of what is left), and the scalar quantizer that holds float16."""
+
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from benchmarks.contenders import Search
+
+
+def start(path: Path, threads: int) -> Search:
+    vectors = np.load(path)
+    return filled(faiss.IndexFlatIP(vectors.shape[1]), vectors, threads)
+
+
+def panorama(path: Path, threads: int) -> Search:
+    vectors = np.load(path)
+    dims = vectors.shape[1]
+    index = faiss.IndexPreTransform(faiss.PCAMatrix(dims, dims), faiss.IndexFlatIPPanorama(dims, 8))
+    index.train(vectors[:20_000])
+    return filled(index, vectors, threads)
+
+
+def half(path: Path, threads: int) -> Search:
+    vectors = np.load(path).astype(np.float32)
+    kind = faiss.ScalarQuantizer.QT_fp16
+    return filled(faiss.IndexScalarQuantizer(vectors.shape[1], kind, faiss.METRIC_INNER_PRODUCT), vectors, threads)
+
+
+def filled(index: Any, vectors: Any, threads: int) -> Search:
+    faiss.omp_set_num_threads(threads)
+    index.add(vectors)
+    return lambda queries, k: index.search(np.atleast_2d(queries), k)[1].reshape(*queries.shape[:-1], k)
