@@ -48,10 +48,10 @@ def read_records(path: Path, kinds: list[Kind], symbols: list[list[str]], most: 
     # Not mapped: a file that shrinks under a map ends the process.
     buffer = np.empty(min(BUFFER, path.stat().st_size + 1), np.uint8)
     with path.open("rb", buffering=0) as file:
-        at, end, used, last = 0, 0, len(buffer), False
+        at, end, wanting, last = 0, 0, True, False
         crlf: bool | None = None
         while not last or at < end:
-            if not last and end - at < 1.2 * used:
+            if wanting and not last:
                 buffer[: end - at] = buffer[at:end]
                 at, end = 0, end - at
                 while end < len(buffer) and (count := file.readinto(buffer[end:].data)):
@@ -63,15 +63,14 @@ def read_records(path: Path, kinds: list[Kind], symbols: list[list[str]], most: 
             if parsed is None:
                 raise NotPlainError
             columns, found, rows, used = parsed
-            if not used and (last or end - at == len(buffer)):
-                break
+            if not used and at < end and (last or end - at == len(buffer)):
+                raise NotPlainError
+            wanting = rows < most or end - at - used < 1.2 * used
             for known, more in zip(symbols, found, strict=True):
                 known.extend(more[len(known) :])
             at += used
             if rows:
                 yield columns, rows
-        if at < end:
-            raise NotPlainError
 
 
 def _after_header(text: bytes) -> tuple[int, bool]:

@@ -145,6 +145,10 @@ def fresh(
         )
     except StoreError as error:
         raise StoreError(str(error).replace(str(file), "the new store")) from None
+    # The other half is for the files' rows on their way, what the allocator keeps, and the libraries.
+    (limit,) = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0]
+    size, unit = limit.split()
+    connection.execute("SET memory_limit = ?", [f"{float(size) / 2} {unit}"])
     for name in SYMBOLS:
         kind = exp.DataType.build("VARCHAR", dialect="duckdb")
         if values:
