@@ -3,10 +3,8 @@
 
 CREATE TYPE modality AS ENUM ('audio', 'image', 'points', 'text', 'video');
 
--- These concepts become ENUMs of the values found, once the files that hold them are read (5_enums.sql).
-CREATE TYPE source_dataset AS VARCHAR;
-CREATE TYPE dataset_license AS VARCHAR;
-CREATE TYPE save_folder AS VARCHAR;
+-- Becomes an ENUM of the values found (5_enums.sql). So are source_dataset, dataset_license and save_folder, which the
+-- build makes before this runs.
 CREATE TYPE annotation_label AS VARCHAR;
 
 CREATE TABLE emm1_store (

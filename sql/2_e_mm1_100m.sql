@@ -7,7 +7,7 @@ CREATE TABLE e_mm1_100m.text (
     encord_text_id INTEGER NOT NULL,
     source_dataset source_dataset,
     dataset_license dataset_license,
-    caption VARCHAR
+    caption VARCHAR USING COMPRESSION zstd
 );
 COMMENT ON TABLE e_mm1_100m.text IS 'The captions of E-MM1:100M';
 COMMENT ON COLUMN e_mm1_100m.text.encord_text_id IS 'Id of the row in this split and modality';
@@ -19,7 +19,7 @@ CREATE TABLE e_mm1_100m.image (
     encord_image_id INTEGER NOT NULL,
     source_dataset source_dataset,
     dataset_license dataset_license,
-    file_id VARCHAR,
+    file_id VARCHAR USING COMPRESSION zstd,
     file_name VARCHAR,
     save_folder save_folder
 );

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,5 +68,13 @@ class EmbeddingFile:
     def slice(self, begin: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
     def centroid(self, ids: NDArray[np.int64]) -> NDArray[np.float32]: ...
 
-def parse_integers(data: NDArray[np.uint8], columns: int) -> list[NDArray[np.int32]] | None:
     """The columns of lines of exactly `columns` non-negative integers each; None where any line is not that."""
+
+def parse_records(
+    data: NDArray[np.uint8],
+    kinds: list[Literal["integer", "number", "text", "symbol", "skipped"]],
+    crlf: bool,
+    symbols: list[list[str]],
+    most: int,
+    last: bool,
+) -> tuple[list[tuple[list[NDArray[Any]], NDArray[np.uint8] | None]], list[list[str]], int, int] | None: ...

@@ -60,7 +60,7 @@ def build(
         ranks: ranks of the groups that the store ends with, from 1 to 16; None for those under ``root``.
         splits: ``100m``, ``1m``, ``eshot``; None for those under ``root``.
         media_root: folder of the media, for file paths; ``root`` by default.
-        memory_limit: what DuckDB may use.
+        memory_limit: what all of it may use; DuckDB gets half of that.
         threads: threads DuckDB may use; all cores by default.
         force: read every file again, whatever an existing store has already.
         switch_triplet_columns: read a ``triplets.csv`` of 2025-10-07 as the one of 2025-10-16.

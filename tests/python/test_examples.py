@@ -95,19 +95,35 @@ def test_groups_equal_the_first_script(changed: tuple[Path, emm1.Store]) -> None
     for rank, modalities in ((1, MODALITIES), (3, ["points", "audio"]), (16, [])):
         theirs = published.groups(tree, "/data/x", rank, modalities)
         # The published file may have its columns in another order; the store has one.
-        first = list(emm1.store.GROUP_COLUMNS)
+        first = list(emm1.groups.GROUP_COLUMNS)
         theirs = theirs.select(*first, *(c for c in theirs.columns if c not in first))
-        assert_same(rows(store.groups(nn_index=rank, modalities=modalities)), theirs)
+        ours = store.groups(nn_index=rank, modalities=modalities)
+        assert_same(rows(ours), theirs)  # looked up
+        assert_same(rows(ours.filter("true")), theirs)  # joined
 
 
 def test_groups_of_several_ranks(changed: tuple[Path, emm1.Store]) -> None:
     tree, store = changed
-    first = list(emm1.store.GROUP_COLUMNS)
+    first = list(emm1.groups.GROUP_COLUMNS)
     parts = [published.groups(tree, "/data/x", rank, ["image"]) for rank in range(2, 5)]
     theirs = pl.concat([part.select(*first, "image_file_path", "caption") for part in parts])
     assert_same(rows(store.groups(nn_index=range(2, 5), modalities=["image"])), theirs)
     assert store.groups(nn_index=[]).fetchall() == []
     assert store.groups().shape[0] == store.sql("SELECT count(*) FROM e_mm1_100m.groups").fetchall()[0][0]
+
+
+@pytest.mark.parametrize("ids", [[7, 7, 9], [0, 2_000_000_000], [-5, 8], []])
+def test_groups_of_odd_ids(tree: Path, tmp_path: Path, ids: list[int]) -> None:
+    store = emm1.build(tree, tmp_path / "emm1.duckdb", splits=["100m"], ranks=[1])
+    store.connection.execute("DELETE FROM e_mm1_100m.image; UPDATE e_mm1_100m.groups SET encord_image_id = NULL")
+    for number, i in enumerate(ids):
+        values = [i, f"{number}.jpg"]
+        store.connection.execute("INSERT INTO e_mm1_100m.image (encord_image_id, file_name) VALUES (?, ?)", values)
+    store.connection.execute("UPDATE e_mm1_100m.image SET save_folder = 'shared'")
+    for row, i in enumerate((7, 0, 2_000_000_000, -5, 8, -2_147_483_648)):
+        store.connection.execute("UPDATE e_mm1_100m.groups SET encord_image_id = ? WHERE rowid = ?", [i, row])
+    groups = store.groups(1, ["image"])
+    assert_frame_equal(groups.pl(), groups.filter("true").pl(), check_row_order=False)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +139,7 @@ def test_triplets_equal_the_second_script(changed: tuple[Path, emm1.Store], moda
 
 def test_views_agree_with_the_methods(changed: tuple[Path, emm1.Store]) -> None:
     _, store = changed
-    columns = ", ".join([*emm1.store.GROUP_COLUMNS, *(f"{m}_file_path" for m in MODALITIES), "caption"])
+    columns = ", ".join([*emm1.groups.GROUP_COLUMNS, *(f"{m}_file_path" for m in MODALITIES), "caption"])
     assert_same(
         rows(store.sql(f'SELECT {columns} FROM "groups" WHERE nn_index = 2')),
         rows(store.groups(nn_index=2, modalities=MODALITIES)),

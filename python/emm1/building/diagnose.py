@@ -50,6 +50,7 @@ def first_defect(path: Path, columns: dict[str, Column]) -> str | None:
     header: list[str] | None = None
     number = 0
     start, ends = 1, set()
+    spaced: str | None = None
     try:
         for row in reader:
             ends.add(lines.end)
@@ -60,14 +61,17 @@ def first_defect(path: Path, columns: dict[str, Column]) -> str | None:
                 problem = _size_problem(lines) or _row_problem(header, row, columns, seen, start)
                 if problem:
                     return f"{path}, line {start} (row {number}){problem}"
+                spaced = spaced or _spaced_quote(header, row, f"{path}, line {start} (row {number})")
             start, lines.bytes = reader.line_num + 1, 0
     except UnicodeDecodeError as error:
         return f"{path}, line {lines.number}: bytes that are not UTF-8 ({error.object[error.start : error.start + 4]!r}): convert the file to UTF-8 or download it again"
     except csv.Error as error:
         return f"{path}, line {start}: {syntax_problem(str(error))}"
+    if "\r" in ends:
+        return f"{path}, line {lines.number}: the file ends in a carriage return (CR) alone: remove it, or end the line as the others end"
     if ends >= {"\n", "\r\n"}:
         return f"{path} mixes line ends (LF and CRLF): convert it to one kind"
-    return None
+    return spaced
 
 
 class _Lines:
@@ -91,7 +95,7 @@ class _Lines:
                 self.number += 1
                 self.bytes += len(raw)
                 line = raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
-                self.end = next((end for end in ("\r\n", "\n") if line.endswith(end)), "")
+                self.end = next((end for end in ("\r\n", "\n", "\r") if line.endswith(end)), "")
                 yield line
 
 
@@ -143,6 +147,14 @@ def _row_problem(
             first = seen[name].setdefault(to_int(value), line)
             if first != line:
                 return f", column {name}: id {value} stands twice, first in line {first}: an id must be unique within its file"
+    return None
+
+
+def _spaced_quote(header: list[str], row: list[str], place: str) -> str | None:
+    """What the csv module takes for a part of the value, and DuckDB for an opening quote."""
+    for name, value in zip(header, row, strict=True):
+        if value.startswith(" ") and value.lstrip(" ").startswith('"'):
+            return f"{place}, column {name}: spaces stand before a quote: remove them, or quote the whole field"
     return None
 
 

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
 from sqlglot import exp
 
-# A bit for every id between the smallest and the largest: 12.5 MB at most. Wider ranges are joined.
+# A bit or a byte for every id between the smallest and the largest: 100 MB at most. Wider ranges are joined.
 WIDEST_BITS = 100_000_000
+# Rows looked at together.
+BATCH = 1_000_000
 MODALITIES = ("image", "audio", "video", "points")
 
 
@@ -109,14 +112,23 @@ def _orphans(connection: duckdb.DuckDBPyConnection, reference: Reference) -> Orp
     if count == high - low + 1:  # no gaps: every id in the range exists, since ids stand once
         return Orphans(reference, checked, _value(connection, rows.where(exp.not_(bounds))))
     if high - low < WIDEST_BITS:
-        bits = exp.func("bitstring_agg", exp.column(reference.key), exp.Literal.number(low), exp.Literal.number(high))
-        present = exp.select(bits).from_(reference.target).subquery()
-        bit = exp.func("get_bit", present, exp.Sub(this=column, expression=exp.Literal.number(low)))
-        found = rows.where(exp.Case().when(bounds, bit.eq(1)).else_(exp.false()))
-        return Orphans(reference, checked, checked - _value(connection, found))
+        ids = exp.select(reference.key).from_(reference.target)
+        inside = rows.where(bounds).select(column, append=False)
+        return Orphans(reference, checked, checked - _present(connection, ids, inside, low, high))
     target = exp.select("1").from_(exp.alias_(exp.to_table(reference.target), "t", table=True))
     matching = target.where(exp.column(reference.key, table="t").eq(column))
     return Orphans(reference, checked, _value(connection, rows.where(exp.not_(exp.Exists(this=matching)))))
+
+
+def _present(
+    connection: duckdb.DuckDBPyConnection, ids: exp.Select, references: exp.Select, low: int, high: int
+) -> int:
+    """How many references name one of the ids, all of them from low to high."""
+    exists = np.zeros(high - low + 1, bool)
+    for batch in connection.sql(ids.sql("duckdb")).to_arrow_reader(BATCH):
+        exists[batch.column(0).to_numpy() - low] = True
+    batches = connection.sql(references.sql("duckdb")).to_arrow_reader(BATCH)
+    return sum(int(np.count_nonzero(exists[batch.column(0).to_numpy() - low])) for batch in batches)
 
 
 def _range(

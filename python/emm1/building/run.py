@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import astuple, dataclass, field
@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from sqlglot import exp
 
 from emm1.building.categories import load_categories
-from emm1.building.groups import Columns, insert_groups, parse_groups
+from emm1.building.groups import load_groups
+from emm1.building.infos import SYMBOLS, find_symbols, load_info
 from emm1.building.integrity import Orphans, duplicates, orphans
 from emm1.building.keeping import SWITCHED, Entry, Keeping, previous_of, unchanged
 from emm1.building.labels import load_labels
@@ -111,11 +113,14 @@ def build_store(
             report.up_to_date = same_media and not report.read and not report.dropped
         if not report.up_to_date:
             file = folder / "store.duckdb"
-            with fresh(file, folder, settings) as connection:
+            progress("values of the ENUMs", 0, 1)
+            # Where some rows are kept, or a file is not plain, the ENUMs are made after loading.
+            values = None if kept else find_symbols(found.sources)
+            with fresh(file, folder, settings, values) as connection:
                 keeping = Keeping(store, previous, kept) if previous and kept else None
                 with unchanging(found.sources):
-                    _read(connection, found.sources, report, switch_triplet_columns, keeping, progress)
-                finish(connection, root_of_media)
+                    _read(connection, found.sources, report, switch_triplet_columns, keeping, values, progress)
+                finish(connection, root_of_media, values)
                 _survey(connection, report)
                 put_in_place(file, store, connection)
     report.seconds = time.monotonic() - started
@@ -127,8 +132,10 @@ def _silent(_what: str, _done: int, _total: int) -> None:
     """No one is watching."""
 
 
-def fresh(file: Path, folder: Path, settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:
-    """A new database with the store's empty tables."""
+def fresh(
+    file: Path, folder: Path, settings: dict[str, Any], values: Mapping[str, list[str]] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A new database with the store's empty tables; ENUMs of these values, or text until `finish` makes them."""
     try:
         connection = connect(
             file,
@@ -138,6 +145,17 @@ def fresh(file: Path, folder: Path, settings: dict[str, Any]) -> duckdb.DuckDBPy
         )
     except StoreError as error:
         raise StoreError(str(error).replace(str(file), "the new store")) from None
+    # The other half is for the files' rows on their way, what the allocator keeps, and the libraries.
+    (limit,) = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0]
+    size, unit = limit.split()
+    connection.execute("SET memory_limit = ?", [f"{float(size) / 2} {unit}"])
+    for name in SYMBOLS:
+        kind = exp.DataType.build("VARCHAR", dialect="duckdb")
+        if values:
+            # DuckDB takes no ENUM without values.
+            literals = [exp.Literal.string(value) for value in values[name] or [""]]
+            kind = exp.DataType(this=exp.DType.ENUM, expressions=literals)
+        connection.execute(f"CREATE TYPE {name} AS {kind.sql('duckdb')}")
     sql = files("emm1") / "sql"
     _run(connection, sql, range(1, 5))
     connection.execute((sql / "build" / "macros.sql").read_text(encoding="utf-8"))
@@ -157,6 +175,7 @@ def _read(
     report: BuildReport,
     switch: bool,
     keeping: Keeping | None,
+    values: Mapping[str, list[str]] | None,
     progress: Progress,
 ) -> None:
     """Fill the tables, and record where their rows come from. Checksums are made while DuckDB reads."""
@@ -169,13 +188,10 @@ def _read(
     waiting = iter([source for source in ordered if source.name not in kept])
     with ThreadPoolExecutor(1) as pool, keeping.attached(connection) if keeping else nullcontext():
         prints: dict[str, Future[Fingerprint]] = {}
-        parsed: dict[str, Future[Columns | None]] = {}
 
         def prepare() -> None:
             if (source := next(waiting, None)) is None:
                 return
-            if source.rank is not None:
-                parsed[source.name] = pool.submit(parse_groups, source)
             prints[source.name] = pool.submit(fingerprint, source)
 
         try:
@@ -185,10 +201,8 @@ def _read(
                 if keeping and source.name in kept:
                     rows[source.name] = keeping.keep(connection, loader, source)
                 else:
-                    # The columns of one file wait in memory while the one before is written, never more.
-                    columns = parsed.pop(source.name).result() if source.rank is not None else None
                     prepare()
-                    rows[source.name] = _load(connection, loader, source, columns)
+                    rows[source.name] = _load(connection, loader, source, values)
                 if source.table == "triplets":
                     _check_annotations(connection, loader, source)
                 done += source.path.stat().st_size
@@ -217,14 +231,18 @@ def _in_order(sources: list[Source]) -> list[Source]:
     return sorted(sources, key=lambda source: source.table == "triplets")
 
 
-def _load(connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source, columns: Columns | None) -> int:
+def _load(
+    connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source, values: Mapping[str, list[str]] | None
+) -> int:
     """Load one file; the JSON files come later, both at once."""
     if source.table == "categories":
         return 0
     if source.table == "annotation_mapping":
         return load_labels(connection, source.path)
-    if columns is not None:
-        return insert_groups(connection, columns)
+    if source.rank is not None and (loaded := load_groups(connection, source)) is not None:
+        return loaded
+    if values and (loaded := load_info(connection, loader, source, values)) is not None:
+        return loaded
     rows = loader.load(source)
     _check_ids(connection, loader, source)
     return rows
@@ -268,10 +286,15 @@ def _record(connection: duckdb.DuckDBPyConnection, source: Source, entry: Entry,
     )
 
 
-def finish(connection: duckdb.DuckDBPyConnection, media_root: str) -> None:
-    """Everything that needs all the rows: ENUMs, views, macros."""
+def finish(
+    connection: duckdb.DuckDBPyConnection, media_root: str, values: Mapping[str, list[str]] | None = None
+) -> None:
+    """Everything that needs all the rows: the ENUMs that `fresh` did not make, views, macros."""
     load_extension(connection)  # the last macros are made of its functions
-    _run(connection, files("emm1") / "sql", range(5, 9))
+    folder = files("emm1") / "sql"
+    if values is None:
+        connection.execute((folder / "build" / "enums.sql").read_text(encoding="utf-8"))
+    _run(connection, folder, range(5, 9))
     connection.execute(
         "INSERT INTO emm1_store VALUES (?, ?, ?, ?)",
         [SCHEMA_VERSION, version("emm1"), datetime.now(UTC).replace(tzinfo=None), media_root],

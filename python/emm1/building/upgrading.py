@@ -22,7 +22,7 @@ def upgrade_store(store: Path, *, memory_limit: str = "2GB") -> int:
 
     Args:
         store: the store.
-        memory_limit: what DuckDB may use.
+        memory_limit: what all of it may use; DuckDB gets half of that.
 
     Returns:
         The schema version that it had; where that is this one's, nothing is done.

@@ -43,7 +43,7 @@ def build(
     ] = None,
     splits: Annotated[str | None, typer.Option(help="Of 100m,1m,eshot. [default: all there]")] = None,
     media_root: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the media. [default: ROOT]")] = None,
-    memory_limit: Annotated[str, typer.Option(help="What DuckDB may use.")] = "2GB",
+    memory_limit: Annotated[str, typer.Option(help="What all of it may use; DuckDB gets half.")] = "2GB",
     threads: Annotated[int | None, typer.Option(min=1, help="[default: all cores]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Read every file, whatever the store has already.")] = False,
     switch_triplet_columns: Annotated[
@@ -110,7 +110,7 @@ def _orphan_text(result: Orphans) -> str:
 
 def upgrade(
     store: StorePath,
-    memory_limit: Annotated[str, typer.Option(help="What DuckDB may use.")] = "2GB",
+    memory_limit: Annotated[str, typer.Option(help="What all of it may use; DuckDB gets half.")] = "2GB",
 ) -> None:
     """Bring a store that an older emm1 built up to date, without the published files; embeddings stay registered.
 

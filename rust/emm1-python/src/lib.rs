@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emm1_core::{CodesFile, EmbeddingFile, Error, Goal, Hit, Search, Version};
+use emm1_core::{CodesFile, EmbeddingFile, Error, Form, Goal, Hit, Search, Values, Version};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
 /// The one place where a Rust error becomes a Python one.
@@ -236,16 +236,39 @@ fn rectangle(py: Python<'_>, found: Vec<Vec<Hit>>) -> PyResult<Hits<'_>> {
     Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
 }
 
-/// The columns of lines of exactly `columns` non-negative integers each; None where any line is not that.
+/// The arrays of a column (none where it is skipped, two where it is text), and the bits of those rows that have a value.
+type Fields<'py> = (Vec<Bound<'py, PyAny>>, Option<Bound<'py, PyArray1<u8>>>);
+
+/// The first rows of a block of CSV as columns, the symbols, how many rows and bytes they are; None where one is odd.
 #[pyfunction]
-fn parse_integers<'py>(
+fn parse_records<'py>(
     py: Python<'py>,
     data: PyReadonlyArray1<'py, u8>,
-    columns: usize,
-) -> PyResult<Option<Vec<Bound<'py, PyArray1<i32>>>>> {
+    kinds: Vec<String>,
+    crlf: bool,
+    mut symbols: Vec<Vec<String>>,
+    most: usize,
+    last: bool,
+) -> PyResult<Option<(Vec<Fields<'py>>, Vec<Vec<String>>, usize, usize)>> {
     let bytes = data.as_slice()?;
-    let parsed = py.detach(|| emm1_core::parse_integers(bytes, columns));
-    Ok(parsed.map(|columns| columns.into_iter().map(|column| column.into_pyarray(py)).collect()))
+    let kinds = kinds.iter().map(|kind| kind.parse().map_err(|()| PyValueError::new_err(kind.clone())));
+    let form = Form { kinds: kinds.collect::<PyResult<_>>()?, crlf };
+    let Some(records) = py.detach(|| emm1_core::parse_records(bytes, &form, &mut symbols, most, last)) else {
+        return Ok(None);
+    };
+    let fields = |column: emm1_core::Column| {
+        let validity = column.validity(records.rows).map(|bits| bits.into_pyarray(py));
+        let arrays = match column.values {
+            Values::Integers(values) => vec![values.into_pyarray(py).into_any()],
+            Values::Numbers(values) => vec![values.into_pyarray(py).into_any()],
+            Values::Texts(ends, text) => vec![ends.into_pyarray(py).into_any(), text.into_pyarray(py).into_any()],
+            Values::Symbols(values) => vec![values.into_pyarray(py).into_any()],
+            Values::Skipped => Vec::new(),
+        };
+        (arrays, validity)
+    };
+    let columns = records.columns.into_iter().map(fields).collect();
+    Ok(Some((columns, symbols, records.rows, records.bytes)))
 }
 
 /// The native part of emm1.
@@ -256,5 +279,5 @@ mod _native {
     #[pymodule_export]
     use super::PyVersion;
     #[pymodule_export]
-    use super::parse_integers;
+    use super::parse_records;
 }

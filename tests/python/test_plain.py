@@ -1,0 +1,89 @@
+"""The native reader of plain CSV files: what it takes, it reads as Python's csv module does."""
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emm1.building import plain
+from emm1.building.plain import Kind, NotPlainError, read_records, schema_of, to_arrow
+
+KINDS: list[Kind] = ["integer", "number", "text", "symbol"]
+NAMES = ["id", "time", "name", "folder"]
+FIELDS = st.tuples(
+    st.none() | st.integers(0, 2**31 - 1),
+    st.none() | st.integers(0, 10**15) | st.decimals(0, 10**6, places=3),
+    st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9) | st.just('"a", b\r\n""'),
+    st.none() | st.sampled_from(["", "x", "CC BY, 4.0", "été"]),
+)
+# Letters that make CSV go wrong.
+NOISE = st.text(st.sampled_from('0179,."ab \r\n\0é-+e'), max_size=40)
+
+
+def written(rows: list[tuple[object, ...]], end: str) -> str:
+    """As CSV: None is nothing, '' is quoted."""
+    file = io.StringIO()
+    for row in [tuple(NAMES), *rows]:
+        fields = []
+        for field in row:
+            text = "" if field is None else str(field)
+            quoted = text == "" or not text.isascii() or any(letter in text for letter in ',"\r\n')
+            fields.append('"' + text.replace('"', '""') + '"' if quoted and field is not None else text)
+        file.write(",".join(fields) + end)
+    return file.getvalue()
+
+
+def read(text: str, most: int = 3) -> list[dict[str, object]]:
+    symbols: list[list[str]] = [[]]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file.csv"
+        path.write_bytes(text.encode())
+        for columns, count in read_records(path, KINDS, symbols, most=most):
+            rows += to_arrow(
+                columns, count, schema_of(NAMES, KINDS), [pa.array(symbols[0] or [""], pa.string())]
+            ).to_pylist()
+    return rows
+
+
+@given(st.lists(FIELDS, max_size=12), st.sampled_from(["\n", "\r\n"]), st.integers(1, 5))
+def test_gives_back_what_was_written(rows: list[tuple[object, ...]], end: str, most: int) -> None:
+    expected = [
+        {"id": i, "time": None if t is None else float(str(t)), "name": name, "folder": folder}
+        for i, t, name, folder in rows
+    ]
+    assert read(written(rows, end), most) == expected
+
+
+@given(st.lists(FIELDS, max_size=4), NOISE, st.sampled_from(["\n", "\r\n"]))
+def test_what_it_takes_is_what_the_csv_module_reads(rows: list[tuple[object, ...]], noise: str, end: str) -> None:
+    text = written(rows, end) + noise
+    try:
+        found = read(text)
+    except NotPlainError:
+        return
+    expected = list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]
+    assert len(found) == len(expected)
+    for record, fields in zip(found, expected, strict=True):
+        number, time, name, folder = fields
+        assert record["id"] == (int(number) if number else None)
+        assert record["time"] == (float(time) if time else None)
+        assert (record["name"] or "", record["folder"] or "") == (name, folder)
+
+
+@pytest.mark.parametrize("size", [60, 97, 200])
+def test_rows_that_span_blocks(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(plain, "BUFFER", size)
+    rows: list[tuple[object, ...]] = [(i, i / 4, 'a "b"\n' * (i % 4), "x") for i in range(50)]
+    assert [row["id"] for row in read(written(rows, "\n"), most=7)] == list(range(50))
+
+
+def test_a_row_longer_than_a_block_is_not_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "BUFFER", 60)
+    with pytest.raises(NotPlainError):
+        read(written([(1, 2, "a" * 80, "x")], "\n"))
