@@ -49,7 +49,7 @@ def main() -> None:
             break
         print(job, file=sys.stderr)
         results[str(job)] = job.run(options.work)
-        place.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        place.write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
     text = page(options.work, options.rows, results)
     (options.work / "search.md").write_text(text, encoding="utf-8")
     chart(results, options.work / "search.svg")

@@ -56,11 +56,11 @@ CONTENDERS = {
     "NumPy": Contender("numpy_matmul", "numpy", ("warm", "half", "growth")),
     "NumPy, mapped": Contender("numpy_matmul", "numpy", ("cold",), "mapped"),
     "FAISS Flat": Contender("faiss_flat", "faiss", ("warm", "growth")),
-    "FAISS FlatPanorama": Contender("faiss_flat", "faiss", ("warm", "growth"), "panorama", most=64),
+    "FAISS FlatPanorama": Contender("faiss_flat", "faiss", ("warm", "growth"), "panorama", most=8),
     "FAISS SQfp16": Contender("faiss_flat", "faiss", ("half",), "half"),
-    "usearch exact": Contender("usearch_exact", "usearch", ("warm", "half", "growth"), most=64),
-    "LanceDB flat": Contender("lancedb_flat", "lancedb", ("warm", "half", "cold"), most=8),
-    "DuckDB arrays": Contender("duckdb_arrays", "duckdb", ("warm", "cold"), most=8),
+    "usearch exact": Contender("usearch_exact", "usearch", ("warm", "half", "growth"), most=8),
+    "LanceDB flat": Contender("lancedb_flat", "lancedb", ("warm", "half", "cold"), most=1),
+    "DuckDB arrays": Contender("duckdb_arrays", "duckdb", ("warm", "cold"), most=1),
 }
 
 

@@ -23,10 +23,13 @@ FILTERS = [f"among {percent} %" for percent in PERCENTS]
 
 def page(work: Path, rows: int, results: Results) -> str:
     """All tables that there are results for."""
-    return "\n\n".join([f"{machine()}; milliseconds.", *sections(work, rows, results)]) + "\n"
+    tables = [f"### {heading}\n\n{body}" for heading, body in sections(work, rows, results) if body]
+    return "\n\n".join([f"{machine()}; milliseconds.", *tables]) + "\n"
 
 
-def sections(work: Path, rows: int, results: Results) -> Iterator[str]:
+def sections(work: Path, rows: int, results: Results) -> Iterator[tuple[str, str]]:
+    """Heading and table of each."""
+
     def numbers(task: str, contender: str, file: str, threads: int) -> Numbers:
         return results.get(str(Job(task, contender, file, threads)), {})
 
@@ -36,26 +39,24 @@ def sections(work: Path, rows: int, results: Results) -> Iterator[str]:
     for threads in THREADS:
         for kind in KINDS:
             file = f"{kind}-{rows}.npy"
-            yield heading(work / file, threads)
-            yield compared({name: warm(name, file, threads) for name in taking_part("warm")}, SEARCHES + FILTERS)
+            found = {name: warm(name, file, threads) for name in taking_part("warm")}
+            yield heading(work / file, threads), compared(found, SEARCHES + FILTERS)
     for kind in GROWING:
         file = f"{kind}-{rows}-f16.npy"
-        yield heading(work / file, 2)
-        yield compared({name: warm(name, file, 2) for name in taking_part("half")}, SEARCHES)
+        found = {name: warm(name, file, 2) for name in taking_part("half")}
+        yield heading(work / file, 2), compared(found, SEARCHES)
     for kind in GROWING:
-        yield f"### One query by the number of {kind} vectors, 2 threads"
-        yield compared({name: growth(kind, name, results) for name in taking_part("growth")}, list(map(str, GROWTH)))
-    yield "### One query of which nothing is in memory, clustered, 2 threads"
-    cold = {name: numbers("cold", name, f"clustered-{rows}.npy", 2) for name in taking_part("cold")}
-    yield compared(cold, ["1 query"])
-    yield "### Bytes read, the limit of memory, codes"
-    yield limits(rows, results)
-    yield "### Anonymous memory above that after import, MB, 2 threads"
+        found = {name: growth(kind, name, results) for name in taking_part("growth")}
+        yield f"One query by the number of {kind} vectors, 2 threads", compared(found, list(map(str, GROWTH)))
+    found = {name: numbers("cold", name, f"clustered-{rows}.npy", 2) for name in taking_part("cold")}
+    yield "One query of which nothing is in memory, clustered, 2 threads", compared(found, ["1 query"])
+    yield "Bytes read, the limit of memory, codes", limits(rows, results)
     used = {kind: numbers("memory", "emm1", f"{kind}-{rows}.npy", 2) for kind in GROWING}
-    yield table({kind: {task: f"{value / 1e6:.0f}" for task, value in found.items()} for kind, found in used.items()})
-    yield "### A call: the best 10 of 10 vectors"
+    megabytes = {kind: {task: f"{value / 1e6:.0f}" for task, value in found.items()} for kind, found in used.items()}
+    yield "Anonymous memory above that after import, MB, 2 threads", table(megabytes)
     calls = {name: numbers("call", name, TINY, 2) for name in ("emm1", "NumPy")}
-    yield table({name: {"µs": f"{found['call'] * 1e6:.1f}"} for name, found in calls.items() if found})
+    microseconds = {name: {"µs": f"{found['call'] * 1e6:.1f}"} for name, found in calls.items() if found}
+    yield "A call: the best 10 of 10 vectors", table(microseconds)
 
 
 def growth(kind: str, name: str, results: Results) -> Numbers:
@@ -71,8 +72,15 @@ def compared(found: Mapping[str, Numbers], tasks: list[str]) -> str:
     for name, numbers in found.items():
         times = {task: numbers[task] for task in tasks if task in numbers and task in mine}
         other = "" if numbers.get("answer") == mine.get("answer") else " (another answer)"
-        rows[name + other] = {task: f"{time * 1e3:.3g} ({time / mine[task]:.2g}×)" for task, time in times.items()}
+        rows[name + other] = {
+            task: f"{short(time * 1e3, 3)} ({short(time / mine[task], 2)}×)" for task, time in times.items()
+        }
     return table(rows)
+
+
+def short(value: float, digits: int) -> str:
+    """To so many digits, without an exponent."""
+    return f"{value:.{digits}g}" if value < 10**digits else f"{value:,.0f}"
 
 
 def limits(rows: int, results: Results) -> str:
@@ -97,19 +105,22 @@ def limits(rows: int, results: Results) -> str:
 
 
 def table(rows: Mapping[str, Mapping[str, str]]) -> str:
-    """Markdown; the columns are those of any row, in the order in which they come up."""
+    """Markdown, without rows that hold nothing; the columns are those of any row, in the order in which they come up."""
+    rows = {name: row for name, row in rows.items() if row}
+    if not rows:
+        return ""
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     lines = [["", *columns], ["---", *("---:" for _ in columns)]]
-    lines += [[name, *(row.get(column, "") for column in columns)] for name, row in rows.items() if row]
+    lines += [[name, *(row.get(column, "") for column in columns)] for name, row in rows.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def heading(path: Path, threads: int) -> str:
     if not path.exists():
-        return f"### {path.stem}, {threads} threads"
+        return f"{path.stem}, {threads} threads"
     vectors = np.load(path, mmap_mode="r")
     kind = path.stem.split("-")[0]
-    return f"### {kind}, {len(vectors):,} × {vectors.shape[1]:,} {vectors.dtype}, {threads} thread{'s' * (threads > 1)}"
+    return f"{kind}, {len(vectors):,} × {vectors.shape[1]:,} {vectors.dtype}, {threads} thread{'s' * (threads > 1)}"
 
 
 def machine() -> str:

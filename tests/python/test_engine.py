@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -17,8 +19,12 @@ from numpy.typing import NDArray
 import emm1
 from emm1.embeddings import METRICS, Metric
 
-Kind = Literal["isotropic", "clustered", "duplicates", "shifted", "huge dimension", "tiny", "huge", "integers"]
+Kind = Literal[
+    "isotropic", "clustered", "duplicates", "shifted", "huge dimension", "tiny", "huge", "extremes", "integers"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+# One query, some one after another, and from six on panels of 8, 16 and 32, full and not.
+BATCHES = (1, 2, 5, 6, 8, 9, 16, 17, 24, 25, 33, 70)
 
 
 def data(kind: Kind, rows: int, dims: int, seed: int) -> NDArray[np.float32]:
@@ -38,9 +44,37 @@ def data(kind: Kind, rows: int, dims: int, seed: int) -> NDArray[np.float32]:
             x *= 1e-42
         case "huge":
             x *= 1e30
+        case "extremes":
+            x = random.choice([0, 1, 1e-45, 1.2e-38, 3.4e38], x.shape) * np.sign(x)
         case "integers":
             x = np.round(x * 3)
     return x.astype(np.float32)
+
+
+def as_stored(x: NDArray[np.float32], dtype: str) -> NDArray[Any]:
+    """In the type of a file, cut off at the ends of its range."""
+    if dtype == "int8":
+        return np.clip(np.round(x), -128, 127).astype(np.int8)
+    if dtype == "float16":
+        x = np.clip(x, -65504, 65504)
+    return x.astype(dtype)
+
+
+@cache
+def text_vectors(rows: int, dims: int) -> NDArray[np.float32]:
+    """Vectors of real text: latent semantic analysis of lines of Python's own library."""
+    lines: dict[str, None] = {}
+    for file in sorted(Path(os.__file__).parent.glob("*.py")):
+        lines |= dict.fromkeys(line for line in file.read_text("utf-8").splitlines() if len(line.split()) > 5)
+    counts = np.zeros((rows, 512))
+    for row, line in zip(counts, lines, strict=False):
+        for word in line.split():
+            row[crc32(word.encode()) % 512] += 1
+    counts *= np.log(rows / (1 + (counts > 0).sum(axis=0)))
+    _, axes = np.linalg.eigh(counts.T @ counts)
+    projected = counts @ axes[:, -dims:]
+    vectors: NDArray[np.float32] = (projected / np.linalg.norm(projected, axis=1, keepdims=True)).astype(np.float32)
+    return vectors
 
 
 def lanes(terms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -70,20 +104,54 @@ def order(metric: Metric, found: NDArray[np.float32], ids: NDArray[np.int64]) ->
     return np.lexsort((ids, found if metric == "l2" else -found))
 
 
-@settings(max_examples=60, deadline=None)
+def check(
+    e: emm1.Embeddings,
+    x: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    k: int,
+    metric: Metric,
+    threads: int,
+    chosen: NDArray[np.int64],
+) -> None:
+    """Whether a search, one among some ids, and all within the median are what float64 says."""
+    ids = e.ids
+    everything = e.search(queries, k, metric, threads=threads)
+    among = e.search(queries, k, metric, among=[*chosen, chosen[0], -1], threads=threads)
+    for number, query in enumerate(queries):
+        found = scores(metric, query, x)
+        best = order(metric, found, ids)
+        assert everything.ids[number].tolist() == ids[best[:k]].tolist()
+        assert (everything.scores[number] == found[best[:k]]).all()
+        few = best[np.isin(ids[best], chosen)][:k]
+        assert among.ids[number].tolist() == ids[few].tolist()
+        assert (among.scores[number] == found[few]).all()
+    found = scores(metric, queries[0], x)
+    best = order(metric, found, ids)
+    threshold = float(np.sort(found)[len(x) // 2])
+    reached = best[(found[best] <= threshold) if metric == "l2" else (found[best] >= threshold)]
+    hits = e.within(queries[0], threshold, metric, threads=threads)
+    assert hits.ids.tolist() == ids[reached].tolist()
+    assert (hits.scores == found[reached]).all()
+
+
+@settings(max_examples=120, deadline=None)
 @given(
     kind=st.sampled_from(KINDS),
-    rows=st.sampled_from([1, 2, 50, 333]),
-    dims=st.sampled_from([1, 2, 3, 16, 31, 64, 127, 128, 129, 384, 1000]),
+    query_kind=st.sampled_from([None, *KINDS]),
+    dtype=st.sampled_from(["float32", "float32", "float16", "int8"]),
+    rows=st.sampled_from([1, 2, 50, 97, 333]),
+    dims=st.sampled_from([1, 2, 3, 5, 16, 17, 31, 63, 64, 65, 127, 128, 129, 257, 384, 1000, 1025]),
     metric=st.sampled_from(METRICS),
-    k=st.sampled_from([1, 2, 10, 40, 1000]),
-    queries=st.sampled_from([1, 2, 8, 13]),
+    k=st.sampled_from([1, 2, 10, 40, 332, 333, 1000]),
+    queries=st.sampled_from(BATCHES),
     threads=st.sampled_from([1, 3]),
     seed=st.integers(0, 1000),
 )
 def test_search_and_within_equal_the_oracle(
     tmp_path_factory: pytest.TempPathFactory,
     kind: Kind,
+    query_kind: Kind | None,
+    dtype: str,
     rows: int,
     dims: int,
     metric: Metric,
@@ -94,76 +162,81 @@ def test_search_and_within_equal_the_oracle(
 ) -> None:
     folder = tmp_path_factory.mktemp("engine")
     random = np.random.default_rng(seed)
-    x = data(kind, rows, dims, seed)
-    q = data(kind, queries, dims, seed + 1)
+    x = as_stored(data(kind, rows, dims, seed), dtype)
+    q = data(query_kind or kind, queries, dims, seed + 1)
     q[0] = x[random.integers(0, rows)]
     ids = random.permutation(5 * rows)[:rows].astype(np.int64)
     np.save(folder / "x.npy", x)
     coded = emm1.Embeddings(folder / "x.npy", ids=ids)
     coded.build_codes(threads=threads)
     assert coded.verify()
-    plain = emm1.Embeddings(folder / "x.npy", ids=ids, codes=False)
     chosen = random.permutation(ids)[: max(1, rows // 3)]
-    for e in (coded, plain):
-        everything = e.search(q, k, metric, threads=threads)
-        among = e.search(q, k, metric, among=[*chosen, chosen[0], -1], threads=threads)
-        for number in range(queries):
-            found = scores(metric, q[number], x)
-            best = order(metric, found, ids)
-            assert everything.ids[number].tolist() == ids[best[:k]].tolist()
-            assert (everything.scores[number] == found[best[:k]]).all()
-            few = best[np.isin(ids[best], chosen)][:k]
-            assert among.ids[number].tolist() == ids[few].tolist()
-        found = scores(metric, q[0], x)
-        threshold = float(np.sort(found)[rows // 2])
-        hits = e.within(q[0], threshold, metric, threads=threads)
-        reached = [
-            i for i in order(metric, found, ids) if (found[i] <= threshold if metric == "l2" else found[i] >= threshold)
-        ]
-        assert hits.ids.tolist() == ids[reached].tolist()
+    for e in (coded, emm1.Embeddings(folder / "x.npy", ids=ids, codes=False)):
+        check(e, x.astype(np.float32), q, k, metric, threads, chosen)
 
 
-@pytest.mark.parametrize("dims", [4096, 4097])
+@pytest.mark.parametrize("kind", ["clustered", "huge dimension"])
+@pytest.mark.parametrize("dims", [2049, 4096, 4097])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_many_dimensions(tmp_path: Path, dims: int, dtype: str) -> None:
-    x = data("clustered", 60, dims, dims).astype(dtype)
+def test_many_dimensions(tmp_path: Path, dims: int, dtype: str, kind: Kind) -> None:
+    x = as_stored(data(kind, 150, dims, dims), dtype)
     np.save(tmp_path / "x.npy", x)
     e = emm1.Embeddings(tmp_path / "x.npy")
     e.build_codes()
-    q = data("clustered", 1, dims, 1)[0]
+    q = data(kind, 9, dims, 1)
     for metric in METRICS:
-        found = scores(metric, q, x.astype(np.float32))
-        best = order(metric, found, np.arange(60))[:7]
-        hits = e.search(q, 7, metric)
-        assert hits.ids.tolist() == best.tolist()
-        assert (hits.scores == found[best]).all()
+        check(e, x.astype(np.float32), q[:1], 7, metric, 2, np.arange(0, 150, 4))
+        check(e, x.astype(np.float32), q, 7, metric, 2, np.arange(0, 150, 4))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("codes", [True, False])
+def test_text(tmp_path: Path, metric: Metric, codes: bool) -> None:
+    x = text_vectors(4000, 200)
+    np.save(tmp_path / "x.npy", x)
+    e = emm1.Embeddings(tmp_path / "x.npy")
+    if codes:
+        e.build_codes()
+    random = np.random.default_rng(1)
+    q = x[random.integers(0, len(x), 40)] + random.normal(0, 0.02, (40, 200)).astype(np.float32)
+    for k in (1, 10, 4000):
+        for queries in (q[:1], q):
+            check(e, x, queries, k, metric, 2, random.permutation(4000)[:400])
 
 
 ANSWERS = """
 import sys, hashlib, numpy as np, emm1
-e = emm1.Embeddings(sys.argv[1], codes=False)
-q = np.load(sys.argv[2])
+folder, codes, *batches = sys.argv[1:]
 digest = hashlib.sha256()
-for codes in (False, True):
-    if codes:
-        e.build_codes(sys.argv[3])
-    for metric in ("dot", "cosine", "l2"):
-        for queries in (q, q[:1], q[0]):
-            for threads in (1, 2):
-                hits = e.search(queries, 25, metric, threads=threads)
-                one = hashlib.sha256(np.atleast_2d(hits.ids)[0].tobytes() + np.atleast_2d(hits.scores)[0].tobytes())
-                digest.update(one.digest() if queries is q[0] else hits.ids.tobytes() + hits.scores.tobytes())
+for name in ("clustered", "isotropic", "text"):
+    e = emm1.Embeddings(f"{folder}/{name}.npy", codes=False)
+    q = np.load(f"{folder}/{name}.queries.npy")
+    whole = {metric: e.search(q, 25, metric, threads=1) for metric in ("dot", "cosine", "l2")}
+    for ids, scores in whole.values():
+        digest.update(ids.tobytes() + scores.tobytes())
     digest.update(emm1.score_pairs(e, np.arange(100), e, np.arange(100)[::-1]).tobytes())
+    for coded in (False, True):
+        if coded:
+            e.build_codes(codes)
+        for metric, expected in whole.items():
+            for batch in map(int, batches):
+                for threads in (1, 2):
+                    ids, scores = e.search(q[:batch], 25, metric, threads=threads)
+                    assert (ids == expected.ids[:batch]).all(), (name, coded, metric, batch, threads)
+                    assert scores.tobytes() == expected.scores[:batch].tobytes(), (name, coded, metric, batch, threads)
 print(digest.hexdigest())
 """
 
 
-def test_every_instruction_set_gives_the_same_bits(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", data("clustered", 3000, 200, 1))
-    np.save(tmp_path / "q.npy", data("clustered", 20, 200, 2))
+def test_every_instruction_set_batch_and_number_of_threads_gives_the_same_bits(tmp_path: Path) -> None:
+    for seed, kind in enumerate(("clustered", "isotropic")):
+        np.save(tmp_path / f"{kind}.npy", data(cast("Kind", kind), 1500, 200, seed))
+        np.save(tmp_path / f"{kind}.queries.npy", data(cast("Kind", kind), max(BATCHES), 200, 10 + seed))
+    np.save(tmp_path / "text.npy", text_vectors(4000, 200)[:1500])
+    np.save(tmp_path / "text.queries.npy", text_vectors(4000, 200)[-max(BATCHES) :])
     found = {}
     for name in ("scalar", "avx2", "avx512", ""):
-        command = [sys.executable, "-c", ANSWERS, *(str(tmp_path / f) for f in ("x.npy", "q.npy", f"codes{name}"))]
+        command = [sys.executable, "-c", ANSWERS, str(tmp_path), str(tmp_path / f"codes{name}"), *map(str, BATCHES)]
         run = subprocess.run(
             command, env={**os.environ, "EMM1_SIMD": name}, capture_output=True, text=True, check=False
         )
