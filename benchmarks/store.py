@@ -1,9 +1,9 @@
-"""The build and the first published example at full size, each beside its rival in the same run.
+"""The build, the published examples and queries at full size, each beside its rival in the same run.
 
     python benchmarks/store.py TREE WORK
 
 TREE holds the published files, or a stand-in of their shape; WORK is a folder for stores. Each task runs in a process
-of its own, so that its peak memory is its own.
+of its own, so that its peak memory is its own; the first of each kind is the rival.
 """
 
 import json
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import duckdb
@@ -22,7 +23,10 @@ import polars as pl
 
 import emm1
 
+Task = Callable[[Path, Path], object]
 MODALITIES = ("image", "audio", "video", "points")
+# How often a short query is repeated; the first is not counted.
+REPEATS = 3
 
 
 def obvious_build(tree: Path, store: Path) -> None:
@@ -38,8 +42,8 @@ def obvious_build(tree: Path, store: Path) -> None:
             connection.execute(f"CREATE TABLE {path.stem} AS FROM read_csv('{path}')")
 
 
-def emm1_build(tree: Path, store: Path) -> None:
-    emm1.build(tree, store).close()
+def emm1_build(memory_limit: str) -> Task:
+    return lambda tree, store: emm1.build(tree, store, memory_limit=memory_limit, force=True).close()
 
 
 def script_first_example(tree: Path, _store: Path) -> None:
@@ -62,42 +66,147 @@ def script_first_example(tree: Path, _store: Path) -> None:
     print(groups.shape, file=sys.stderr)
 
 
-def emm1_first_example(_tree: Path, store: Path) -> None:
-    with emm1.open(store, read_only=True) as opened:
-        print(opened.groups(nn_index=1).pl().shape, file=sys.stderr)
+def script_second_example(tree: Path, _store: Path) -> None:
+    """The dataset README's second script."""
+    base = tree / "e-mm1_1m"
+    triplets = pl.read_csv(base / "triplets.csv")
+    infos = {}
+    for modality in ("points", "audio"):
+        path = pl.lit(str(tree)) + "/" + pl.col("save_folder") + "/" + pl.lit(modality) + "/" + pl.col("file_name")
+        key = pl.col(f"encord_{modality}_id").cast(pl.Int64)
+        info = pl.read_csv(base / "infos" / f"{modality}.csv", infer_schema=False)
+        infos[modality] = info.select(key.alias("id"), path.alias("path"))
+    parts = []
+    for paired, annotated in permutations(infos, 2):
+        rows = triplets.filter((pl.col("paired_modality") == paired) & (pl.col("annotated_modality") == annotated))
+        for role, modality in (("paired", paired), ("annotated", annotated)):
+            info = infos[modality].rename({"path": f"{role}_modality_file_path"})
+            rows = rows.join(info, left_on=f"encord_{role}_id", right_on="id", how="left")
+        parts.append(rows)
+    text = pl.read_csv(base / "infos" / "text.csv").select("encord_text_id", "caption")
+    print(pl.concat(parts).join(text, on="encord_text_id", how="left").shape, file=sys.stderr)
 
 
-TASKS: dict[str, Callable[[Path, Path], None]] = {
-    "build, obvious DuckDB script": obvious_build,
-    "build, emm1": emm1_build,
-    "first example, published script (Polars)": script_first_example,
-    "first example, emm1 to Polars": emm1_first_example,
+def emm1_example(run: Callable[[emm1.Store], object]) -> Task:
+    def task(_tree: Path, store: Path) -> None:
+        with emm1.open(store, read_only=True) as opened:
+            print(run(opened), file=sys.stderr)
+
+    return task
+
+
+def aggregated(store: emm1.Store) -> object:
+    names = [*(f"{m}_file_path" for m in MODALITIES), "caption"]
+    return store.groups(nn_index=1).aggregate(", ".join(f"sum(strlen({name}))" for name in names)).fetchall()
+
+
+def obvious_view() -> str:
+    """Left joins, and paths put together after them."""
+    paths = [f"'/data/' || {m}.save_folder || '/{m}/' || {m}.file_name AS {m}_file_path" for m in MODALITIES]
+    joins = [f"LEFT JOIN e_mm1_100m.{m} USING (encord_{m}_id)" for m in (*MODALITIES, "text")]
+    return f"SELECT g.*, caption, {', '.join(paths)} FROM e_mm1_100m.groups g {' '.join(joins)}"
+
+
+def query(view: str, rest: str) -> Task:
+    """A query over a view, warm: the median."""
+
+    def task(_tree: Path, store: Path) -> float:
+        with duckdb.connect(str(store), read_only=True) as connection:
+            ids = [i for (i,) in connection.sql("SELECT encord_text_id FROM e_mm1_100m.text ORDER BY ALL").fetchall()]
+            one, many = ids[len(ids) // 3], ids[len(ids) // 2 :][:1000]
+            scattered = ", ".join(map(str, ids[:: max(1, len(ids) // 1000)][:1000]))
+            text = f"FROM ({view}) " + rest.format(one=one, first=many[0], last=many[-1], scattered=scattered)
+            times = []
+            for _ in range(1 + REPEATS):
+                started = time.monotonic()
+                connection.sql(text).to_arrow_table()
+                times.append(time.monotonic() - started)
+        return sorted(times[1:])[REPEATS // 2]
+
+    return task
+
+
+def queries() -> dict[str, dict[str, Task]]:
+    asked = {
+        "one caption, all ranks and paths": "WHERE encord_text_id = {one}",
+        "1,000 consecutive captions": "WHERE encord_text_id BETWEEN {first} AND {last}",
+        "1,000 scattered captions": "WHERE encord_text_id IN ({scattered})",
+        "SELECT * LIMIT 200": "LIMIT 200",
+    }
+    views = {"obvious view": obvious_view(), "emm1, view groups": 'FROM main."groups"'}
+    tasks = {what: {who: query(view, rest) for who, view in views.items()} for what, rest in asked.items()}
+    captions = "SELECT g.*, caption FROM e_mm1_100m.groups g LEFT JOIN e_mm1_100m.text USING (encord_text_id)"
+    rest = "SELECT count(*), sum(strlen(caption)) WHERE nn_index = 1"
+    tasks["captions of a rank, measured in SQL"] = {
+        "obvious view": query(captions, rest),
+        "emm1, view group_captions": query("FROM group_captions", rest),
+    }
+    counted = "SELECT source_dataset, dataset_license, count(*) GROUP BY ALL"
+    tasks["images by source and licence"] = {
+        "obvious table": query("FROM e_mm1_100m.image", counted),
+        "emm1, table": query("FROM e_mm1_100m.image", counted),
+    }
+    return tasks
+
+
+TASKS: dict[str, dict[str, Task]] = {
+    "build": {
+        "obvious DuckDB script": obvious_build,
+        "emm1, memory limit 1 GB": emm1_build("1GB"),
+        "emm1": emm1_build("2GB"),
+    },
+    "first example": {
+        "published script (Polars)": script_first_example,
+        "emm1 to Polars": emm1_example(lambda store: store.groups(nn_index=1).pl().shape),
+        "emm1 to Arrow": emm1_example(lambda store: store.groups(nn_index=1).to_arrow_table().shape),
+        "emm1, aggregated in SQL": emm1_example(aggregated),
+    },
+    "second example": {
+        "published script (Polars)": script_second_example,
+        "emm1 to Polars": emm1_example(lambda store: store.triplets(["points", "audio"]).pl().shape),
+    },
+    **queries(),
 }
 
 
-def run_one(name: str, tree: Path, store: Path) -> None:
+def run_one(what: str, who: str, tree: Path, store: Path) -> None:
     started = time.monotonic()
-    TASKS[name](tree, store)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": time.monotonic() - started, "gigabytes": peak / 1e6}))
+    seconds = TASKS[what][who](tree, store)
+    if not isinstance(seconds, float):
+        seconds = time.monotonic() - started
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    processor = used.ru_utime + used.ru_stime
+    print(json.dumps({"seconds": seconds, "processor": processor, "gigabytes": used.ru_maxrss / 1e6}))
 
 
 def main() -> None:
     tree, work = (Path(argument).resolve() for argument in sys.argv[1:3])
     if sys.argv[3:]:
-        run_one(sys.argv[3], tree, work)
+        run_one(sys.argv[3], sys.argv[4], tree, work)
         return
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     print(f"{os.cpu_count()} cores, {platform.machine()}, DuckDB {duckdb.__version__}, Polars {pl.__version__}\n")
-    print("| task | seconds | peak memory, GB | store, GB |\n|---|---|---|---|")
-    for name in TASKS:
-        store = work / ("obvious.duckdb" if "obvious" in name else "emm1.duckdb")
-        command = [sys.executable, __file__, str(tree), str(store), name]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        result = json.loads(output.splitlines()[-1])
-        size = f"{store.stat().st_size / 1e9:.2f}" if name.startswith("build") else ""
-        print(f"| {name} | {result['seconds']:.1f} | {result['gigabytes']:.2f} | {size} |", flush=True)
+    print("| task | | seconds | processor seconds | peak memory, GB | store, GB |\n|---|---|---:|---:|---:|---:|")
+    for what, runners in TASKS.items():
+        rival = 0.0
+        for who in runners:
+            store = work / ("obvious.duckdb" if "obvious" in who else "emm1.duckdb")
+            command = [sys.executable, __file__, str(tree), str(store), what, who]
+            started = time.monotonic()
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            whole = time.monotonic() - started
+            result = json.loads(output.splitlines()[-1])
+            # The examples are whole processes, imports and all.
+            seconds = whole if "example" in what else result["seconds"]
+            rival = rival or seconds
+            size = f"{store.stat().st_size / 1e9:.2f}" if what == "build" else ""
+            processor = f"{result['processor']:.1f}" if what == "build" or "example" in what else ""
+            print(
+                f"| {what} | {who} | {seconds:.3g} ({rival / seconds:.2g}×) | {processor} "
+                f"| {result['gigabytes']:.2f} | {size} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
