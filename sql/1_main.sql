@@ -3,8 +3,8 @@
 
 CREATE TYPE modality AS ENUM ('audio', 'image', 'points', 'text', 'video');
 
--- Becomes an ENUM of the values found (5_enums.sql). So are source_dataset, dataset_license and save_folder, which the
--- build makes before this runs.
+-- Becomes an ENUM of the values found (5_enums.sql). The types source_dataset, dataset_license and save_folder are made
+-- before this runs.
 CREATE TYPE annotation_label AS VARCHAR;
 
 CREATE TABLE emm1_store (

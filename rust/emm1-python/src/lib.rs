@@ -239,6 +239,9 @@ fn rectangle(py: Python<'_>, found: Vec<Vec<Hit>>) -> PyResult<Hits<'_>> {
 /// The arrays of a column (none where it is skipped, two where it is text), and the bits of those rows that have a value.
 type Fields<'py> = (Vec<Bound<'py, PyAny>>, Option<Bound<'py, PyArray1<u8>>>);
 
+/// Columns, symbols, and how many rows and bytes they are.
+type Block<'py> = (Vec<Fields<'py>>, Vec<Vec<String>>, usize, usize);
+
 /// The first rows of a block of CSV as columns, the symbols, how many rows and bytes they are; None where one is odd.
 #[pyfunction]
 fn parse_records<'py>(
@@ -249,7 +252,7 @@ fn parse_records<'py>(
     mut symbols: Vec<Vec<String>>,
     most: usize,
     last: bool,
-) -> PyResult<Option<(Vec<Fields<'py>>, Vec<Vec<String>>, usize, usize)>> {
+) -> PyResult<Option<Block<'py>>> {
     let bytes = data.as_slice()?;
     let kinds = kinds.iter().map(|kind| kind.parse().map_err(|()| PyValueError::new_err(kind.clone())));
     let form = Form { kinds: kinds.collect::<PyResult<_>>()?, crlf };
