@@ -48,6 +48,7 @@ CREATE TABLE embeddings (
     metric VARCHAR NOT NULL,
     path VARCHAR NOT NULL,
     ids_path VARCHAR,
+    codes_path VARCHAR,
     "rows" BIGINT NOT NULL,
     dims INTEGER NOT NULL,
     dtype VARCHAR NOT NULL,
@@ -62,6 +63,7 @@ COMMENT ON COLUMN embeddings.modality IS 'Modality of the items';
 COMMENT ON COLUMN embeddings.metric IS 'Metric used by default: cosine, dot or l2';
 COMMENT ON COLUMN embeddings.path IS 'The file; relative to the folder of this store where it lies under it';
 COMMENT ON COLUMN embeddings.ids_path IS 'The file of ids, likewise; NULL: the row number is the id';
+COMMENT ON COLUMN embeddings.codes_path IS 'The file of codes, likewise; NULL: beside the file, empty: none';
 COMMENT ON COLUMN embeddings."rows" IS 'Vectors in the file';
 COMMENT ON COLUMN embeddings.dims IS 'Components of each vector';
 COMMENT ON COLUMN embeddings.dtype IS 'Type of a component in the file';

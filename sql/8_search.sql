@@ -10,7 +10,8 @@ COMMENT ON MACRO store_file IS 'Path of a file that a store names, given the pat
 
 CREATE MACRO registered_embeddings() AS TABLE
     SELECT map(list(e."name"), list({
-        'file': store_file(d."path", e."path") || coalesce('?ids=' || store_file(d."path", e.ids_path), ''),
+        'file': store_file(d."path", e."path") || coalesce('?ids=' || store_file(d."path", e.ids_path), '')
+            || CASE e.codes_path WHEN '' THEN '?codes=' ELSE coalesce('?codes=' || store_file(d."path", e.codes_path), '') END,
         'metric': e.metric,
         'items': e.dataset || ' ' || e.modality
     })) AS emm1_known
@@ -37,7 +38,7 @@ CREATE MACRO registered(embedding_name) AS (
 COMMENT ON MACRO registered IS 'What is registered under a name: file, metric, items; an unknown name is an error';
 
 CREATE MACRO embedding_file(embedding_name) AS struct_extract(registered(embedding_name), 'file');
-COMMENT ON MACRO embedding_file IS 'The file of registered embeddings as the functions emm1_… take it: FILE, or FILE?ids=IDS';
+COMMENT ON MACRO embedding_file IS 'The file of registered embeddings as the functions emm1_… take it: FILE, with ?ids=IDS and ?codes=CODES where those lie elsewhere';
 
 CREATE MACRO embedding_metric(embedding_name) AS struct_extract(registered(embedding_name), 'metric');
 COMMENT ON MACRO embedding_metric IS 'The metric that embeddings were registered with';

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 class Version:
     """What tells an embedding file from what lay in its place before; equal where nothing changed."""
 
-    def __new__(cls, path: Path, ids_path: Path | None = None) -> Version: ...
+    def __new__(cls, path: Path, ids_path: Path | None = None, codes_path: Path | None = None) -> Version: ...
 
 @final
 class EmbeddingFile:

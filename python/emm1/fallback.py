@@ -44,16 +44,20 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute((files("emm1") / "sql" / "fallback" / "macros.sql").read_text(encoding="utf-8"))
 
 
-def split(argument: str) -> tuple[Path, Path | None]:
-    """The file, and the file of ids where there is one, that an argument of the SQL functions names.
+def split(argument: str) -> tuple[Path, Path | None, Path | None]:
+    """The file, the file of ids where one is named, and that of codes, that an argument of the SQL functions names.
 
     >>> [str(path) for path in split("image.npy?ids=other.ids.npy")]
-    ['image.npy', 'other.ids.npy']
+    ['image.npy', 'other.ids.npy', 'image.npy.codes']
+    >>> [str(path) for path in split("image.npy?codes=")]  # without codes
+    ['image.npy', 'None', 'None']
     """
-    path, named, ids = argument.partition("?ids=")
+    file, elsewhere, codes = argument.partition("?codes=")
+    path, named, ids = file.partition("?ids=")
     if not path:
         raise EmbeddingError("the name of the embedding file is empty")
-    return Path(path), Path(ids) if named else None
+    place = (Path(codes) if codes else None) if elsewhere else Path(f"{path}.codes")
+    return Path(path), Path(ids) if named else None, place
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,13 @@ class _Files:
         self._open: dict[str, _File] = {}
 
     def __getitem__(self, argument: str) -> _File:
-        """The file that ``FILE`` or ``FILE?ids=IDS`` names, as it is now."""
+        """The file that an argument names, as it is now."""
         self._check_access()
-        path, ids_path = split(argument)
-        version = _native.Version(path, ids_path)
+        path, ids_path, codes_path = split(argument)
+        version = _native.Version(path, ids_path, codes_path)
         found = self._open.get(argument)
         if found is None or found.version != version:
-            native = _native.EmbeddingFile(path, ids_path=ids_path, codes_path=Path(f"{path}.codes"))
+            native = _native.EmbeddingFile(path, ids_path=ids_path, codes_path=codes_path)
             found = self._open[argument] = _File(path, native, native.ids(), version)
         return found
 
@@ -233,7 +237,7 @@ def _ids(opened: _Files, names: list[str]) -> Sequence[Any]:
 
 
 def _file(opened: _Files, names: list[str]) -> Sequence[Any]:
-    return [_facts(opened[name].native, name.partition("?ids=")[0]) for name in names]
+    return [_facts(opened[name].native, str(split(name)[0])) for name in names]
 
 
 def _facts(file: _native.EmbeddingFile, path: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import duckdb
 import numpy as np
@@ -35,6 +35,7 @@ class Registered:
         metric: the metric used by default.
         path: the file.
         ids_path: the file of ids, or for shards the folder of them; None where the row number is the id.
+        codes: the file of codes; None where it lies beside the file, False where there is to be none.
     """
 
     name: str
@@ -43,6 +44,16 @@ class Registered:
     metric: Metric
     path: Path
     ids_path: Path | None
+    codes: Path | Literal[False] | None = None
+
+    def open(self) -> Embeddings:
+        """The embeddings, as they are now."""
+        return Embeddings(self.path, ids=self.ids_path, codes=self.codes)
+
+    @property
+    def codes_path(self) -> Path | None:
+        """Where codes are, or would be; None where there are to be none."""
+        return (self.codes or None) if self.codes is not None else Path(f"{self.path}.codes")
 
     @property
     def table(self) -> str:
@@ -90,15 +101,15 @@ def add(
     taken = entry.name in names(connection)
     if taken and not replace:
         raise StoreError(f"the name {entry.name!r} is taken: remove it first, or replace it with --replace")
-    embeddings = Embeddings(entry.path, ids=entry.ids_path)
+    embeddings = entry.open()
     notes, written = _check_ids(connection, folder, entry, embeddings)
-    if embeddings.codes_path is None:
-        notes += _build_codes(embeddings, progress)
+    if embeddings.codes_path is None and entry.codes is not False:
+        notes += _build_codes(embeddings, entry, progress)
     connection.begin()
     try:
         connection.execute("DELETE FROM embeddings WHERE name = ?", [entry.name])
         connection.execute(
-            "INSERT INTO embeddings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO embeddings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 entry.name,
                 entry.dataset,
@@ -106,6 +117,7 @@ def add(
                 entry.metric,
                 _stored(entry.path, folder),
                 _stored(written or embeddings.ids_path, folder),
+                "" if entry.codes is False else _stored(entry.codes, folder),
                 len(embeddings),
                 embeddings.dim,
                 str(embeddings.dtype),
@@ -123,15 +135,18 @@ def add(
     return notes
 
 
-def remove(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Forget a registered file; the file itself stays.
+def remove(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Registered:
+    """Forget a registered file; the file itself, its ids and its codes stay.
+
+    Returns:
+        What was registered.
 
     Raises:
         EmbeddingError: no such name; lists the known ones.
     """
-    if name not in names(connection):
-        raise _unknown(name, names(connection))
+    entry = find(connection, folder, name)
     connection.execute("DELETE FROM embeddings WHERE name = ?", [name])
+    return entry
 
 
 def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -146,12 +161,13 @@ def find(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Regi
         EmbeddingError: no such name; lists the known ones.
     """
     rows = connection.execute(
-        "SELECT dataset, modality, metric, path, ids_path FROM embeddings WHERE name = ?", [name]
+        "SELECT dataset, modality, metric, path, ids_path, codes_path FROM embeddings WHERE name = ?", [name]
     ).fetchall()
     if not rows:
         raise _unknown(name, names(connection))
-    dataset, modality, metric, path, ids_path = rows[0]
-    return Registered(name, dataset, modality, metric, folder / path, folder / ids_path if ids_path else None)
+    dataset, modality, metric, path, ids, codes = rows[0]
+    ids_path, codes_path = (folder / place if place else None for place in (ids, codes))
+    return Registered(name, dataset, modality, metric, folder / path, ids_path, False if codes == "" else codes_path)
 
 
 def _unknown(name: str, known: list[str]) -> EmbeddingError:
@@ -206,14 +222,14 @@ def _check_ids(
     ], None
 
 
-def _build_codes(embeddings: Embeddings, progress: Callable[[int, int], object]) -> list[str]:
-    """Codes beside the file; where it lies in a place that cannot be written, a note that searches will be slower."""
+def _build_codes(embeddings: Embeddings, entry: Registered, progress: Callable[[int, int], object]) -> list[str]:
+    """Codes where they belong; beside a file in a place that cannot be written none, and a note what to do."""
     try:
-        embeddings.build_codes(progress=lambda rows: progress(rows, len(embeddings)))
+        embeddings.build_codes(entry.codes or None, progress=lambda rows: progress(rows, len(embeddings)))
     except EmbeddingError as error:
-        if "cannot be written" not in str(error):
+        if entry.codes or "cannot be written" not in str(error):
             raise
-        return [f"no codes were made, so searches will be slower: {error}"]
+        return [f"no codes were made, so searches will be slower: {error} (name another place with --codes)"]
     return []
 
 
@@ -227,7 +243,7 @@ def verify(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> tu
         EmbeddingError: it is not; says what to do.
     """
     entry = find(connection, folder, name)
-    embeddings = Embeddings(entry.path, ids=entry.ids_path)
+    embeddings = entry.open()
     rows, dims = connection.execute("SELECT rows, dims FROM embeddings WHERE name = ?", [name]).fetchall()[0]
     if (len(embeddings), embeddings.dim) != (rows, dims):
         raise EmbeddingError(
@@ -235,8 +251,12 @@ def verify(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> tu
             f"register it again with --replace"
         )
     Embeddings(entry.path, ids=entry.ids_path, codes=False).search(np.zeros(dims), k=1, metric="dot")
-    codes = "codes sound" if embeddings.verify() else "no codes (register it again with --replace to make them)"
-    return embeddings, codes
+    if entry.codes is False:
+        return embeddings, "no codes, as registered"
+    place = f" in {entry.codes}" if entry.codes else ""
+    if embeddings.verify():
+        return embeddings, f"codes sound{place}"
+    return embeddings, f"no codes of it{place} (register it again with --replace to make them)"
 
 
 def item_ids(connection: duckdb.DuckDBPyConnection, entry: Registered) -> NDArray[np.int64]:

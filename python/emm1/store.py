@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import duckdb
 import polars as pl
@@ -42,7 +42,7 @@ class Store:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, root: str | None) -> None:
         self.path = path
         self._connection = connection
-        self._embeddings: dict[tuple[Path, Path | None], tuple[_native.Version, Embeddings]] = {}
+        self._embeddings: dict[tuple[Path, Path | None, Path | None], tuple[_native.Version, Embeddings]] = {}
         if root is not None:
             connection.execute("SET VARIABLE emm1_root = ?", [root])
 
@@ -160,6 +160,7 @@ class Store:
         dataset: Split,
         modality: str,
         ids: PathLike | None = None,
+        codes: PathLike | Literal[False] | None = None,
         metric: Metric = "cosine",
         replace: bool = False,
     ) -> None:
@@ -172,6 +173,8 @@ class Store:
             modality: the modality of the items.
             ids: file of the ids of its rows; by default ``NAME.ids.npy`` beside it, or else the row numbers (for
                 EShot: the order of the info CSV).
+            codes: the file of codes, written where there is none; by default ``NAME.npy.codes`` beside the file. False
+                for none.
             metric: metric to search by unless another is asked for.
             replace: take the place of what has this name already.
 
@@ -180,7 +183,13 @@ class Store:
             emm1.errors.StoreError: the name is taken, or the store is read-only.
         """
         entry = registry.Registered(
-            name, dataset, modality, metric, Path(file).absolute(), Path(ids).absolute() if ids else None
+            name,
+            dataset,
+            modality,
+            metric,
+            Path(file).absolute(),
+            Path(ids).absolute() if ids else None,
+            codes if codes is None or codes is False else Path(codes).absolute(),
         )
         for note in registry.add(self._connection, self.path.parent, entry, replace=replace):
             warnings.warn(f"{name}: {note}", stacklevel=2)
@@ -205,10 +214,11 @@ class Store:
         file = file_of(entry.path)
         if not file.exists():
             raise FileNotFoundError(f"{entry.path}, the file of {entry.name!r}, is not there any more")
-        key, version = (entry.path, entry.ids_path), _native.Version(entry.path, entry.ids_path)
+        key = (entry.path, entry.ids_path, entry.codes_path)
+        version = _native.Version(*key)
         seen, embeddings = self._embeddings.get(key, (None, None))
         if embeddings is None or seen != version:
-            embeddings = Embeddings(entry.path, ids=entry.ids_path)
+            embeddings = entry.open()
             self._embeddings[key] = version, embeddings
         return embeddings
 

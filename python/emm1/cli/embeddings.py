@@ -29,6 +29,10 @@ def add(
     dataset: Annotated[str, typer.Option(help="Split of the items: 100m, 1m or eshot.")],
     modality: Annotated[str, typer.Option(help="Modality of the items.")],
     ids: Annotated[Path | None, typer.Option(metavar="FILE", help="Ids of the rows. [default: NAME.ids.npy]")] = None,
+    codes: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Codes of the rows, made if absent. [default: FILE.codes]")
+    ] = None,
+    no_codes: Annotated[bool, typer.Option("--no-codes", help="Make and use no codes.")] = False,
     metric: Annotated[str, typer.Option(help="cosine, dot or l2.")] = "cosine",
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of what has this name.")] = False,
 ) -> None:
@@ -36,6 +40,8 @@ def add(
 
     Example: `emm1 embeddings add emm1.duckdb image image.npy --dataset 100m --modality image`
     """
+    if codes and no_codes:
+        raise typer.BadParameter("--codes and --no-codes exclude each other")
     entry = registry.Registered(
         name,
         cast("Split", dataset),
@@ -43,6 +49,7 @@ def add(
         cast("Metric", metric),
         file.absolute(),
         ids.absolute() if ids else None,
+        False if no_codes else codes and codes.absolute(),
     )
     with open_store(store) as opened:
         with show.progress() as progress:
@@ -90,8 +97,9 @@ def remove(store: StorePath, name: Name) -> None:
     Example: `emm1 embeddings remove emm1.duckdb image`
     """
     with open_store(store) as opened:
-        registry.remove(opened.connection, name)
-    show.console().print(f"{name}: forgotten; its file was not touched")
+        entry = registry.remove(opened.connection, opened.path.parent, name)
+    kept = f", its codes {entry.codes} neither" if entry.codes else ""
+    show.console().print(f"{name}: forgotten; its file was not touched{kept}")
 
 
 @app.command(name="import")

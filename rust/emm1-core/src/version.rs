@@ -4,7 +4,6 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::codes::CodesFile;
 use crate::error::{Error, Result};
 use crate::ids::Ids;
 use crate::matrix::{ids_of_shards, shards, split_tensor};
@@ -25,11 +24,11 @@ struct Part {
 
 impl Version {
     /// The version of an embedding file that is there now. `ids` is the file or folder of its ids; None for what lies
-    /// beside it, if anything does.
+    /// beside it, if anything does. `codes` is the file of its codes, whether there is one or not.
     ///
     /// # Errors
     /// One of the files does not exist or cannot be looked at.
-    pub fn of(path: &Path, ids: Option<&Path>) -> Result<Self> {
+    pub fn of(path: &Path, ids: Option<&Path>, codes: Option<&Path>) -> Result<Self> {
         if path.as_os_str().is_empty() {
             return Err(Error::Request("the name of the embedding file is empty".into()));
         }
@@ -40,7 +39,7 @@ impl Version {
             beside => files.extend(beside),
         }
         let parts: Result<Vec<Part>> = files.into_iter().map(Part::of).collect();
-        let codes = Part::of(CodesFile::beside(path)).ok(); // there may be none
+        let codes = codes.and_then(|codes| Part::of(codes.to_owned()).ok());
         Ok(Self(parts?.into_iter().chain(codes).collect()))
     }
 }
@@ -69,12 +68,14 @@ fn number(metadata: &Metadata) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codes::CodesFile;
 
     #[test]
     fn every_part_counts() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("shards")).unwrap();
+        let codes = CodesFile::beside(&at("shards"));
         let mut seen = Vec::new();
         for (name, text) in [
             ("shards/a.npy", "1"),
@@ -87,13 +88,14 @@ mod tests {
             ("shards.ids.npy", "1"),
         ] {
             fs::write(at(name), text).unwrap();
-            let version = Version::of(&at("shards"), None).unwrap();
+            let version = Version::of(&at("shards"), None, Some(&codes)).unwrap();
             let known = seen.contains(&version);
             assert_eq!(known, name == "shards.npy.codes", "{name}");
             seen.push(version);
         }
         let ids = Some(at("shards.npy.codes"));
-        assert_ne!(Version::of(&at("shards"), ids.as_deref()).unwrap(), seen[7]);
+        assert_ne!(Version::of(&at("shards"), ids.as_deref(), Some(&codes)).unwrap(), seen[7]);
+        assert_ne!(Version::of(&at("shards"), None, None).unwrap(), seen[7]);
     }
 
     #[test]
@@ -102,12 +104,12 @@ mod tests {
         let file = folder.path().join("x.safetensors");
         fs::write(&file, "1").unwrap();
         let tensor = folder.path().join("x.safetensors#image");
-        assert_eq!(Version::of(&tensor, None).unwrap(), Version::of(&file, None).unwrap());
+        assert_eq!(Version::of(&tensor, None, None).unwrap(), Version::of(&file, None, None).unwrap());
     }
 
     #[test]
     fn what_is_not_there() {
-        assert!(matches!(Version::of(Path::new("nowhere.npy"), None), Err(Error::NotFound(_))));
-        assert!(matches!(Version::of(Path::new(""), None), Err(Error::Request(_))));
+        assert!(matches!(Version::of(Path::new("nowhere.npy"), None, None), Err(Error::NotFound(_))));
+        assert!(matches!(Version::of(Path::new(""), None, None), Err(Error::Request(_))));
     }
 }

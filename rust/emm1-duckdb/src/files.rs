@@ -1,7 +1,7 @@
 //! Embedding files, opened once for the whole process and shared by all queries; opened again when they change.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use emm1_core::{CodesFile, EmbeddingFile, Result, Version};
@@ -11,29 +11,41 @@ use crate::settings::Settings;
 /// Files kept open; the one used longest ago is closed for another.
 const OPEN: usize = 64;
 
-/// What an argument `FILE` or `FILE?ids=IDS` names.
+/// What an argument `FILE`, `FILE?ids=IDS`, `FILE?codes=CODES` or `FILE?ids=IDS?codes=CODES` names; `?codes=` alone says
+/// that no codes are to be used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Named {
     path: PathBuf,
     ids: Option<PathBuf>,
+    codes: Option<PathBuf>,
 }
 
 impl Named {
     fn parse(argument: &str) -> Self {
-        match argument.split_once("?ids=") {
-            Some((path, ids)) => Self { path: path.into(), ids: Some(ids.into()) },
-            None => Self { path: argument.into(), ids: None },
-        }
+        let (file, codes) = match argument.split_once("?codes=") {
+            Some((file, codes)) => (file, Some(codes)),
+            None => (argument, None),
+        };
+        let (path, ids) = match file.split_once("?ids=") {
+            Some((path, ids)) => (path, Some(ids.into())),
+            None => (file, None),
+        };
+        let codes = match codes {
+            Some("") => None,
+            Some(codes) => Some(codes.into()),
+            None => Some(CodesFile::beside(Path::new(path))),
+        };
+        Self { path: path.into(), ids, codes }
     }
 
     fn version(&self) -> Result<Version> {
-        Version::of(&self.path, self.ids.as_deref())
+        Version::of(&self.path, self.ids.as_deref(), self.codes.as_deref())
     }
 
     fn open(&self) -> Result<EmbeddingFile> {
         let file = EmbeddingFile::open(&self.path, self.ids.as_deref())?;
-        let codes = CodesFile::open(&CodesFile::beside(&self.path), file.matrix())?;
-        Ok(file.with_codes(codes))
+        let codes = self.codes.as_deref().map(|codes| CodesFile::open(codes, file.matrix())).transpose()?;
+        Ok(file.with_codes(codes.flatten()))
     }
 }
 
@@ -109,22 +121,25 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The path in an argument `FILE` or `FILE?ids=IDS`.
+/// The path in an argument.
 pub(crate) fn path_of(argument: &str) -> PathBuf {
     Named::parse(argument).path
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
     fn arguments() {
-        let plain = Named::parse("/x/image.npy");
-        assert_eq!((plain.path.as_path(), plain.ids), (Path::new("/x/image.npy"), None));
-        let both = Named::parse("image.npy?ids=/y/a b.ids.npy");
-        assert_eq!((both.path.as_path(), both.ids), (Path::new("image.npy"), Some(PathBuf::from("/y/a b.ids.npy"))));
+        for (argument, path, ids, codes) in [
+            ("/x/image.npy", "/x/image.npy", None, Some("/x/image.npy.codes")),
+            ("image.npy?ids=/y/a b.ids.npy", "image.npy", Some("/y/a b.ids.npy"), Some("image.npy.codes")),
+            ("image.npy?codes=/z/a.codes", "image.npy", None, Some("/z/a.codes")),
+            ("image.npy?ids=a.npy?codes=", "image.npy", Some("a.npy"), None),
+        ] {
+            let (path, ids, codes) = (path.into(), ids.map(PathBuf::from), codes.map(PathBuf::from));
+            assert_eq!(Named::parse(argument), Named { path, ids, codes });
+        }
     }
 }

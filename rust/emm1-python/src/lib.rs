@@ -31,9 +31,15 @@ struct PyVersion(Version);
 #[pymethods]
 impl PyVersion {
     #[new]
-    #[pyo3(signature = (path, ids_path=None))]
-    fn new(py: Python<'_>, path: PathBuf, ids_path: Option<PathBuf>) -> PyResult<Self> {
-        Version::of(&path, ids_path.as_deref()).map(Self).map_err(|error| raise(py, error))
+    #[pyo3(signature = (path, ids_path=None, codes_path=None))]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        ids_path: Option<PathBuf>,
+        codes_path: Option<PathBuf>,
+    ) -> PyResult<Self> {
+        let version = Version::of(&path, ids_path.as_deref(), codes_path.as_deref());
+        version.map(Self).map_err(|error| raise(py, error))
     }
 }
 
