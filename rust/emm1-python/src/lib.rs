@@ -32,12 +32,7 @@ struct PyVersion(Version);
 impl PyVersion {
     #[new]
     #[pyo3(signature = (path, ids_path=None, codes_path=None))]
-    fn new(
-        py: Python<'_>,
-        path: PathBuf,
-        ids_path: Option<PathBuf>,
-        codes_path: Option<PathBuf>,
-    ) -> PyResult<Self> {
+    fn new(py: Python<'_>, path: PathBuf, ids_path: Option<PathBuf>, codes_path: Option<PathBuf>) -> PyResult<Self> {
         let version = Version::of(&path, ids_path.as_deref(), codes_path.as_deref());
         version.map(Self).map_err(|error| raise(py, error))
     }
