@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from sqlglot import exp
 
 from emm1._native import parse_records
 
@@ -101,7 +102,8 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema,
 
     connection.register("plain", pa.RecordBatchReader.from_batches(schema, plain()))
     try:
-        inserted = connection.execute(f"INSERT INTO {table} BY NAME FROM plain").fetchall()
+        insert = exp.Insert(this=exp.to_table(table), expression=exp.select("*").from_("plain"), by_name=True)
+        inserted = connection.execute(insert.sql("duckdb")).fetchall()
     except duckdb.Error:
         if refused:
             return None

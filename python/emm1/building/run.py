@@ -155,7 +155,8 @@ def fresh(
             # DuckDB takes no ENUM without values.
             literals = [exp.Literal.string(value) for value in values[name] or [""]]
             kind = exp.DataType(this=exp.DType.ENUM, expressions=literals)
-        connection.execute(f"CREATE TYPE {name} AS {kind.sql('duckdb')}")
+        create = exp.Create(kind="TYPE", this=exp.to_table(name), expression=kind)
+        connection.execute(create.sql("duckdb"))
     sql = files("emm1") / "sql"
     _run(connection, sql, range(1, 5))
     connection.execute((sql / "build" / "macros.sql").read_text(encoding="utf-8"))
