@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emm1.building.sources import SCHEMAS, SPLITS, Split
 from emm1.embeddings import METRICS, Embeddings, Metric
-from emm1.errors import EmbeddingError, StoreError
+from emm1.errors import EmbeddingError, StoreError, unknown_embeddings
 
 MODALITIES: dict[Split, tuple[str, ...]] = {
     "100m": ("audio", "image", "points", "text", "video"),
@@ -130,7 +130,7 @@ def remove(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         EmbeddingError: no such name; lists the known ones.
     """
     if name not in names(connection):
-        raise _unknown(name, names(connection))
+        raise unknown_embeddings(name, names(connection))
     connection.execute("DELETE FROM embeddings WHERE name = ?", [name])
 
 
@@ -149,14 +149,9 @@ def find(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Regi
         "SELECT dataset, modality, metric, path, ids_path FROM embeddings WHERE name = ?", [name]
     ).fetchall()
     if not rows:
-        raise _unknown(name, names(connection))
+        raise unknown_embeddings(name, names(connection))
     dataset, modality, metric, path, ids_path = rows[0]
     return Registered(name, dataset, modality, metric, folder / path, folder / ids_path if ids_path else None)
-
-
-def _unknown(name: str, known: list[str]) -> EmbeddingError:
-    listing = f"registered are {', '.join(known)}" if known else "none is registered"
-    return EmbeddingError(f"no embeddings are called {name!r}: {listing} (add some with `emm1 embeddings add`)")
 
 
 def _check_entry(entry: Registered) -> None:
