@@ -2,32 +2,17 @@
 -- A macro cannot feed a subquery to a table function, so tables are lists unnested. Parameters are never named like a
 -- column they meet: DuckDB would silently take the column. Macros call each other by name only: they need USE under ATTACH.
 
-CREATE MACRO store_file(database, stored) AS
-    -- Relative to the folder of the store, unless it begins as an absolute path of any system does.
-    CASE WHEN regexp_matches(stored, '^([/\\]|[A-Za-z]:)') THEN stored
-    ELSE regexp_replace(database, '[^/\\]*$', '') || stored END;
-COMMENT ON MACRO store_file IS 'Path of a file that a store names, given the path of the store: relative ones lie under its folder';
-
 CREATE MACRO registered_embeddings() AS TABLE
-    SELECT map(list(e."name"), list({
-        'file': store_file(d."path", e."path") || coalesce('?ids=' || store_file(d."path", e.ids_path), '')
-            || CASE e.codes_path WHEN '' THEN '?codes=' ELSE coalesce('?codes=' || store_file(d."path", e.codes_path), '') END,
-        'metric': e.metric,
-        'items': e.dataset || ' ' || e.modality
-    })) AS emm1_known
+    SELECT list([e."name", d."path", e."path", e.ids_path, e.codes_path, e.metric, e.dataset || ' ' || e.modality]) AS emm1_known
     FROM main.embeddings e, duckdb_databases() d
     WHERE d.database_name = current_database();
-COMMENT ON MACRO TABLE registered_embeddings IS 'One row: every registered name with its file, as the functions emm1_… take it, its metric, and of what items it is';
+COMMENT ON MACRO TABLE registered_embeddings IS 'One row, a list of all registered embeddings: of each the name, the path of the store, file, file of ids, file of codes (empty for none), metric, and of what items it is';
 
 CREATE MACRO embeddings_called(embedding_name, known) AS
-    CASE WHEN current_setting('enable_external_access') THEN
-        coalesce(
-            known[embedding_name],
-            error('no embeddings are called ''' || coalesce(embedding_name, 'NULL') || ''': '
-                || coalesce('registered are ' || trim(list_sort(map_keys(known))::VARCHAR, '[]'), 'none is registered')
-                || ' (add some with `emm1 embeddings add`)'))
+    -- Asked here too: before DuckDB 1.5.6 the extension cannot see that the setting has changed.
+    CASE WHEN current_setting('enable_external_access') THEN emm1_registered(embedding_name, known)
     ELSE error('emm1 reads no embedding files here: enable_external_access is false') END;
-COMMENT ON MACRO embeddings_called IS 'What is registered under a name, among all of registered_embeddings(); an unknown name is an error';
+COMMENT ON MACRO embeddings_called IS 'What is registered under a name, among all of registered_embeddings(): file, metric, items; an unknown name is an error';
 
 -- A name is looked up among all. In a condition on the table, one that comes from a column of the caller could be taken
 -- for a column of the table; for the same reason columns in sight of a caller's expressions have names of our own.

@@ -1,6 +1,7 @@
 """The errors emm1 raises: each says what is wrong, where, and what to do about it."""
 
 import builtins
+from collections.abc import Iterable
 
 
 class Error(Exception):
@@ -29,3 +30,13 @@ class StoreError(Error):
 
 class EmbeddingError(Error, ValueError):
     """An embedding file, its ids, a query or a request about them is wrong."""
+
+
+def unknown_embeddings(name: str | None, known: Iterable[str]) -> EmbeddingError:
+    """The error for a name that no embeddings are registered under."""
+    listed = ", ".join(sorted(known))
+    shown = "NULL" if name is None else name
+    return EmbeddingError(
+        f"no embeddings are called '{shown}': {f'registered are {listed}' if listed else 'none is registered'} "
+        "(add some with `emm1 embeddings add`)"
+    )

@@ -6,6 +6,7 @@ library behind the Python API, so answers are those of the extension.
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from emm1 import _native
 from emm1.arguments import as_vectors, thread_count
-from emm1.errors import EmbeddingError
+from emm1.errors import EmbeddingError, unknown_embeddings
 
 # Files change, so an answer must not be kept in a plan. DuckDB's types want members of enumerations, which have moved
 # between its versions; it takes their names as well.
@@ -114,6 +115,7 @@ class _Function:
         answer: from the files, the other parameters, and lists of these, to a list of results.
         returns: SQL type of a result.
         arrow: its Arrow type.
+        of_null: whether it is asked about NULLs too; else NULL in gives NULL out.
     """
 
     name: str
@@ -122,9 +124,10 @@ class _Function:
     answer: Callable[..., Sequence[Any]]
     returns: str
     arrow: pa.DataType
+    of_null: bool = False
 
     def over_arrow(self, opened: _Files) -> Callable[..., pa.Array]:
-        """The function as DuckDB calls it. NULL in gives NULL out."""
+        """The function as DuckDB calls it."""
         shared = [place for place in range(len(self.parameters)) if place not in self.each]
 
         def call(*columns: pa.ChunkedArray) -> pa.Array:
@@ -132,7 +135,7 @@ class _Function:
             results: list[Any] = [None] * len(rows)
             together: dict[tuple[Any, ...], list[int]] = {}
             for number, row in enumerate(rows):
-                if None not in row:
+                if self.of_null or None not in row:
                     together.setdefault(tuple(row[place] for place in shared), []).append(number)
             for key, numbers in together.items():
                 lists = ([rows[number][place] for number in numbers] for place in self.each)
@@ -147,12 +150,14 @@ class _Function:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """The values of a column; lists of numbers as bytes, which can be compared: float64, or int64 without NULLs."""
+    """The values of a column, hashable; lists of numbers as bytes: float64, or int64 without NULLs."""
+    values: list[Any] = column.to_pylist()
     if not pa.types.is_list(column.type):
-        values: list[Any] = column.to_pylist()
         return values
+    if pa.types.is_list(column.type.value_type):
+        return [None if lists is None else tuple(map(tuple, lists)) for lists in values]
     kind = np.float64 if pa.types.is_floating(column.type.value_type) else np.int64
-    return [None if numbers is None else _bytes(numbers, kind) for numbers in column.to_pylist()]
+    return [None if numbers is None else _bytes(numbers, kind) for numbers in values]
 
 
 def _bytes(numbers: list[Any], kind: type[np.float64 | np.int64]) -> bytes:
@@ -250,14 +255,38 @@ def _centroid_of(opened: _Files, file: str, lists: list[bytes]) -> Sequence[Any]
     return [opened[file].native.centroid(ids) if ids.size else None for ids in known]
 
 
+def _registered(
+    _opened: _Files, known: tuple[tuple[Any, ...], ...] | None, names: list[str | None]
+) -> Sequence[dict[str, str]]:
+    entries = {entry[0]: entry[1:] for entry in known or ()}
+    return [_entry(name, entries) for name in names]
+
+
+def _entry(name: str | None, entries: dict[Any, tuple[Any, ...]]) -> dict[str, str]:
+    if name not in entries:
+        raise unknown_embeddings(name, entries)
+    store, file, ids, codes, metric, items = entries[name]
+    folder = re.sub(r"[^/\\]*$", "", store)
+
+    def under(path: str) -> str:
+        return path if re.match(r"[/\\]|[A-Za-z]:", path) else folder + path
+
+    argument = under(file) + (f"?ids={under(ids)}" if ids is not None else "")
+    if codes is not None:
+        argument += f"?codes={under(codes) if codes else ''}"
+    return {"file": argument, "metric": metric, "items": items}
+
+
 _SCORED = pa.struct({"id": pa.int64(), "score": pa.float32()})
 _RANKED = pa.struct({"rank": pa.int64(), "id": pa.int64(), "score": pa.float32()})
+_ENTRY = pa.struct({"file": pa.string(), "metric": pa.string(), "items": pa.string()})
 _FACTS = pa.struct(
     {"path": pa.string(), "ids_path": pa.string(), "rows": pa.int64(), "dims": pa.int64(), "dtype": pa.string()}
 )
 _RANKED_SQL = "STRUCT(rank BIGINT, id BIGINT, score FLOAT)[]"
 _SCORED_SQL = "STRUCT(id BIGINT, score FLOAT)[]"
 _FACTS_SQL = "STRUCT(path VARCHAR, ids_path VARCHAR, rows BIGINT, dims BIGINT, dtype VARCHAR)"
+_ENTRY_SQL = "STRUCT(file VARCHAR, metric VARCHAR, items VARCHAR)"
 _TEXT, _QUERY, _ID, _IDS = "VARCHAR", "DOUBLE[]", "BIGINT", "BIGINT[]"
 
 FUNCTIONS = [
@@ -269,5 +298,6 @@ FUNCTIONS = [
     _Function("emm1_vector", [_TEXT, _ID], (1,), _vector, "FLOAT[]", pa.list_(pa.float32())),
     _Function("emm1_ids", [_TEXT], (0,), _ids, "BIGINT[]", pa.list_(pa.int64())),
     _Function("emm1_file", [_TEXT], (0,), _file, _FACTS_SQL, _FACTS),
+    _Function("emm1_registered", [_TEXT, "VARCHAR[][]"], (0,), _registered, _ENTRY_SQL, _ENTRY, of_null=True),
     _Function("emm1_centroid_of", [_TEXT, _IDS], (1,), _centroid_of, "FLOAT[]", pa.list_(pa.float32())),
 ]

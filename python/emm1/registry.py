@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emm1.building.sources import SCHEMAS, SPLITS, Split
 from emm1.embeddings import METRICS, Embeddings, Metric
-from emm1.errors import EmbeddingError, StoreError
+from emm1.errors import EmbeddingError, StoreError, unknown_embeddings
 
 MODALITIES: dict[Split, tuple[str, ...]] = {
     "100m": ("audio", "image", "points", "text", "video"),
@@ -164,15 +164,10 @@ def find(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Regi
         "SELECT dataset, modality, metric, path, ids_path, codes_path FROM embeddings WHERE name = ?", [name]
     ).fetchall()
     if not rows:
-        raise _unknown(name, names(connection))
+        raise unknown_embeddings(name, names(connection))
     dataset, modality, metric, path, ids, codes = rows[0]
     ids_path, codes_path = (folder / place if place else None for place in (ids, codes))
     return Registered(name, dataset, modality, metric, folder / path, ids_path, False if codes == "" else codes_path)
-
-
-def _unknown(name: str, known: list[str]) -> EmbeddingError:
-    listing = f"registered are {', '.join(known)}" if known else "none is registered"
-    return EmbeddingError(f"no embeddings are called {name!r}: {listing} (add some with `emm1 embeddings add`)")
 
 
 def _check_entry(entry: Registered) -> None:

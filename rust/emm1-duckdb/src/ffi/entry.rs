@@ -70,7 +70,7 @@ unsafe fn fetch_api(info: *mut ExtensionInfo, access: &Access) -> Result<()> {
 /// # Safety
 /// `connection` is open.
 unsafe fn register(connection: *mut Connection) -> Result<()> {
-    use functions::{centroid, file, ids, knn, scan, score, similarity, topk, vector, within};
+    use functions::{centroid, file, ids, knn, registered, scan, score, similarity, topk, vector, within};
     // SAFETY: by this function's own condition.
     unsafe {
         let settings = Arc::new(settings::read(connection)?);
@@ -83,6 +83,7 @@ unsafe fn register(connection: *mut Connection) -> Result<()> {
         scalar::register::<vector::Vector>(connection, &settings)?;
         scalar::register::<ids::Ids>(connection, &settings)?;
         scalar::register::<file::File>(connection, &settings)?;
+        scalar::register::<registered::Registered>(connection, &settings)?;
         aggregate::register::<centroid::Centroid>(connection, &settings)?;
         table_function::register::<scan::Scan>(connection, &settings)?;
         table_function::register::<knn::Knn>(connection, &settings)

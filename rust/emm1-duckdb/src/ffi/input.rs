@@ -54,13 +54,7 @@ impl<'a> Input<'a> {
 
     /// A column of lists.
     pub(crate) fn lists(&self, column: usize) -> Lists<'a> {
-        let column = self.column(column);
-        let entries = column.values::<ListEntry>(Kind::List(&Kind::BigInt), self.rows);
-        let ranges = entries.iter().map(|entry| entry.offset as usize..(entry.offset + entry.length) as usize);
-        let entries = ranges.enumerate().map(|(row, range)| column.is_valid(row).then_some(range)).collect();
-        // SAFETY: the column was just seen to be a list; its child lives as long as it does.
-        let child = unsafe { Vector::new((api().list_vector_get_child)(column.raw)) };
-        Lists { entries, child }
+        self.column(column).lists(0..self.rows)
     }
 }
 
@@ -81,6 +75,17 @@ impl<'a> Lists<'a> {
         }
         let values = &self.child.values::<f64>(Kind::Double, list.end)[list];
         values.iter().enumerate().map(|(component, &value)| narrow(component, value)).collect()
+    }
+
+    /// A list of VARCHAR.
+    pub(crate) fn texts(&self, list: Range<usize>) -> Vec<Option<&'a str>> {
+        let texts = self.child.values::<Text>(Kind::Varchar, list.end);
+        list.map(|item| self.child.is_valid(item).then(|| read_text(&texts[item]))).collect()
+    }
+
+    /// A list of lists.
+    pub(crate) fn lists(&self, list: Range<usize>) -> Self {
+        self.child.lists(list)
     }
 
     /// A list of BIGINT, without its NULLs.
@@ -134,6 +139,16 @@ impl<'a> Vector<'a> {
         // SAFETY: the vector holds values of this kind, whose layout is T's, and callers ask for no more rows than the
         // chunk has, or the lists of the chunk reach to.
         unsafe { std::slice::from_raw_parts((api().vector_get_data)(self.raw).cast_const().cast(), rows) }
+    }
+
+    /// Some of its values, which are lists.
+    fn lists(self, rows: Range<usize>) -> Lists<'a> {
+        let entries = self.values::<ListEntry>(Kind::List(&Kind::BigInt), rows.end);
+        let range = |entry: ListEntry| entry.offset as usize..(entry.offset + entry.length) as usize;
+        let entries = rows.map(|row| self.is_valid(row).then(|| range(entries[row]))).collect();
+        // SAFETY: the vector was just seen to be one of lists; its child lives as long as it does.
+        let child = unsafe { Vector::new((api().list_vector_get_child)(self.raw)) };
+        Lists { entries, child }
     }
 
     /// The first `rows` values, None where they are NULL.

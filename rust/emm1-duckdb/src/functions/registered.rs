@@ -1,0 +1,120 @@
+//! `emm1_registered(name, known)`: what a store has registered under a name, for its macros, which hand over all that is
+//! registered: of each the name, the path of the store, file, file of ids, file of codes (empty for none), metric, and of
+//! what items it is. In SQL the same takes a query several times as long to plan.
+
+use std::ffi::CStr;
+
+use emm1_core::{Error, Result};
+
+use crate::ffi::input::Input;
+use crate::ffi::output::record;
+use crate::ffi::scalar::Scalar;
+use crate::ffi::types::Kind;
+use crate::settings::Settings;
+
+/// The file as the other functions take it, the metric, and of what items it is.
+pub(crate) struct Entry {
+    file: String,
+    metric: String,
+    items: String,
+}
+record!(Entry { 0 file: String, 1 metric: String, 2 items: String });
+
+/// `emm1_registered`.
+pub(crate) struct Registered;
+
+impl Scalar for Registered {
+    const NAME: &'static CStr = c"emm1_registered";
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::List(&Kind::List(&Kind::Varchar))];
+    type Output = Entry;
+
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Entry>>> {
+        settings.check_access()?;
+        let (names, known) = (input.texts(0), input.lists(1));
+        let entry = |row: usize| {
+            let all = known.entries[row].clone().map_or(Vec::new(), |list| {
+                let each = known.lists(list);
+                each.entries.iter().flatten().map(|texts| each.texts(texts.clone())).collect()
+            });
+            find(names[row], &all).map(Some)
+        };
+        (0..input.rows()).map(entry).collect()
+    }
+}
+
+fn find(name: Option<&str>, all: &[Vec<Option<&str>>]) -> Result<Entry> {
+    for texts in all {
+        if let [Some(listed), Some(store), Some(file), ids, codes, Some(metric), Some(items)] = texts[..]
+            && name == Some(listed)
+        {
+            let folder = folder_of(store);
+            let ids = ids.map_or(String::new(), |ids| format!("?ids={}", under(folder, ids)));
+            let codes = codes.map_or(String::new(), |codes| match codes {
+                "" => "?codes=".into(),
+                _ => format!("?codes={}", under(folder, codes)),
+            });
+            let file = under(folder, file) + &ids + &codes;
+            return Ok(Entry { file, metric: metric.into(), items: items.into() });
+        }
+    }
+    let mut listed: Vec<&str> = all.iter().filter_map(|texts| *texts.first()?).collect();
+    listed.sort_unstable();
+    let known =
+        if listed.is_empty() { "none is registered".into() } else { format!("registered are {}", listed.join(", ")) };
+    let name = name.unwrap_or("NULL");
+    Err(Error::Request(format!("no embeddings are called '{name}': {known} (add some with `emm1 embeddings add`)")))
+}
+
+/// The folder of a file, with a separator at its end; of a name alone, nothing.
+fn folder_of(path: &str) -> &str {
+    &path[..path.rfind(['/', '\\']).map_or(0, |separator| separator + 1)]
+}
+
+/// A path that a store names: under its folder, unless it begins as an absolute path of any system does.
+fn under(folder: &str, path: &str) -> String {
+    let absolute =
+        path.starts_with(['/', '\\']) || matches!(path.as_bytes(), [drive, b':', ..] if drive.is_ascii_alphabetic());
+    if absolute { path.to_owned() } else { format!("{folder}{path}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for (store, path, found) in [
+            ("/data/emm1.duckdb", "image.npy", "/data/image.npy"),
+            ("/data/emm1.duckdb", "in/image.npy", "/data/in/image.npy"),
+            ("/data/emm1.duckdb", "/a/b.npy", "/a/b.npy"),
+            ("emm1.duckdb", "image.npy", "image.npy"),
+            (r"C:\data\emm1.duckdb", "image.npy", r"C:\data\image.npy"),
+            (r"C:\data\emm1.duckdb", r"D:\b.npy", r"D:\b.npy"),
+            (r"C:\data\emm1.duckdb", r"\\host\b.npy", r"\\host\b.npy"),
+            ("/data/emm1.duckdb", "é:x.npy", "/data/é:x.npy"),
+        ] {
+            assert_eq!(under(folder_of(store), path), found);
+        }
+    }
+
+    #[test]
+    fn names() {
+        let all = [("text", None, None), ("image", Some("i.ids.npy"), Some("/c")), ("plain", None, Some(""))].map(
+            |(name, ids, codes)| {
+                vec![Some(name), Some("/s/x"), Some("i.npy"), ids, codes, Some("l2"), Some("1m image")]
+            },
+        );
+        let entry = find(Some("image"), &all).unwrap();
+        assert_eq!(
+            (&*entry.file, &*entry.metric, &*entry.items),
+            ("/s/i.npy?ids=/s/i.ids.npy?codes=/c", "l2", "1m image")
+        );
+        assert_eq!(find(Some("text"), &all).unwrap().file, "/s/i.npy");
+        assert_eq!(find(Some("plain"), &all).unwrap().file, "/s/i.npy?codes=");
+        let says = |name, all| find(name, all).err().unwrap().to_string();
+        assert!(
+            says(Some("x"), &all).starts_with("no embeddings are called 'x': registered are image, plain, text (add")
+        );
+        assert!(says(None, &[]).contains("'NULL': none is registered"));
+    }
+}
