@@ -44,9 +44,14 @@ impl Scalar for Registered {
 
 fn find(name: Option<&str>, all: &[Vec<Option<&str>>]) -> Result<Entry> {
     for texts in all {
-        if let [Some(listed), Some(store), Some(file), ids, codes, Some(metric), Some(items)] = texts[..]
-            && name == Some(listed)
-        {
+        let [Some(listed), Some(store), Some(file), ids, codes, Some(metric), Some(items)] = texts[..] else {
+            return Err(Error::Request(
+                "the macros of this store and the extension loaded here are of different versions of emm1: run \
+                 `emm1 upgrade STORE` with the newer one"
+                    .into(),
+            ));
+        };
+        if name == Some(listed) {
             let folder = folder_of(store);
             let ids = ids.map_or(String::new(), |ids| format!("?ids={}", under(folder, ids)));
             let codes = codes.map_or(String::new(), |codes| match codes {
@@ -57,7 +62,7 @@ fn find(name: Option<&str>, all: &[Vec<Option<&str>>]) -> Result<Entry> {
             return Ok(Entry { file, metric: metric.into(), items: items.into() });
         }
     }
-    let mut listed: Vec<&str> = all.iter().filter_map(|texts| *texts.first()?).collect();
+    let mut listed: Vec<&str> = all.iter().filter_map(|texts| texts[0]).collect();
     listed.sort_unstable();
     let known =
         if listed.is_empty() { "none is registered".into() } else { format!("registered are {}", listed.join(", ")) };
@@ -116,5 +121,6 @@ mod tests {
             says(Some("x"), &all).starts_with("no embeddings are called 'x': registered are image, plain, text (add")
         );
         assert!(says(None, &[]).contains("'NULL': none is registered"));
+        assert!(says(Some("x"), &[vec![Some("x"), Some("x.npy")]]).contains("run `emm1 upgrade STORE`"));
     }
 }
