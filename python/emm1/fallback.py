@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from emm1 import _native
 from emm1.arguments import as_vectors, thread_count
-from emm1.errors import EmbeddingError, unknown_embeddings
+from emm1.errors import EmbeddingError, StoreError, unknown_embeddings
 
 # Files change, so an answer must not be kept in a plan. DuckDB's types want members of enumerations, which have moved
 # between its versions; it takes their names as well.
@@ -258,6 +258,11 @@ def _centroid_of(opened: _Files, file: str, lists: list[bytes]) -> Sequence[Any]
 def _registered(
     _opened: _Files, known: tuple[tuple[Any, ...], ...] | None, names: list[str | None]
 ) -> Sequence[dict[str, str]]:
+    if not all(len(entry) == ENTRY_LENGTH for entry in known or ()):
+        raise StoreError(
+            "the macros of this store and the extension loaded here are of different versions of emm1: run "
+            "`emm1 upgrade STORE` with the newer one"
+        )
     entries = {entry[0]: entry[1:] for entry in known or ()}
     return [_entry(name, entries) for name in names]
 
@@ -287,6 +292,8 @@ _RANKED_SQL = "STRUCT(rank BIGINT, id BIGINT, score FLOAT)[]"
 _SCORED_SQL = "STRUCT(id BIGINT, score FLOAT)[]"
 _FACTS_SQL = "STRUCT(path VARCHAR, ids_path VARCHAR, rows BIGINT, dims BIGINT, dtype VARCHAR)"
 _ENTRY_SQL = "STRUCT(file VARCHAR, metric VARCHAR, items VARCHAR)"
+# What the macro registered_embeddings lists of each: name, store, file, ids, codes, metric, items.
+ENTRY_LENGTH = 7
 _TEXT, _QUERY, _ID, _IDS = "VARCHAR", "DOUBLE[]", "BIGINT", "BIGINT[]"
 
 FUNCTIONS = [
