@@ -9,6 +9,9 @@
 //! q·x = q·μ + q·x′        ‖q − x′‖² = ‖q‖² + ‖x′‖² − 2 q·x′
 //! ```
 //!
+//! Where only the first part of the components was multiplied, what is left of the product is at most the product of the
+//! lengths of both rests: |Rq₂·Rx′₂| ≤ ‖Rq₂‖·‖Rx′₂‖.
+//!
 //! The margin of a row is an upper bound of its score less the threshold, in a form that is linear in what is stored of
 //! the row; a row whose margin is below zero is not among the results. A margin that is NaN (of a row that nothing is
 //! known of, such as one with huge components) leaves nothing out. Its parts are computed in f64 once for a query and
@@ -23,14 +26,38 @@ const ROUNDING: f64 = 1e-9;
 /// Slack for a margin computed in f32, relative to the sum of its terms: some ten roundings of 2⁻²⁴ each.
 const NARROW: f64 = 2e-6;
 
-/// Which codes of a row a product was made with.
+/// Which codes of a row a product was made with; each adds a plane to the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
-    /// The high nibbles alone.
+    /// The high nibbles of the first part.
+    FirstHigh,
+    /// All high nibbles.
     High,
+    /// And the low nibbles of the first part.
+    FirstBytes,
     /// The whole bytes.
     Bytes,
 }
+
+impl Level {
+    pub(crate) const ALL: [Self; 4] = [Self::FirstHigh, Self::High, Self::FirstBytes, Self::Bytes];
+
+    /// The part of the components that its plane has.
+    pub(crate) fn part(self) -> usize {
+        self as usize % 2
+    }
+
+    /// What a nibble of its plane counts in a byte.
+    pub(crate) fn weight(self) -> i32 {
+        match self {
+            Self::FirstHigh | Self::High => HIGH,
+            Self::FirstBytes | Self::Bytes => 1,
+        }
+    }
+}
+
+/// What a high nibble counts in a byte.
+pub(crate) const HIGH: i32 = 16;
 
 /// Components of a query, rounded to a few steps.
 #[derive(Debug)]
@@ -39,8 +66,8 @@ pub(crate) struct Coding {
     pub(crate) codes: Vec<i8>,
     /// The step t.
     step: f64,
-    /// Σ b.
-    sum: f64,
+    /// Σ b over each part.
+    sums: [f64; 2],
     /// Σ |b|.
     weight: f64,
     /// ε.
@@ -48,22 +75,22 @@ pub(crate) struct Coding {
 }
 
 impl Coding {
-    /// Rounds a rotated query.
-    fn new(rotated: &[f64], most: i8) -> Self {
+    /// Rounds a rotated query, whose first part has so many components.
+    fn new(rotated: &[f64], first: usize, most: i8) -> Self {
         let largest = rotated.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
         let most = f64::from(most);
         let step = largest / most;
         let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
-        let (mut sum, mut weight, mut squares) = (0.0, 0.0, 0.0);
-        let codes = rotated.iter().map(|value| {
+        let (mut sums, mut weight, mut squares) = ([0.0; 2], 0.0, 0.0);
+        let codes = rotated.iter().enumerate().map(|(at, value)| {
             let code = (value * inverse).clamp(-most, most).round_ties_even();
-            sum += code;
+            sums[usize::from(at >= first)] += code;
             weight += code.abs();
             squares += (value - step * code).powi(2);
             code as i8
         });
         let codes = codes.collect();
-        Self { codes, step, sum, weight, error: squares.sqrt() }
+        Self { codes, step, sums, weight, error: squares.sqrt() }
     }
 }
 
@@ -72,6 +99,8 @@ pub(crate) struct CodedQuery {
     metric: Metric,
     /// ‖q‖.
     norm: f64,
+    /// ‖Rq‖ of each part.
+    parts: [f64; 2],
     /// q·μ and the slack for it; 0 for l2.
     base: f64,
     /// In 127 steps, for one query at a time.
@@ -95,13 +124,20 @@ impl CodedQuery {
         }
         let norm = length(&rotated);
         encoder.rotation().rotate_exactly(&mut rotated);
-        let panel = (most < i8::MAX).then(|| Coding::new(&rotated, most));
-        Self { metric, norm, base, fine: Coding::new(&rotated, i8::MAX), panel }
+        let first = encoder.parts().first;
+        let parts = [&rotated[..first], &rotated[first..]].map(length);
+        let panel = (most < i8::MAX).then(|| Coding::new(&rotated, first, most));
+        Self { metric, norm, parts, base, fine: Coding::new(&rotated, first, i8::MAX), panel }
     }
 
     /// In as many steps as a panel of queries may have.
     pub(crate) fn panel(&self) -> &Coding {
         self.panel.as_ref().unwrap_or(&self.fine)
+    }
+
+    /// Whether those are fewer than `fine` has.
+    pub(crate) fn is_coarser_in_panels(&self) -> bool {
+        self.panel.is_some()
     }
 
     /// The margin for products with the codes of a query, against a threshold: a merit (the score; for l2 its negative),
@@ -123,27 +159,30 @@ impl CodedQuery {
             }
         }
         // A byte stands for its value less 128; its high nibble for the middle of the sixteen bytes it may be.
-        let (unit, zero, largest) = match level {
-            Level::High => (16.0, 120.5 / 16.0, 15.0),
-            Level::Bytes => (1.0, 128.0, 255.0),
+        let [first, second] = coding.sums;
+        let (offset, multiplied, rest) = match level {
+            Level::FirstHigh => (120.5 * first, self.parts[0], self.parts[1]),
+            Level::High => (120.5 * (first + second), self.norm, 0.0),
+            Level::FirstBytes => (128.0 * first + 120.5 * second, self.norm, 0.0),
+            Level::Bytes => (128.0 * (first + second), self.norm, 0.0),
         };
-        let offset = -zero * coding.sum;
-        let slack = NARROW * (largest * coding.weight + offset.abs());
+        let slack = NARROW * (255.0 * coding.weight + offset.abs());
         let terms = Terms {
             constant,
-            offset: offset + slack,
-            missed: (self.norm + coding.error) * (1.0 + ROUNDING),
+            offset: slack - offset,
+            missed: (multiplied + coding.error) * (1.0 + ROUNDING),
+            rest: rest * (1.0 + ROUNDING),
             centred: coding.error + ROUNDING * (self.norm + coding.error),
             norm,
             square,
         };
-        terms.per(unit * coding.step)
+        terms.per(coding.step)
     }
 
     /// The merit of a row as its codes have it, for an order of promise only: nothing is certain of it. The product is that
     /// of the whole bytes with `fine`.
     pub(crate) fn estimate(&self, record: &Record, product: i32) -> f32 {
-        let product = f64::from(product) - 128.0 * self.fine.sum;
+        let product = f64::from(product) - 128.0 * self.fine.sums.iter().sum::<f64>();
         let score = self.base + f64::from(record.scale) * self.fine.step * product;
         let merit = match self.metric {
             Metric::Dot => score,
@@ -163,13 +202,14 @@ struct Terms {
     constant: f64,
     offset: f64,
     missed: f64,
+    rest: f64,
     centred: f64,
     norm: f64,
     square: f64,
 }
 
 impl Terms {
-    /// The margin in units of what one step of the product is worth, each part rounded up so that no rounding of f32
+    /// The margin in units of what one step of the query is worth, each part rounded up so that no rounding of f32
     /// lowers the sum.
     fn per(&self, unit: f64) -> Margin {
         let up = |value: f64| if value == 0.0 { 0.0 } else { ((value + value.abs() * NARROW) as f32).next_up() };
@@ -178,11 +218,13 @@ impl Terms {
             constant: part(self.constant) + f32::MIN_POSITIVE, // for terms that underflow
             offset: up(self.offset),
             missed: part(self.missed),
+            rest: part(self.rest),
             centred: part(self.centred),
             norm: part(self.norm),
             square: part(self.square),
         };
-        let parts = [margin.constant, margin.offset, margin.missed, margin.centred, margin.norm, margin.square];
+        let Margin { constant, offset, missed, rest, centred, norm, square } = margin;
+        let parts = [constant, offset, missed, rest, centred, norm, square];
         if parts.iter().all(|part| part.is_finite()) { margin } else { Margin::UNKNOWN }
     }
 }
@@ -194,6 +236,7 @@ pub(crate) struct Margin {
     /// Added to the product.
     offset: f32,
     missed: f32,
+    rest: f32,
     centred: f32,
     norm: f32,
     square: f32,
@@ -202,19 +245,22 @@ pub(crate) struct Margin {
 impl Margin {
     /// Leaves nothing out.
     const UNKNOWN: Self =
-        Self { constant: f32::INFINITY, offset: 0.0, missed: 0.0, centred: 0.0, norm: 0.0, square: 0.0 };
+        Self { constant: f32::INFINITY, offset: 0.0, missed: 0.0, rest: 0.0, centred: 0.0, norm: 0.0, square: 0.0 };
 
     /// One that leaves some rows out and some not.
     #[cfg(test)]
     pub(crate) fn example(constant: f32) -> Self {
-        Self { constant, offset: 5.0, missed: 0.5, centred: 0.25, norm: -0.75, square: -0.01 }
+        Self { constant, offset: 5.0, missed: 0.5, rest: 0.125, centred: 0.25, norm: -0.75, square: -0.01 }
     }
 
     /// Of a row and its product with the query.
     #[inline(always)]
     pub(crate) fn of(&self, record: &Record, level: Level, product: i32) -> f32 {
         let scaled = record.scale * (product as f32 + self.offset);
-        let lengths = self.missed * record.missed(level) + self.centred * record.centred;
+        let mut lengths = self.missed * record.missed(level) + self.centred * record.centred;
+        if level == Level::FirstHigh {
+            lengths += self.rest * record.rest;
+        }
         let squares = self.norm * record.norm + self.square * (record.centred * record.centred);
         self.constant + lengths + squares + scaled
     }
@@ -273,7 +319,7 @@ pub(crate) fn survives(margin: f32) -> bool {
 mod tests {
     use super::*;
     use crate::codes::Coded;
-    use crate::kernel::available;
+    use crate::kernel::{Plane, available};
     use crate::score::Query;
     use proptest::prelude::*;
 
@@ -312,19 +358,20 @@ mod tests {
 
     /// The product of a query with a row, component by component.
     fn product(coded: &Coded<'_>, row: usize, level: Level, query: &[i8]) -> i32 {
-        let width = coded.high.width;
-        let nibble = |bytes: &[u8], at: usize| {
-            let byte = bytes[row * width + at % width];
-            i32::from(if at < width { byte & 15 } else { byte >> 4 })
+        let first = 2 * coded.planes[0].width;
+        let nibble = |plane: Plane<'_>, at: usize| {
+            let byte = plane.row(row as u32)[at % plane.width];
+            i32::from(if at < plane.width { byte & 15 } else { byte >> 4 })
         };
-        let codes = (0..query.len()).map(|at| match level {
-            Level::High => nibble(coded.high.bytes, at),
-            Level::Bytes => 16 * nibble(coded.high.bytes, at) + nibble(coded.low.bytes, at),
-        });
-        codes.zip(query).map(|(code, &component)| code * i32::from(component)).sum()
+        let code = |at: usize, upto: Level| {
+            let (part, at) = if at < first { (0, at) } else { (1, at - first) };
+            let planes = Level::ALL.into_iter().take(upto as usize + 1).filter(|level| level.part() == part);
+            planes.map(|level| level.weight() * nibble(coded.planes[level as usize], at)).sum::<i32>()
+        };
+        query.iter().enumerate().map(|(at, &component)| code(at, level) * i32::from(component)).sum()
     }
 
-    /// A row that reaches a threshold exactly survives it, at either level, whatever kernels code and multiply it.
+    /// A row that reaches a threshold exactly survives it, at any level, whatever kernels code and multiply it.
     fn survive_their_own_scores(rows: &[Vec<f32>], queries: &[Vec<f32>], centre: bool) -> Result<(), TestCaseError> {
         let dims = rows[0].len();
         for kernels in available() {
@@ -336,7 +383,7 @@ mod tests {
                     Ok(())
                 })
                 .unwrap();
-            let coded = block.coded(encoder.width());
+            let coded = block.coded(encoder.parts());
             for query in queries {
                 for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
                     let coded_query = CodedQuery::new(&encoder, query, metric, kernels.most);
@@ -344,11 +391,8 @@ mod tests {
                     for (number, row) in rows.iter().enumerate() {
                         let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a rank
                         let record = Record::from_bytes(&coded.records[number]);
-                        for (coding, level) in [
-                            (&coded_query.fine, Level::High),
-                            (&coded_query.fine, Level::Bytes),
-                            (coded_query.panel(), Level::Bytes),
-                        ] {
+                        let alone = Level::ALL.map(|level| (&coded_query.fine, level));
+                        for (coding, level) in alone.into_iter().chain([(coded_query.panel(), Level::Bytes)]) {
                             let product = product(&coded, number, level, &coding.codes);
                             let margin = coded_query.margin(coding, level, metric.merit(score));
                             let alone = margin.of(&record, level, product);
@@ -380,7 +424,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
-        /// What everything rests on: a row that reaches a threshold exactly is never left out, by either level.
+        /// What everything rests on: a row that reaches a threshold exactly is never left out, by any level.
         #[test]
         fn a_row_survives_its_own_score((rows, queries) in rows_and_queries(), centre in any::<bool>()) {
             survive_their_own_scores(&rows, &queries, centre)?;
@@ -392,12 +436,14 @@ mod tests {
             let encoder = Encoder::with(available().next().unwrap(), vec![0.0; 256]);
             let block = encoder.block(1, |_, row| { row.copy_from_slice(&values); Ok(()) }).unwrap();
             let query: Vec<f32> = values.iter().map(|value| -value).collect();
-            let coded = block.coded(encoder.width());
+            let coded = block.coded(encoder.parts());
             let record = Record::from_bytes(&coded.records[0]);
             let coded_query = CodedQuery::new(&encoder, &query, Metric::Cosine, 127);
-            for level in [Level::High, Level::Bytes] {
+            for level in Level::ALL {
+                // One part of the components leaves it open how alike the others are.
+                let threshold = if level == Level::FirstHigh { 0.5 } else { -0.5 };
                 let product = product(&coded, 0, level, &coded_query.fine.codes);
-                let margin = coded_query.margin(&coded_query.fine, level, -0.5);
+                let margin = coded_query.margin(&coded_query.fine, level, threshold);
                 prop_assert!(!survives(margin.of(&record, level, product)));
             }
         }

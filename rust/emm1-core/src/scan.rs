@@ -1,13 +1,13 @@
 //! The search: filter by codes, verify by the reference score. Threads take blocks of rows.
 //!
 //! ```text
-//! for each block of rows, one query:                    or many queries, a panel of them at a time:
-//!     products with the high nibbles → margins              products with the whole bytes → margins
-//!     products with the low nibbles of the rows that are left → tighter margins
+//! for each block of rows, one query:                          or many queries, a panel of them at a time:
+//!     products with high nibbles, half of each row → margins      products with the whole bytes → margins
+//!     level by level, of the rows that are left: products with the next plane → tighter margins
 //!     reference score of what is left then → the hits, and a higher threshold
 //! ```
 //!
-//! A single query reads half of the codes and waits for memory; many queries multiply, and each byte is multiplied once.
+//! A single query reads a quarter of the codes or more and waits for memory; many queries multiply, and each byte is multiplied once.
 //! Where there are no codes, a single query scores every row (that is no slower than reading them), and a batch of
 //! queries codes each block as it comes. The answer is the same each way: codes only say what need not be scored.
 
@@ -67,8 +67,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) kernels: &'static Kernels,
     pub(crate) queries: Vec<Query>,
     pub(crate) coded: Vec<CodedQuery>,
-    /// The components of each query, as the kernels want them.
-    pub(crate) packed: Vec<Vec<i8>>,
+    /// The components of each query, part by part, as the kernels want them.
+    pub(crate) packed: Vec<[Vec<i8>; 2]>,
     /// Many queries side by side, and the number of the first of each panel; none where queries are few.
     pub(crate) panels: Vec<(usize, Panel)>,
     pub(crate) thresholds: Vec<Threshold>,
@@ -146,7 +146,7 @@ impl Scan<'_> {
                     let block = encoder.block(rows.len(), fill)?;
                     worker.places.clear();
                     worker.places.extend(0..rows.len() as u32);
-                    worker.filter(block.coded(encoder.width()))?;
+                    worker.filter(block.coded(encoder.parts()))?;
                 }
             }
         }
@@ -194,12 +194,15 @@ impl Worker<'_> {
         if self.scan.panels.is_empty() {
             return (0..self.scan.queries.len()).try_for_each(|query| self.filter_one(coded, query));
         }
-        let (scan, stride) = (self.scan, stride(coded.high.width));
+        let scan = self.scan;
+        let [first, second] = [0, 1].map(|part| 2 * coded.planes[part].width);
+        let stride = stride((first + second) / 2);
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.resize(self.places.len().next_multiple_of(TILE) * stride, 0);
         for (&place, row) in self.places.iter().zip(bytes.chunks_exact_mut(stride)) {
-            let row = &mut row[..2 * coded.high.width];
-            (scan.kernels.unpack)(coded.high.row(place), coded.low.row(place), row);
+            let [high, high_rest, low, low_rest] = coded.planes.map(|plane| plane.row(place));
+            (scan.kernels.unpack)(high, low, &mut row[..first]);
+            (scan.kernels.unpack)(high_rest, low_rest, &mut row[first..first + second]);
         }
         let mut panels = scan.panels.iter();
         let result = panels.try_for_each(|(begin, panel)| self.filter_panel(coded, &bytes, *begin, panel));
@@ -210,20 +213,23 @@ impl Worker<'_> {
     /// Goes over the block with one query.
     fn filter_one(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
         let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
-        let margin = coded_query.margin(&coded_query.fine, Level::High, self.threshold(query));
-        let packed = &self.scan.packed[query];
+        let (level, plane) = (Level::FirstHigh, coded.planes[0]);
+        let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
+        let packed = &self.scan.packed[query][0];
         let mut left = std::mem::take(&mut self.left);
         // Rows that follow one another, as all but those of a list do.
         let (begin, count) = (self.places[0], self.places.len());
         let runs = if consecutive(&self.places) { count / RUN * RUN } else { 0 };
-        (kernels.scan)(coded.high, coded.records, begin as usize, runs, packed, &margin, &mut left);
+        (kernels.scan)(plane, coded.records, begin as usize, runs, packed, &margin, &mut left);
         if runs < count {
-            let (places, mut products, mut rest) = (&self.places[runs..], vec![0; count - runs], Vec::new());
-            (kernels.dots)(coded.high, places, packed, &mut products);
-            (kernels.sift)(coded.records, places, &products, Level::High, &margin, &mut rest);
-            left.extend(rest.into_iter().map(|row| Left { at: row.at + runs as u32, ..row }));
+            let mut products = vec![0; count - runs];
+            (kernels.dots)(plane, &self.places[runs..], packed, &mut products);
+            let row = |(at, product)| Left { at, product: level.weight() * product };
+            let mut rest: Vec<Left> = (runs as u32..).zip(products).map(row).collect();
+            (kernels.sift)(coded.records, &self.places, level, &margin, &mut rest);
+            left.append(&mut rest);
         }
-        let result = self.refine(coded, query, &left);
+        let result = self.narrow(coded, query, &mut left, &Level::ALL[1..]);
         self.left = left;
         result
     }
@@ -239,49 +245,47 @@ impl Worker<'_> {
         let mut products = std::mem::take(&mut self.products);
         products.resize(self.places.len().next_multiple_of(TILE) * panel.lanes(), 0);
         (kernels.multiply)(bytes, panel, &mut products);
-        let mut left = Vec::new();
-        (kernels.sift_panel)(coded.records, &self.places, &products, &margins, panel.lanes(), &mut left);
+        let mut found = Vec::new();
+        (kernels.sift_panel)(coded.records, &self.places, &products, &margins, panel.lanes(), &mut found);
+        let mut result = Ok(());
+        for lane in 0..if found.is_empty() { 0 } else { count } {
+            let query = begin + lane;
+            // A panel that has all steps of its queries needs no other products.
+            let again = self.scan.coded[query].is_coarser_in_panels();
+            let product = |at: u32| if again { 0 } else { products[at as usize * panel.lanes() + lane] };
+            let lanes = found.iter().filter(|(_, bits)| bits >> lane & 1 == 1);
+            let mut left: Vec<Left> = lanes.map(|&(at, _)| Left { at, product: product(at) }).collect();
+            result = result.and_then(|()| self.narrow(coded, query, &mut left, if again { &Level::ALL } else { &[] }));
+        }
         self.products = products;
-        if left.is_empty() {
-            return Ok(());
-        }
-        for lane in 0..count {
-            let positions: Vec<u32> =
-                left.iter().filter(|(_, bits)| bits >> lane & 1 == 1).map(|&(at, _)| at).collect();
-            let places: Vec<u32> = positions.iter().map(|&at| self.places[at as usize]).collect();
-            let mut high = vec![0; places.len()];
-            (kernels.dots)(coded.high, &places, &self.scan.packed[begin + lane], &mut high);
-            let left: Vec<Left> = positions.into_iter().zip(high).map(|(at, product)| Left { at, product }).collect();
-            self.refine(coded, begin + lane, &left)?;
-        }
-        Ok(())
+        result
     }
 
-    /// Looks more closely at the rows that products with the high nibbles, or with a panel, have left.
-    fn refine(&mut self, coded: Coded<'_>, query: usize, high: &[Left]) -> Result<()> {
-        if high.is_empty() {
-            return Ok(());
-        }
+    /// Looks more closely, level by level, at the rows that are left, and scores those that no level leaves out.
+    fn narrow(&mut self, coded: Coded<'_>, query: usize, left: &mut Vec<Left>, levels: &[Level]) -> Result<()> {
         let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
-        let margin = coded_query.margin(&coded_query.fine, Level::Bytes, self.threshold(query));
-        let places: Vec<u32> = high.iter().map(|row| self.places[row.at as usize]).collect();
-        let packed = &self.scan.packed[query];
-        let products = if high.len() * DENSE > self.places.len() {
-            let mut products = vec![0; self.places.len()];
-            (kernels.dots)(coded.low, &self.places, packed, &mut products);
-            high.iter().map(|row| 16 * row.product + products[row.at as usize]).collect()
-        } else {
-            let mut products = vec![0; places.len()];
-            (kernels.dots)(coded.low, &places, packed, &mut products);
-            products.iter_mut().zip(high).for_each(|(product, high)| *product += 16 * high.product);
-            products
-        };
-        let mut left = Vec::new();
-        (kernels.sift)(coded.records, &places, &products, Level::Bytes, &margin, &mut left);
-        let candidates = left.into_iter().map(|Left { at, product }| {
+        for &level in levels {
+            if left.is_empty() {
+                return Ok(());
+            }
+            let (plane, packed) = (coded.planes[level as usize], &self.scan.packed[query][level.part()]);
+            if left.len() * DENSE > self.places.len() {
+                let mut products = vec![0; self.places.len()];
+                (kernels.dots)(plane, &self.places, packed, &mut products);
+                left.iter_mut().for_each(|row| row.product += level.weight() * products[row.at as usize]);
+            } else {
+                let places: Vec<u32> = left.iter().map(|row| self.places[row.at as usize]).collect();
+                let mut products = vec![0; places.len()];
+                (kernels.dots)(plane, &places, packed, &mut products);
+                left.iter_mut().zip(products).for_each(|(row, product)| row.product += level.weight() * product);
+            }
+            let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
+            (kernels.sift)(coded.records, &self.places, level, &margin, left);
+        }
+        let candidates = left.iter().map(|&Left { at, product }| {
             let at = at as usize;
-            let record = Record::from_bytes(&coded.records[places[at] as usize]);
-            Candidate { row: self.rows[high[at].at as usize] as usize, record, product }
+            let record = Record::from_bytes(&coded.records[self.places[at] as usize]);
+            Candidate { row: self.rows[at] as usize, record, product }
         });
         self.verify(query, candidates.collect())
     }

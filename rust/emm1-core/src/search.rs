@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
 use crate::bound::CodedQuery;
-use crate::codes::{Coded, Encoder, sampled_mean};
+use crate::codes::{Coded, Encoder, Parts, sampled_mean};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::{Panel, TILE, kernels, pack};
@@ -70,7 +70,7 @@ impl EmbeddingFile {
             file: self,
             kernels,
             queries: queries.iter().map(|query| Query::new(kernels, query, search.metric)).collect(),
-            packed: coded.iter().map(|query| pack(width, &query.fine.codes)).collect(),
+            packed: coded.iter().map(|query| pack_parts(self.matrix.dims(), &query.fine.codes)).collect(),
             coded,
             panels,
             thresholds: queries.iter().map(|_| Threshold::default()).collect(),
@@ -124,6 +124,13 @@ impl EmbeddingFile {
             (true, _) => (CODED_BLOCK / dims).next_multiple_of(TILE),
         }
     }
+}
+
+/// The components of a query as kernels want them, part by part.
+fn pack_parts(dims: usize, query: &[i8]) -> [Vec<i8>; 2] {
+    let parts = Parts::of(dims);
+    let (first, second) = query.split_at(parts.first);
+    [pack(parts.widths[0], first), pack(parts.widths[1], second)]
 }
 
 /// Puts coded queries side by side: panels of up to 32, and the number of the first query of each.

@@ -1,8 +1,9 @@
-//! How a row becomes codes: centred, rotated, rounded to eight bits, split into two planes of nibbles.
+//! How a row becomes codes: centred, rotated, rounded to eight bits, split into four planes of nibbles.
 
-use crate::codes::Record;
+use crate::bound::Level;
+use crate::codes::{Missed, Record, half_up};
 use crate::error::Result;
-use crate::kernel::{Kernels, SLACK, kernels};
+use crate::kernel::{Kernels, SLACK, STEP, kernels};
 use crate::rotation::Rotation;
 
 /// Turns rows into codes; holds what all rows of a file share.
@@ -24,8 +25,26 @@ impl std::fmt::Debug for Kernels {
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     pub(crate) records: Vec<u8>,
-    pub(crate) high: Vec<u8>,
-    pub(crate) low: Vec<u8>,
+    /// In the order of the levels that they make.
+    pub(crate) planes: [Vec<u8>; 4],
+}
+
+/// How the components of a row are divided: the first part often suffices to leave a row out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    /// Components of the first part.
+    pub(crate) first: usize,
+    /// Bytes that each part of a row has in a plane of nibbles. The first is a multiple of what kernels take at a time, about
+    /// half of the row; the second may be 0.
+    pub(crate) widths: [usize; 2],
+}
+
+impl Parts {
+    pub(crate) fn of(dims: usize) -> Self {
+        let width = dims.div_ceil(2);
+        let first = width.div_ceil(2).next_multiple_of(STEP).min(width);
+        Self { first: dims.min(2 * first), widths: [first, width - first] }
+    }
 }
 
 /// Relative to the norm of the centred row, all that rounding in f32 may add to what the codes miss: the rotation (28
@@ -49,31 +68,33 @@ impl Encoder {
         &self.rotation
     }
 
-    /// Bytes of a row in each plane.
-    pub(crate) fn width(&self) -> usize {
-        self.mean.len().div_ceil(2)
+    /// How rows are divided.
+    pub(crate) fn parts(&self) -> Parts {
+        Parts::of(self.mean.len())
     }
 
     /// Codes rows (finite, each as long as the mean) into an empty block; `fill` writes row i to the slice it is given.
     pub(crate) fn block(&self, rows: usize, mut fill: impl FnMut(usize, &mut [f32]) -> Result<()>) -> Result<Block> {
-        let width = self.width();
+        let widths = self.parts().widths;
         let mut block = Block {
             records: Vec::with_capacity(rows * Record::BYTES),
-            high: vec![0; rows * width + SLACK],
-            low: vec![0; rows * width + SLACK],
+            planes: Level::ALL.map(|level| vec![0; rows * widths[level.part()] + SLACK]),
         };
         let mut row = vec![0.0; self.mean.len()];
         for number in 0..rows {
             fill(number, &mut row)?;
-            let part = number * width..(number + 1) * width;
-            let record = self.row(&mut row, &mut block.high[part.clone()], &mut block.low[part]);
-            block.records.extend(record.to_bytes());
+            let mut levels = Level::ALL.into_iter();
+            let planes = block.planes.each_mut().map(|plane| {
+                let width = widths[levels.next().expect("as many as planes").part()];
+                &mut plane[number * width..(number + 1) * width]
+            });
+            block.records.extend(self.row(&mut row, planes));
         }
         Ok(block)
     }
 
-    /// Codes one row, which is overwritten.
-    fn row(&self, row: &mut [f32], high: &mut [u8], low: &mut [u8]) -> Record {
+    /// Codes one row, which is overwritten, into its part of each plane.
+    fn row(&self, row: &mut [f32], [high, high_rest, low, low_rest]: [&mut [u8]; 4]) -> [u8; Record::BYTES] {
         let norm = (self.kernels.square)(row).sqrt();
         for (value, &mean) in row.iter_mut().zip(&self.mean) {
             *value -= mean;
@@ -81,16 +102,24 @@ impl Encoder {
         let centred = (self.kernels.square)(row).sqrt();
         self.rotation.rotate(self.kernels, row);
         let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-        let scale = largest / 127.0;
-        let missed = (self.kernels.quantize)(row, scale, high, low);
-        let lost = (row.len() as f64).sqrt() * 1e-22; // squares that underflow
+        let scale = half_up(largest / 127.0);
+        let (first, second) = row.split_at(self.parts().first);
+        let [coarse, fine] = (self.kernels.quantize)(first, scale, high, low);
+        let [coarse_rest, fine_rest] = (self.kernels.quantize)(second, scale, high_rest, low_rest);
+        let lost = if centred > 0.0 { (row.len() as f64).sqrt() * 1e-22 } else { 0.0 }; // squares that underflow
         let added = 1.0001 + row.len() as f64 * 4e-9; // sums of squares in f32
         // Beyond these nothing is known: squares of lengths would leave the range of f32.
         let known = (centred == 0.0 || (1e-18..1e18).contains(&centred)) && (norm as f32).next_up().is_finite();
-        let residual = |squares: f32| {
-            let bound = f64::from(squares).sqrt() * added + ROUNDING * centred + lost;
+        let length = |squares: f64| {
+            let bound = squares.sqrt() * added + ROUNDING * centred + lost;
             if known && bound.is_finite() { bound } else { f64::INFINITY }
         };
-        Record::rounded_up(scale, norm, centred * (1.0 + 1e-6), missed.map(residual))
+        let missed = Missed {
+            coarse: length(f64::from(coarse) + f64::from(coarse_rest)),
+            mixed: length(f64::from(fine) + f64::from(coarse_rest)),
+            fine: length(f64::from(fine) + f64::from(fine_rest)),
+        };
+        let rest = length((self.kernels.square)(second));
+        Record::rounded_up(scale, norm, centred * (1.0 + 1e-6), rest, &missed)
     }
 }

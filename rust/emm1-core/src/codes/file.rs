@@ -1,14 +1,15 @@
 //! The file of codes beside an embedding file.
 //!
 //! ```text
-//! 64 bytes   "emm1cod2", then u64 each: rows, dims, stamp of the embedding file, checksum (CRC-32) of all that follows
+//! 64 bytes   "emm1cod3", then u64 each: rows, dims, stamp of the embedding file, checksum (CRC-32) of all that follows
 //! mean       dims × f32
 //! records    rows × 16 bytes
-//! high       rows × ⌈dims / 2⌉ bytes, then at least 64 zeros
-//! low        the same
+//! 4 planes   rows × bytes of their part of a row (`Parts`), then at least 64 zeros: the high nibbles of the first part,
+//!            those of the second, then the low ones
 //! ```
 //!
-//! Each part begins at a multiple of 64 bytes, a line of the cache, and zeros fill the gaps. All numbers are little-endian. It is written beside its place and renamed when complete.
+//! Each begins at a multiple of 64 bytes, a line of the cache, and zeros fill the gaps. All numbers are little-endian. It is
+//! written beside its place and renamed when complete.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -16,14 +17,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::codes::{Coded, Encoder, Record};
+use crate::bound::Level;
+use crate::codes::{Coded, Encoder, Parts, Record};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::{Plane, SLACK};
 use crate::matrix::{Map, Matrix, View};
 use crate::parallel::{Stop, in_parallel};
 
-const MAGIC: &[u8; 8] = b"emm1cod2";
+const MAGIC: &[u8; 8] = b"emm1cod3";
 const HEADER: usize = 64;
 /// Bytes of a line of the cache: a load that lies in two of them is slower.
 const LINE: usize = 64;
@@ -41,21 +43,25 @@ pub struct CodesFile {
     rows: usize,
 }
 
-/// Where the parts of a file begin.
+/// Where what is in a file begins.
 struct Places {
     records: usize,
-    high: usize,
-    low: usize,
+    planes: [usize; 4],
     end: usize,
 }
 
 impl Places {
     fn of(rows: usize, dims: usize) -> Option<Self> {
-        let plane = rows.checked_mul(dims.div_ceil(2))?.checked_add(SLACK)?.checked_next_multiple_of(LINE)?;
         let records = HEADER + (4 * dims).next_multiple_of(LINE);
-        let high = rows.checked_mul(Record::BYTES)?.checked_next_multiple_of(LINE)?.checked_add(records)?;
-        let low = high.checked_add(plane)?;
-        Some(Self { records, high, low, end: low.checked_add(plane)? })
+        let mut end = rows.checked_mul(Record::BYTES)?.checked_next_multiple_of(LINE)?.checked_add(records)?;
+        let mut planes = [0; 4];
+        for level in Level::ALL {
+            planes[level as usize] = end;
+            let width = Parts::of(dims).widths[level.part()];
+            let bytes = rows.checked_mul(width)?.checked_add(SLACK)?.checked_next_multiple_of(LINE)?;
+            end = end.checked_add(bytes)?;
+        }
+        Some(Self { records, planes, end })
     }
 }
 
@@ -151,13 +157,15 @@ impl CodesFile {
     /// The codes as they are now; checks that the file was not cut.
     pub(crate) fn coded(&self) -> Result<Coded<'_>> {
         self.map.check(&self.path)?;
-        let (bytes, width) = (self.map.bytes(), self.encoder.width());
+        let bytes = self.map.bytes();
         let places = Places::of(self.rows, self.encoder.mean().len()).expect("they were computed when it was opened");
-        Ok(Coded {
-            records: &bytes[places.records..places.high].as_chunks().0[..self.rows],
-            high: Plane { bytes: &bytes[places.high..places.low], width },
-            low: Plane { bytes: &bytes[places.low..places.end], width },
-        })
+        let plane = |level: Level| {
+            let end = places.planes.get(level as usize + 1).unwrap_or(&places.end);
+            let width = self.encoder.parts().widths[level.part()];
+            Plane { bytes: &bytes[places.planes[level as usize]..*end], width }
+        };
+        let records = &bytes[places.records..places.planes[0]].as_chunks().0[..self.rows];
+        Ok(Coded { records, planes: Level::ALL.map(plane) })
     }
 }
 
@@ -216,11 +224,13 @@ fn write(
     let done = AtomicUsize::new(0);
     in_parallel(threads, (0..rows).step_by(block), stop, |begin| {
         let view = matrix.view()?;
-        let (count, width) = (block.min(rows - begin), encoder.width());
+        let count = block.min(rows - begin);
         let coded = encoder.block(count, |number, row| source.finite_row(&view, begin + number, row))?;
         put(places.records + begin * Record::BYTES, &coded.records)?;
-        put(places.high + begin * width, &coded.high[..count * width])?;
-        put(places.low + begin * width, &coded.low[..count * width])?;
+        for (level, plane) in Level::ALL.into_iter().zip(&coded.planes) {
+            let width = encoder.parts().widths[level.part()];
+            put(places.planes[level as usize] + begin * width, &plane[..count * width])?;
+        }
         progress(done.fetch_add(count, Ordering::Relaxed) + count);
         Ok(())
     })?;

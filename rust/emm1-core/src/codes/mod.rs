@@ -1,9 +1,9 @@
-//! Codes of an embedding file: eight bits a component in two planes of nibbles, and what they miss.
+//! Codes of an embedding file: eight bits a component in four planes of nibbles, and what they miss.
 
 mod encode;
 mod file;
 
-pub(crate) use encode::{Block, Encoder};
+pub(crate) use encode::{Block, Encoder, Parts};
 pub use file::CodesFile;
 pub(crate) use file::sampled_mean;
 
@@ -12,18 +12,33 @@ use crate::kernel::Plane;
 
 /// What is known of a coded row: 16 bytes.
 ///
-/// With x the row, x′ the row less the mean, R the rotation and c its codes, ‖R x′ − scale · c‖ is at most `fine`, and with
-/// the high nibbles alone at most `coarse`. All are rounded up; an infinity says that nothing is known.
+/// With x the row, x′ the row less the mean, R the rotation and c its codes, ‖R x′ − scale · c‖ is at most `fine`, with the
+/// high nibbles alone at most `coarse`, and with the low ones of the first part at most `mixed`. All are rounded up; an
+/// infinity says that nothing is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Record {
+    /// Has 16 bits only.
     pub(crate) scale: f32,
     /// ‖x‖, at most 2⁻²² too large.
     pub(crate) norm: f32,
     /// ‖x′‖, at most 2⁻¹⁹ too large.
     pub(crate) centred: f32,
+    /// ‖R x′‖ of the second part.
+    pub(crate) rest: f32,
     pub(crate) coarse: f32,
+    pub(crate) mixed: f32,
     pub(crate) fine: f32,
 }
+
+/// What codes miss, at each level that misses something else.
+pub(crate) struct Missed {
+    pub(crate) coarse: f64,
+    pub(crate) mixed: f64,
+    pub(crate) fine: f64,
+}
+
+/// `rest` and `mixed` are kept as so many parts of `centred` and `coarse`.
+const SHARE: f32 = 1.0 / 250.0;
 
 impl Record {
     pub(crate) const BYTES: usize = 16;
@@ -32,19 +47,29 @@ impl Record {
     #[inline(always)]
     pub(crate) fn missed(&self, level: Level) -> f32 {
         match level {
-            Level::High => self.coarse,
+            Level::FirstHigh | Level::High => self.coarse,
+            Level::FirstBytes => self.mixed,
             Level::Bytes => self.fine,
         }
     }
 
-    fn rounded_up(scale: f32, norm: f64, centred: f64, [coarse, fine]: [f64; 2]) -> Self {
+    /// Rounds up what is known of a row, to its 16 bytes.
+    fn rounded_up(scale: f32, norm: f64, centred: f64, rest: f64, missed: &Missed) -> [u8; Self::BYTES] {
         let up = |value: f64| (value as f32).next_up();
-        Self { scale, norm: up(norm), centred: up(centred), coarse: half_up(up(coarse)), fine: half_up(up(fine)) }
-    }
-
-    fn to_bytes(self) -> [u8; Self::BYTES] {
-        let residuals = self.coarse.to_bits() | self.fine.to_bits() >> 16;
-        let words = [self.scale.to_bits(), self.norm.to_bits(), self.centred.to_bits(), residuals];
+        let (norm, centred) = (up(norm), up(centred));
+        let (mut coarse, mut fine) = (half_up(up(missed.coarse.max(missed.mixed))), half_up(up(missed.fine)));
+        let [rest, mixed] = [share(up(rest), centred), share(up(missed.mixed), coarse)].map(|share| {
+            share.unwrap_or_else(|| {
+                (coarse, fine) = (f32::INFINITY, f32::INFINITY);
+                u8::MAX
+            })
+        });
+        let words = [
+            scale.to_bits() | coarse.to_bits() >> 16,
+            fine.to_bits() | u32::from(rest) << 8 | u32::from(mixed),
+            norm.to_bits(),
+            centred.to_bits(),
+        ];
         let mut bytes = [0; Self::BYTES];
         bytes.as_chunks_mut().0.iter_mut().zip(words).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
         bytes
@@ -53,18 +78,34 @@ impl Record {
     #[inline(always)]
     pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let (norm, centred) = (f32::from_bits(word(8)), f32::from_bits(word(12)));
+        let coarse = f32::from_bits(word(0) << 16);
         Self {
-            scale: f32::from_bits(word(0)),
-            norm: f32::from_bits(word(4)),
-            centred: f32::from_bits(word(8)),
-            coarse: f32::from_bits(word(12) & 0xffff_0000),
-            fine: f32::from_bits(word(12) << 16),
+            scale: f32::from_bits(word(0) & 0xffff_0000),
+            norm,
+            centred,
+            rest: shared(centred, (word(4) >> 8) as u8),
+            coarse,
+            mixed: shared(coarse, word(4) as u8),
+            fine: f32::from_bits(word(4) & 0xffff_0000),
         }
     }
 }
 
+/// So many parts of a whole.
+#[inline(always)]
+fn shared(whole: f32, parts: u8) -> f32 {
+    whole * (f32::from(parts) * SHARE)
+}
+
+/// How many parts of a whole are not less than a value; None where all there can be are not enough.
+fn share(value: f32, whole: f32) -> Option<u8> {
+    let parts = if whole > 0.0 { (value / whole / SHARE) as u8 } else { 0 };
+    (parts..=u8::MAX).find(|&parts| shared(whole, parts) >= value)
+}
+
 /// The next value that has only the upper 16 bits of an f32.
-fn half_up(value: f32) -> f32 {
+pub(crate) fn half_up(value: f32) -> f32 {
     if value.is_finite() { f32::from_bits((value.to_bits() + 0xffff) & 0xffff_0000) } else { f32::INFINITY }
 }
 
@@ -72,16 +113,13 @@ fn half_up(value: f32) -> f32 {
 #[derive(Clone, Copy)]
 pub(crate) struct Coded<'a> {
     pub(crate) records: &'a [[u8; Record::BYTES]],
-    pub(crate) high: Plane<'a>,
-    pub(crate) low: Plane<'a>,
+    /// In the order of the levels that they make.
+    pub(crate) planes: [Plane<'a>; 4],
 }
 
 impl Block {
-    pub(crate) fn coded(&self, width: usize) -> Coded<'_> {
-        Coded {
-            records: self.records.as_chunks().0,
-            high: Plane { bytes: &self.high, width },
-            low: Plane { bytes: &self.low, width },
-        }
+    pub(crate) fn coded(&self, parts: Parts) -> Coded<'_> {
+        let plane = |level: Level| Plane { bytes: &self.planes[level as usize], width: parts.widths[level.part()] };
+        Coded { records: self.records.as_chunks().0, planes: Level::ALL.map(plane) }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Plane<'a> {
 
 /// Rows of a list ahead of the one that is read, that the processor is told of: it cannot foresee them.
 const AHEAD: usize = 8;
+/// Bytes ahead of rows that follow one another, that the processor is told of: by itself it stops at the end of a page.
+const AHEAD_BYTES: usize = 4096;
 
 impl<'a> Plane<'a> {
     /// A row.
@@ -59,6 +61,15 @@ impl<'a> Plane<'a> {
     fn fetch(&self, rows: &[u32], at: usize) {
         for &row in rows.iter().skip(at + AHEAD).take(FOUR) {
             self.row(row).chunks(64).for_each(fetch);
+        }
+    }
+
+    /// Has the processor fetch as much as four rows have, where the reading of rows that follow one another will come to.
+    #[inline(always)]
+    fn fetch_on(&self, row: u32) {
+        let begin = row as usize * self.width + AHEAD_BYTES;
+        if let Some(lines) = self.bytes.get(begin..begin + FOUR * self.width) {
+            lines.chunks(64).for_each(fetch);
         }
     }
 
@@ -100,10 +111,10 @@ pub(crate) type Dots = fn(Plane<'_>, &[u32], &[i8], &mut [i32]);
 /// Bytes of a row for which the components of a query lie together.
 pub(crate) const STEP: usize = 64;
 
-/// Arranges the components of a query for [`Dots`]; `width` is that of the plane.
+/// Arranges the components of a query, those of the part that a plane has, for [`Dots`]; `width` is that of the plane.
 pub(crate) fn pack(width: usize, query: &[i8]) -> Vec<i8> {
     let mut packed = vec![0; width.next_multiple_of(STEP) * 2];
-    let (low, high) = query.split_at(width);
+    let (low, high) = query.split_at(width.min(query.len()));
     for (half, components) in [low, high].into_iter().enumerate() {
         for (step, components) in components.chunks(STEP).enumerate() {
             let place = (step * 2 + half) * STEP;
@@ -118,14 +129,14 @@ pub(crate) fn pack(width: usize, query: &[i8]) -> Vec<i8> {
 pub(crate) struct Left {
     /// Its position among those looked at.
     pub(crate) at: u32,
-    /// Its product with the query.
+    /// Its product with the query, as far as it is known.
     pub(crate) product: i32,
 }
 
-/// Finds the rows that the margin of a query cannot leave out, by their products.
-pub(crate) type Sift = fn(&[[u8; Record::BYTES]], &[u32], &[i32], Level, &Margin, &mut Vec<Left>);
+/// Keeps the rows that the margin of a query cannot leave out.
+pub(crate) type Sift = fn(&[[u8; Record::BYTES]], &[u32], Level, &Margin, &mut Vec<Left>);
 
-/// Both for as many consecutive rows as [`RUN`] divides: products with the high nibbles, and what they leave.
+/// For as many consecutive rows as [`RUN`] divides: products at the first level, and what they leave.
 pub(crate) type Scan = fn(Plane<'_>, &[[u8; Record::BYTES]], usize, usize, &[i8], &Margin, &mut Vec<Left>);
 
 /// Consecutive rows are scanned so many at a time.
@@ -134,7 +145,7 @@ pub(crate) const RUN: usize = 16;
 /// The same for the queries of a panel and products with whole bytes; gives a bit for each query too.
 pub(crate) type SiftPanel = fn(&[[u8; Record::BYTES]], &[u32], &[i32], &Margins, usize, &mut Vec<(u32, u32)>);
 
-/// Puts the high and low nibbles of a row together: bytes in the order of the components, each its code plus 128.
+/// Puts the high and low nibbles of a part of a row together: bytes in the order of the components, each its code plus 128.
 pub(crate) type Unpack = fn(&[u8], &[u8], &mut [u8]);
 
 /// Sums of products of rows of bytes (each [`stride`] long, a multiple of [`TILE`] of them) and the queries of a panel: for
@@ -202,7 +213,7 @@ pub(crate) fn available() -> impl Iterator<Item = &'static Kernels> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bound::survives;
+    use crate::bound::{HIGH, survives};
     use proptest::prelude::*;
 
     /// Bytes that look random.
@@ -263,21 +274,28 @@ mod tests {
             for kernels in available() {
                 let mut found = Vec::new();
                 (kernels.scan)(plane, &records, begin, count, &packed, &margin, &mut found);
-                let expected: Vec<Left> = (0..count)
-                    .filter_map(|at| {
+                let all: Vec<Left> = (0..count)
+                    .map(|at| {
                         let row = plane.row((begin + at) as u32);
                         let nibbles = row.iter().map(|byte| byte & 15).chain(row.iter().map(|byte| byte >> 4));
-                        let product = products(&nibbles.collect::<Vec<_>>(), &query);
-                        let record = Record::from_bytes(&records[begin + at]);
-                        survives(margin.of(&record, Level::High, product)).then_some(Left { at: at as u32, product })
+                        Left { at: at as u32, product: HIGH * products(&nibbles.collect::<Vec<_>>(), &query) }
                     })
                     .collect();
-                prop_assert_eq!(&found, &expected, "{}", kernels.name);
+                let survivors = |level| {
+                    let mut left = all.clone();
+                    left.retain(|row| {
+                        let record = Record::from_bytes(&records[begin + row.at as usize]);
+                        survives(margin.of(&record, level, row.product))
+                    });
+                    left
+                };
+                prop_assert_eq!(&found, &survivors(Level::FirstHigh), "{}", kernels.name);
                 let places: Vec<u32> = (begin as u32..rows as u32).collect();
-                let mut out = vec![0; count];
-                (kernels.dots)(plane, &places, &packed, &mut out);
-                (kernels.sift)(&records, &places, &out, Level::High, &margin, &mut found);
-                prop_assert_eq!(&found, &expected, "{}", kernels.name);
+                for level in Level::ALL {
+                    let mut left = all.clone();
+                    (kernels.sift)(&records, &places, level, &margin, &mut left);
+                    prop_assert_eq!(&left, &survivors(level), "{} {:?}", kernels.name, level);
+                }
             }
         }
 

@@ -2,7 +2,7 @@
 
 use super::panel::QUAD;
 use super::{FOUR, Kernels, Left, Panel, Plane, RUN, STEP, consecutive};
-use crate::bound::{Level, Margin, Margins, survives};
+use crate::bound::{HIGH, Level, Margin, Margins, survives};
 use crate::codes::Record;
 
 pub(super) const KERNELS: Kernels = Kernels {
@@ -52,6 +52,8 @@ pub(super) fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]
         let at = number * FOUR;
         if scattered {
             plane.fetch(rows, at);
+        } else {
+            plane.fetch_on(rows[at]);
         }
         let products = four_dots(plane.four(rows, at, query.len() / 2), query);
         out.copy_from_slice(&products[..out.len()]);
@@ -62,18 +64,17 @@ pub(super) fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]
 pub(super) fn sift(
     records: &[[u8; Record::BYTES]],
     places: &[u32],
-    products: &[i32],
     level: Level,
     margin: &Margin,
     left: &mut Vec<Left>,
 ) {
     // Rows are written whether or not they are left, and counted if they are: no jump to foretell.
-    left.resize(places.len(), Left::default());
     let mut count = 0;
-    for (at, (&place, &product)) in places.iter().zip(products).enumerate() {
-        let record = Record::from_bytes(&records[place as usize]);
-        left[count] = Left { at: at as u32, product };
-        count += usize::from(survives(margin.of(&record, level, product)));
+    for number in 0..left.len() {
+        let row = left[number];
+        let record = Record::from_bytes(&records[places[row.at as usize] as usize]);
+        left[count] = row;
+        count += usize::from(survives(margin.of(&record, level, row.product)));
     }
     left.truncate(count);
 }
@@ -94,14 +95,17 @@ pub(super) fn scan(
     let (runs, rest) = records[begin..begin + count].as_chunks::<RUN>();
     assert!(rest.is_empty(), "consecutive rows come in runs");
     for (number, records) in runs.iter().enumerate() {
-        let row = |i: usize| plane.padded((begin + number * RUN + i) as u32, query.len() / 2);
+        let row = |i: usize| (begin + number * RUN + i) as u32;
         let mut products = [0; RUN];
         for (four, products) in products.as_chunks_mut::<FOUR>().0.iter_mut().enumerate() {
-            *products = four_dots(std::array::from_fn(|i| row(four * FOUR + i)), query);
+            let at = four * FOUR;
+            plane.fetch_on(row(at));
+            *products = four_dots(std::array::from_fn(|i| plane.padded(row(at + i), query.len() / 2)), query);
         }
         let mut margins = [0.0; RUN];
         for i in 0..RUN {
-            margins[i] = margin.of(&Record::from_bytes(&records[i]), Level::High, products[i]);
+            products[i] *= HIGH;
+            margins[i] = margin.of(&Record::from_bytes(&records[i]), Level::FirstHigh, products[i]);
         }
         if margins.iter().fold(false, |any, &margin| any | survives(margin)) {
             let mut kept = [Left::default(); RUN];
@@ -243,7 +247,7 @@ pub(super) fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u
     const BLOCK: usize = 32;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     let width = high.len();
-    let (first, second) = values.split_at(width);
+    let (first, second) = values.split_at(width.min(values.len()));
     let mut missed = [[0.0f32; BLOCK]; 2];
     for begin in (0..width).step_by(BLOCK) {
         let end = width.min(begin + BLOCK);

@@ -19,9 +19,9 @@ macro_rules! kernels {
                 // SAFETY: as above.
                 unsafe { dots(plane, rows, query, out) }
             },
-            sift: |records, places, products, level, margin, left| {
+            sift: |records, places, level, margin, left| {
                 // SAFETY: as above.
-                unsafe { sift(records, places, products, level, margin, left) }
+                unsafe { sift(records, places, level, margin, left) }
             },
             unpack: |high, low, out| {
                 // SAFETY: as above.
@@ -79,12 +79,11 @@ macro_rules! kernels {
         fn sift(
             records: &[[u8; Record::BYTES]],
             places: &[u32],
-            products: &[i32],
             level: Level,
             margin: &Margin,
             left: &mut Vec<Left>,
         ) {
-            scalar::sift(records, places, products, level, margin, left);
+            scalar::sift(records, places, level, margin, left);
         }
 
         #[target_feature(enable = $features)]
