@@ -20,7 +20,7 @@ use crate::bound::{CodedQuery, Level, Margin, Margins, survives};
 use crate::codes::{Coded, Record};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
-use crate::kernel::{Kernels, Left, Panel, RUN, TILE, consecutive, stride};
+use crate::kernel::{Factor, Kernels, Left, Panel, RUN, TILE, consecutive, stride};
 use crate::matrix::View;
 use crate::parallel::Stop;
 use crate::score::Query;
@@ -33,6 +33,8 @@ const FILTER_WORK: usize = 1 << 22;
 const PANEL_WORK: usize = 1 << 24;
 /// Where more than one row in so many is left, it is faster to read on than to skip the others.
 const DENSE: usize = 4;
+/// Rows of a block that say how closely to look at the others.
+const SAMPLE: usize = 64;
 /// Rows of the first block.
 const FIRST: usize = 96;
 
@@ -213,23 +215,36 @@ impl Worker<'_> {
     /// Goes over the block with one query.
     fn filter_one(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
         let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
-        let (level, plane) = (Level::FirstHigh, coded.planes[0]);
-        let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
-        let packed = &self.scan.packed[query][0];
         let mut left = std::mem::take(&mut self.left);
+        left.clear();
+        // A sample says at which level most rows are left out: the planes up to that one are read at once.
+        let sample = self.places.len().min(SAMPLE);
+        left.extend((0..sample as u32).map(|at| Left { at, product: 0 }));
+        let level = Level::ALL.into_iter().find(|&level| {
+            self.step(coded, query, level, sample, &mut left);
+            left.len() * DENSE <= sample || level == Level::Bytes
+        });
+        let level = level.expect("the last is found if no other is");
         // Rows that follow one another, as all but those of a list do.
-        let (begin, count) = (self.places[0], self.places.len());
-        let runs = if consecutive(&self.places) { count / RUN * RUN } else { 0 };
-        (kernels.scan)(plane, coded.records, begin as usize, runs, packed, &margin, &mut left);
-        if runs < count {
-            let mut products = vec![0; count - runs];
-            (kernels.dots)(plane, &self.places[runs..], packed, &mut products);
-            let row = |(at, product)| Left { at, product: level.weight() * product };
-            let mut rest: Vec<Left> = (runs as u32..).zip(products).map(row).collect();
-            (kernels.sift)(coded.records, &self.places, level, &margin, &mut rest);
-            left.append(&mut rest);
+        let consecutive = consecutive(&self.places[sample..]);
+        let scanned = if consecutive { (self.places.len() - sample) / RUN * RUN } else { 0 };
+        if scanned > 0 {
+            let factor = |level: Level| {
+                (coded.planes[level as usize], &self.scan.packed[query][level.part()][..], level.weight())
+            };
+            let factors: Vec<Factor<'_>> = Level::ALL[..=level as usize].iter().map(|&level| factor(level)).collect();
+            let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
+            let (begin, before) = (self.places[sample] as usize, left.len());
+            (kernels.scan)(&factors, coded.records, begin..begin + scanned, level, &margin, &mut left);
+            left[before..].iter_mut().for_each(|row| row.at += sample as u32);
         }
-        let result = self.narrow(coded, query, &mut left, &Level::ALL[1..]);
+        let mut rest: Vec<Left> =
+            (sample + scanned..self.places.len()).map(|at| Left { at: at as u32, product: 0 }).collect();
+        for &level in &Level::ALL[..=level as usize] {
+            self.step(coded, query, level, rest.len(), &mut rest);
+        }
+        left.append(&mut rest);
+        let result = self.narrow(coded, query, &mut left, &Level::ALL[level as usize + 1..]);
         self.left = left;
         result
     }
@@ -263,24 +278,8 @@ impl Worker<'_> {
 
     /// Looks more closely, level by level, at the rows that are left, and scores those that no level leaves out.
     fn narrow(&mut self, coded: Coded<'_>, query: usize, left: &mut Vec<Left>, levels: &[Level]) -> Result<()> {
-        let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
         for &level in levels {
-            if left.is_empty() {
-                return Ok(());
-            }
-            let (plane, packed) = (coded.planes[level as usize], &self.scan.packed[query][level.part()]);
-            if left.len() * DENSE > self.places.len() {
-                let mut products = vec![0; self.places.len()];
-                (kernels.dots)(plane, &self.places, packed, &mut products);
-                left.iter_mut().for_each(|row| row.product += level.weight() * products[row.at as usize]);
-            } else {
-                let places: Vec<u32> = left.iter().map(|row| self.places[row.at as usize]).collect();
-                let mut products = vec![0; places.len()];
-                (kernels.dots)(plane, &places, packed, &mut products);
-                left.iter_mut().zip(products).for_each(|(row, product)| row.product += level.weight() * product);
-            }
-            let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
-            (kernels.sift)(coded.records, &self.places, level, &margin, left);
+            self.step(coded, query, level, self.places.len(), left);
         }
         let candidates = left.iter().map(|&Left { at, product }| {
             let at = at as usize;
@@ -288,6 +287,28 @@ impl Worker<'_> {
             Candidate { row: self.rows[at] as usize, record, product }
         });
         self.verify(query, candidates.collect())
+    }
+
+    /// Adds to the products of the rows that are left, of the first `among` of the block, those with the plane of a level, and
+    /// leaves out what its margin can.
+    fn step(&self, coded: Coded<'_>, query: usize, level: Level, among: usize, left: &mut Vec<Left>) {
+        if left.is_empty() {
+            return;
+        }
+        let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
+        let (plane, packed) = (coded.planes[level as usize], &self.scan.packed[query][level.part()]);
+        if left.len() * DENSE > among && left.len() < among {
+            let mut products = vec![0; among];
+            (kernels.dots)(plane, &self.places[..among], packed, &mut products);
+            left.iter_mut().for_each(|row| row.product += level.weight() * products[row.at as usize]);
+        } else {
+            let places: Vec<u32> = left.iter().map(|row| self.places[row.at as usize]).collect();
+            let mut products = vec![0; places.len()];
+            (kernels.dots)(plane, &places, packed, &mut products);
+            left.iter_mut().zip(products).for_each(|(row, product)| row.product += level.weight() * product);
+        }
+        let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
+        (kernels.sift)(coded.records, &self.places, level, &margin, left);
     }
 
     /// The best threshold known for a query.

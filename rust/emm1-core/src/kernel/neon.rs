@@ -3,9 +3,10 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 use std::arch::is_aarch64_feature_detected;
+use std::ops::Range;
 
-use super::{FOUR, Kernels, Left, Panel, Plane, STEP, scalar};
-use crate::bound::Margin;
+use super::{FOUR, Factor, Kernels, Left, Panel, Plane, STEP, scalar};
+use crate::bound::{Level, Margin};
 use crate::codes::Record;
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
@@ -15,9 +16,9 @@ pub(super) fn kernels() -> Option<&'static Kernels> {
 /// Sums of floats and margins are the scalar ones: every aarch64 compiler has NEON for them.
 static KERNELS: Kernels = Kernels {
     name: "neon",
-    scan: |plane, records, begin, count, query, margin, left| {
+    scan: |factors, records, rows, level, margin, left| {
         // SAFETY: this table is given out only where dot products were detected; so for the next.
-        unsafe { scan(plane, records, begin, count, query, margin, left) }
+        unsafe { scan(factors, records, rows, level, margin, left) }
     },
     dots: |plane, rows, query, out| {
         // SAFETY: as above.
@@ -34,15 +35,14 @@ const BYTES: usize = 16;
 
 #[target_feature(enable = "neon,dotprod")]
 fn scan(
-    plane: Plane<'_>,
+    factors: &[Factor<'_>],
     records: &[[u8; Record::BYTES]],
-    begin: usize,
-    count: usize,
-    query: &[i8],
+    rows: Range<usize>,
+    level: Level,
     margin: &Margin,
     left: &mut Vec<Left>,
 ) {
-    scalar::scan(plane, records, begin, count, query, margin, left, |rows, query| four_dots(rows, query));
+    scalar::scan(factors, records, rows, level, margin, left, |rows, query| four_dots(rows, query));
 }
 
 #[target_feature(enable = "neon,dotprod")]

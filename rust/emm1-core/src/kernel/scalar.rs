@@ -1,16 +1,16 @@
 //! The kernels in plain Rust: what runs where there is nothing better, and the source that the others compile anew.
 
+use std::ops::Range;
+
 use super::panel::QUAD;
-use super::{FOUR, Kernels, Left, Panel, Plane, RUN, STEP, consecutive};
-use crate::bound::{HIGH, Level, Margin, Margins, survives};
+use super::{FOUR, Factor, Kernels, Left, Panel, Plane, RUN, STEP, consecutive};
+use crate::bound::{Level, Margin, Margins, survives};
 use crate::codes::Record;
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "scalar",
     most: i8::MAX,
-    scan: |plane, records, begin, count, query, margin, left| {
-        scan(plane, records, begin, count, query, margin, left, four_dots);
-    },
+    scan: |factors, records, rows, level, margin, left| scan(factors, records, rows, level, margin, left, four_dots),
     dots: |plane, rows, query, out| dots(plane, rows, query, out, four_dots),
     sift,
     unpack,
@@ -79,33 +79,34 @@ pub(super) fn sift(
     left.truncate(count);
 }
 
-#[expect(clippy::too_many_arguments)]
 #[inline(always)]
 pub(super) fn scan(
-    plane: Plane<'_>,
+    factors: &[Factor<'_>],
     records: &[[u8; Record::BYTES]],
-    begin: usize,
-    count: usize,
-    query: &[i8],
+    rows: Range<usize>,
+    level: Level,
     margin: &Margin,
     left: &mut Vec<Left>,
     four_dots: impl FourDots,
 ) {
-    left.clear();
-    let (runs, rest) = records[begin..begin + count].as_chunks::<RUN>();
+    let begin = rows.start;
+    let (runs, rest) = records[rows].as_chunks::<RUN>();
     assert!(rest.is_empty(), "consecutive rows come in runs");
     for (number, records) in runs.iter().enumerate() {
-        let row = |i: usize| (begin + number * RUN + i) as u32;
         let mut products = [0; RUN];
-        for (four, products) in products.as_chunks_mut::<FOUR>().0.iter_mut().enumerate() {
-            let at = four * FOUR;
-            plane.fetch_on(row(at));
-            *products = four_dots(std::array::from_fn(|i| plane.padded(row(at + i), query.len() / 2)), query);
+        for &(plane, query, weight) in factors {
+            for (four, products) in products.as_chunks_mut::<FOUR>().0.iter_mut().enumerate() {
+                let row = begin + number * RUN + four * FOUR;
+                plane.fetch_on(row as u32);
+                let rows = std::array::from_fn(|i| plane.padded((row + i) as u32, query.len() / 2));
+                for (sum, product) in products.iter_mut().zip(four_dots(rows, query)) {
+                    *sum += weight * product;
+                }
+            }
         }
         let mut margins = [0.0; RUN];
         for i in 0..RUN {
-            products[i] *= HIGH;
-            margins[i] = margin.of(&Record::from_bytes(&records[i]), Level::FirstHigh, products[i]);
+            margins[i] = margin.of(&Record::from_bytes(&records[i]), level, products[i]);
         }
         if margins.iter().fold(false, |any, &margin| any | survives(margin)) {
             let mut kept = [Left::default(); RUN];

@@ -6,14 +6,14 @@ macro_rules! kernels {
     ($name:literal, $features:literal, $most:expr) => {
         use crate::bound::{Level, Margin, Margins};
         use crate::codes::Record;
-        use crate::kernel::{Kernels, Left, Plane};
+        use crate::kernel::{Factor, Kernels, Left, Plane};
 
         static KERNELS: Kernels = Kernels {
             name: $name,
             most: $most,
-            scan: |plane, records, begin, count, query, margin, left| {
+            scan: |factors, records, rows, level, margin, left| {
                 // SAFETY: this table is given out only where these features were detected; so for all that follow.
-                unsafe { scan(plane, records, begin, count, query, margin, left) }
+                unsafe { scan(factors, records, rows, level, margin, left) }
             },
             dots: |plane, rows, query, out| {
                 // SAFETY: as above.
@@ -59,15 +59,14 @@ macro_rules! kernels {
 
         #[target_feature(enable = $features)]
         fn scan(
-            plane: Plane<'_>,
+            factors: &[Factor<'_>],
             records: &[[u8; Record::BYTES]],
-            begin: usize,
-            count: usize,
-            query: &[i8],
+            rows: std::ops::Range<usize>,
+            level: Level,
             margin: &Margin,
             left: &mut Vec<Left>,
         ) {
-            scalar::scan(plane, records, begin, count, query, margin, left, |rows, query| four_dots(rows, query));
+            scalar::scan(factors, records, rows, level, margin, left, |rows, query| four_dots(rows, query));
         }
 
         #[target_feature(enable = $features)]
