@@ -68,6 +68,17 @@ pub(super) fn sift(
     margin: &Margin,
     left: &mut Vec<Left>,
 ) {
+    // Each level has a loop of its own, without a branch.
+    match level {
+        Level::FirstHigh => keep(records, places, Level::FirstHigh, margin, left),
+        Level::High => keep(records, places, Level::High, margin, left),
+        Level::FirstBytes => keep(records, places, Level::FirstBytes, margin, left),
+        Level::Bytes => keep(records, places, Level::Bytes, margin, left),
+    }
+}
+
+#[inline(always)]
+fn keep(records: &[[u8; Record::BYTES]], places: &[u32], level: Level, margin: &Margin, left: &mut Vec<Left>) {
     // Rows are written whether or not they are left, and counted if they are: no jump to foretell.
     let mut count = 0;
     for number in 0..left.len() {
@@ -104,10 +115,7 @@ pub(super) fn scan(
                 }
             }
         }
-        let mut margins = [0.0; RUN];
-        for i in 0..RUN {
-            margins[i] = margin.of(&Record::from_bytes(&records[i]), level, products[i]);
-        }
+        let margins = margins(records, &products, level, margin);
         if margins.iter().fold(false, |any, &margin| any | survives(margin)) {
             let mut kept = [Left::default(); RUN];
             let mut count = 0;
@@ -117,6 +125,18 @@ pub(super) fn scan(
             }
             left.extend_from_slice(&kept[..count]);
         }
+    }
+}
+
+/// The margins of a run of rows.
+#[inline(always)]
+fn margins(records: &[[u8; Record::BYTES]; RUN], products: &[i32; RUN], level: Level, margin: &Margin) -> [f32; RUN] {
+    let all = |level: Level| std::array::from_fn(|i| margin.of(&Record::from_bytes(&records[i]), level, products[i]));
+    match level {
+        Level::FirstHigh => all(Level::FirstHigh),
+        Level::High => all(Level::High),
+        Level::FirstBytes => all(Level::FirstBytes),
+        Level::Bytes => all(Level::Bytes),
     }
 }
 

@@ -75,13 +75,7 @@ macro_rules! kernels {
         }
 
         #[target_feature(enable = $features)]
-        fn sift(
-            records: &[[u8; Record::BYTES]],
-            places: &[u32],
-            level: Level,
-            margin: &Margin,
-            left: &mut Vec<Left>,
-        ) {
+        fn sift(records: &[[u8; Record::BYTES]], places: &[u32], level: Level, margin: &Margin, left: &mut Vec<Left>) {
             scalar::sift(records, places, level, margin, left);
         }
 
