@@ -197,10 +197,10 @@ class Embeddings:
         """
         queries = as_vectors(query)
         single = queries.ndim == 1
-        ids, scores = self._file.search(
-            np.atleast_2d(queries), at_least_one(k, "k"), metric, self._among(among), thread_count(threads)
-        )
-        return Hits(ids[0], scores[0]) if single else Hits(ids, scores)
+        # The answer to no queries has as many columns as that to one.
+        rows = np.atleast_2d(queries) if queries.size else np.zeros((1, queries.shape[-1]), np.float32)
+        ids, scores = self._file.search(rows, at_least_one(k, "k"), metric, self._among(among), thread_count(threads))
+        return Hits(ids[0], scores[0]) if single else Hits(ids[: len(queries)], scores[: len(queries)])
 
     def within(
         self,

@@ -249,6 +249,16 @@ def test_every_instruction_set_batch_and_number_of_threads_gives_the_same_bits(t
     assert len(set(found.values())) == 1
 
 
+def test_no_queries_have_an_answer_of_no_rows(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.eye(5, dtype=np.float32))
+    e = emm1.Embeddings(tmp_path / "x.npy")
+    for k, among, columns in ((3, None, 3), (9, None, 5), (9, [4, 7, 1], 2)):
+        found = e.search(np.empty((0, 5)), k, among=among)
+        assert (found.ids.shape, found.scores.shape) == ((0, columns), (0, columns))
+    with pytest.raises(emm1.Error, match="the query has 4 components"):
+        e.search(np.empty((0, 4)))
+
+
 def test_codes_of_something_else_are_not_used(tmp_path: Path) -> None:
     path, codes = tmp_path / "x.npy", tmp_path / "x.npy.codes"
     np.save(path, data("isotropic", 300, 32, 1))
@@ -256,7 +266,7 @@ def test_codes_of_something_else_are_not_used(tmp_path: Path) -> None:
     assert e.codes_path is None
     assert not e.verify()
     assert e.build_codes() == codes == emm1.Embeddings(path).codes_path
-    assert codes.stat().st_size <= 300 * (32 + 16) + 64 + 32 * 4 + 2 * 64
+    assert codes.stat().st_size <= 300 * (32 + 16) + 64 + 32 * 4 + 4 * 64
     assert emm1.Embeddings(path, codes=False).codes_path is None
     whole = codes.read_bytes()
     query = np.load(path)[5]

@@ -6,7 +6,7 @@ use crate::codes::CodesFile;
 use crate::error::{Error, Result};
 use crate::ids::Ids;
 use crate::kernel::kernels;
-use crate::matrix::{Matrix, View};
+use crate::matrix::{Matrix, Reading, View};
 use crate::parallel::{Stop, in_parallel};
 use crate::score::{Metric, Query};
 
@@ -109,7 +109,7 @@ impl EmbeddingFile {
         let pairs = ids.chunks(PAIRS).zip(other_ids.chunks(PAIRS)).zip(scores.chunks_mut(PAIRS));
         let threads = threads.min(ids.len().div_ceil(PAIRS));
         in_parallel(threads, pairs, stop, |((ids, other_ids), scores)| {
-            let (mine, theirs) = (self.matrix.view()?, other.matrix.view()?);
+            let (mine, theirs) = (self.matrix.view(Reading::Much)?, other.matrix.view(Reading::Much)?);
             let rows = ids.iter().map(|&id| self.row_of(id)).collect::<Result<Vec<_>>>()?;
             let other_rows = other_ids.iter().map(|&id| other.row_of(id)).collect::<Result<Vec<_>>>()?;
             let (mut a, mut b) = (vec![0.0; self.matrix.dims()], vec![0.0; self.matrix.dims()]);
@@ -178,7 +178,7 @@ impl EmbeddingFile {
 
     /// Calls `with` with the row number and the vector of each id.
     fn each(&self, ids: &[i64], mut with: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
-        let view = self.matrix.view()?;
+        let view = self.matrix.view(Reading::Much)?;
         let mut row = vec![0.0; self.matrix.dims()];
         for &id in ids {
             let number = self.row_of(id)?;

@@ -21,7 +21,7 @@ use crate::codes::{Coded, Record};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::{Factor, Kernels, Left, Panel, RUN, TILE, consecutive, stride};
-use crate::matrix::View;
+use crate::matrix::{Reading, View};
 use crate::parallel::Stop;
 use crate::score::Query;
 use crate::search::{Filter, Rows, Search};
@@ -113,9 +113,11 @@ impl Scan<'_> {
 
     /// Takes blocks of rows until there are no more.
     fn work(&self, stop: Stop<'_>) -> Result<()> {
+        // With codes, one query scores a few rows only.
+        let few = matches!(self.filter, Some(Filter::File(..))) && self.panels.is_empty();
         let mut worker = Worker {
             scan: self,
-            view: self.file.matrix.view()?,
+            view: self.file.matrix.view(if few { Reading::Little } else { Reading::Much })?,
             row: vec![0.0; self.file.matrix.dims()],
             found: self.queries.iter().map(|_| Found::new(self.search.goal, self.search.metric)).collect(),
             rows: Vec::new(),

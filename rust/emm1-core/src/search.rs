@@ -8,6 +8,7 @@ use crate::codes::{Coded, Encoder, Parts, sampled_mean};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::{Panel, TILE, kernels, pack};
+use crate::matrix::Reading;
 use crate::parallel::Stop;
 use crate::scan::{Scan, Threshold};
 use crate::score::{Metric, Query};
@@ -111,7 +112,7 @@ impl EmbeddingFile {
         if queries < CODED_ON_THE_FLY {
             return Ok(None);
         }
-        let mean = sampled_mean(&self.matrix.view()?, self.matrix.rows(), self.matrix.dims())?;
+        let mean = sampled_mean(&self.matrix.view(Reading::Much)?, self.matrix.rows(), self.matrix.dims())?;
         Ok(Some(Filter::Made(Encoder::new(mean)?)))
     }
 

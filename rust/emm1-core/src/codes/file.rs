@@ -22,7 +22,7 @@ use crate::codes::{Coded, Encoder, Parts, Record};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::{Plane, SLACK};
-use crate::matrix::{Map, Matrix, View};
+use crate::matrix::{Map, Matrix, Reading, View};
 use crate::parallel::{Stop, in_parallel};
 
 const MAGIC: &[u8; 8] = b"emm1cod3";
@@ -208,7 +208,7 @@ fn write(
     let (rows, dims) = (matrix.rows(), matrix.dims());
     let places = Places::of(rows, dims).ok_or_else(|| Error::file(matrix.path(), "is too large for codes"))?;
     let mut header = header(matrix)?;
-    let encoder = Encoder::new(sampled_mean(&matrix.view()?, rows, dims)?)?;
+    let encoder = Encoder::new(sampled_mean(&matrix.view(Reading::Much)?, rows, dims)?)?;
     let failed = |error: std::io::Error| Error::cannot_write(path, &error);
     let file = File::create_new(path).map_err(failed)?;
     file.set_len(places.end as u64).map_err(failed)?;
@@ -223,7 +223,7 @@ fn write(
     let block = (BLOCK / dims).max(1);
     let done = AtomicUsize::new(0);
     in_parallel(threads, (0..rows).step_by(block), stop, |begin| {
-        let view = matrix.view()?;
+        let view = matrix.view(Reading::Much)?;
         let count = block.min(rows - begin);
         let coded = encoder.block(count, |number, row| source.finite_row(&view, begin + number, row))?;
         put(places.records + begin * Record::BYTES, &coded.records)?;

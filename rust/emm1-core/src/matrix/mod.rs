@@ -19,7 +19,7 @@ use crate::kernel::fetch;
 pub use dtype::Dtype;
 use layout::Layout;
 pub(crate) use layout::check_length;
-pub(crate) use map::Map;
+pub(crate) use map::{Map, Reading};
 pub(crate) use npy::Header;
 pub(crate) use shards::{IDS, files as shards, has_ids, ids as ids_of_shards};
 
@@ -141,9 +141,10 @@ impl Matrix {
     }
 
     /// The vectors as they are now; checks that no file was cut since it was opened.
-    pub(crate) fn view(&self) -> Result<View<'_>> {
+    pub(crate) fn view(&self, reading: Reading) -> Result<View<'_>> {
         for part in &self.parts {
             part.map.check(&part.path)?;
+            part.map.expect(reading);
         }
         Ok(View { parts: &self.parts })
     }
