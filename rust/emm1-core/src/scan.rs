@@ -31,7 +31,7 @@ use crate::topk::{Found, Hit};
 const PLAIN_WORK: usize = 1 << 20;
 const FILTER_WORK: usize = 1 << 22;
 const PANEL_WORK: usize = 1 << 24;
-/// Where more than one row in so many is left, it is faster to read on than to skip the others.
+/// Where more than one row in so many is left, it is faster to read on than to skip the others, if they follow one another.
 const DENSE: usize = 4;
 /// Rows of a block that say how closely to look at the others.
 const SAMPLE: usize = 64;
@@ -243,7 +243,7 @@ impl Worker<'_> {
         let mut rest: Vec<Left> =
             (sample + scanned..self.places.len()).map(|at| Left { at: at as u32, product: 0 }).collect();
         for &level in &Level::ALL[..=level as usize] {
-            self.step(coded, query, level, rest.len(), &mut rest);
+            self.step(coded, query, level, self.places.len(), &mut rest);
         }
         left.append(&mut rest);
         let result = self.narrow(coded, query, &mut left, &Level::ALL[level as usize + 1..]);
@@ -299,9 +299,10 @@ impl Worker<'_> {
         }
         let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
         let (plane, packed) = (coded.planes[level as usize], &self.scan.packed[query][level.part()]);
-        if left.len() * DENSE > among && left.len() < among {
+        let all = &self.places[..among];
+        if left.len() < among && left.len() * DENSE > among && consecutive(all) {
             let mut products = vec![0; among];
-            (kernels.dots)(plane, &self.places[..among], packed, &mut products);
+            (kernels.dots)(plane, all, packed, &mut products);
             left.iter_mut().for_each(|row| row.product += level.weight() * products[row.at as usize]);
         } else {
             let places: Vec<u32> = left.iter().map(|row| self.places[row.at as usize]).collect();
