@@ -15,7 +15,7 @@ import numpy as np
 import emm1
 from benchmarks.contenders import CONTENDERS
 from benchmarks.data import Vectors, queries_for
-from benchmarks.measure import anonymous, best_of, evict, peak_of_anonymous, plain_read, touched
+from benchmarks.measure import anonymous, best_of, evict, peak_of_anonymous, plain_read, touched, without_huge_pages
 from benchmarks.runners.emm1_codes import coded
 from emm1.knn import knn_to_parquet
 
@@ -129,8 +129,10 @@ def reads(_name: str, path: Path, threads: int) -> Numbers:
         "file": path.stat().st_size,
     }
     found = partial(embeddings.search, k=K, metric="dot", threads=threads)
-    numbers["read"] = float(np.mean([touched(path, partial(found, query)) for query in queries[:3]]))
     numbers["1 query"] = best_of(lambda number: found(queries[number]))
+    without_huge_pages()
+    found = partial(coded(path).search, k=K, metric="dot", threads=threads)
+    numbers["read"] = float(np.mean([touched(path, partial(found, query)) for query in queries[:3]]))
     return numbers
 
 
