@@ -4,7 +4,7 @@
 CREATE SCHEMA e_mm1_100m;
 
 CREATE TABLE e_mm1_100m.text (
-    encord_text_id INTEGER NOT NULL,
+    encord_text_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset source_dataset,
     dataset_license dataset_license,
     caption VARCHAR USING COMPRESSION zstd
@@ -16,11 +16,11 @@ COMMENT ON COLUMN e_mm1_100m.text.dataset_license IS 'Licence of that dataset';
 COMMENT ON COLUMN e_mm1_100m.text.caption IS 'The caption';
 
 CREATE TABLE e_mm1_100m.image (
-    encord_image_id INTEGER NOT NULL,
+    encord_image_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset source_dataset,
     dataset_license dataset_license,
     file_id VARCHAR USING COMPRESSION zstd,
-    file_name VARCHAR,
+    file_name VARCHAR USING COMPRESSION fsst,
     save_folder save_folder
 );
 COMMENT ON TABLE e_mm1_100m.image IS 'The images of E-MM1:100M';
@@ -32,13 +32,13 @@ COMMENT ON COLUMN e_mm1_100m.image.file_name IS 'Name of the file in its folder'
 COMMENT ON COLUMN e_mm1_100m.image.save_folder IS 'Folder under the media root: e-mm1_100m_only, e-mm1_1m_only or shared (in both splits)';
 
 CREATE TABLE e_mm1_100m.audio (
-    encord_audio_id INTEGER NOT NULL,
+    encord_audio_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset source_dataset,
     dataset_license dataset_license,
-    youtube_id VARCHAR,
+    youtube_id VARCHAR USING COMPRESSION fsst,
     start_time DOUBLE,
     end_time DOUBLE,
-    file_name VARCHAR,
+    file_name VARCHAR USING COMPRESSION fsst,
     save_folder save_folder
 );
 COMMENT ON TABLE e_mm1_100m.audio IS 'The audio clips of E-MM1:100M';
@@ -52,14 +52,14 @@ COMMENT ON COLUMN e_mm1_100m.audio.file_name IS 'Name of the file in its folder'
 COMMENT ON COLUMN e_mm1_100m.audio.save_folder IS 'Folder under the media root: e-mm1_100m_only, e-mm1_1m_only or shared (in both splits)';
 
 CREATE TABLE e_mm1_100m.video (
-    encord_video_id INTEGER NOT NULL,
+    encord_video_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset source_dataset,
     dataset_license dataset_license,
-    youtube_id VARCHAR,
+    youtube_id VARCHAR USING COMPRESSION fsst,
     start_time DOUBLE,
     end_time DOUBLE,
-    file_id VARCHAR,
-    file_name VARCHAR,
+    file_id VARCHAR USING COMPRESSION fsst,
+    file_name VARCHAR USING COMPRESSION fsst,
     save_folder save_folder
 );
 COMMENT ON TABLE e_mm1_100m.video IS 'The video clips of E-MM1:100M';
@@ -74,11 +74,11 @@ COMMENT ON COLUMN e_mm1_100m.video.file_name IS 'Name of the file in its folder'
 COMMENT ON COLUMN e_mm1_100m.video.save_folder IS 'Folder under the media root: e-mm1_100m_only, e-mm1_1m_only or shared (in both splits)';
 
 CREATE TABLE e_mm1_100m.points (
-    encord_points_id INTEGER NOT NULL,
+    encord_points_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset source_dataset,
     dataset_license dataset_license,
-    file_id VARCHAR,
-    file_name VARCHAR,
+    file_id VARCHAR USING COMPRESSION fsst,
+    file_name VARCHAR USING COMPRESSION fsst,
     save_folder save_folder
 );
 COMMENT ON TABLE e_mm1_100m.points IS 'The point clouds of E-MM1:100M';
@@ -90,12 +90,12 @@ COMMENT ON COLUMN e_mm1_100m.points.file_name IS 'Name of the file in its folder
 COMMENT ON COLUMN e_mm1_100m.points.save_folder IS 'Folder under the media root: e-mm1_100m_only, e-mm1_1m_only or shared (in both splits)';
 
 CREATE TABLE e_mm1_100m.groups (
-    encord_text_id INTEGER,
-    encord_video_id INTEGER,
-    encord_audio_id INTEGER,
-    encord_image_id INTEGER,
-    encord_points_id INTEGER,
-    nn_index SMALLINT NOT NULL
+    encord_text_id INTEGER USING COMPRESSION bitpacking,
+    encord_video_id INTEGER USING COMPRESSION bitpacking,
+    encord_audio_id INTEGER USING COMPRESSION bitpacking,
+    encord_image_id INTEGER USING COMPRESSION bitpacking,
+    encord_points_id INTEGER USING COMPRESSION bitpacking,
+    nn_index SMALLINT NOT NULL USING COMPRESSION rle
 );
 COMMENT ON TABLE e_mm1_100m.groups IS 'For each caption and rank, the nearest item of every other modality';
 COMMENT ON COLUMN e_mm1_100m.groups.encord_text_id IS 'The caption';

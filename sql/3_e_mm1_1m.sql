@@ -4,7 +4,7 @@
 CREATE SCHEMA e_mm1_1m;
 
 CREATE TABLE e_mm1_1m.text (
-    encord_text_id INTEGER NOT NULL,
+    encord_text_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset source_dataset,
     dataset_license dataset_license,
     caption VARCHAR USING COMPRESSION zstd
@@ -16,11 +16,11 @@ COMMENT ON COLUMN e_mm1_1m.text.dataset_license IS 'Licence of that dataset';
 COMMENT ON COLUMN e_mm1_1m.text.caption IS 'The caption';
 
 CREATE TABLE e_mm1_1m.image (
-    encord_image_id INTEGER NOT NULL,
+    encord_image_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset source_dataset,
     dataset_license dataset_license,
     file_id VARCHAR USING COMPRESSION zstd,
-    file_name VARCHAR,
+    file_name VARCHAR USING COMPRESSION fsst,
     save_folder save_folder
 );
 COMMENT ON TABLE e_mm1_1m.image IS 'The images of E-MM1:1M';
@@ -32,13 +32,13 @@ COMMENT ON COLUMN e_mm1_1m.image.file_name IS 'Name of the file in its folder';
 COMMENT ON COLUMN e_mm1_1m.image.save_folder IS 'Folder under the media root: e-mm1_100m_only, e-mm1_1m_only or shared (in both splits)';
 
 CREATE TABLE e_mm1_1m.audio (
-    encord_audio_id INTEGER NOT NULL,
+    encord_audio_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset source_dataset,
     dataset_license dataset_license,
-    youtube_id VARCHAR,
+    youtube_id VARCHAR USING COMPRESSION fsst,
     start_time DOUBLE,
     end_time DOUBLE,
-    file_name VARCHAR,
+    file_name VARCHAR USING COMPRESSION fsst,
     save_folder save_folder
 );
 COMMENT ON TABLE e_mm1_1m.audio IS 'The audio clips of E-MM1:1M';
@@ -52,14 +52,14 @@ COMMENT ON COLUMN e_mm1_1m.audio.file_name IS 'Name of the file in its folder';
 COMMENT ON COLUMN e_mm1_1m.audio.save_folder IS 'Folder under the media root: e-mm1_100m_only, e-mm1_1m_only or shared (in both splits)';
 
 CREATE TABLE e_mm1_1m.video (
-    encord_video_id INTEGER NOT NULL,
+    encord_video_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset source_dataset,
     dataset_license dataset_license,
-    youtube_id VARCHAR,
+    youtube_id VARCHAR USING COMPRESSION fsst,
     start_time DOUBLE,
     end_time DOUBLE,
-    file_id VARCHAR,
-    file_name VARCHAR,
+    file_id VARCHAR USING COMPRESSION fsst,
+    file_name VARCHAR USING COMPRESSION fsst,
     save_folder save_folder
 );
 COMMENT ON TABLE e_mm1_1m.video IS 'The video clips of E-MM1:1M';
@@ -74,11 +74,11 @@ COMMENT ON COLUMN e_mm1_1m.video.file_name IS 'Name of the file in its folder';
 COMMENT ON COLUMN e_mm1_1m.video.save_folder IS 'Folder under the media root: e-mm1_100m_only, e-mm1_1m_only or shared (in both splits)';
 
 CREATE TABLE e_mm1_1m.points (
-    encord_points_id INTEGER NOT NULL,
+    encord_points_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset source_dataset,
     dataset_license dataset_license,
-    file_id VARCHAR,
-    file_name VARCHAR,
+    file_id VARCHAR USING COMPRESSION fsst,
+    file_name VARCHAR USING COMPRESSION fsst,
     save_folder save_folder
 );
 COMMENT ON TABLE e_mm1_1m.points IS 'The point clouds of E-MM1:1M';
@@ -98,11 +98,11 @@ COMMENT ON COLUMN e_mm1_1m.annotation_mapping.annotation IS 'Code used in triple
 COMMENT ON COLUMN e_mm1_1m.annotation_mapping.annotation_label IS 'Its meaning';
 
 CREATE TABLE e_mm1_1m.triplets (
-    encord_text_id INTEGER,
+    encord_text_id INTEGER USING COMPRESSION bitpacking,
     paired_modality modality,
     annotated_modality modality,
-    encord_paired_id INTEGER,
-    encord_annotated_id INTEGER,
+    encord_paired_id INTEGER USING COMPRESSION bitpacking,
+    encord_annotated_id INTEGER USING COMPRESSION bitpacking,
     annotation SMALLINT
 );
 COMMENT ON TABLE e_mm1_1m.triplets IS 'Human ratings: does the annotated item fit the captioned, paired one? Rows may stand twice, as published';

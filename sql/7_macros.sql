@@ -1,5 +1,15 @@
 -- The macros. Parameters are never named like a column they meet: DuckDB would silently take the column.
 
+CREATE MACRO triplets_may_have(modalities, kind) AS
+    -- DuckDB folds it where the list is a literal, and then leaves out the other modalities' tables. A list that is no
+    -- list of modalities may have any: triplets_between says what is wrong with it.
+    coalesce(
+        list_contains(modalities::VARCHAR[], kind)
+            OR NOT list_has_all(['audio', 'image', 'points', 'video'], modalities::VARCHAR[]),
+        true
+    );
+COMMENT ON MACRO triplets_may_have IS 'Whether triplets_between needs the files of a modality';
+
 CREATE MACRO triplets_between(modalities) AS TABLE
     -- Both directions of every pair of the list, as the second published script does with permutations().
     WITH wanted AS (
@@ -11,6 +21,32 @@ CREATE MACRO triplets_between(modalities) AS TABLE
                         || ''': triplets have image, audio, video and points')::modality END)
                 FROM unnest(modalities::VARCHAR[]) AS u(kind)
             ) END AS kinds
+    ),
+    -- Few rows are between the modalities of a list: they are found before anything is joined.
+    chosen AS (
+        SELECT t.*
+        FROM e_mm1_1m.triplets t, wanted
+        WHERE list_contains(wanted.kinds, t.paired_modality)
+            AND list_contains(wanted.kinds, t.annotated_modality)
+            AND t.paired_modality <> t.annotated_modality
+    ),
+    files AS (
+        SELECT 'image'::modality AS kind, encord_image_id AS id,
+            rooted_path(s.media_root, save_folder, 'image', file_name) AS file_path
+        FROM e_mm1_1m.image, main.emm1_store s
+        WHERE triplets_may_have(modalities, 'image')
+        UNION ALL
+        SELECT 'audio'::modality, encord_audio_id, rooted_path(s.media_root, save_folder, 'audio', file_name)
+        FROM e_mm1_1m.audio, main.emm1_store s
+        WHERE triplets_may_have(modalities, 'audio')
+        UNION ALL
+        SELECT 'video'::modality, encord_video_id, rooted_path(s.media_root, save_folder, 'video', file_name)
+        FROM e_mm1_1m.video, main.emm1_store s
+        WHERE triplets_may_have(modalities, 'video')
+        UNION ALL
+        SELECT 'points'::modality, encord_points_id, rooted_path(s.media_root, save_folder, 'points', file_name)
+        FROM e_mm1_1m.points, main.emm1_store s
+        WHERE triplets_may_have(modalities, 'points')
     )
     SELECT
         t.encord_text_id,
@@ -19,11 +55,11 @@ CREATE MACRO triplets_between(modalities) AS TABLE
         t.encord_paired_id,
         t.encord_annotated_id,
         t.annotation,
-        t.paired_modality_file_path,
-        t.annotated_modality_file_path,
-        t.caption
-    FROM main.triplets t, wanted
-    WHERE list_contains(wanted.kinds, t.paired_modality)
-        AND list_contains(wanted.kinds, t.annotated_modality)
-        AND t.paired_modality <> t.annotated_modality;
+        f.file_path AS paired_modality_file_path,
+        h.file_path AS annotated_modality_file_path,
+        x.caption
+    FROM chosen t
+    LEFT JOIN e_mm1_1m.text x ON x.encord_text_id = t.encord_text_id
+    LEFT JOIN files f ON f.kind = t.paired_modality AND f.id = t.encord_paired_id
+    LEFT JOIN files h ON h.kind = t.annotated_modality AND h.id = t.encord_annotated_id;
 COMMENT ON MACRO TABLE triplets_between IS 'The rated triplets between the modalities of a list, e.g. [''points'', ''audio''], in either direction: columns and rows of the second published script';

@@ -100,7 +100,8 @@ class Sources:
     def _plainly(self, source: Source) -> tuple[int | None, list[tuple[object, ...]]]:
         """How many rows the fast way loads, and which; the table is empty again."""
         if source.rank:
-            loaded = load_groups(self.connection, source)
+            together = load_groups(self.connection, [source], lambda _: None)
+            loaded = together[source.name] if together is not None else None
         else:
             values = find_symbols([source])
             loaded = load_info(self.connection, Loader(self.connection), source, values) if values else None

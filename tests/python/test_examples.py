@@ -123,7 +123,11 @@ def test_groups_of_odd_ids(tree: Path, tmp_path: Path, ids: list[int]) -> None:
     for row, i in enumerate((7, 0, 2_000_000_000, -5, 8, -2_147_483_648)):
         store.connection.execute("UPDATE e_mm1_100m.groups SET encord_image_id = ? WHERE rowid = ?", [i, row])
     groups = store.groups(1, ["image"])
-    assert_frame_equal(groups.pl(), groups.filter("true").pl(), check_row_order=False)
+    joined = groups.filter("true")
+    assert_frame_equal(groups.pl(), joined.pl(), check_row_order=False)
+    table = groups.to_arrow_table()
+    assert table.schema == joined.to_arrow_table().schema
+    assert_frame_equal(pl.DataFrame(table), joined.pl(), check_row_order=False)
 
 
 @pytest.mark.parametrize(

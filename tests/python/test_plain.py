@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from store_content import content
 
 import emm1
-from emm1.building import plain
-from emm1.building.plain import Kind, NotPlainError, read_records, schema_of, to_arrow
+from emm1.building.plain import BUFFER, Kind, NotPlainError, read_records, schema_of, to_arrow
 
 KINDS: list[Kind] = ["integer", "number", "text", "symbol"]
 NAMES = ["id", "time", "name", "folder"]
@@ -40,13 +39,13 @@ def written(rows: list[tuple[object, ...]], end: str) -> str:
     return file.getvalue()
 
 
-def read(text: str, most: int = 3) -> list[dict[str, object]]:
+def read(text: str, most: int = 3, held: int = BUFFER) -> list[dict[str, object]]:
     symbols: list[list[str]] = [[]]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file.csv"
         path.write_bytes(text.encode())
-        for columns, count in read_records(path, KINDS, symbols, most=most):
+        for columns, count in read_records(path, KINDS, symbols, most=most, held=held):
             rows += to_arrow(
                 columns, count, schema_of(NAMES, KINDS), [pa.array(symbols[0] or [""], pa.string())]
             ).to_pylist()
@@ -79,16 +78,14 @@ def test_what_it_takes_is_what_the_csv_module_reads(rows: list[tuple[object, ...
 
 
 @pytest.mark.parametrize("size", [60, 97, 200])
-def test_rows_that_span_blocks(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(plain, "BUFFER", size)
+def test_rows_that_span_blocks(size: int) -> None:
     rows: list[tuple[object, ...]] = [(i, i / 4, 'a "b"\n' * (i % 4), "x") for i in range(50)]
-    assert [row["id"] for row in read(written(rows, "\n"), most=7)] == list(range(50))
+    assert [row["id"] for row in read(written(rows, "\n"), most=7, held=size)] == list(range(50))
 
 
-def test_a_row_longer_than_a_block_is_not_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "BUFFER", 60)
+def test_a_row_longer_than_a_block_is_not_plain() -> None:
     with pytest.raises(NotPlainError):
-        read(written([(1, 2, "a" * 80, "x")], "\n"))
+        read(written([(1, 2, "a" * 80, "x")], "\n"), held=60)
 
 
 @pytest.mark.parametrize(

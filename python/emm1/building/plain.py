@@ -34,7 +34,9 @@ class NotPlainError(Exception):
     """A file is not as plain as the fast way needs it: the general loader is to read it, and to say what is wrong."""
 
 
-def read_records(path: Path, kinds: list[Kind], symbols: list[list[str]], most: int) -> Iterator[tuple[Columns, int]]:
+def read_records(
+    path: Path, kinds: list[Kind], symbols: list[list[str]], most: int, held: int = BUFFER
+) -> Iterator[tuple[Columns, int]]:
     """The columns of a file, `most` rows at a time where they fit the buffer, and the number of these rows.
 
     Args:
@@ -42,12 +44,13 @@ def read_records(path: Path, kinds: list[Kind], symbols: list[list[str]], most: 
         kinds: what its columns are.
         symbols: the values of each column of symbols; gets those that are new.
         most: rows to give at a time.
+        held: bytes of the buffer; a row that is longer is not plain.
 
     Raises:
         NotPlainError: a row is not plainly what the columns are.
     """
     # Not mapped: a file that shrinks under a map ends the process.
-    buffer = np.empty(min(BUFFER, path.stat().st_size + 1), np.uint8)
+    buffer = np.empty(min(held, path.stat().st_size + 1), np.uint8)
     with path.open("rb", buffering=0) as file:
         at, end, wanting, last = 0, 0, True, False
         crlf: bool | None = None
@@ -59,7 +62,7 @@ def read_records(path: Path, kinds: list[Kind], symbols: list[list[str]], most: 
                     end += count
                 last = end < len(buffer)
             if crlf is None:
-                at, crlf = _after_header(buffer[:end].tobytes()[:1_000_000])
+                at, crlf = _after_header(buffer[: min(end, 1_000_000)].tobytes())
             parsed = parse_records(buffer[at:end], kinds, crlf, symbols, most, last)
             if parsed is None:
                 raise NotPlainError

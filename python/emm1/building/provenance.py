@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -99,3 +100,33 @@ def fingerprint(source: Source) -> Fingerprint:
     before.check(source)
     published = published_files().get((source.name, sha256), "unknown")
     return Fingerprint(before.bytes, sha256, published)
+
+
+class Checksums:
+    """Fingerprints of files, made one after the other beside other work, each begun when there is time for it."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._waiting = iter(sources)
+        self._made: dict[str, Future[Fingerprint]] = {}
+        self._pool = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        """The fingerprints, of which none is begun."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Leave what is not begun."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin_next(self) -> None:
+        """Begin with the next file, if any is left."""
+        if source := next(self._waiting, None):
+            self._made[source.name] = self._pool.submit(fingerprint, source)
+
+    def result(self, source: Source) -> Fingerprint:
+        """The fingerprint of a file that was begun.
+
+        Raises:
+            SourceError: the file changed while it was read.
+        """
+        return self._made[source.name].result()

@@ -6,13 +6,13 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from emm1.building.infos import SYMBOLS, find_symbols, load_info
 from emm1.building.integrity import Orphans, duplicates, orphans
 from emm1.building.keeping import SWITCHED, Entry, Keeping, previous_of, unchanged
 from emm1.building.labels import load_labels
-from emm1.building.provenance import Fingerprint, fingerprint, unchanging
+from emm1.building.provenance import Checksums, Fingerprint, unchanging
 from emm1.building.sources import AUDIO_CATEGORIES, POINT_CATEGORIES, Source, Split, find_sources
 from emm1.building.staging import check_target, put_in_place, staging
 from emm1.building.tables import KEYS, Loader
@@ -182,47 +182,45 @@ def _read(
     """Fill the tables, and record where their rows come from. Checksums are made while DuckDB reads."""
     loader = Loader(connection, switch_triplet_columns=switch)
     kept = keeping.contents if keeping else {}
-    total = sum(source.path.stat().st_size for source in sources)
-    done = 0
-    rows: dict[str, int] = {}
     ordered = _in_order(sources)
-    waiting = iter([source for source in ordered if source.name not in kept])
-    with ThreadPoolExecutor(1) as pool, keeping.attached(connection) if keeping else nullcontext():
-        prints: dict[str, Future[Fingerprint]] = {}
+    *begins, total = accumulate((source.path.stat().st_size for source in ordered), initial=0)
+    done = dict(zip((source.name for source in ordered), begins, strict=True))
+    rows: dict[str, int] = {}
+    read = [source for source in ordered if source.name not in kept]
+    with Checksums(read) as checksums, keeping.attached(connection) if keeping else nullcontext():
 
-        def prepare() -> None:
-            if (source := next(waiting, None)) is None:
-                return
-            prints[source.name] = pool.submit(fingerprint, source)
+        def begin(source: Source) -> None:
+            progress(source.name, done[source.name], total)
+            checksums.begin_next()
 
-        try:
-            prepare()
-            for source in ordered:
-                progress(source.name, done, total)
+        checksums.begin_next()
+        for grouped, run in groupby(ordered, lambda source: source.rank is not None and source.name not in kept):
+            together = list(run)
+            if grouped:
+                rows |= load_groups(connection, together, begin) or {}
+            for source in together:
                 if keeping and source.name in kept:
+                    progress(source.name, done[source.name], total)
                     rows[source.name] = keeping.keep(connection, loader, source)
-                else:
-                    prepare()
+                elif source.name not in rows:
+                    begin(source)
                     rows[source.name] = _load(connection, loader, source, values)
                 if source.table == "triplets":
                     _check_annotations(connection, loader, source)
-                done += source.path.stat().st_size
-            by_name = {source.name: source for source in sources if source.name not in kept}
-            listed, notes = load_categories(
-                connection,
-                by_name.get(AUDIO_CATEGORIES),
-                by_name.get(POINT_CATEGORIES),
-            )
-            rows |= listed
-            progress("checksums", done, total)
-            for source in sources:
-                if keeping and source.name in kept:
-                    entry = keeping.entry(source)
-                else:
-                    entry = _entry(source, prints[source.name].result(), rows[source.name], switch, notes)
-                _record(connection, source, entry, report)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        by_name = {source.name: source for source in read}
+        listed, notes = load_categories(
+            connection,
+            by_name.get(AUDIO_CATEGORIES),
+            by_name.get(POINT_CATEGORIES),
+        )
+        rows |= listed
+        progress("checksums", total, total)
+        for source in sources:
+            if keeping and source.name in kept:
+                entry = keeping.entry(source)
+            else:
+                entry = _entry(source, checksums.result(source), rows[source.name], switch, notes)
+            _record(connection, source, entry, report)
     report.notes += loader.notes + notes
     progress("types, views and checks", total, total)
 
@@ -240,8 +238,8 @@ def _load(
         return 0
     if source.table == "annotation_mapping":
         return load_labels(connection, source.path)
-    if source.rank is not None and (loaded := load_groups(connection, source)) is not None:
-        return loaded
+    if source.rank is not None and (together := load_groups(connection, [source], lambda _: None)) is not None:
+        return together[source.name]
     if values and (loaded := load_info(connection, loader, source, values)) is not None:
         return loaded
     rows = loader.load(source)

@@ -113,25 +113,21 @@ pub fn parse_records(
     most: usize,
     last: bool,
 ) -> Option<Records> {
-    // Room for the shortest rows that are likely; pages never written cost nothing.
-    let room = most.min(data.len() / (4 * form.kinds.len().max(1)));
-    let mut columns: Vec<Column> = form.kinds.iter().map(|kind| Column::new(*kind, room)).collect();
-    let (mut rows, mut at) = (0, 0);
-    let block = Block { data, last, crlf: form.crlf, has_cr: memchr(b'\r', data).is_some() };
-    while rows < most && at < data.len() {
-        match block.row(at, rows, &mut columns, symbols) {
-            Ok(end) if end - at <= LONGEST_ROW => at = end,
-            Err(Stop::More) => break,
-            Ok(_) | Err(Stop::Odd) => return None,
-        }
-        rows += 1;
+    let block = Block { data, last, crlf: form.crlf, stray_cr: form.crlf };
+    let records = block.rows(&form.kinds, symbols, most)?;
+    // Of digits every byte has been looked at.
+    if form.kinds.iter().all(|kind| *kind == Kind::Integer) {
+        return Some(records);
     }
-    let parsed = &data[..at];
+    let parsed = &data[..records.bytes];
     if memchr(0, parsed).is_some() || std::str::from_utf8(parsed).is_err() {
         return None;
     }
-    columns.iter_mut().for_each(|column| column.truncate(rows));
-    Some(Records { columns, rows, bytes: at })
+    // There is hardly ever a CR in a file of LFs: its fields are searched for one only then.
+    if !block.stray_cr && memchr(b'\r', parsed).is_some() {
+        return Block { stray_cr: true, ..block }.rows(&form.kinds, symbols, most);
+    }
+    Some(records)
 }
 
 impl Column {
@@ -186,10 +182,29 @@ struct Block<'a> {
     data: &'a [u8],
     last: bool,
     crlf: bool,
-    has_cr: bool,
+    /// Whether fields may have a CR that ends no row.
+    stray_cr: bool,
 }
 
 impl<'a> Block<'a> {
+    /// The first rows, `most` at most; None where one is odd.
+    fn rows(&self, kinds: &[Kind], symbols: &mut [Vec<String>], most: usize) -> Option<Records> {
+        // Room for the shortest rows that are likely; pages never written cost nothing.
+        let room = most.min(self.data.len() / (4 * kinds.len().max(1)));
+        let mut columns: Vec<Column> = kinds.iter().map(|kind| Column::new(*kind, room)).collect();
+        let (mut rows, mut at) = (0, 0);
+        while rows < most && at < self.data.len() {
+            match self.row(at, rows, &mut columns, symbols) {
+                Ok(end) if end - at <= LONGEST_ROW => at = end,
+                Err(Stop::More) => break,
+                Ok(_) | Err(Stop::Odd) => return None,
+            }
+            rows += 1;
+        }
+        columns.iter_mut().for_each(|column| column.truncate(rows));
+        Some(Records { columns, rows, bytes: at })
+    }
+
     /// Parse the row that begins at `at`; returns where it ends.
     fn row(
         &self,
@@ -251,7 +266,7 @@ impl<'a> Block<'a> {
             None => return Err(Stop::More),
         };
         let text = &rest[..end];
-        if self.has_cr && memchr(b'\r', text).is_some() {
+        if self.stray_cr && memchr(b'\r', text).is_some() {
             return Err(Stop::Odd);
         }
         Ok(Field { text, quoted: false, doubled: false, next: at + end })
