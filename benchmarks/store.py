@@ -4,7 +4,7 @@
 
 TREE holds the published files, or a stand-in of their shape; WORK is a folder for stores. Each task runs in a process
 of its own, so that its peak memory is its own; the first of each kind is the rival. The examples are measured twice: in the
-process, once everything is imported and the store is open, and the whole process, from its start to its end.
+process, once emm1, DuckDB and Polars are imported and the store is open, and the whole process, from its start to its end.
 """
 
 from __future__ import annotations

@@ -1,16 +1,21 @@
 """E-MM1, the largest open multimodal dataset, as one DuckDB file with exact top-k similarity."""
 
+import sys
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from emm1.embeddings import Embeddings, Hits, score_pairs
 from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, StoreError
-from emm1.eshot import EShotReport
-from emm1.extension import load_extension
-from emm1.importing import import_embeddings
-from emm1.knn import Neighbours, knn, knn_to_parquet
-from emm1.opening import build, open
-from emm1.sample import write_sample
-from emm1.store import Store
+
+if TYPE_CHECKING:
+    from emm1.embeddings import Embeddings, Hits, score_pairs
+    from emm1.eshot import EShotReport
+    from emm1.extension import load_extension
+    from emm1.importing import import_embeddings
+    from emm1.neighbours import Neighbours, knn, knn_to_parquet
+    from emm1.opening import build, open
+    from emm1.sample import write_sample
+    from emm1.store import Store
 
 __all__ = [
     "EShotReport",
@@ -33,3 +38,28 @@ __all__ = [
     "write_sample",
 ]
 __version__ = version("emm1")
+
+# Where the names above are that take longer to import: imported when asked for.
+_MODULES = {
+    "embeddings": ("Embeddings", "Hits", "score_pairs"),
+    "eshot": ("EShotReport",),
+    "extension": ("load_extension",),
+    "importing": ("import_embeddings",),
+    "neighbours": ("Neighbours", "knn", "knn_to_parquet"),
+    "opening": ("build", "open"),
+    "sample": ("write_sample",),
+    "store": ("Store",),
+}
+
+if not TYPE_CHECKING:  # a type checker would take it for a module that has every name
+
+    def __getattr__(name: str) -> object:
+        for module, names in _MODULES.items():
+            if name == module or name in names:
+                imported = import_module(f"{__name__}.{module}")
+                return imported if name == module else getattr(imported, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

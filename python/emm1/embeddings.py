@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -107,6 +106,8 @@ class Embeddings:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of a component in the file; bfloat16 is that of ml_dtypes."""
+        import ml_dtypes
+
         name = self._file.dtype
         return np.dtype(ml_dtypes.bfloat16) if name == "bfloat16" else np.dtype(name)
 

@@ -6,9 +6,7 @@ import warnings
 from pathlib import Path
 
 import duckdb
-from sqlglot import exp
 
-from emm1 import fallback
 from emm1.errors import StoreError
 
 PATH = Path(__file__).with_name("emm1.duckdb_extension")
@@ -20,6 +18,8 @@ def load_statement() -> str:
     >>> load_statement().startswith("LOAD '")
     True
     """
+    from sqlglot import exp
+
     return exp.Command(this="LOAD", expression=exp.Literal.string(str(PATH)).sql("duckdb")).sql("duckdb")
 
 
@@ -46,13 +46,15 @@ def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
     if _loaded(connection):
         return
     try:
-        connection.execute(load_statement())
+        connection.load_extension(str(PATH))
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         if "disabled through configuration" in reason:
             raise StoreError(
                 "this connection may read no files (enable_external_access is false): emm1 has nothing to search"
             ) from None
+        from emm1 import fallback
+
         fallback.register(connection)
         warnings.warn(
             "the emm1 extension cannot be loaded here, its functions run in Python: the same answers, slower. To load "

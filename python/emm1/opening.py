@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from emm1.building import build_store
 from emm1.building.sources import Split, check_ranks, check_splits
 from emm1.files import open_store
 from emm1.store import PathLike, Store
@@ -76,6 +75,8 @@ def build(
     >>> emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1], splits=["100m"]).groups().shape
     (6706, 11)
     """
+    from emm1.building.run import build_store
+
     report = build_store(
         Path(root),
         Path(store),

@@ -8,19 +8,18 @@ import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import duckdb
-import polars as pl
 from numpy.typing import ArrayLike
-from sqlglot import exp
 
 from emm1 import _native, registry
 from emm1.building.sources import Split, ranks_of
 from emm1.embeddings import SUFFIXES, Embeddings, Metric, file_of
 from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
-from emm1.eshot import EShotReport, Samples, evaluate
-from emm1.groups import groups_relation
+
+if TYPE_CHECKING:
+    from emm1.eshot import EShotReport, Samples
 
 PathLike = str | os.PathLike[str]
 FILE_MODALITIES = ("image", "audio", "video", "points")
@@ -70,6 +69,8 @@ class Store:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection for another thread, with the media root and audio folder set as they are now."""
+        from sqlglot import exp
+
         cursor = self._connection.cursor()
         for name in ("emm1_root", "emm1_audio_folder"):
             (value,) = self._connection.execute("SELECT getvariable($name)", {"name": name}).fetchall()[0]
@@ -129,6 +130,8 @@ class Store:
         >>> store.groups(nn_index=1, modalities=["image"]).columns[-2:]
         ['image_file_path', 'caption']
         """
+        from emm1.groups import groups_relation
+
         _check_modalities(modalities)
         return groups_relation(self._connection, modalities, ranks_of(nn_index))
 
@@ -151,9 +154,7 @@ class Store:
         """
         _check_modalities(modalities)
         # As literals: DuckDB then knows, before it plans, whose files it does not need.
-        listed = exp.Array(expressions=[exp.Literal.string(modality) for modality in modalities])
-        query = exp.select("*").from_(exp.Anonymous(this="triplets_between", expressions=[listed]))
-        return self._connection.sql(query.sql("duckdb"))
+        return self._connection.table_function("triplets_between", [list(modalities)])
 
     def add_embeddings(
         self,
@@ -259,6 +260,8 @@ class Store:
         >>> store.nearest("text", query, k=1).fetchall()
         [(1, 0, 1.0)]
         """
+        import polars as pl
+
         entry = registry.find(self._connection, self.path.parent, name)
         among = None
         if where is not None:
@@ -286,9 +289,13 @@ class Store:
         Raises:
             emm1.errors.Error: a file that does not fit, an unknown name, or a store without EShot.
         """
+        from emm1.eshot import evaluate
+
         return evaluate(self._samples("audio", audio), self._samples("points", points))
 
     def _samples(self, modality: str, source: PathLike) -> Samples:
+        from emm1.eshot import Samples
+
         categories: dict[str, list[int]] = {}
         rows = self._connection.execute(
             "SELECT category, eshot_id FROM eshot.categories WHERE modality = ? ORDER BY rowid", [modality]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from emm1.building import BuildReport, build_store, upgrade_store
-from emm1.building.integrity import Orphans
 from emm1.building.sources import Split, check_ranks, check_splits
-from emm1.check import check_store
 from emm1.cli import show
 from emm1.files import SCHEMA_VERSION
 from emm1.opening import open as open_store
-from emm1.sample import write_sample
+
+if TYPE_CHECKING:
+    from emm1.building.integrity import Orphans
+    from emm1.building.run import BuildReport
 
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The DuckDB file.")]
 
@@ -29,6 +29,8 @@ def sample(
 
     Example: `emm1 sample demo/sample --embeddings 64`
     """
+    from emm1.sample import write_sample
+
     write_sample(folder, scale=scale, embeddings=embeddings, seed=seed)
     files = [path for path in folder.rglob("*") if path.is_file()]
     total = sum(path.stat().st_size for path in files)
@@ -55,6 +57,8 @@ def build(
 
     Example: `emm1 build E-MM1/datasets emm1.duckdb --ranks 1-4`
     """
+    from emm1.building.run import build_store
+
     wanted_ranks = None if ranks is None else check_ranks(_numbers(ranks))
     wanted_splits = None if splits is None else check_splits([cast("Split", s.strip()) for s in splits.split(",")])
     with show.progress() as progress:
@@ -116,6 +120,8 @@ def upgrade(
 
     Example: `emm1 upgrade emm1.duckdb`
     """
+    from emm1.building.upgrading import upgrade_store
+
     before = upgrade_store(store, memory_limit=memory_limit)
     if before == SCHEMA_VERSION:
         show.console().print(f"{store} is up to date: schema version {before}")
@@ -160,6 +166,8 @@ def check(
 
     Example: `emm1 check emm1.duckdb --media-root /data/e-mm1`
     """
+    from emm1.check import check_store
+
     if media_root is not None and not media_root.is_dir():
         raise typer.BadParameter(f"{media_root} is not a folder", param_hint="--media-root")
     with open_store(store, read_only=True) as opened:

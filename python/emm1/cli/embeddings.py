@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
-from emm1 import importing, registry
+from emm1 import registry
 from emm1.building.sources import Split
 from emm1.cli import show
 from emm1.cli.data import StorePath
@@ -126,6 +126,8 @@ def import_(
     Example: `emm1 embeddings import image.parquet image.npy --key file_name --store emm1.duckdb --dataset 100m
     --modality image`
     """
+    from emm1 import importing
+
     notes = importing.convert(
         source,
         target,

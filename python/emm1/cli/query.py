@@ -13,7 +13,6 @@ from emm1.arguments import read_query
 from emm1.cli import show
 from emm1.cli.data import StorePath
 from emm1.embeddings import METRICS
-from emm1.knn import knn_to_parquet
 from emm1.opening import open as open_store
 from emm1.store import Store
 
@@ -74,6 +73,8 @@ def knn(
 
     Example: `emm1 knn emm1.duckdb text image -k 16 --output neighbours.parquet`
     """
+    from emm1.neighbours import knn_to_parquet
+
     if metric is not None and metric not in METRICS:
         raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
     with open_store(store, read_only=True) as opened:

@@ -15,8 +15,6 @@ from uuid import uuid4
 
 import duckdb
 import typer
-from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
 
 from emm1.cli.data import StorePath
 from emm1.errors import StoreError
@@ -36,11 +34,12 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
-COPY_OPTIONS: dict[Format, dict[str, exp.Expr]] = {
-    Format.csv: {"FORMAT": exp.var("csv"), "HEADER": exp.true()},
-    Format.json: {"FORMAT": exp.var("json"), "ARRAY": exp.true()},
-    Format.jsonl: {"FORMAT": exp.var("json")},
-    Format.parquet: {"FORMAT": exp.var("parquet")},
+# What COPY is told: the format, and the options that are to be true.
+COPY_OPTIONS: dict[Format, tuple[str, ...]] = {
+    Format.csv: ("csv", "HEADER"),
+    Format.json: ("json", "ARRAY"),
+    Format.jsonl: ("json",),
+    Format.parquet: ("parquet",),
 }
 
 
@@ -140,6 +139,9 @@ def _kind(statement: duckdb.Statement) -> str:
 
 def _copy_targets(query: str) -> list[Path]:
     """The files that a COPY … TO names; none where they are not plainly named."""
+    from sqlglot import exp, parse_one
+    from sqlglot.errors import SqlglotError
+
     try:
         copy = parse_one(query, dialect="duckdb")
     except SqlglotError:
@@ -171,6 +173,10 @@ def _write(rows: duckdb.DuckDBPyRelation, form: Format, output: Path | None) -> 
 
 
 def _copy_statement(view: str, path: Path, form: Format) -> str:
-    options = [exp.CopyParameter(this=exp.var(name), expression=value) for name, value in COPY_OPTIONS[form].items()]
+    from sqlglot import exp
+
+    name, *switches = COPY_OPTIONS[form]
+    options = [exp.CopyParameter(this=exp.var("FORMAT"), expression=exp.var(name))]
+    options += [exp.CopyParameter(this=exp.var(switch), expression=exp.true()) for switch in switches]
     rows = exp.select("*").from_(exp.to_identifier(view)).subquery()
     return exp.Copy(this=rows, kind=False, files=[exp.Literal.string(str(path))], params=options).sql("duckdb")
