@@ -258,7 +258,7 @@ def _centroid_of(opened: _Files, file: str, lists: list[bytes]) -> Sequence[Any]
 def _registered(
     _opened: _Files, known: tuple[tuple[Any, ...], ...] | None, names: list[str | None]
 ) -> Sequence[dict[str, str]]:
-    if not all(len(entry) == ENTRY_LENGTH for entry in known or ()):
+    if not all(len(entry) == _ENTRY_LENGTH for entry in known or ()):
         raise StoreError(
             "the macros of this store and the extension loaded here are of different versions of emm1: run "
             "`emm1 upgrade STORE` with the newer one"
@@ -293,7 +293,7 @@ _SCORED_SQL = "STRUCT(id BIGINT, score FLOAT)[]"
 _FACTS_SQL = "STRUCT(path VARCHAR, ids_path VARCHAR, rows BIGINT, dims BIGINT, dtype VARCHAR)"
 _ENTRY_SQL = "STRUCT(file VARCHAR, metric VARCHAR, items VARCHAR)"
 # What the macro registered_embeddings lists of each: name, store, file, ids, codes, metric, items.
-ENTRY_LENGTH = 7
+_ENTRY_LENGTH = 7
 _TEXT, _QUERY, _ID, _IDS = "VARCHAR", "DOUBLE[]", "BIGINT", "BIGINT[]"
 
 FUNCTIONS = [

@@ -50,14 +50,11 @@ impl Level {
     /// What a nibble of its plane counts in a byte.
     pub(crate) fn weight(self) -> i32 {
         match self {
-            Self::FirstHigh | Self::High => HIGH,
+            Self::FirstHigh | Self::High => 16,
             Self::FirstBytes | Self::Bytes => 1,
         }
     }
 }
-
-/// What a high nibble counts in a byte.
-pub(crate) const HIGH: i32 = 16;
 
 /// Components of a query, rounded to a few steps.
 #[derive(Debug)]
@@ -391,8 +388,8 @@ mod tests {
                     for (number, row) in rows.iter().enumerate() {
                         let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a rank
                         let record = Record::from_bytes(&coded.records[number]);
-                        let alone = Level::ALL.map(|level| (&coded_query.fine, level));
-                        for (coding, level) in alone.into_iter().chain([(coded_query.panel(), Level::Bytes)]) {
+                        let fine = Level::ALL.map(|level| (&coded_query.fine, level));
+                        for (coding, level) in fine.into_iter().chain([(coded_query.panel(), Level::Bytes)]) {
                             let product = product(&coded, number, level, &coding.codes);
                             let margin = coded_query.margin(coding, level, metric.merit(score));
                             let alone = margin.of(&record, level, product);

@@ -7,7 +7,8 @@
 //!     reference score of what is left then → the hits, and a higher threshold
 //! ```
 //!
-//! A single query reads a quarter of the codes or more and waits for memory; many queries multiply, and each byte is multiplied once.
+//! A single query reads a quarter of the codes or more and waits for memory; many queries multiply, and each byte is
+//! multiplied once.
 //! Where there are no codes, a single query scores every row (that is no slower than reading them), and a batch of
 //! queries codes each block as it comes. The answer is the same each way: codes only say what need not be scored.
 
@@ -265,13 +266,14 @@ impl Worker<'_> {
         let mut found = Vec::new();
         (kernels.sift_panel)(coded.records, &self.places, &products, &margins, panel.lanes(), &mut found);
         let mut result = Ok(());
-        for lane in 0..if found.is_empty() { 0 } else { count } {
+        let lanes = if found.is_empty() { 0 } else { count };
+        for lane in 0..lanes {
             let query = begin + lane;
             // A panel that has all steps of its queries needs no other products.
             let again = self.scan.coded[query].is_coarser_in_panels();
             let product = |at: u32| if again { 0 } else { products[at as usize * panel.lanes() + lane] };
-            let lanes = found.iter().filter(|(_, bits)| bits >> lane & 1 == 1);
-            let mut left: Vec<Left> = lanes.map(|&(at, _)| Left { at, product: product(at) }).collect();
+            let rows = found.iter().filter(|(_, bits)| bits >> lane & 1 == 1);
+            let mut left: Vec<Left> = rows.map(|&(at, _)| Left { at, product: product(at) }).collect();
             result = result.and_then(|()| self.narrow(coded, query, &mut left, if again { &Level::ALL } else { &[] }));
         }
         self.products = products;
