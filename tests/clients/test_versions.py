@@ -22,7 +22,7 @@ CATALOG = [
     "SELECT type_name, unnest(labels) AS label FROM duckdb_types() WHERE NOT internal ORDER BY ALL",
     "SELECT function_name, comment FROM duckdb_functions() WHERE NOT internal AND database_name = current_database() ORDER BY ALL",
 ]
-PAIR = "triplets_between(['points', 'audio'])"
+TABLE_MACROS = ("triplets_between(['points', 'audio'])", "groups_of([7, 5])")
 STORE = "emm1.duckdb"
 VERSIONS = [*PYTHONS, CLI]
 
@@ -30,13 +30,17 @@ Rows = list[list[Any]]
 
 
 def contents(store: emm1.Store) -> list[str]:
-    """For every table and view, and the table macro: how many rows, and some of them."""
+    """For every table and view, and the table macros: how many rows, and some of them."""
     names = store.sql("""
         SELECT '"' || schema_name || '"."' || table_name || '"' FROM duckdb_tables()
         UNION ALL SELECT '"' || schema_name || '"."' || view_name || '"' FROM duckdb_views() WHERE NOT internal
     """).fetchall()
     some = "SELECT COLUMNS(*)::VARCHAR FROM {} ORDER BY ALL LIMIT 2"
-    return [sql.format(name) for (name,) in [*names, (PAIR,)] for sql in ("SELECT count(*) FROM {}", some)]
+    return [
+        sql.format(name)
+        for name in [*(name for (name,) in names), *TABLE_MACROS]
+        for sql in ("SELECT count(*) FROM {}", some)
+    ]
 
 
 def run(client: Client, folder: Path, database: str, statements: list[str]) -> list[Rows]:
@@ -90,12 +94,12 @@ def test_attached_under_another_name(client: Client, folder: Path, store: emm1.S
     attach = f"ATTACH '{STORE}' AS other (READ_ONLY)"
     views = store.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL").fetchall()
     statements = [attach, *(f"SELECT count(*), '{view}' FROM other.\"{view}\"" for (view,) in views)]
-    statements += ["USE other", f"SELECT count(*) FROM {PAIR}", "SELECT media_root()"]
+    statements += ["USE other", *(f"SELECT count(*) FROM {macro}" for macro in TABLE_MACROS), "SELECT media_root()"]
     statements += ["SET VARIABLE emm1_root = '/data'", "SELECT media_path('shared', 'image', 'cat.jpg')"]
     expected = reference(folder, ":memory:", *statements)
     assert all(rows[0][0] for rows in expected)
     assert expected[-1] == [["/data/shared/image/cat.jpg"]]
-    assert len(expected) == len(views) + 3
+    assert len(expected) == len(views) + len(TABLE_MACROS) + 2
     assert run(client, folder, ":memory:", statements) == expected
 
 

@@ -108,8 +108,15 @@ def test_groups_of_several_ranks(changed: tuple[Path, emm1.Store]) -> None:
     parts = [published.groups(tree, "/data/x", rank, ["image"]) for rank in range(2, 5)]
     theirs = pl.concat([part.select(*first, "image_file_path", "caption") for part in parts])
     assert_same(rows(store.groups(nn_index=range(2, 5), modalities=["image"])), theirs)
+    assert_same(rows(store.groups(range(2, 5), ["image"], captions=[2, 0, 2, 10**12])), some_captions(theirs, [0, 2]))
+    assert_same(rows(store.groups(3, ["image"], captions=3)), some_captions(theirs, [3]).filter(nn_index=3))
+    assert store.groups(captions=[]).fetchall() == store.groups(nn_index=[], captions=[0]).fetchall() == []
     assert store.groups(nn_index=[]).fetchall() == []
     assert store.groups().shape[0] == store.sql("SELECT count(*) FROM e_mm1_100m.groups").fetchall()[0][0]
+
+
+def some_captions(table: pl.DataFrame, ids: list[int]) -> pl.DataFrame:
+    return table.filter(pl.col("encord_text_id").is_in(ids))
 
 
 @pytest.mark.parametrize("ids", [[7, 7, 9], [0, 2_000_000_000], [-5, 8], []])
@@ -170,6 +177,8 @@ def test_wrong_requests(store_path: Path) -> None:
         ):
             with pytest.raises(emm1.StoreError):
                 store.groups(nn_index=rank, modalities=modalities)
+        with pytest.raises(emm1.EmbeddingError, match="ids must be a list of integers"):
+            store.groups(captions=["a cat"])
         with pytest.raises(emm1.StoreError):
             store.triplets(["text", "audio"])
         with pytest.raises(duckdb.Error, match="unknown modality 'sound'"):
