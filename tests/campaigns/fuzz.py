@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-from mutation import mutate
+from mutation import exchange_field, mutate
 from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
 from sqlglot import exp
@@ -28,6 +28,7 @@ from emm1.building.categories import load_categories
 from emm1.building.groups import load_groups
 from emm1.building.infos import find_symbols, load_info
 from emm1.building.labels import load_labels
+from emm1.building.provenance import fingerprint
 from emm1.building.run import fresh
 from emm1.building.sources import Source, Split
 from emm1.building.tables import Loader
@@ -46,6 +47,8 @@ GROUPS = (
     b"encord_text_id,encord_video_id,encord_audio_id,encord_image_id,encord_points_id,nn_index\n"
     b"0,5,7,11,13,3\n1,15,17,111,113,3\n2,25,27,211,213,3\n9,2147483647,0,0,0,3\n"
 )
+# Longer than what the native parser searches at a time.
+MANY_GROUPS = GROUPS + b"".join(b"%d,%d,%d,7,%d,3\n" % (i, i * i, i, i * 1000) for i in range(10, 1000))
 TRIPLETS = (
     b"encord_text_id,paired_modality,annotated_modality,encord_paired_id,encord_annotated_id,annotation\n"
     b"0,audio,points,1,2,1\n0,audio,points,1,3,2\n5,image,audio,4,4,3\n"
@@ -81,9 +84,10 @@ class Sources:
             (INFO, "100m", "audio", None),
             (TRIPLETS, "1m", "triplets", None),
             (GROUPS, "100m", "groups", 3),
+            (MANY_GROUPS, "100m", "groups", 3),
         ]
         whole, split, table, rank = dice.choice(files)
-        content = mutate(dice, whole)
+        content = exchange_field(dice, whole) if dice.random() < 0.3 else mutate(dice, whole)
         source = Source("fuzz.csv", self.folder / "fuzz.csv", split, table, rank)
 
         def run() -> None:
@@ -101,14 +105,17 @@ class Sources:
         """How many rows the fast way loads, and which; the table is empty again."""
         if source.rank:
             together = load_groups(self.connection, [source], lambda _: None)
-            loaded = together[source.name] if together is not None else None
+            loaded = together[source.name] if together else None
         else:
             values = find_symbols([source])
             loaded = load_info(self.connection, Loader(self.connection), source, values) if values else None
         table = f"{source.schema}.{source.table}"
         rows = self.connection.execute(f"FROM {table} ORDER BY rowid").fetchall()
         self.connection.execute(f"DELETE FROM {table}")
-        return loaded, rows
+        if loaded is None:
+            return None, rows
+        assert loaded.content == fingerprint(source)
+        return loaded.rows, rows
 
     def json(self, dice: random.Random) -> Case:
         """A file of categories, or the labels; each id that is loaded is one of the four that exist."""

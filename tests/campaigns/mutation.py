@@ -12,6 +12,13 @@ TOKENS = (
 )
 
 
+def exchange_field(dice: random.Random, whole: bytes) -> bytes:
+    """CSV with a token in place of one field."""
+    ends = [-1, *(at for at, byte in enumerate(whole) if byte in b",\n")]
+    field = dice.randrange(len(ends) - 1)
+    return whole[: ends[field] + 1] + dice.choice(TOKENS) + whole[ends[field + 1] :]
+
+
 def mutate(dice: random.Random, whole: bytes, *, first: int | None = None) -> bytes:
     """One to four changes, each a byte, a token, a number, or a piece cut, doubled or moved.
 

@@ -110,3 +110,22 @@ def test_a_file_that_is_not_plain_gives_the_same_store(
         emm1.build(own_tree, store, splits=["100m"], ranks=[1]).close()
         stores.append({name: rows for name, rows in content(store).items() if name != "provenance"})
     assert stores[0] == stores[1]
+
+
+def test_a_quoted_empty_id_is_none(own_tree: Path, tmp_path: Path) -> None:
+    path = own_tree / "e-mm1_100m" / "nn_1" / "data_groups.csv"
+    header, row, rest = path.read_bytes().split(b"\n", 2)
+    first = dict(zip(header.split(b","), row.split(b","), strict=True)) | {b"encord_video_id": b'""'}
+    path.write_bytes(b"\n".join([header, b",".join(first.values()), rest]))
+    with emm1.build(own_tree, tmp_path / "store.duckdb", splits=["100m"], ranks=[1]) as store:
+        query = "SELECT encord_text_id, encord_video_id, encord_audio_id FROM e_mm1_100m.groups LIMIT 1"
+        expected = [(int(first[b"encord_text_id"]), None, int(first[b"encord_audio_id"]))]
+        assert store.sql(query).fetchall() == expected
+
+
+def test_an_item_needs_an_id(own_tree: Path, tmp_path: Path) -> None:
+    path = own_tree / "e-mm1_100m" / "infos" / "points.csv"
+    header, row, rest = path.read_bytes().split(b"\n", 2)
+    path.write_bytes(b"\n".join([header, b'""' + row[row.index(b",") :], rest]))
+    with pytest.raises(emm1.SourceError, match=r"points\.csv, line 2 .*column encord_points_id: no value"):
+        emm1.build(own_tree, tmp_path / "store.duckdb", splits=["100m"], ranks=[1])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from emm1.building.plain import ROW_GROUP, Batches, Kind, NotPlainError, insert, read_records, schema_of, to_arrow
+from emm1.building.provenance import Fingerprint, Read
 from emm1.building.tables import read_header
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ SCHEMA = schema_of(NAMES, ["integer"] * len(NAMES))
 
 def load_groups(
     connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], begun: Callable[[Source], None]
-) -> dict[str, int] | None:
+) -> dict[str, Read] | None:
     """Append files of groups, where every field is digits, ranks are the folders' and captions ascend in each file.
 
     They are appended together: DuckDB's threads wait for each other at the end of a statement.
@@ -37,31 +39,33 @@ def load_groups(
         begun: called with each file before it is read, on another thread.
 
     Returns:
-        The number of rows of each file, by its published name; None, and nothing is appended, where anything is
+        What each file is, by its published name; None, and nothing is appended, where anything is
         otherwise: the general loader then reads the files, and says what is wrong if it is.
     """
     headers = [read_header(source.path) for source in sources]
     if any(sorted(header) != sorted(NAMES) for header in headers):
         return None
-    rows = dict.fromkeys((source.name for source in sources), 0)
+    read: dict[str, Read] = {}
 
     def batches() -> Batches:
         for source, header in zip(sources, headers, strict=True):
             begun(source)
-            for batch in _batches(source, header):
-                rows[source.name] += batch.num_rows
+            rows, digest = 0, hashlib.sha256()
+            for batch in _batches(source, header, digest):
+                rows += batch.num_rows
                 yield batch
+            read[source.name] = Read(rows, Fingerprint.of(source, digest.hexdigest()))
 
     inserted = insert(connection, "e_mm1_100m.groups", SCHEMA, batches())
-    return None if inserted is None else rows
+    return None if inserted is None else read
 
 
-def _batches(source: Source, header: list[str]) -> Batches:
+def _batches(source: Source, header: list[str], digest: hashlib._Hash) -> Batches:
     last = -1
     kinds: list[Kind] = ["integer"] * len(header)
     places = [header.index(name) for name in NAMES]
     captions_at, ranks_at = NAMES.index("encord_text_id"), NAMES.index("nn_index")
-    for found, rows in read_records(source.path, kinds, [], most=ROW_GROUP):
+    for found, rows in read_records(source.path, kinds, [], most=ROW_GROUP, digest=digest):
         columns = [found[place] for place in places]
         (captions,), (ranks,) = columns[captions_at][0], columns[ranks_at][0]
         ascending = captions[0] > last and (captions[1:] > captions[:-1]).all()

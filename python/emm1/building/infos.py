@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from emm1.building.plain import ROW_GROUP, Batches, Kind, NotPlainError, insert, read_records, schema_of, to_arrow
+from emm1.building.provenance import Fingerprint, Read
 from emm1.building.tables import KEYS, read_header
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def _symbols_of(source: Source) -> dict[str, list[str]] | None:
 
 def load_info(
     connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source, values: Mapping[str, list[str]]
-) -> int | None:
+) -> Read | None:
     """Append a file of infos that is plain and whose ids ascend.
 
     Args:
@@ -67,7 +69,7 @@ def load_info(
         values: of each concept that has an ENUM, in its order.
 
     Returns:
-        The number of rows; None, and nothing is appended, where anything is otherwise: the general loader then reads
+        What the file is; None, and nothing is appended, where anything is otherwise: the general loader then reads
         the file, and says what is wrong if it is.
     """
     if not _is_info(source):
@@ -78,14 +80,19 @@ def load_info(
     key = names.index(KEYS[source.split, source.table])
     schema = schema_of(names, kinds)
     lists = [values[name] for name in names if name in SYMBOLS]
-    return insert(connection, f"{source.schema}.{source.table}", schema, _batches(source, schema, kinds, key, lists))
+    digest = hashlib.sha256()
+    batches = _batches(source, schema, kinds, key, lists, digest)
+    rows = insert(connection, f"{source.schema}.{source.table}", schema, batches)
+    return None if rows is None else Read(rows, Fingerprint.of(source, digest.hexdigest()))
 
 
-def _batches(source: Source, schema: pa.Schema, kinds: list[Kind], key: int, values: list[list[str]]) -> Batches:
+def _batches(
+    source: Source, schema: pa.Schema, kinds: list[Kind], key: int, values: list[list[str]], digest: hashlib._Hash
+) -> Batches:
     symbols = [list(some) for some in values]
     arrays = [pa.array(some, pa.string()) for some in values]
     last = -1
-    for columns, rows in read_records(source.path, kinds, symbols, most=ROW_GROUP):
+    for columns, rows in read_records(source.path, kinds, symbols, most=ROW_GROUP, digest=digest):
         (ids,), valid = columns[key]
         if valid is not None or ids[0] <= last or not (ids[1:] > ids[:-1]).all() or symbols != values:
             raise NotPlainError

@@ -112,8 +112,8 @@ class Keeping:
         with attached(connection, self.store):
             yield
 
-    def keep(self, connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source) -> int:
-        """Copy the rows of a file, with the columns that it has, as if it were read; returns their number."""
+    def keep(self, connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source) -> None:
+        """Copy the rows of a file, with the columns that it has, as if it were read."""
         where: exp.Expr | None = None
         if source.table in ("annotation_mapping", "categories"):
             columns = [*loader.declared[source.schema, source.table]]
@@ -124,7 +124,6 @@ class Keeping:
         elif source.table == "categories":
             where = exp.column("modality").eq("audio" if source.name == AUDIO_CATEGORIES else "points")
         copy_rows(connection, source.schema, source.table, columns, where)
-        return self.entry(source).rows
 
     def entry(self, source: Source) -> Entry:
         """What provenance is to say of a file that is kept: when it was read, not when it was copied."""

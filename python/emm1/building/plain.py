@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -35,7 +37,12 @@ class NotPlainError(Exception):
 
 
 def read_records(
-    path: Path, kinds: list[Kind], symbols: list[list[str]], most: int, held: int = BUFFER
+    path: Path,
+    kinds: list[Kind],
+    symbols: list[list[str]],
+    most: int,
+    held: int = BUFFER,
+    digest: hashlib._Hash | None = None,
 ) -> Iterator[tuple[Columns, int]]:
     """The columns of a file, `most` rows at a time where they fit the buffer, and the number of these rows.
 
@@ -45,6 +52,7 @@ def read_records(
         symbols: the values of each column of symbols; gets those that are new.
         most: rows to give at a time.
         held: bytes of the buffer; a row that is longer is not plain.
+        digest: gets all bytes of the file.
 
     Raises:
         NotPlainError: a row is not plainly what the columns are.
@@ -52,14 +60,12 @@ def read_records(
     # Not mapped: a file that shrinks under a map ends the process.
     buffer = np.empty(min(held, path.stat().st_size + 1), np.uint8)
     with path.open("rb", buffering=0) as file:
-        at, end, wanting, last = 0, 0, True, False
+        at, end, digested, wanting, last = 0, 0, 0, True, False
         crlf: bool | None = None
         while not last or at < end:
             if wanting and not last:
                 buffer[: end - at] = buffer[at:end]
-                at, end = 0, end - at
-                while end < len(buffer) and (count := file.readinto(buffer[end:].data)):
-                    end += count
+                at, end, digested = 0, _filled(buffer, end - at, file), 0
                 last = end < len(buffer)
             if crlf is None:
                 at, crlf = _after_header(buffer[: min(end, 1_000_000)].tobytes())
@@ -73,8 +79,18 @@ def read_records(
             for known, more in zip(symbols, found, strict=True):
                 known.extend(more[len(known) :])
             at += used
+            if digest:
+                digest.update(buffer[digested:at].data)
+            digested = at
             if rows:
                 yield columns, rows
+
+
+def _filled(buffer: NDArray[np.uint8], end: int, file: io.FileIO) -> int:
+    """Read a file into a buffer from `end` on, until one of them ends; where what it holds ends then."""
+    while end < len(buffer) and (count := file.readinto(buffer[end:].data)):
+        end += count
+    return end
 
 
 def _after_header(text: bytes) -> tuple[int, bool]:

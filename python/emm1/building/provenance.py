@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -33,6 +32,24 @@ class Fingerprint:
     bytes: int
     sha256: str
     published: Published
+
+    @classmethod
+    def of(cls, source: Source, sha256: str) -> Self:
+        """The fingerprint of a file whose checksum is known."""
+        return cls(source.path.stat().st_size, sha256, published_files().get((source.name, sha256), "unknown"))
+
+
+@dataclass(frozen=True)
+class Read:
+    """What reading a file gave.
+
+    Attributes:
+        rows: their number.
+        content: the file's content.
+    """
+
+    rows: int
+    content: Fingerprint
 
 
 @dataclass(frozen=True)
@@ -98,35 +115,4 @@ def fingerprint(source: Source) -> Fingerprint:
     with source.path.open("rb", buffering=0) as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     before.check(source)
-    published = published_files().get((source.name, sha256), "unknown")
-    return Fingerprint(before.bytes, sha256, published)
-
-
-class Checksums:
-    """Fingerprints of files, made one after the other beside other work, each begun when there is time for it."""
-
-    def __init__(self, sources: Iterable[Source]) -> None:
-        self._waiting = iter(sources)
-        self._made: dict[str, Future[Fingerprint]] = {}
-        self._pool = ThreadPoolExecutor(1)
-
-    def __enter__(self) -> Self:
-        """The fingerprints, of which none is begun."""
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """Leave what is not begun."""
-        self._pool.shutdown(cancel_futures=True)
-
-    def begin_next(self) -> None:
-        """Begin with the next file, if any is left."""
-        if source := next(self._waiting, None):
-            self._made[source.name] = self._pool.submit(fingerprint, source)
-
-    def result(self, source: Source) -> Fingerprint:
-        """The fingerprint of a file that was begun.
-
-        Raises:
-            SourceError: the file changed while it was read.
-        """
-        return self._made[source.name].result()
+    return Fingerprint.of(source, sha256)

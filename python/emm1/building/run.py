@@ -25,9 +25,9 @@ from emm1.building.infos import SYMBOLS, find_symbols, load_info
 from emm1.building.integrity import Orphans, duplicates, orphans
 from emm1.building.keeping import SWITCHED, Entry, Keeping, previous_of, unchanged
 from emm1.building.labels import load_labels
-from emm1.building.provenance import Checksums, Fingerprint, unchanging
+from emm1.building.provenance import Fingerprint, Read, fingerprint, unchanging
 from emm1.building.sources import AUDIO_CATEGORIES, POINT_CATEGORIES, Source, Split, find_sources
-from emm1.building.staging import check_target, put_in_place, staging
+from emm1.building.staging import check_target, put_in_place, staging, written_back
 from emm1.building.tables import KEYS, Loader
 from emm1.errors import Error, SourceError, StoreError
 from emm1.extension import load_extension
@@ -118,7 +118,7 @@ def build_store(
             values = None if kept else find_symbols(found.sources)
             with fresh(file, folder, settings, values) as connection:
                 keeping = Keeping(store, previous, kept) if previous and kept else None
-                with unchanging(found.sources):
+                with unchanging(found.sources), written_back(file):
                     _read(connection, found.sources, report, switch_triplet_columns, keeping, values, progress)
                 finish(connection, root_of_media, values)
                 _survey(connection, report)
@@ -165,9 +165,11 @@ def fresh(
 
 def _run(connection: duckdb.DuckDBPyConnection, folder: Traversable, numbers: range) -> None:
     """Run the schema's files whose names begin with these numbers, in order."""
+    connection.begin()  # the disk is waited for once
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name):
         if int(file.name.partition("_")[0]) in numbers:
             connection.execute(file.read_text(encoding="utf-8"))
+    connection.commit()
 
 
 def _read(
@@ -179,47 +181,43 @@ def _read(
     values: Mapping[str, list[str]] | None,
     progress: Progress,
 ) -> None:
-    """Fill the tables, and record where their rows come from. Checksums are made while DuckDB reads."""
+    """Fill the tables, and record where their rows come from."""
     loader = Loader(connection, switch_triplet_columns=switch)
     kept = keeping.contents if keeping else {}
     ordered = _in_order(sources)
     *begins, total = accumulate((source.path.stat().st_size for source in ordered), initial=0)
     done = dict(zip((source.name for source in ordered), begins, strict=True))
-    rows: dict[str, int] = {}
-    read = [source for source in ordered if source.name not in kept]
-    with Checksums(read) as checksums, keeping.attached(connection) if keeping else nullcontext():
+    read: dict[str, Read] = {}
 
-        def begin(source: Source) -> None:
-            progress(source.name, done[source.name], total)
-            checksums.begin_next()
+    def begin(source: Source) -> None:
+        progress(source.name, done[source.name], total)
 
-        checksums.begin_next()
+    with keeping.attached(connection) if keeping else nullcontext():
         for grouped, run in groupby(ordered, lambda source: source.rank is not None and source.name not in kept):
             together = list(run)
             if grouped:
-                rows |= load_groups(connection, together, begin) or {}
+                read |= load_groups(connection, together, begin) or {}
             for source in together:
                 if keeping and source.name in kept:
-                    progress(source.name, done[source.name], total)
-                    rows[source.name] = keeping.keep(connection, loader, source)
-                elif source.name not in rows:
                     begin(source)
-                    rows[source.name] = _load(connection, loader, source, values)
+                    keeping.keep(connection, loader, source)
+                elif source.name not in read:
+                    begin(source)
+                    read[source.name] = _load(connection, loader, source, values)
                 if source.table == "triplets":
                     _check_annotations(connection, loader, source)
-        by_name = {source.name: source for source in read}
+        by_name = {source.name: source for source in ordered if source.name in read}
         listed, notes = load_categories(
             connection,
             by_name.get(AUDIO_CATEGORIES),
             by_name.get(POINT_CATEGORIES),
         )
-        rows |= listed
-        progress("checksums", total, total)
         for source in sources:
             if keeping and source.name in kept:
                 entry = keeping.entry(source)
             else:
-                entry = _entry(source, checksums.result(source), rows[source.name], switch, notes)
+                rows = listed.get(source.name, read[source.name].rows)
+                entry = _entry(source, read[source.name].content, rows, switch, notes)
             _record(connection, source, entry, report)
     report.notes += loader.notes + notes
     progress("types, views and checks", total, total)
@@ -232,19 +230,19 @@ def _in_order(sources: list[Source]) -> list[Source]:
 
 def _load(
     connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source, values: Mapping[str, list[str]] | None
-) -> int:
+) -> Read:
     """Load one file; the JSON files come later, both at once."""
     if source.table == "categories":
-        return 0
+        return Read(0, fingerprint(source))
     if source.table == "annotation_mapping":
-        return load_labels(connection, source.path)
+        return Read(load_labels(connection, source.path), fingerprint(source))
     if source.rank is not None and (together := load_groups(connection, [source], lambda _: None)) is not None:
         return together[source.name]
     if values and (loaded := load_info(connection, loader, source, values)) is not None:
         return loaded
     rows = loader.load(source)
     _check_ids(connection, loader, source)
-    return rows
+    return Read(rows, fingerprint(source))
 
 
 def _check_ids(connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source) -> None:

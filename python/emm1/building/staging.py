@@ -6,14 +6,18 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 import duckdb
 
 from emm1.building.sources import SCHEMAS
 from emm1.errors import StoreError
 from emm1.files import check_version, connect, is_store, schema_version
+
+# Seconds between two writes of a new store to the disk.
+PAUSE = 0.25
 
 
 def staging_folder(store: Path) -> Path:
@@ -66,6 +70,31 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(left)
         else:
             left.unlink()
+
+
+@contextmanager
+def written_back(file: Path) -> Iterator[None]:
+    """Send what is written to a new store to the disk meanwhile, so that commits have little left to wait for.
+
+    At the end DuckDB's lock on the file is gone, as any is when a process closes one of the file's descriptors; no one
+    else comes to it, since the folder is locked.
+    """
+    done = Event()
+    descriptor = os.open(file, os.O_RDONLY)
+
+    def write_back() -> None:
+        with suppress(OSError):  # DuckDB is told of it too
+            while not done.wait(PAUSE):
+                os.fsync(descriptor)
+
+    thread = Thread(target=write_back)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        os.close(descriptor)
 
 
 def check_target(store: Path, *, force: bool) -> None:

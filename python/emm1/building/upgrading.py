@@ -9,7 +9,7 @@ import duckdb
 
 from emm1.building.keeping import PREVIOUS, attached, copy_rows
 from emm1.building.run import finish, fresh, plainly
-from emm1.building.staging import check_target, put_in_place, staging
+from emm1.building.staging import check_target, put_in_place, staging, written_back
 from emm1.building.tables import OPTIONAL, Loader
 from emm1.errors import FileNotFoundError, StoreError
 from emm1.files import SCHEMA_VERSION, connect, schema_version
@@ -43,7 +43,7 @@ def upgrade_store(store: Path, *, memory_limit: str = "2GB") -> int:
             return before
         file = folder / "store.duckdb"
         with fresh(file, folder, {"memory_limit": memory_limit}) as connection:
-            with attached(connection, store):
+            with attached(connection, store), written_back(file):
                 _copy(connection, store)
             finish(connection, media_root)
             put_in_place(file, store, connection)

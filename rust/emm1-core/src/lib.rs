@@ -9,7 +9,6 @@ mod codes;
 mod error;
 mod file;
 mod ids;
-mod integers;
 mod kernel;
 mod matrix;
 mod parallel;

@@ -4,63 +4,15 @@
 //! kinds, a sign, bytes that are not UTF-8) is not guessed at: the caller then reads the file with a CSV reader, which
 //! knows what to say.
 
-use memchr::{memchr, memchr3};
+mod column;
+mod field;
+mod integers;
 
-use crate::integers::integer;
+use memchr::{memchr, memchr2, memchr3};
 
-/// What the fields of a column are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Digits, as i32.
-    Integer,
-    /// Digits, perhaps with a decimal point between, as f64.
-    Number,
-    /// Any text.
-    Text,
-    /// Text of few different values, 256 at most, as the place of each in a list.
-    Symbol,
-    /// Not looked at.
-    Skipped,
-}
-
-impl std::str::FromStr for Kind {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        Ok(match name {
-            "integer" => Self::Integer,
-            "number" => Self::Number,
-            "text" => Self::Text,
-            "symbol" => Self::Symbol,
-            "skipped" => Self::Skipped,
-            _ => return Err(()),
-        })
-    }
-}
-
-/// The fields of a column. Of a field that is empty and not quoted, the value is a filler and the row is listed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column {
-    /// The values.
-    pub values: Values,
-    /// Numbers of the rows that have none, ascending.
-    pub nulls: Vec<usize>,
-}
-
-/// The values of a column, by its kind.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// Of [`Kind::Integer`].
-    Integers(Vec<i32>),
-    /// Of [`Kind::Number`].
-    Numbers(Vec<f64>),
-    /// Of [`Kind::Text`]: where each field begins and the last ends, and the bytes of all.
-    Texts(Vec<i32>, Vec<u8>),
-    /// Of [`Kind::Symbol`].
-    Symbols(Vec<u8>),
-    /// Of [`Kind::Skipped`].
-    Skipped,
-}
+pub use column::{Column, Kind, Values};
+use field::Field;
+use integers::{integer, integer_rows};
 
 /// A block of rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +34,8 @@ pub struct Form {
     pub crlf: bool,
 }
 
+/// Bytes of rows that are checked together, while they are in the cache.
+const CHECKED: usize = 32_768;
 /// A longer row is damaged, or its quote is closed too late.
 const LONGEST_ROW: usize = 2_000_000;
 
@@ -91,6 +45,8 @@ enum Stop {
     More,
     /// It is not plain.
     Odd,
+    /// It has a CR, and its fields were not searched for one.
+    StrayCr,
 }
 
 /// The first rows of a block, `most` at most; None where one is not plain.
@@ -114,68 +70,11 @@ pub fn parse_records(
     last: bool,
 ) -> Option<Records> {
     let block = Block { data, last, crlf: form.crlf, stray_cr: form.crlf };
-    let records = block.rows(&form.kinds, symbols, most)?;
-    // Of digits every byte has been looked at.
-    if form.kinds.iter().all(|kind| *kind == Kind::Integer) {
-        return Some(records);
+    match block.rows(&form.kinds, symbols, most) {
+        // There is hardly ever a CR in a file of LFs: its fields are searched for one only then.
+        Err(Stop::StrayCr) => Block { stray_cr: true, ..block }.rows(&form.kinds, symbols, most).ok(),
+        records => records.ok(),
     }
-    let parsed = &data[..records.bytes];
-    if memchr(0, parsed).is_some() || std::str::from_utf8(parsed).is_err() {
-        return None;
-    }
-    // There is hardly ever a CR in a file of LFs: its fields are searched for one only then.
-    if !block.stray_cr && memchr(b'\r', parsed).is_some() {
-        return Block { stray_cr: true, ..block }.rows(&form.kinds, symbols, most);
-    }
-    Some(records)
-}
-
-impl Column {
-    fn new(kind: Kind, room: usize) -> Self {
-        let values = match kind {
-            Kind::Integer => Values::Integers(Vec::with_capacity(room)),
-            Kind::Number => Values::Numbers(Vec::with_capacity(room)),
-            Kind::Text => Values::Texts(vec![0], Vec::new()),
-            Kind::Symbol => Values::Symbols(Vec::with_capacity(room)),
-            Kind::Skipped => Values::Skipped,
-        };
-        Self { values, nulls: Vec::new() }
-    }
-
-    /// A bit for each of `rows` rows, the first in the lowest of a byte: whether it has a value; None where all have.
-    pub fn validity(&self, rows: usize) -> Option<Vec<u8>> {
-        if self.nulls.is_empty() {
-            return None;
-        }
-        let mut bits = vec![0xff; rows.div_ceil(8)];
-        for row in &self.nulls {
-            bits[row / 8] &= !(1 << (row % 8));
-        }
-        Some(bits)
-    }
-
-    /// Forget what a row that is not whole has left.
-    fn truncate(&mut self, rows: usize) {
-        match &mut self.values {
-            Values::Integers(values) => values.truncate(rows),
-            Values::Numbers(values) => values.truncate(rows),
-            Values::Texts(ends, bytes) => {
-                ends.truncate(rows + 1);
-                bytes.truncate(ends[rows] as usize);
-            }
-            Values::Symbols(values) => values.truncate(rows),
-            Values::Skipped => {}
-        }
-        self.nulls.truncate(self.nulls.partition_point(|row| *row < rows));
-    }
-}
-
-/// A field as it stands: quoted or not, with doubled quotes or not, and where the separator after it is.
-struct Field<'a> {
-    text: &'a [u8],
-    quoted: bool,
-    doubled: bool,
-    next: usize,
 }
 
 struct Block<'a> {
@@ -187,22 +86,43 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// The first rows, `most` at most; None where one is odd.
-    fn rows(&self, kinds: &[Kind], symbols: &mut [Vec<String>], most: usize) -> Option<Records> {
+    /// The first rows, `most` at most.
+    fn rows(&self, kinds: &[Kind], symbols: &mut [Vec<String>], most: usize) -> Result<Records, Stop> {
         // Room for the shortest rows that are likely; pages never written cost nothing.
         let room = most.min(self.data.len() / (4 * kinds.len().max(1)));
         let mut columns: Vec<Column> = kinds.iter().map(|kind| Column::new(*kind, room)).collect();
-        let (mut rows, mut at) = (0, 0);
+        // Those after a row that is not as usual go the slower way.
+        let (mut rows, mut at) = match integers_of(&mut columns) {
+            Some(mut integers) if !self.crlf => integer_rows(self.data, &mut integers, most),
+            _ => (0, 0),
+        };
+        // Of digits every byte has been looked at.
+        let mut checked = at;
         while rows < most && at < self.data.len() {
             match self.row(at, rows, &mut columns, symbols) {
                 Ok(end) if end - at <= LONGEST_ROW => at = end,
+                Ok(_) => return Err(Stop::Odd),
                 Err(Stop::More) => break,
-                Ok(_) | Err(Stop::Odd) => return None,
+                Err(stop) => return Err(stop),
             }
             rows += 1;
+            if at - checked >= CHECKED {
+                self.check(&self.data[checked..at])?;
+                checked = at;
+            }
         }
+        self.check(&self.data[checked..at])?;
         columns.iter_mut().for_each(|column| column.truncate(rows));
-        Some(Records { columns, rows, bytes: at })
+        Ok(Records { columns, rows, bytes: at })
+    }
+
+    /// Rows that were parsed must be text.
+    fn check(&self, parsed: &[u8]) -> Result<(), Stop> {
+        match memchr2(0, b'\r', parsed) {
+            Some(place) if parsed[place] == b'\r' && !self.stray_cr => Err(Stop::StrayCr),
+            Some(place) if memchr(0, &parsed[place..]).is_some() => Err(Stop::Odd),
+            _ => std::str::from_utf8(parsed).map(drop).map_err(|_| Stop::Odd),
+        }
     }
 
     /// Parse the row that begins at `at`; returns where it ends.
@@ -224,21 +144,20 @@ impl<'a> Block<'a> {
                 }
                 _ => {
                     let field = self.field(at)?;
-                    if field.text.is_empty() && !field.quoted {
+                    if field.absent() {
                         nulls.push(row);
                     }
                     match values {
-                        Values::Integers(values) if field.text.is_empty() => values.push(0),
+                        Values::Integers(values) if field.absent() => values.push(0),
                         Values::Integers(_) => return Err(Stop::Odd),
-                        Values::Numbers(values) => values.push(number_of(&field).ok_or(Stop::Odd)?),
+                        Values::Numbers(values) => values.push(field.number().ok_or(Stop::Odd)?),
                         Values::Texts(ends, bytes) => {
                             field.append_to(bytes);
                             ends.push(i32::try_from(bytes.len()).map_err(|_| Stop::Odd)?);
                         }
                         Values::Symbols(values) => {
                             let known = symbols.next().ok_or(Stop::Odd)?;
-                            let absent = field.text.is_empty() && !field.quoted;
-                            values.push(if absent { 0 } else { place_of(&field, known).ok_or(Stop::Odd)? });
+                            values.push(if field.absent() { 0 } else { field.place_in(known).ok_or(Stop::Odd)? });
                         }
                         Values::Skipped => {}
                     }
@@ -304,49 +223,13 @@ impl<'a> Block<'a> {
     }
 }
 
-impl Field<'_> {
-    fn append_to(&self, bytes: &mut Vec<u8>) {
-        if !self.doubled {
-            bytes.extend_from_slice(self.text);
-            return;
-        }
-        let mut rest = self.text;
-        while let Some(quote) = memchr(b'"', rest) {
-            bytes.extend_from_slice(&rest[..=quote]);
-            rest = &rest[quote + 2..];
-        }
-        bytes.extend_from_slice(rest);
-    }
-}
-
-/// The number that a field says; 0 where it says nothing.
-fn number_of(field: &Field<'_>) -> Option<f64> {
-    let text = field.text;
-    if text.is_empty() && !field.quoted {
-        return Some(0.0);
-    }
-    let plain = text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    let ends = text.first()?.is_ascii_digit() && text.last()?.is_ascii_digit();
-    if field.quoted || !plain || !ends {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// The place of a field's value in a list, which gets it where it is new.
-fn place_of(field: &Field<'_>, known: &mut Vec<String>) -> Option<u8> {
-    if field.doubled {
-        return None;
-    }
-    let found = known.iter().position(|value| value.as_bytes() == field.text);
-    let place = match found {
-        Some(place) => place,
-        None => {
-            known.push(std::str::from_utf8(field.text).ok()?.to_owned());
-            known.len() - 1
-        }
-    };
-    u8::try_from(place).ok()
+/// The values of the columns, where there are any and all are of integers.
+fn integers_of(columns: &mut [Column]) -> Option<Vec<&mut Vec<i32>>> {
+    let integers = columns.iter_mut().map(|column| match &mut column.values {
+        Values::Integers(values) => Some(values),
+        _ => None,
+    });
+    integers.collect::<Option<Vec<_>>>().filter(|integers| !integers.is_empty())
 }
 
 #[cfg(test)]
@@ -366,6 +249,8 @@ mod tests {
             "1,1,a,b\n\n",
             "+1,1,a,b",
             "\"1\",1,a,b",
+            "\"\",1,a,b",
+            "1,\"\",a,b",
             "1.0,1,a,b",
             "2147483648,1,a,b",
             "1,1e3,a,b",
