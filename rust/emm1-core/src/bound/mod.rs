@@ -17,14 +17,15 @@
 //! known of, such as one with huge components) leaves nothing out. Its parts are computed in f64 once for a query and
 //! a threshold and rounded up; the sum for each row is then f32.
 
+mod margin;
+
 use crate::codes::{Encoder, Record};
-use crate::kernel::WIDEST;
 use crate::score::Metric;
+pub(crate) use margin::{Margin, Margins, survives};
+use margin::{NARROW, Terms};
 
 /// Slack for all arithmetic in f64, relative to the norms involved.
 const ROUNDING: f64 = 1e-9;
-/// Slack for a margin computed in f32, relative to the sum of its terms: some ten roundings of 2⁻²⁴ each.
-const NARROW: f64 = 2e-6;
 
 /// Which codes of a row a product was made with; each adds a plane to the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,124 +193,6 @@ impl CodedQuery {
 
 fn length(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum::<f64>().sqrt()
-}
-
-/// What the parts of a row are multiplied with to give its margin, exactly but for the rounding of f64.
-struct Terms {
-    constant: f64,
-    offset: f64,
-    missed: f64,
-    rest: f64,
-    centred: f64,
-    norm: f64,
-    square: f64,
-}
-
-impl Terms {
-    /// The margin in units of what one step of the query is worth, each part rounded up so that no rounding of f32
-    /// lowers the sum.
-    fn per(&self, unit: f64) -> Margin {
-        let up = |value: f64| if value == 0.0 { 0.0 } else { ((value + value.abs() * NARROW) as f32).next_up() };
-        let part = |value: f64| up(value / unit);
-        let margin = Margin {
-            constant: part(self.constant) + f32::MIN_POSITIVE, // for terms that underflow
-            offset: up(self.offset),
-            missed: part(self.missed),
-            rest: part(self.rest),
-            centred: part(self.centred),
-            norm: part(self.norm),
-            square: part(self.square),
-        };
-        let Margin { constant, offset, missed, rest, centred, norm, square } = margin;
-        let parts = [constant, offset, missed, rest, centred, norm, square];
-        if parts.iter().all(|part| part.is_finite()) { margin } else { Margin::UNKNOWN }
-    }
-}
-
-/// An upper bound of a row's score less the threshold, up to a positive factor: what its parts are multiplied with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Margin {
-    constant: f32,
-    /// Added to the product.
-    offset: f32,
-    missed: f32,
-    rest: f32,
-    centred: f32,
-    norm: f32,
-    square: f32,
-}
-
-impl Margin {
-    /// Leaves nothing out.
-    const UNKNOWN: Self =
-        Self { constant: f32::INFINITY, offset: 0.0, missed: 0.0, rest: 0.0, centred: 0.0, norm: 0.0, square: 0.0 };
-
-    /// One that leaves some rows out and some not.
-    #[cfg(test)]
-    pub(crate) fn example(constant: f32) -> Self {
-        Self { constant, offset: 5.0, missed: 0.5, rest: 0.125, centred: 0.25, norm: -0.75, square: -0.01 }
-    }
-
-    /// Of a row and its product with the query.
-    #[inline(always)]
-    pub(crate) fn of(&self, record: &Record, level: Level, product: i32) -> f32 {
-        let scaled = record.scale * (product as f32 + self.offset);
-        let mut lengths = self.missed * record.missed(level) + self.centred * record.centred;
-        if level == Level::FirstHigh {
-            lengths += self.rest * record.rest;
-        }
-        let squares = self.norm * record.norm + self.square * (record.centred * record.centred);
-        self.constant + lengths + squares + scaled
-    }
-}
-
-/// The margins of the queries of a panel, part by part; queries that are missing have zeros.
-pub(crate) struct Margins {
-    constant: [f32; WIDEST],
-    offset: [f32; WIDEST],
-    missed: [f32; WIDEST],
-    centred: [f32; WIDEST],
-    norm: [f32; WIDEST],
-    square: [f32; WIDEST],
-}
-
-impl Margins {
-    pub(crate) fn new(margins: impl Iterator<Item = Margin>) -> Self {
-        let zeros = [0.0; WIDEST];
-        let mut parts =
-            Self { constant: zeros, offset: zeros, missed: zeros, centred: zeros, norm: zeros, square: zeros };
-        for (lane, margin) in margins.enumerate() {
-            parts.constant[lane] = margin.constant;
-            parts.offset[lane] = margin.offset;
-            parts.missed[lane] = margin.missed;
-            parts.centred[lane] = margin.centred;
-            parts.norm[lane] = margin.norm;
-            parts.square[lane] = margin.square;
-        }
-        parts
-    }
-
-    /// Of a row and its products with eight queries, of which `begin` is the first; the products are with whole bytes.
-    #[inline(always)]
-    pub(crate) fn of_eight(&self, record: &Record, begin: usize, products: &[i32; 8]) -> [f32; 8] {
-        let square = record.centred * record.centred;
-        let mut margins = [0.0; 8];
-        for (lane, margin) in margins.iter_mut().enumerate() {
-            let at = begin + lane;
-            let scaled = record.scale * (products[lane] as f32 + self.offset[at]);
-            let lengths = self.missed[at] * record.fine + self.centred[at] * record.centred;
-            let squares = self.norm[at] * record.norm + self.square[at] * square;
-            *margin = self.constant[at] + lengths + squares + scaled;
-        }
-        margins
-    }
-}
-
-/// Whether a row must be looked at more closely; NaN knows nothing.
-#[inline(always)]
-#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "one comparison, and NaN survives")]
-pub(crate) fn survives(margin: f32) -> bool {
-    !(margin < 0.0)
 }
 
 #[cfg(test)]
