@@ -11,16 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from emm1.errors import EmbeddingError, FileNotFoundError
 
 
-def as_ids(ids: ArrayLike) -> NDArray[np.int64]:
+def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
     """Ids as int64, (ids,)."""
     try:
         array = np.atleast_1d(np.asarray(ids))
     except ValueError as error:
-        raise EmbeddingError(f"ids must be a list of integers: {error}") from None
+        raise EmbeddingError(f"{what} must be a list of integers: {error}") from None
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise EmbeddingError(f"ids must be a list of integers, not {array.dtype} of shape {array.shape}")
+        raise EmbeddingError(f"{what} must be a list of integers, not {array.dtype} of shape {array.shape}")
     if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
         raise EmbeddingError(f"the id {array.max()} does not fit 64 bits with sign")
     return np.ascontiguousarray(array, np.int64)

@@ -143,7 +143,7 @@ class Store:
         ranks = ranks_of(nn_index)
         if captions is None:
             return groups_relation(self._connection, modalities, ranks)
-        return groups_of(self._connection, as_ids(captions).tolist(), modalities, ranks)
+        return groups_of(self._connection, as_ids(captions, "captions").tolist(), modalities, ranks)
 
     def triplets(self, modalities: Sequence[str] = FILE_MODALITIES) -> duckdb.DuckDBPyRelation:
         """The rated triplets between modalities, in either direction: the second published script.

@@ -177,7 +177,7 @@ def test_wrong_requests(store_path: Path) -> None:
         ):
             with pytest.raises(emm1.StoreError):
                 store.groups(nn_index=rank, modalities=modalities)
-        with pytest.raises(emm1.EmbeddingError, match="ids must be a list of integers"):
+        with pytest.raises(emm1.EmbeddingError, match="captions must be a list of integers"):
             store.groups(captions=["a cat"])
         with pytest.raises(emm1.StoreError):
             store.triplets(["text", "audio"])
