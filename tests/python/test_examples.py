@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import emm1
+from emm1.groups import GROUP_COLUMNS
 
 MODALITIES = ["image", "audio", "video", "points"]
 HOSTILE = [
@@ -95,7 +96,7 @@ def test_groups_equal_the_first_script(changed: tuple[Path, emm1.Store]) -> None
     for rank, modalities in ((1, MODALITIES), (3, ["points", "audio"]), (16, [])):
         theirs = published.groups(tree, "/data/x", rank, modalities)
         # The published file may have its columns in another order; the store has one.
-        first = list(emm1.groups.GROUP_COLUMNS)
+        first = list(GROUP_COLUMNS)
         theirs = theirs.select(*first, *(c for c in theirs.columns if c not in first))
         ours = store.groups(nn_index=rank, modalities=modalities)
         assert_same(rows(ours), theirs)  # looked up
@@ -104,7 +105,7 @@ def test_groups_equal_the_first_script(changed: tuple[Path, emm1.Store]) -> None
 
 def test_groups_of_several_ranks(changed: tuple[Path, emm1.Store]) -> None:
     tree, store = changed
-    first = list(emm1.groups.GROUP_COLUMNS)
+    first = list(GROUP_COLUMNS)
     parts = [published.groups(tree, "/data/x", rank, ["image"]) for rank in range(2, 5)]
     theirs = pl.concat([part.select(*first, "image_file_path", "caption") for part in parts])
     assert_same(rows(store.groups(nn_index=range(2, 5), modalities=["image"])), theirs)
@@ -150,7 +151,7 @@ def test_triplets_equal_the_second_script(changed: tuple[Path, emm1.Store], moda
 
 def test_views_agree_with_the_methods(changed: tuple[Path, emm1.Store]) -> None:
     _, store = changed
-    columns = ", ".join([*emm1.groups.GROUP_COLUMNS, *(f"{m}_file_path" for m in MODALITIES), "caption"])
+    columns = ", ".join([*GROUP_COLUMNS, *(f"{m}_file_path" for m in MODALITIES), "caption"])
     assert_same(
         rows(store.sql(f'SELECT {columns} FROM "groups" WHERE nn_index = 2')),
         rows(store.groups(nn_index=2, modalities=MODALITIES)),
