@@ -131,7 +131,7 @@ def _present(
     for batch in connection.sql(references.sql("duckdb")).to_arrow_reader(BATCH):
         named = batch.column(0).to_numpy()
         # Groups name the captions in their order: that is seen sooner than one id after the other is looked up.
-        begin = int(np.searchsorted(known, named[0]))
+        begin = int(np.searchsorted(known, named[0])) if len(named) else 0
         alike = np.array_equal(known[begin : begin + len(named)], named)
         present += len(named) if alike else int(np.count_nonzero(exists[named - low]))
     return present
