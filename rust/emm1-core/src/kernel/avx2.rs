@@ -15,7 +15,7 @@ x86::kernels!("avx2", "avx2,fma", MOST);
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn lanes(b: &[f32], a: Option<&[f64]>, add: impl Fn(__m256d, __m256d, __m256d) -> __m256d) -> f64 {
-    let (a, (b, b_rest)) = (a.map(|a| scalar::parts(&a[..b.len()])), scalar::parts(b));
+    let (a, (b, b_rest)) = (a.map(|a| x86::parts(&a[..b.len()])), x86::parts(b));
     let mut sums = [_mm256_setzero_pd(); 4];
     let mut step = |a: Option<&[f64; LANES]>, b: &[f32; LANES]| {
         for (part, sum) in sums.iter_mut().enumerate() {

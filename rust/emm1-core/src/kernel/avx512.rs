@@ -18,7 +18,7 @@ x86::kernels!("avx512", "avx512f,avx512bw,avx512vl,avx512vnni", i8::MAX);
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn lanes(b: &[f32], a: Option<&[f64]>, add: impl Fn(__m512d, __m512d, __m512d) -> __m512d) -> f64 {
-    let (a, (b, b_rest)) = (a.map(|a| scalar::parts(&a[..b.len()])), scalar::parts(b));
+    let (a, (b, b_rest)) = (a.map(|a| x86::parts(&a[..b.len()])), x86::parts(b));
     let mut sums = [_mm512_setzero_pd(); 2];
     let mut step = |a: Option<&[f64; LANES]>, b: &[f32; LANES]| {
         for (part, sum) in sums.iter_mut().enumerate() {

@@ -189,18 +189,6 @@ pub(super) fn sift_panel(
 /// Sums of the reference score are made in so many lanes.
 pub(super) const LANES: usize = 16;
 
-/// Parts of [`LANES`], and what is left, where anything is, filled with zeros: to add their products changes no bit.
-#[inline(always)]
-pub(super) fn parts<T: Copy + Default>(values: &[T]) -> (&[[T; LANES]], Option<[T; LANES]>) {
-    let (parts, rest) = values.as_chunks();
-    if rest.is_empty() {
-        return (parts, None);
-    }
-    let mut padded = [T::default(); LANES];
-    padded[..rest.len()].copy_from_slice(rest);
-    (parts, Some(padded))
-}
-
 /// Sums `term(a[i], b[i])`, b itself in place of a where there is none: lane j takes the elements i with i mod 16 = j in
 /// order, then the lanes are folded in halves.
 fn lanes(b: &[f32], a: Option<&[f64]>, term: impl Fn(f64, f64) -> f64) -> f64 {

@@ -1,5 +1,19 @@
 //! What the instruction sets of x86 have in common: the source of `scalar` compiled anew for each, and the table of all.
 
+use super::scalar::LANES;
+
+/// Parts of [`LANES`], and what is left, where anything is, filled with zeros: to add their products changes no bit.
+#[inline(always)]
+pub(super) fn parts<T: Copy + Default>(values: &[T]) -> (&[[T; LANES]], Option<[T; LANES]>) {
+    let (parts, rest) = values.as_chunks();
+    if rest.is_empty() {
+        return (parts, None);
+    }
+    let mut padded = [T::default(); LANES];
+    padded[..rest.len()].copy_from_slice(rest);
+    (parts, Some(padded))
+}
+
 /// Makes the table `KERNELS` of a set, and for the features of the set the kernels that are not written by hand. The module
 /// that calls it has `four_dots`, `multiply`, `lanes`, `fused` and `squared_difference`.
 macro_rules! kernels {
