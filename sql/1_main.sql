@@ -3,9 +3,8 @@
 
 CREATE TYPE modality AS ENUM ('audio', 'image', 'points', 'text', 'video');
 
--- Becomes an ENUM of the values found (5_enums.sql). The types source_dataset, dataset_license and save_folder are made
--- before this runs.
-CREATE TYPE annotation_label AS VARCHAR;
+-- The other ENUMs (source_dataset, dataset_license, save_folder, annotation_label) have the values found in the files. Their
+-- columns are VARCHAR in the files that follow, and become ENUMs when the values are known (build/columns.sql, 5_enums.sql).
 
 CREATE TABLE emm1_store (
     schema_version INTEGER NOT NULL,

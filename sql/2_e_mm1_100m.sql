@@ -5,8 +5,8 @@ CREATE SCHEMA e_mm1_100m;
 
 CREATE TABLE e_mm1_100m.text (
     encord_text_id INTEGER NOT NULL USING COMPRESSION bitpacking,
-    source_dataset source_dataset,
-    dataset_license dataset_license,
+    source_dataset VARCHAR,
+    dataset_license VARCHAR,
     caption VARCHAR USING COMPRESSION zstd
 );
 COMMENT ON TABLE e_mm1_100m.text IS 'The captions of E-MM1:100M';
@@ -17,11 +17,11 @@ COMMENT ON COLUMN e_mm1_100m.text.caption IS 'The caption';
 
 CREATE TABLE e_mm1_100m.image (
     encord_image_id INTEGER NOT NULL USING COMPRESSION bitpacking,
-    source_dataset source_dataset,
-    dataset_license dataset_license,
+    source_dataset VARCHAR,
+    dataset_license VARCHAR,
     file_id VARCHAR USING COMPRESSION zstd,
     file_name VARCHAR USING COMPRESSION fsst,
-    save_folder save_folder
+    save_folder VARCHAR
 );
 COMMENT ON TABLE e_mm1_100m.image IS 'The images of E-MM1:100M';
 COMMENT ON COLUMN e_mm1_100m.image.encord_image_id IS 'Id of the row in this split and modality';
@@ -33,13 +33,13 @@ COMMENT ON COLUMN e_mm1_100m.image.save_folder IS 'Folder under the media root: 
 
 CREATE TABLE e_mm1_100m.audio (
     encord_audio_id INTEGER NOT NULL USING COMPRESSION bitpacking,
-    source_dataset source_dataset,
-    dataset_license dataset_license,
+    source_dataset VARCHAR,
+    dataset_license VARCHAR,
     youtube_id VARCHAR USING COMPRESSION fsst,
     start_time DOUBLE,
     end_time DOUBLE,
     file_name VARCHAR USING COMPRESSION fsst,
-    save_folder save_folder
+    save_folder VARCHAR
 );
 COMMENT ON TABLE e_mm1_100m.audio IS 'The audio clips of E-MM1:100M';
 COMMENT ON COLUMN e_mm1_100m.audio.encord_audio_id IS 'Id of the row in this split and modality';
@@ -53,14 +53,14 @@ COMMENT ON COLUMN e_mm1_100m.audio.save_folder IS 'Folder under the media root: 
 
 CREATE TABLE e_mm1_100m.video (
     encord_video_id INTEGER NOT NULL USING COMPRESSION bitpacking,
-    source_dataset source_dataset,
-    dataset_license dataset_license,
+    source_dataset VARCHAR,
+    dataset_license VARCHAR,
     youtube_id VARCHAR USING COMPRESSION fsst,
     start_time DOUBLE,
     end_time DOUBLE,
     file_id VARCHAR USING COMPRESSION fsst,
     file_name VARCHAR USING COMPRESSION fsst,
-    save_folder save_folder
+    save_folder VARCHAR
 );
 COMMENT ON TABLE e_mm1_100m.video IS 'The video clips of E-MM1:100M';
 COMMENT ON COLUMN e_mm1_100m.video.encord_video_id IS 'Id of the row in this split and modality';
@@ -75,11 +75,11 @@ COMMENT ON COLUMN e_mm1_100m.video.save_folder IS 'Folder under the media root: 
 
 CREATE TABLE e_mm1_100m.points (
     encord_points_id INTEGER NOT NULL USING COMPRESSION bitpacking,
-    source_dataset source_dataset,
-    dataset_license dataset_license,
+    source_dataset VARCHAR,
+    dataset_license VARCHAR,
     file_id VARCHAR USING COMPRESSION fsst,
     file_name VARCHAR USING COMPRESSION fsst,
-    save_folder save_folder
+    save_folder VARCHAR
 );
 COMMENT ON TABLE e_mm1_100m.points IS 'The point clouds of E-MM1:100M';
 COMMENT ON COLUMN e_mm1_100m.points.encord_points_id IS 'Id of the row in this split and modality';

@@ -8,7 +8,7 @@ CREATE TABLE eshot.audio (
     start_time DOUBLE,
     end_time DOUBLE,
     file_name VARCHAR,
-    save_folder save_folder
+    save_folder VARCHAR
 );
 COMMENT ON TABLE eshot.audio IS 'The audio clips of EShot, in the order of the published file (rowid)';
 COMMENT ON COLUMN eshot.audio.eshot_audio_id IS 'Id of the sample';
@@ -22,7 +22,7 @@ CREATE TABLE eshot.points (
     eshot_point_id INTEGER NOT NULL,
     file_id VARCHAR,
     file_name VARCHAR,
-    save_folder save_folder
+    save_folder VARCHAR
 );
 COMMENT ON TABLE eshot.points IS 'The point clouds of EShot, in the order of the published file (rowid)';
 COMMENT ON COLUMN eshot.points.eshot_point_id IS 'Id of the sample';

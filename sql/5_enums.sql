@@ -1,8 +1,7 @@
 -- Once every file is read: the ENUM of annotation labels. Those of source_dataset, dataset_license and save_folder are
--- made before the tables where their values are known then, else by build/enums.sql.
+-- made of the values found before (building/run.py), or else by build/enums.sql; build/columns.sql gives them to their columns.
 -- Where there are none it holds '', since DuckDB takes no ENUM without values.
 
-DROP TYPE annotation_label;
 CREATE TYPE annotation_label AS ENUM (
     SELECT unnest(coalesce(list(DISTINCT annotation_label ORDER BY annotation_label) FILTER (annotation_label IS NOT NULL), ['']))
     FROM (

@@ -128,7 +128,7 @@ def _present(
     exists = np.zeros(high - low + 1, bool)
     exists[known - low] = True
     present = 0
-    for batch in connection.sql(references.sql("duckdb")).to_arrow_reader(BATCH):
+    for batch in connection.sql(references.sql("duckdb")).arrow(BATCH):
         named = batch.column(0).to_numpy()
         # Groups name the captions in their order: that is seen sooner than one id after the other is looked up.
         begin = int(np.searchsorted(known, named[0])) if len(named) else 0

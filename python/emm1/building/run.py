@@ -135,7 +135,7 @@ def _silent(_what: str, _done: int, _total: int) -> None:
 def fresh(
     file: Path, folder: Path, settings: dict[str, Any], values: Mapping[str, list[str]] | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A new database with the store's empty tables; ENUMs of these values, or text until `finish` makes them."""
+    """A new database with the tables of a store; columns with an ENUM stay text where its values are not known yet."""
     try:
         connection = connect(
             file,
@@ -149,18 +149,28 @@ def fresh(
     (limit,) = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0]
     size, unit = limit.split()
     connection.execute("SET memory_limit = ?", [f"{float(size) / 2} {unit}"])
-    for name in SYMBOLS:
-        kind = exp.DataType.build("VARCHAR", dialect="duckdb")
-        if values:
-            # DuckDB takes no ENUM without values.
-            literals = [exp.Literal.string(value) for value in values[name] or [""]]
-            kind = exp.DataType(this=exp.DType.ENUM, expressions=literals)
-        create = exp.Create(kind="TYPE", this=exp.to_table(name), expression=kind)
-        connection.execute(create.sql("duckdb"))
     sql = files("emm1") / "sql"
     _run(connection, sql, range(1, 5))
     connection.execute((sql / "build" / "macros.sql").read_text(encoding="utf-8"))
+    if values:
+        _make_enums(connection, values)
     return connection
+
+
+def _make_enums(connection: duckdb.DuckDBPyConnection, values: Mapping[str, list[str]] | None) -> None:
+    """The ENUM of each concept, of these values or else of those in the tables, for all of its columns."""
+    folder = files("emm1") / "sql" / "build"
+    connection.begin()
+    if values is None:
+        connection.execute((folder / "enums.sql").read_text(encoding="utf-8"))
+    else:
+        for name in SYMBOLS:
+            # DuckDB takes no ENUM without values.
+            literals = [exp.Literal.string(value) for value in values[name] or [""]]
+            kind = exp.DataType(this=exp.DataType.Type.ENUM, expressions=literals)
+            connection.execute(exp.Create(kind="TYPE", this=exp.to_table(name), expression=kind).sql("duckdb"))
+    connection.execute((folder / "columns.sql").read_text(encoding="utf-8"))
+    connection.commit()
 
 
 def _run(connection: duckdb.DuckDBPyConnection, folder: Traversable, numbers: range) -> None:
@@ -290,7 +300,7 @@ def finish(
     load_extension(connection)  # the last macros are made of its functions
     folder = files("emm1") / "sql"
     if values is None:
-        connection.execute((folder / "build" / "enums.sql").read_text(encoding="utf-8"))
+        _make_enums(connection, None)
     _run(connection, folder, range(5, 9))
     connection.execute(
         "INSERT INTO emm1_store VALUES (?, ?, ?, ?)",
