@@ -177,8 +177,7 @@ TASKS: dict[str, dict[str, Task]] = {
     },
     "first example": {
         "published script (Polars)": script_first_example,
-        "emm1 to Polars": emm1_example(lambda store: store.groups(nn_index=1).pl().shape),
-        "emm1 to Arrow": emm1_example(lambda store: store.groups(nn_index=1).to_arrow_table().shape),
+        "emm1 to Polars": emm1_example(lambda store: store.groups_frame(nn_index=1).shape),
         "emm1, aggregated in SQL": emm1_example(aggregated),
     },
     "second example": {

@@ -1,43 +1,53 @@
-"""The first published script: every group with its file paths and caption, as a relation quick to a frame or to Arrow."""
+"""The first published script: every group with its file paths and caption, as a relation or, faster, as a frame."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import duckdb
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from sqlglot import exp
 
 GROUP_COLUMNS = (*(f"encord_{m}_id" for m in ("text", "video", "audio", "image", "points")), "nn_index")
 # A place for every id between the smallest and the largest: 400 MB at most. Wider ranges are joined.
 WIDEST = 100_000_000
-# Rows of a batch in Arrow tables: their strings must have fewer than 2^31 bytes. DuckDB's have as many.
-ARROW_ROWS = 1_000_000
 
 
 def groups_relation(
     connection: duckdb.DuckDBPyConnection, modalities: Sequence[str], ranks: Sequence[int] | None
 ) -> duckdb.DuckDBPyRelation:
-    """The groups of some ranks, or of all, with the file paths of some modalities, and the captions.
+    """The groups of some ranks, or of all, with the file paths of some modalities, and the captions: five joins."""
+    return connection.sql(_joined(_groups(ranks), _items(connection, modalities)).sql("duckdb"))
 
-    The relation is plain SQL, five joins. Its ``pl()`` and ``to_arrow_table()`` are not: ids are nearly dense, so paths
-    and captions are looked up by their place in an array, and a frame shares its strings.
+
+def groups_frame(
+    connection: duckdb.DuckDBPyConnection, modalities: Sequence[str], ranks: Sequence[int] | None
+) -> pl.DataFrame:
+    """The same rows as a frame, without a join where ids stand once and are nearly dense.
+
+    Paths and captions are then looked up by their place in an array, and the rows share their strings.
     """
-    found = connection.execute("SELECT media_root(), media_folder('audio')").fetchall()[0]
+    found = _looked_up(connection, _groups(ranks), _items(connection, modalities))
+    return groups_relation(connection, modalities, ranks).pl() if found is None else found
+
+
+def _groups(ranks: Sequence[int] | None) -> exp.Select:
     groups = exp.select(*(exp.column(name, table="g") for name in GROUP_COLUMNS))
     groups = groups.from_(exp.table_("groups", db="e_mm1_100m", alias="g"))
-    if ranks is not None:
-        groups = groups.where(exp.column("nn_index", table="g").isin(*ranks) if ranks else exp.false())
+    if ranks is None:
+        return groups
+    return groups.where(exp.column("nn_index", table="g").isin(*ranks) if ranks else exp.false())
+
+
+def _items(connection: duckdb.DuckDBPyConnection, modalities: Sequence[str]) -> dict[str, tuple[str, exp.Select]]:
+    """For each column that groups get: the column of ids, and a query of ids and items."""
+    found = connection.execute("SELECT media_root(), media_folder('audio')").fetchall()[0]
     items = {f"{m}_file_path": (f"encord_{m}_id", _paths(m, *found)) for m in modalities}
     text = exp.table_("text", db="e_mm1_100m")
     items["caption"] = ("encord_text_id", exp.select("encord_text_id", exp.column("caption").as_("item")).from_(text))
-    relation = connection.sql(_joined(groups, items).sql("duckdb"))
-    return _with_frame(relation, lambda: _looked_up(connection, groups, items))
+    return items
 
 
 def groups_of(
@@ -77,44 +87,6 @@ def _joined(groups: exp.Select, items: dict[str, tuple[str, exp.Select]]) -> exp
     # whole query where one source has none, such as this single row.
     unordered = exp.select("media_root").from_("emm1_store").group_by("media_root")
     return query.join(unordered.subquery("unordered"), join_type="cross")
-
-
-def _with_frame(relation: duckdb.DuckDBPyRelation, frame: Callable[[], pl.DataFrame | None]) -> duckdb.DuckDBPyRelation:
-    """The relation itself, whose ``pl()`` gives another frame of the same rows, where there is one, and Arrow tables too.
-
-    DuckDB alone makes relations, so this one gets a class after it is made; relations derived from it are plain.
-    """
-
-    class Groups(duckdb.DuckDBPyRelation):
-        __slots__ = ()
-
-        def pl(self, *args: Any, **options: Any) -> pl.DataFrame | pl.LazyFrame:
-            found = None if args or options else frame()
-            return super().pl(*args, **options) if found is None else found
-
-        def to_arrow_table(self, *args: Any, **options: Any) -> pa.Table:
-            found = None if args or options else frame()
-            return super().to_arrow_table(*args, **options) if found is None else to_arrow(found)
-
-    relation.__class__ = Groups
-    return relation
-
-
-def to_arrow(frame: pl.DataFrame) -> pa.Table:
-    """A frame as an Arrow table of the types that DuckDB gives, made on all cores.
-
-    >>> to_arrow(pl.DataFrame({"caption": ["a dog", None]})).schema.types
-    [DataType(string)]
-    """
-    views = frame.to_arrow(compat_level=pl.CompatLevel.newest())
-    schema = pa.schema([(field.name, _without_views(field.type)) for field in views.schema])
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        batches = pool.map(lambda batch: batch.cast(schema), views.to_batches(max_chunksize=ARROW_ROWS))
-        return pa.Table.from_batches(batches, schema)
-
-
-def _without_views(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if kind == pa.string_view() else kind
 
 
 def _looked_up(

@@ -20,6 +20,8 @@ from emm1.embeddings import SUFFIXES, Embeddings, Metric, file_of
 from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from emm1.eshot import EShotReport, Samples
 
 PathLike = str | os.PathLike[str]
@@ -121,8 +123,8 @@ class Store:
             captions: ids of the captions whose groups to give, any integers; None for all. Repeats count once.
 
         Returns:
-            The published six columns, ``{modality}_file_path`` for each modality, and ``caption``. Without `captions`,
-            ``pl()`` and ``to_arrow_table()`` take half the time of the query itself.
+            The published six columns, ``{modality}_file_path`` for each modality, and ``caption``. Where all rows are
+            wanted as a frame, `groups_frame` takes half the time.
 
         Raises:
             emm1.errors.StoreError: an unknown modality, or a rank that is not from 1 to 16.
@@ -144,6 +146,34 @@ class Store:
         if captions is None:
             return groups_relation(self._connection, modalities, ranks)
         return groups_of(self._connection, as_ids(captions, "captions").tolist(), modalities, ranks)
+
+    def groups_frame(
+        self, nn_index: int | Iterable[int] | None = None, modalities: Sequence[str] = FILE_MODALITIES
+    ) -> pl.DataFrame:
+        """The rows of `groups` as a Polars frame, in half the time of the query: rows share paths and captions.
+
+        Args:
+            nn_index: the rank, or ranks, from 1 (nearest) to 16; None for all.
+            modalities: whose paths to give, in this order.
+
+        Returns:
+            The columns of `groups`, and its rows in no order that is promised. It becomes an Arrow
+            table without a copy by ``to_arrow(compat_level=polars.CompatLevel.newest())``.
+
+        Raises:
+            emm1.errors.StoreError: an unknown modality, or a rank that is not from 1 to 16.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1])
+        >>> store.groups_frame(nn_index=1, modalities=["image"]).columns == store.groups(1, ["image"]).columns
+        True
+        """
+        from emm1.groups import groups_frame
+
+        _check_modalities(modalities)
+        return groups_frame(self._connection, modalities, ranks_of(nn_index))
 
     def triplets(self, modalities: Sequence[str] = FILE_MODALITIES) -> duckdb.DuckDBPyRelation:
         """The rated triplets between modalities, in either direction: the second published script.

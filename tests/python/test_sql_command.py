@@ -115,6 +115,17 @@ def test_ways_around_are_closed(store: Path, tmp_path: Path) -> None:
     assert store.read_bytes() == before
 
 
+def test_rows_of_statements_that_are_no_queries(store: Path, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    for text, expected in (
+        ("PIVOT (SELECT 1 AS a, 2 AS b) ON a USING sum(b)", "1\n2\n"),
+        ("SHOW TABLES FROM eshot", "name\naudio\ncategories\npoints\n"),
+        ("SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal", "view_name\n"),
+    ):
+        assert refusal("sql", store, text, "--format", "csv", "--output", output) is None
+        assert output.read_text() == expected
+
+
 def test_rows_are_written_in_every_form(store: Path, tmp_path: Path) -> None:
     text = "CREATE TEMP TABLE rows AS SELECT 'not these'; SELECT 1 AS a, 'x,y' AS b UNION ALL SELECT 2, NULL ORDER BY a"
     rows = [{"a": 1, "b": "x,y"}, {"a": 2, "b": None}]

@@ -74,7 +74,7 @@ def sql(
             with guard.over(statement):
                 rows = opened.connection.sql(statement)
                 if rows is not None:
-                    _write(rows, format, output)
+                    _write(opened.connection, rows, format, output)
 
 
 class _Guard:
@@ -151,7 +151,9 @@ def _copy_targets(query: str) -> list[Path]:
     return [Path(file.name) for file in copy.args["files"]]
 
 
-def _write(rows: duckdb.DuckDBPyRelation, form: Format, output: Path | None) -> None:
+def _write(
+    connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, form: Format, output: Path | None
+) -> None:
     if form is Format.table:
         # DuckDB draws the table; only a terminal has a width to fit and a height worth saving.
         screen = sys.stdout.isatty() and output is None
@@ -165,18 +167,20 @@ def _write(rows: duckdb.DuckDBPyRelation, form: Format, output: Path | None) -> 
     with TemporaryDirectory() as folder:
         # Not to /dev/stdout: opening it again would cut a file that the shell appends to.
         path = output or Path(folder) / "rows"
-        view = f"rows_{uuid4().hex}"
-        rows.query(view, _copy_statement(view, path, form))
+        name = f"rows_{uuid4().hex}"
+        # By a variable of this name: rows.query makes a view, which before DuckDB 1.5.4 a store for reading refuses.
+        variables = {"execute": connection.execute, "statement": _copy_statement(name, path, form), name: rows}
+        eval("execute(statement)", variables)  # noqa: S307 - the text is fixed
         if output is None:
             with path.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
 
 
-def _copy_statement(view: str, path: Path, form: Format) -> str:
+def _copy_statement(name: str, path: Path, form: Format) -> str:
     from sqlglot import exp
 
-    name, *switches = COPY_OPTIONS[form]
-    options = [exp.CopyParameter(this=exp.var("FORMAT"), expression=exp.var(name))]
+    kind, *switches = COPY_OPTIONS[form]
+    options = [exp.CopyParameter(this=exp.var("FORMAT"), expression=exp.var(kind))]
     options += [exp.CopyParameter(this=exp.var(switch), expression=exp.true()) for switch in switches]
-    rows = exp.select("*").from_(exp.to_identifier(view)).subquery()
+    rows = exp.select("*").from_(exp.to_identifier(name)).subquery()
     return exp.Copy(this=rows, kind=False, files=[exp.Literal.string(str(path))], params=options).sql("duckdb")
