@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import duckdb
 from numpy.typing import ArrayLike
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike
 from emm1 import _native, registry
 from emm1.arguments import as_ids
 from emm1.building.sources import Split, ranks_of
+from emm1.connections import Connections, sql_seeing
 from emm1.embeddings import SUFFIXES, Embeddings, Metric, file_of
 from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
 
@@ -31,7 +33,9 @@ FILE_MODALITIES = ("image", "audio", "video", "points")
 class Store:
     """An emm1 store: one DuckDB file, open.
 
-    `open` and `build` return it; it closes its connection when used as a context manager.
+    `open` and `build` return it; it closes its connection when used as a context manager. Every method may be called
+    from any thread. In threads other than the one that opened the store each call has a connection of its own, so that
+    temporary tables, variables and transactions of `sql` last for that call alone: use a `cursor` for more.
 
     >>> import emm1
     >>> folder = getfixture("tmp_path")
@@ -43,10 +47,9 @@ class Store:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, root: str | None) -> None:
         self.path = path
-        self._connection = connection
+        self._connections = Connections(connection, root)
+        self._registering = threading.Lock()
         self._embeddings: dict[tuple[Path, Path | None, Path | None], tuple[_native.Version, Embeddings]] = {}
-        if root is not None:
-            connection.execute("SET VARIABLE emm1_root = ?", [root])
 
     def __enter__(self) -> Self:
         """The store itself."""
@@ -63,31 +66,33 @@ class Store:
 
     def close(self) -> None:
         """Close the connection; the store can be opened again."""
-        self._connection.close()
+        self._connections.close()
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The DuckDB connection; one thread at a time may use it (see `cursor`)."""
-        return self._connection
+        """The DuckDB connection; only the thread that opened the store may use it (see `cursor`)."""
+        return self._connections.own
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection for another thread, with the media root and audio folder set as they are now."""
-        from sqlglot import exp
+        """A connection of your own, for any one thread, with the media root and audio folder set as they are now.
 
-        cursor = self._connection.cursor()
-        for name in ("emm1_root", "emm1_audio_folder"):
-            (value,) = self._connection.execute("SELECT getvariable($name)", {"name": name}).fetchall()[0]
-            if value is not None:
-                statement = exp.Set(
-                    expressions=[
-                        exp.SetItem(
-                            this=exp.EQ(this=exp.to_identifier(name), expression=exp.Literal.string(value)),
-                            kind="VARIABLE",
-                        )
-                    ]
-                )
-                cursor.execute(statement.sql("duckdb"))
-        return cursor
+        "Now" is what `sql` set in the thread that opened the store; what was set by way of `connection` counts from
+        the next call of `sql` or `cursor` there.
+
+        >>> import emm1, threading
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["eshot"])
+        >>> _ = store.sql("SET VARIABLE emm1_root = '/data'")
+        >>> def ask():
+        ...     with store.cursor() as cursor:
+        ...         print(cursor.execute("SELECT media_root()").fetchall())
+        >>> thread = threading.Thread(target=ask)
+        >>> thread.start(), thread.join()
+        [('/data',)]
+        (None, None)
+        """
+        return self._connections.new()
 
     def sql(self, query: str, *, params: Any = None) -> duckdb.DuckDBPyRelation:
         """Run SQL; names that are no tables are looked for among the caller's variables, as `duckdb.sql` does.
@@ -100,13 +105,11 @@ class Store:
         >>> store.sql("SELECT DISTINCT category FROM eshot_categories JOIN wanted USING (category)").fetchall()
         [('bell',)]
         """
-        # DuckDB looks only at the frame that calls it, so the call is made in a frame with the caller's variables.
         caller = sys._getframe(1)  # noqa: SLF001 - the documented way to see the caller
-        call = {"_emm1_sql": self._connection.sql, "_emm1_query": query, "_emm1_params": params}
-        variables = {**caller.f_locals, **call}
-        text = "_emm1_sql(_emm1_query, params=_emm1_params)"
-        result = eval(text, caller.f_globals, variables)  # noqa: S307 - the text is fixed
-        return cast("duckdb.DuckDBPyRelation", result)
+        result = sql_seeing(self._connections.here(), query, params, (caller.f_locals, caller.f_globals))
+        if "variable" in query.casefold():  # SET VARIABLE, RESET VARIABLE
+            self._connections.note_variables()
+        return result
 
     def groups(
         self,
@@ -144,8 +147,8 @@ class Store:
         _check_modalities(modalities)
         ranks = ranks_of(nn_index)
         if captions is None:
-            return groups_relation(self._connection, modalities, ranks)
-        return groups_of(self._connection, as_ids(captions, "captions").tolist(), modalities, ranks)
+            return groups_relation(self._connections.here(), modalities, ranks)
+        return groups_of(self._connections.here(), as_ids(captions, "captions").tolist(), modalities, ranks)
 
     def groups_frame(
         self, nn_index: int | Iterable[int] | None = None, modalities: Sequence[str] = FILE_MODALITIES
@@ -173,7 +176,7 @@ class Store:
         from emm1.groups import groups_frame
 
         _check_modalities(modalities)
-        return groups_frame(self._connection, modalities, ranks_of(nn_index))
+        return groups_frame(self._connections.here(), modalities, ranks_of(nn_index))
 
     def triplets(self, modalities: Sequence[str] = FILE_MODALITIES) -> duckdb.DuckDBPyRelation:
         """The rated triplets between modalities, in either direction: the second published script.
@@ -194,7 +197,7 @@ class Store:
         """
         _check_modalities(modalities)
         # As literals: DuckDB then knows, before it plans, whose files it does not need.
-        return self._connection.table_function("triplets_between", [list(modalities)])
+        return self._connections.here().table_function("triplets_between", [list(modalities)])
 
     def add_embeddings(
         self,
@@ -235,7 +238,9 @@ class Store:
             Path(ids).absolute() if ids else None,
             codes if codes is None or codes is False else Path(codes).absolute(),
         )
-        for note in registry.add(self._connection, self.path.parent, entry, replace=replace):
+        with self._registering, self._connections.new() as connection:
+            notes = registry.add(connection, self.path.parent, entry, replace=replace)
+        for note in notes:
             warnings.warn(f"{name}: {note}", stacklevel=2)
 
     def embeddings(self, source: PathLike) -> Embeddings:
@@ -246,13 +251,16 @@ class Store:
         """
         if _is_file(source):
             return Embeddings(source)
-        return self._open(registry.find(self._connection, self.path.parent, str(source)))
+        return self._open(self._find(source))
 
     def metric(self, source: PathLike) -> Metric:
         """The metric that embeddings are registered with; cosine for a file."""
         if _is_file(source):
             return "cosine"
-        return registry.find(self._connection, self.path.parent, str(source)).metric
+        return self._find(source).metric
+
+    def _find(self, name: PathLike) -> registry.Registered:
+        return registry.find(self._connections.here(), self.path.parent, str(name))
 
     def _open(self, entry: registry.Registered) -> Embeddings:
         file = file_of(entry.path)
@@ -302,11 +310,12 @@ class Store:
         """
         import polars as pl
 
-        entry = registry.find(self._connection, self.path.parent, name)
+        connection = self._connections.here()
+        entry = registry.find(connection, self.path.parent, name)
         among = None
         if where is not None:
             try:
-                items = self._connection.table(entry.table).filter(where).select(entry.key)
+                items = connection.table(entry.table).filter(where).select(entry.key)
                 among = items.to_arrow_table().column(0).to_numpy()
             except duckdb.Error as error:
                 raise StoreError(
@@ -316,7 +325,7 @@ class Store:
         if hits.ids.ndim != 1:
             raise EmbeddingError(f"nearest takes one query, (dim,), not several: shape {hits.ids.shape}")
         found = pl.DataFrame({"id": hits.ids, "score": hits.scores}).with_row_index("rank", offset=1)
-        return self._connection.from_arrow(found.cast({"rank": pl.Int64}).to_arrow()).order("rank")
+        return connection.from_arrow(found.cast({"rank": pl.Int64}).to_arrow()).order("rank")
 
     def eshot(self, audio: PathLike, points: PathLike) -> EShotReport:
         """The EShot zero-shot evaluation: the third published script.
@@ -337,9 +346,11 @@ class Store:
         from emm1.eshot import Samples
 
         categories: dict[str, list[int]] = {}
-        rows = self._connection.execute(
-            "SELECT category, eshot_id FROM eshot.categories WHERE modality = ? ORDER BY rowid", [modality]
-        ).fetchall()
+        rows = (
+            self._connections.here()
+            .execute("SELECT category, eshot_id FROM eshot.categories WHERE modality = ? ORDER BY rowid", [modality])
+            .fetchall()
+        )
         for category, eshot_id in rows:
             categories.setdefault(category, []).append(eshot_id)
         if not categories:
@@ -349,7 +360,7 @@ class Store:
 
     def _eshot_file(self, modality: str, source: PathLike) -> tuple[Embeddings, Any]:
         if not _is_file(source):
-            entry = registry.find(self._connection, self.path.parent, str(source))
+            entry = self._find(source)
             if (entry.dataset, entry.modality) != ("eshot", modality):
                 raise EmbeddingError(
                     f"{entry.name!r} is {entry.dataset} {entry.modality}, expected embeddings of eshot {modality}"
@@ -361,7 +372,7 @@ class Store:
         if embeddings.ids_path is not None:
             return embeddings, embeddings.ids
         entry = registry.Registered(path.name, "eshot", modality, "cosine", path, None)
-        ids = registry.item_ids(self._connection, entry)
+        ids = registry.item_ids(self._connections.here(), entry)
         if len(ids) != len(embeddings):
             raise EmbeddingError(
                 f"{path} has {len(embeddings):,} rows and no ids, but {entry.table} has {len(ids):,}: give one vector "

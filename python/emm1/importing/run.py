@@ -184,7 +184,8 @@ def _items(
     if store is None or dataset is None or modality is None or key is None:
         raise EmbeddingError("a store makes ids of keys by a dataset and a modality: name all four, or key alone")
     if isinstance(store, Store):
-        yield Items(store.connection, dataset, modality)
+        with store.cursor() as connection:
+            yield Items(connection, dataset, modality)
     else:
         with open_store(Path(store), read_only=True) as connection:
             yield Items(connection, dataset, modality)

@@ -1,0 +1,107 @@
+"""The connections of an open store: the caller's own, and for other threads one for each call."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import Any, cast
+
+import duckdb
+
+# How a variable is set that every connection of a store has.
+SET = {
+    "emm1_root": "SET VARIABLE emm1_root = ?",
+    "emm1_audio_folder": "SET VARIABLE emm1_audio_folder = ?",
+}
+
+# Before DuckDB 1.5 a relation ends with its connection, so the latest are kept; each takes some 8 kB.
+KEPT = 1000
+
+
+class Connections:
+    """Hands out the connections of a store.
+
+    A DuckDB connection runs one query at a time, and a relation runs on the connection that made it. So the thread that
+    opened the store uses one connection for everything, which the caller knows as ``Store.connection``. Any other thread
+    gets a new one for each call: what the call returns may go to whatever thread, and no call meets what another left.
+
+    Args:
+        own: the connection that the store was opened with.
+        root: folder of the media; None for the one given at build.
+    """
+
+    def __init__(self, own: duckdb.DuckDBPyConnection, root: str | None) -> None:
+        self.own = own
+        self._thread = threading.current_thread()
+        self._variables: dict[str, str] = {}
+        self._kept: deque[duckdb.DuckDBPyConnection] = deque(maxlen=KEPT)
+        if root is not None:
+            own.execute(SET["emm1_root"], [root])
+            self._variables["emm1_root"] = root
+
+    def here(self) -> duckdb.DuckDBPyConnection:
+        """The connection for a call from this thread."""
+        if self._is_own_thread():
+            return self.own
+        self._kept.append(connection := self.new())
+        return connection
+
+    def new(self) -> duckdb.DuckDBPyConnection:
+        """A new connection, with the variables as they were when the thread that opened the store last used it."""
+        self.note_variables()
+        connection = self.own.cursor()
+        for name, value in list(self._variables.items()):
+            connection.execute(SET[name], [value])
+        return connection
+
+    def note_variables(self) -> None:
+        """Keep the variables of the caller's own connection, which no other thread may ask: it may be in use."""
+        if not self._is_own_thread():
+            return
+        with suppress(duckdb.TransactionException):  # one that failed: no query runs until it is rolled back
+            values = self.own.execute("SELECT getvariable('emm1_root'), getvariable('emm1_audio_folder')").fetchall()[0]
+            self._variables = {name: value for name, value in zip(SET, values, strict=True) if value is not None}
+
+    def close(self) -> None:
+        """Close the caller's own connection, and with it all that came from it."""
+        self._kept.clear()
+        self.own.close()
+
+    def _is_own_thread(self) -> bool:
+        return threading.current_thread() is self._thread
+
+
+def sql_seeing(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    params: Any,
+    caller: tuple[dict[str, Any], dict[str, Any]],
+) -> duckdb.DuckDBPyRelation:
+    """Run SQL that sees the local and global variables of a caller.
+
+    DuckDB looks only at the frame that calls it, so the call is made in a frame with the caller's variables. Before 1.5
+    it takes no relation of another connection: of such a one its rows are given.
+    """
+    local, shared = caller
+    call = {"_emm1_sql": connection.sql, "_emm1_query": query, "_emm1_params": params}
+    variables = {**local, **call}
+    while True:
+        try:
+            result = eval("_emm1_sql(_emm1_query, params=_emm1_params)", shared, variables)  # noqa: S307 - a fixed text
+        except duckdb.InvalidInputException as error:
+            name = _foreign(str(error))
+            relation = variables.get(name, shared.get(name))
+            alone = len(connection.extract_statements(query)) == 1  # of several, some have run already
+            if not isinstance(relation, duckdb.DuckDBPyRelation) or not alone:
+                raise
+            variables[name] = relation.to_arrow_table()
+        else:
+            return cast("duckdb.DuckDBPyRelation", result)
+
+
+def _foreign(message: str) -> str:
+    """The variable whose relation was made by another connection, where that is what DuckDB complains of; else ''."""
+    if "created by another Connection" not in message:
+        return ""
+    return message.partition('"')[2].partition('"')[0]
