@@ -76,7 +76,7 @@ impl Margin {
     }
 }
 
-/// The margins of the queries of a panel, part by part; queries that are missing have zeros.
+/// The margins of the queries of a panel, part by part. A lane without a query has a constant of −∞: none of its rows survives.
 pub(crate) struct Margins {
     constant: [f32; WIDEST],
     offset: [f32; WIDEST],
@@ -89,8 +89,8 @@ pub(crate) struct Margins {
 impl Margins {
     pub(crate) fn new(margins: impl Iterator<Item = Margin>) -> Self {
         let zeros = [0.0; WIDEST];
-        let mut parts =
-            Self { constant: zeros, offset: zeros, missed: zeros, centred: zeros, norm: zeros, square: zeros };
+        let constant = [f32::NEG_INFINITY; WIDEST];
+        let mut parts = Self { constant, offset: zeros, missed: zeros, centred: zeros, norm: zeros, square: zeros };
         for (lane, margin) in margins.enumerate() {
             parts.constant[lane] = margin.constant;
             parts.offset[lane] = margin.offset;

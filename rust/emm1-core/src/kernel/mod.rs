@@ -311,6 +311,41 @@ mod tests {
         }
 
         #[test]
+        fn panels_are_sifted_query_by_query(
+            rows in 1usize..2 * TILE,
+            queries in 1usize..=WIDEST,
+            seed in any::<u64>(),
+        ) {
+            let mut next = noise(seed);
+            let lanes = Panel::new(1, vec![&[0i8][..]; queries].into_iter()).lanes();
+            let records: Vec<[u8; Record::BYTES]> = (0..rows)
+                .map(|_| std::array::from_fn(|at| if at % 4 == 3 { 0x3d + (next() & 3) } else { next() }))
+                .collect();
+            let places: Vec<u32> = (0..rows as u32).rev().collect();
+            let margins: Vec<Margin> = (0..queries).map(|_| Margin::example(-f32::from(next()) / 128.0)).collect();
+            // Products with the lanes that have no query are those with zeros.
+            let product = |lane: usize, byte: u8| if lane < queries { i32::from(byte) - 128 } else { 0 };
+            let products: Vec<i32> = (0..rows * lanes).map(|at| product(at % lanes, next())).collect();
+            let mut expected = Vec::new();
+            for (at, (&place, products)) in places.iter().zip(products.chunks(lanes)).enumerate() {
+                let record = Record::from_bytes(&records[place as usize]);
+                let bit = |(lane, margin): (usize, &Margin)| {
+                    u32::from(survives(margin.of(&record, Level::Bytes, products[lane]))) << lane
+                };
+                let bits = margins.iter().enumerate().map(bit).sum::<u32>();
+                if bits != 0 {
+                    expected.push((at as u32, bits));
+                }
+            }
+            let margins = Margins::new(margins.into_iter());
+            for kernels in available() {
+                let mut left = Vec::new();
+                (kernels.sift_panel)(&records, &places, &products, &margins, lanes, &mut left);
+                prop_assert_eq!(&left, &expected, "{}", kernels.name);
+            }
+        }
+
+        #[test]
         fn products_of_panels_agree_with_the_definition(
             width in 1usize..300,
             odd in 0usize..2,
