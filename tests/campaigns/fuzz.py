@@ -1,9 +1,11 @@
-"""Fuzzing: broken files and odd arguments give a right answer or one clear error, never a crash.
+"""Fuzzing: broken files and odd arguments give a right answer or one clear error, never a crash; searches are exact.
 
+    export PYTHONPATH=tests/support:tests/oracle
     python tests/campaigns/fuzz.py [TARGET ...] --minutes 10 --seed 1 --keep FOLDER
+    python tests/campaigns/fuzz.py TARGET --seed 1 --only 4711
 
-Each case is made from the seed and its number alone. A case that fails is kept as a file; one that ends the process is
-the file `TARGET.last`.
+Each case is made from the seed and its number alone, so that `--only` repeats it. A case that fails is kept as a file; one
+that ends the process is the file `TARGET.last`. `EMM1_SIMD` chooses the instructions.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import csv
 import io
 import math
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +24,7 @@ import numpy as np
 from mutation import exchange_field, mutate
 from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
+from searches import Searches
 from sqlglot import exp
 
 import emm1
@@ -293,7 +297,7 @@ def _clear(message: str, name: str) -> None:
 
 def targets(folder: Path) -> dict[str, Target]:
     """What can be fuzzed."""
-    for name in ("sources", "vectors", "sql"):
+    for name in ("sources", "vectors", "sql", "searches"):
         (folder / name).mkdir(exist_ok=True)
     sources, files, sql = Sources(folder / "sources"), Vectors(folder / "vectors"), SQL(folder / "sql")
     return {
@@ -302,14 +306,17 @@ def targets(folder: Path) -> dict[str, Target]:
         "headers": files.headers,
         "codes": files.codes_file,
         "sql": sql.statements,
+        "search": Searches(folder / "searches").search,
     }
 
 
-def run(name: str, target: Target, seed: int, keep: Path, *, cases: int | None, seconds: float) -> tuple[int, int]:
+def run(
+    name: str, target: Target, seed: int, keep: Path, *, cases: int | None, seconds: float, first: int = 0
+) -> tuple[int, int]:
     """Try cases until their number or the time is reached; returns how many were tried and how many failed."""
-    number = failed = 0
+    number, failed = first, 0
     end = time.monotonic() + seconds
-    while time.monotonic() < end and number < (cases or math.inf):
+    while time.monotonic() < end and number - first < (cases or math.inf):
         content, attempt = target(random.Random(f"{name} {seed} {number}"))
         last = keep / f"{name}.last"
         last.write_bytes(content)
@@ -323,7 +330,7 @@ def run(name: str, target: Target, seed: int, keep: Path, *, cases: int | None, 
             print(f"{name} {seed} {number}: {type(error).__name__}: {error}"[:600], flush=True)
         number += 1
     (keep / f"{name}.last").unlink(missing_ok=True)
-    return number, failed
+    return number - first, failed
 
 
 def main() -> None:
@@ -332,16 +339,23 @@ def main() -> None:
     parser.add_argument("targets", nargs="*")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, help="the number of a case to repeat")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"))
     arguments = parser.parse_args()
     arguments.keep.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         known = targets(Path(folder))
         wanted = arguments.targets or list(known)
+        cases, first = (None, 0) if arguments.only is None else (1, arguments.only)
+        seconds = 60 * arguments.minutes / len(wanted)
+        failures = 0
         for name in wanted:
-            seconds = 60 * arguments.minutes / len(wanted)
-            tried, failed = run(name, known[name], arguments.seed, arguments.keep, cases=None, seconds=seconds)
-            print(f"{name}: {tried:,} cases, {failed} failed", flush=True)
+            tried, failed = run(
+                name, known[name], arguments.seed, arguments.keep, cases=cases, seconds=seconds, first=first
+            )
+            failures += failed
+            print(f"{name}, seed {arguments.seed}: {tried:,} cases, {failed} failed", flush=True)
+    sys.exit(1 if failures else 0)
 
 
 if __name__ == "__main__":

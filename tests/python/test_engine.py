@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from reference import order, scores, within
 
 import emm1
 from emm1.embeddings import METRICS, Metric
@@ -77,33 +78,6 @@ def text_vectors(rows: int, dims: int) -> NDArray[np.float32]:
     return vectors
 
 
-def lanes(terms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums over the last axis in sixteen lanes, in order, folded in halves."""
-    padded = np.zeros((*terms.shape[:-1], -(-terms.shape[-1] // 16) * 16))
-    padded[..., : terms.shape[-1]] = terms
-    sums = padded.reshape(*terms.shape[:-1], -1, 16).cumsum(axis=-2)[..., -1, :]
-    for half in (8, 4, 2, 1):
-        sums = sums[..., :half] + sums[..., half : 2 * half]
-    result: NDArray[np.float64] = sums[..., 0]
-    return result
-
-
-@np.errstate(over="ignore")  # a product beyond float32 is an infinity, as rounding has it
-def scores(metric: Metric, query: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    q, x = query.astype(np.float64), rows.astype(np.float64)
-    if metric == "l2":
-        return np.sqrt(lanes((q - x) * (q - x))).astype(np.float32)
-    dots = lanes(q * x)
-    if metric == "cosine":
-        norms = np.sqrt(lanes(q * q)) * np.sqrt(lanes(x * x))
-        dots = np.divide(dots, norms, out=np.zeros_like(dots), where=norms != 0)
-    return dots.astype(np.float32)
-
-
-def order(metric: Metric, found: NDArray[np.float32], ids: NDArray[np.int64]) -> NDArray[np.intp]:
-    return np.lexsort((ids, found if metric == "l2" else -found))
-
-
 def check(
     e: emm1.Embeddings,
     x: NDArray[np.float32],
@@ -128,7 +102,7 @@ def check(
     found = scores(metric, queries[0], x)
     best = order(metric, found, ids)
     threshold = float(np.sort(found)[len(x) // 2])
-    reached = best[(found[best] <= threshold) if metric == "l2" else (found[best] >= threshold)]
+    reached = best[within(metric, found[best], threshold)]
     hits = e.within(queries[0], threshold, metric, threads=threads)
     assert hits.ids.tolist() == ids[reached].tolist()
     assert (hits.scores == found[reached]).all()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import ml_dtypes
 import numpy as np
 import pytest
+from formats import WRITERS, write_bin, write_fvecs, write_named, write_npy, write_safetensors, write_shards
 from safetensors.numpy import save_file
 
 import emm1
@@ -27,57 +28,6 @@ def vectors(dtype: str) -> NDArray[np.generic]:
         information = np.iinfo(dtype)
         return random.integers(information.min, information.max, (ROWS, DIMS), dtype, endpoint=True)
     return (random.normal(size=(ROWS, DIMS)) * 10).astype(dtype)
-
-
-def write_npy(path: Path, rows: NDArray[np.generic]) -> str:
-    np.save(path / "a.npy", rows)
-    return "a.npy"
-
-
-def write_shards(path: Path, rows: NDArray[np.generic]) -> str:
-    (path / "shards").mkdir()
-    for i, part in enumerate(np.array_split(rows, [0, 5, 6, 6])):
-        np.save(path / f"shards/part-{i:03}.npy", part)
-    (path / "shards/README.md").write_text("not a shard")
-    return "shards"
-
-
-def write_safetensors(path: Path, rows: NDArray[np.generic]) -> str:
-    save_file({"odd": np.zeros(3, np.int8), "v": rows}, path / "a.safetensors", {"by": "a test"})
-    return "a.safetensors"
-
-
-def write_named(path: Path, rows: NDArray[np.generic]) -> str:
-    save_file({"first": rows[:2].copy(), "b#v": rows}, path / "a.safetensors")
-    return "a.safetensors#b#v"
-
-
-def write_bin(suffix: str) -> Callable[[Path, NDArray[np.generic]], str]:
-    def write(path: Path, rows: NDArray[np.generic]) -> str:
-        header = np.array(rows.shape, "<u4").tobytes()
-        (path / f"a.{suffix}").write_bytes(header + rows.tobytes())
-        return f"a.{suffix}"
-
-    return write
-
-
-def write_fvecs(path: Path, rows: NDArray[np.generic]) -> str:
-    prefix = np.full((len(rows), 1), rows.shape[1], "<i4").view(np.float32)
-    np.hstack([prefix, rows]).tofile(path / "a.fvecs")
-    return "a.fvecs"
-
-
-WRITERS = [
-    *((write_npy, dtype) for dtype in ("float32", "float16", "int8")),
-    *((write_shards, dtype) for dtype in ("float32", "int8")),
-    *((write_safetensors, dtype) for dtype in ("float32", "float16", "int8")),
-    (write_named, "float16"),
-    (write_safetensors, "bfloat16"),
-    (write_bin("fbin"), "float32"),
-    (write_bin("u8bin"), "uint8"),
-    (write_bin("i8bin"), "int8"),
-    (write_fvecs, "float32"),
-]
 
 
 @pytest.mark.parametrize(("write", "dtype"), WRITERS)

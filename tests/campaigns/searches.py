@@ -1,0 +1,390 @@
+"""Searches of random files in random ways, each answer compared bit by bit with the reference in NumPy.
+
+A target of `fuzz.py`: a case is made from its dice alone, and described by the lines that are kept when it fails.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ml_dtypes
+import numpy as np
+import reference
+from formats import WRITERS
+from numpy.typing import NDArray
+
+import emm1
+from emm1.embeddings import METRICS, Metric
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
+Doubles = NDArray[np.float64]
+Chance = np.random.Generator
+
+DIMS = (1, 2, 3, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 100, 127, 128, 129, 200, 255, 256, 257, 300, 384, 512, 768)
+WIDE = (1000, 1023, 1024, 1025, 1536, 2047, 2048, 2049, 4095, 4096, 4097)
+ROWS = (1, 2, 3, 15, 40, 63, 64, 65, 95, 96, 97, 161, 300, 1000, 3000)
+# One, some one after another, and on panels of 8, 16 and 32, full and not; from 24 on without codes too.
+BATCHES = (1, 1, 1, 2, 5, 6, 7, 8, 9, 16, 17, 23, 24, 25, 31, 32, 33, 40, 65, 100)
+CODES = ("none", "none", "beside", "beside", "beside", "elsewhere", "elsewhere", "old")
+NOWHERE = -77
+"""An id that no file has."""
+
+
+def _clustered(chance: Chance, x: Doubles) -> Doubles:
+    centres = chance.normal(size=(7, x.shape[1]))
+    return centres[chance.integers(0, 7, len(x))] + 10.0 ** chance.integers(-7, 0) * x
+
+
+def _last_bit(chance: Chance, x: Doubles) -> Doubles:
+    steps = chance.integers(-1, 2, x.shape) * (chance.random(x.shape) < 2 / x.shape[1])
+    one = np.tile(x[0].astype(np.float32), (len(x), 1))
+    result: Doubles = one + steps * np.spacing(one).astype(np.float64)
+    return result
+
+
+def _ends(chance: Chance, x: Doubles) -> Doubles:
+    result: Doubles = chance.choice([0, 1e-45, 1.2e-38, 1, 1e19, 3.4e38], x.shape) * np.sign(x)
+    return result
+
+
+# What becomes of normal numbers, (rows, dims).
+KINDS: dict[str, Callable[[Chance, Doubles], Doubles]] = {
+    "normal": lambda _, x: x,
+    "clustered": _clustered,
+    "copies": lambda chance, x: x[chance.integers(0, min(4, len(x)), len(x))],
+    "last bit": _last_bit,
+    "decades": lambda chance, x: x * 10.0 ** chance.uniform(-15, 15, (len(x), 1)),
+    "mixed decades": lambda chance, x: x * 10.0 ** chance.uniform(-15, 15, x.shape),
+    "far": lambda chance, x: x + chance.normal(size=x.shape[1]) * 10.0 ** chance.integers(1, 7),
+    "sparse": lambda chance, x: x * (chance.random(x.shape) < 3 / x.shape[1]),
+    "integers": lambda _, x: np.round(x * 2),
+    "ends": _ends,
+    "axes": lambda chance, x: (
+        np.eye(x.shape[1])[chance.integers(0, x.shape[1], len(x))] * chance.choice([-2, 1, 3], (len(x), 1))
+    ),
+}
+
+
+def components(kind: str, rows: int, dims: int, chance: Chance) -> Doubles:
+    """Vectors of a kind, before they are stored; now and then some are zero."""
+    x = KINDS[kind](chance, chance.normal(size=(rows, dims)))
+    if chance.random() < 0.3:
+        x[chance.random(rows) < 0.1] = 0
+    return x
+
+
+def as_stored(x: Doubles, dtype: str) -> NDArray[Any]:
+    """In the type of a file, cut off at the ends of its range."""
+    if dtype in {"int8", "uint8"}:
+        ends = np.iinfo(dtype)
+        return np.clip(np.round(x * 20), ends.min, ends.max).astype(dtype)
+    most = 65504 if dtype == "float16" else float(np.finfo(np.float32).max)
+    if dtype == "bfloat16":
+        return np.clip(x, -1e38, 1e38).astype(ml_dtypes.bfloat16)
+    return np.clip(x, -most, most).astype(dtype)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a case is, as it is written down when it fails."""
+
+    seed: int
+    writer: int
+    kind: str
+    query_kind: str
+    rows: int
+    dims: int
+    queries: int
+    codes: str
+    ids: bool
+    metric: Metric
+    threads: int
+
+    @classmethod
+    def drawn(cls, dice: random.Random) -> Plan:
+        """A plan, with more queries where there are few components."""
+        dims = dice.choice(WIDE) if dice.random() < 0.15 else dice.choice((*DIMS, dice.randint(1, 700)))
+        rows = dice.choice(ROWS)
+        large = dice.random() < 0.01  # so much that several threads have work
+        most = 5_000_000 if large else 600_000
+        rows = max(1, most // dims) if large else min(rows, max(1, most // dims))
+        queries = min(dice.choice(BATCHES), max(1, 4 * most // (rows * dims)))
+        kind = dice.choice(list(KINDS))
+        return cls(
+            seed=dice.getrandbits(32),
+            writer=dice.randrange(len(WRITERS)),
+            kind=kind,
+            query_kind=dice.choice((kind, kind, *KINDS)),
+            rows=rows,
+            dims=dims,
+            queries=queries,
+            codes=dice.choice(CODES),
+            ids=dice.random() < 0.6,
+            metric=dice.choice(METRICS),
+            threads=dice.choice((1, 2, 3, 8)),
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(f"{field.name} = {getattr(self, field.name)}" for field in fields(self)) + "\n"
+
+
+class Trial:
+    """A file, queries, and what NumPy says of them."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan, self.folder = plan, folder
+        self.dice = random.Random(plan.seed)
+        self.chance = np.random.default_rng(plan.seed)
+        write, self.dtype = WRITERS[plan.writer]
+        stored = as_stored(components(plan.kind, plan.rows, plan.dims, self.chance), self.dtype)
+        self.x: Floats = stored.astype(np.float32)
+        self.path = folder / write(folder, stored)
+        self.ids: Ids = np.arange(plan.rows)
+        if plan.ids:
+            self.ids = self.chance.permutation(3 * plan.rows)[: plan.rows] * self.dice.choice((1, 1, 10**15)) - 9
+        self.q = self._queries()
+        self.e = self._opened()
+        self.argument = self._argument()
+        self.metric = plan.metric
+        self.found = np.stack([reference.scores(plan.metric, query, self.x) for query in self.q])
+
+    def _queries(self) -> Floats:
+        """Some of another kind, some that are rows, and some that differ from rows in the last bit or point away."""
+        plan = self.plan
+        q = as_stored(components(plan.query_kind, plan.queries, plan.dims, self.chance), "float32")
+        for number in range(plan.queries):
+            row = self.x[self.dice.randrange(plan.rows)]
+            match self.dice.randrange(5):
+                case 0:
+                    q[number] = row
+                case 1:
+                    q[number] = np.nextafter(row, np.float32(0))
+                case 2:
+                    q[number] = -row
+        result: Floats = q.astype(np.float32)
+        return result
+
+    def _opened(self) -> emm1.Embeddings:
+        plan, ids = self.plan, self.folder / "given.npy"
+        np.save(ids, self.ids)
+        self.ids_path = ids if plan.ids else None
+        given: Any = self.ids_path if self.dice.random() < 0.5 or not plan.ids else self.ids
+        beside = Path(f"{self.path}.codes")
+        place = self.folder / "elsewhere.codes" if plan.codes == "elsewhere" else beside
+        if plan.codes != "none":
+            emm1.Embeddings(self.path, given).build_codes(place, threads=plan.threads)
+        if plan.codes == "old":  # those of a file of the same shape
+            other = self.folder / "other.npy"
+            np.save(other, self.x[::-1] + np.float32(1))
+            shutil.copy(emm1.Embeddings(other).build_codes(), beside)
+        self.codes = None if plan.codes == "none" else place
+        return emm1.Embeddings(self.path, given, codes=False if plan.codes == "none" else place)
+
+    def _argument(self) -> str:
+        """What SQL calls the file."""
+        ids = f"?ids={self.ids_path}" if self.ids_path else ""
+        return f"{self.path}{ids}?codes={self.codes or ''}"
+
+    def check(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """All of it."""
+        beyond = np.isinf(self.found)
+        numbers = range(len(self.q))
+        if beyond.any():  # scores that FLOAT does not have: an error that names such a row, or the order of infinities
+            numbers = self._finite(beyond)
+        if not len(numbers):
+            return
+        self.q, self.found = self.q[numbers], self.found[numbers]
+        self.check_search()
+        self.check_within()
+        self.check_scores()
+        self.check_pairs_and_knn()
+        if self.dice.random() < 0.4:
+            self.check_sql(connection)
+
+    def _finite(self, beyond: NDArray[np.bool_]) -> Any:
+        """The queries whose scores are all finite; one of the others is asked alone."""
+        outside = np.flatnonzero(beyond.any(axis=1))
+        number = int(outside[0])
+        rows = np.flatnonzero(beyond[number])
+        with expected_of("row", rows.tolist()) as refused:
+            hits = self.e.search(self.q[number], 5, self.metric)
+        if not refused:
+            best = reference.order(self.metric, self.found[number], self.ids)[:5]
+            same(hits.ids, self.ids[best], "ids beside infinities")
+        return np.flatnonzero(~beyond.any(axis=1))
+
+    def k(self, found: Floats) -> int:
+        """Often one at which several rows are tied."""
+        ordered = np.sort(found if self.metric == "l2" else -found)
+        ties = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
+        if len(ties) and self.dice.random() < 0.6:
+            return int(self.dice.choice(ties[:500].tolist()))
+        return self.dice.choice((1, 1, 2, 10, 10, 100, max(1, self.plan.rows // 5), self.plan.rows, self.plan.rows + 5))
+
+    def among(self) -> tuple[Ids | None, NDArray[np.bool_]]:
+        """Ids to look among, some of which repeat or do not exist, and which rows they are."""
+        if self.dice.random() < 0.5:
+            return None, np.ones(self.plan.rows, bool)
+        chosen = self.chance.random(self.plan.rows) < self.dice.choice((0.0, 0.01, 0.3, 0.9))
+        listed = self.chance.permutation(np.concatenate([self.ids[chosen], self.ids[chosen][:3], [NOWHERE]]))
+        return listed, chosen
+
+    def best(self, found: Floats, k: int, chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Positions of the k best among the chosen rows."""
+        best = reference.order(self.metric, found, self.ids)
+        return best[chosen[best]][:k]
+
+    def check_search(self) -> None:
+        """All queries at once and one alone, each k best."""
+        for queries in (slice(None), self.dice.randrange(len(self.q))):
+            k = self.k(self.found[0])
+            among, chosen = self.among()
+            hits = self.e.search(self.q[queries], k, self.metric, among, self.plan.threads)
+            found = np.atleast_2d(self.found[queries])
+            for number, (ids, scores) in enumerate(zip(*map(np.atleast_2d, hits), strict=True)):
+                best = self.best(found[number], k, chosen)
+                same(ids, self.ids[best], f"ids of query {number} of {len(found)}, k = {k}")
+                same(scores, found[number][best], f"scores of query {number} of {len(found)}, k = {k}")
+
+    def thresholds(self, found: Floats) -> Iterator[float]:
+        """A row's own score, its neighbours in float32 and in float64, and the ends."""
+        own = found[self.dice.randrange(len(found))]
+        for value in (own, np.float64(own)):
+            yield float(value)
+            yield float(np.nextafter(value, type(value)(np.inf)))
+            yield float(np.nextafter(value, type(value)(-np.inf)))
+        yield from (0.0, -0.0, np.inf, -np.inf, 1e300, -1e300)
+
+    def check_within(self) -> None:
+        """Some thresholds for a query."""
+        number = self.dice.randrange(len(self.q))
+        found = self.found[number]
+        for threshold in self.dice.sample(list(self.thresholds(found)), 4):
+            among, chosen = self.among()
+            best = self.best(found, len(found), chosen & reference.within(self.metric, found, threshold))
+            hits = self.e.within(self.q[number], threshold, self.metric, among, self.plan.threads)
+            same(hits.ids, self.ids[best], f"ids within {threshold!r}")
+            same(hits.scores, found[best], f"scores within {threshold!r}")
+
+    def some(self, most: int = 40) -> NDArray[np.intp]:
+        """Rows, some of them twice."""
+        return self.chance.integers(0, self.plan.rows, self.dice.randint(1, most))
+
+    def check_scores(self) -> None:
+        """Scores, vectors and centroids of ids."""
+        rows, number = self.some(), self.dice.randrange(len(self.q))
+        same(self.e.score(self.ids[rows], self.q[number], self.metric), self.found[number][rows], "score")
+        same(self.e.vectors(self.ids[rows]), self.x[rows], "vectors")
+        same(self.e.centroid(self.ids[rows]), reference.centroid(self.x[np.sort(rows)]), "centroid")
+
+    def check_pairs_and_knn(self) -> None:
+        """The queries as a file, beside the other."""
+        np.save(self.folder / "queries.npy", self.q)
+        queries = emm1.Embeddings(self.folder / "queries.npy", codes=False)
+        rows, k = self.some(), self.k(self.found[0])
+        numbers = self.chance.integers(0, len(self.q), len(rows))
+        pairs = emm1.score_pairs(queries, numbers, self.e, self.ids[rows], self.metric, self.plan.threads)
+        same(pairs, self.found[numbers, rows], "score_pairs")
+        (part,) = emm1.knn(queries, self.e, k, metric=self.metric, threads=self.plan.threads)
+        everything = np.ones(self.plan.rows, bool)
+        for number, (ids, scores) in enumerate(zip(part.ids, part.scores, strict=True)):
+            best = self.best(self.found[number], k, everything)
+            same(ids, self.ids[best], f"ids of knn, query {number}, k = {k}")
+            same(scores, self.found[number][best], f"scores of knn, query {number}, k = {k}")
+
+    def check_sql(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """The functions of the extension on the same file."""
+
+        def ask(sql: str, **arguments: object) -> Any:
+            known = {"file": self.argument, "metric": self.metric, **arguments}
+            used = {name: value for name, value in known.items() if f"${name}" in sql}
+            return connection.execute(f"SELECT {sql}", used).fetchone()[0]  # type: ignore[index]
+
+        number, k = self.dice.randrange(len(self.q)), self.k(self.found[0])
+        query, found = self.q[number].tolist(), self.found[number]
+        among, chosen = self.among()
+        name, listed = ("emm1_topk", "") if among is None else ("emm1_topk_among", "$ids::BIGINT[], ")
+        ids = [] if among is None else among.tolist()
+        hits = ask(f"{name}($file, $query::FLOAT[], {listed}$k, $metric)", query=query, ids=ids, k=k)
+        self._same_hits(hits, found, self.best(found, k, chosen), "emm1_topk")
+        threshold = self.dice.choice([value for value in self.thresholds(found) if np.isfinite(value)])
+        best = self.best(found, len(found), reference.within(self.metric, found, threshold))
+        hits = ask("emm1_within($file, $query::FLOAT[], $threshold::DOUBLE, $metric)", query=query, threshold=threshold)
+        self._same_hits(hits, found, best, f"emm1_within {threshold!r}")
+        rows = self.some(9)
+        one, other = (int(self.ids[row]) for row in (rows[0], rows[-1]))
+        score = ask("emm1_score($file, $id, $query::FLOAT[], $metric)", id=one, query=query)
+        same([score], found[rows[:1]], "emm1_score")
+        alike = reference.scores(self.metric, self.x[rows[0]], self.x[rows[-1:]])
+        if np.isfinite(alike).all():
+            same([ask("emm1_similarity($file, $a, $file, $b, $metric)", a=one, b=other)], alike, "emm1_similarity")
+        same(ask("emm1_vector($file, $id)", id=one), self.x[rows[0]], "emm1_vector")
+        listed_rows = self.ids[rows].tolist()
+        mean = ask("(SELECT emm1_centroid($file, id) FROM unnest($ids::BIGINT[]) r(id))", ids=listed_rows)
+        same(mean, reference.centroid(self.x[np.sort(rows)]), "emm1_centroid")
+
+    def _same_hits(self, hits: list[dict[str, Any]], found: Floats, best: NDArray[np.intp], what: str) -> None:
+        same([hit["id"] for hit in hits], self.ids[best], f"ids of {what}")
+        same([hit["score"] for hit in hits], found[best], f"scores of {what}")
+
+
+class expected_of:  # noqa: N801 - reads as a sentence
+    """A block that may fail with an error of emm1 that names one of some rows; true if it did."""
+
+    def __init__(self, what: str, numbers: list[int]) -> None:
+        self.what, self.numbers, self.raised = what, numbers, False
+
+    def __enter__(self) -> expected_of:  # noqa: PYI034
+        return self
+
+    def __bool__(self) -> bool:
+        return self.raised
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        if not isinstance(error, emm1.Error):
+            return False
+        named = re.search(rf"{self.what} (\d+)", str(error))
+        assert named, f"names no {self.what}: {error}"
+        assert int(named[1]) in self.numbers, f"names the wrong {self.what}: {error}"
+        self.raised = True
+        return True
+
+
+def same(found: Any, expected: NDArray[Any], what: str) -> None:
+    """Whether two arrays have the same bits; −0.0 is 0.0."""
+    array = np.asarray(found, expected.dtype).reshape(-1 if expected.ndim == 1 else expected.shape)
+    assert array.shape == expected.shape, f"{what}: {array.shape}, expected {expected.shape}"
+    wrong = np.flatnonzero((array != expected).ravel())
+    if len(wrong):
+        at = wrong[0]
+        raise AssertionError(f"{what}: at {at} {array.ravel()[at]!r}, expected {expected.ravel()[at]!r}")
+
+
+class Searches:
+    """The target: a case in a folder of its own, which is removed after it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.connection = duckdb.connect(config={"allow_unsigned_extensions": True, "threads": 2})
+        emm1.load_extension(self.connection)
+
+    def search(self, dice: random.Random) -> tuple[bytes, Callable[[], object]]:
+        """A case."""
+        plan = Plan.drawn(dice)
+
+        def run() -> None:
+            folder = self.folder / "case"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            with np.errstate(all="ignore"):
+                Trial(plan, folder).check(self.connection)
+
+        return str(plan).encode(), run

@@ -1,0 +1,30 @@
+"""Some of each campaign that compares answers, with another seed every time: what fails names the seed that repeats it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(str(TESTS / name) for name in ("support", "oracle"))}
+
+
+def campaign(script: str, *arguments: object, simd: str = "") -> subprocess.CompletedProcess[str]:
+    """A campaign in a process of its own."""
+    command = [sys.executable, str(TESTS / "campaigns" / script), *map(str, arguments)]
+    environment = {**ENVIRONMENT, "EMM1_SIMD": simd}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.parametrize("simd", ["", "avx2", "scalar"])
+def test_searches_equal_the_reference(tmp_path: Path, simd: str) -> None:
+    seed = secrets.randbelow(10**9)
+    run = campaign("fuzz.py", "search", "--minutes", 0.2, "--seed", seed, "--keep", tmp_path, simd=simd)
+    if "none of the instruction sets of this processor" in run.stdout + run.stderr:
+        pytest.skip(f"this processor has no {simd}")
+    assert run.returncode == 0, f"EMM1_SIMD={simd!r}, seed {seed}\n{run.stdout}{run.stderr}"
