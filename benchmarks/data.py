@@ -91,6 +91,7 @@ Maker = Callable[[int, np.random.Generator], Iterator[Vectors]]
 MAKERS: dict[str, Maker] = {
     "isotropic": lambda rows, random: isotropic(rows, DIMS, random),
     "clustered": lambda rows, random: clustered(rows, DIMS, random),
+    "narrow": lambda rows, random: clustered(rows, 384, random),
     "lsa": real_lsa,
     "minilm": real_minilm,
     "tiny": lambda rows, random: isotropic(rows, 16, random),

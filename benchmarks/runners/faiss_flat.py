@@ -17,8 +17,11 @@ def start(path: Path, threads: int) -> Search:
 def panorama(path: Path, threads: int) -> Search:
     vectors = np.load(path)
     dims = vectors.shape[1]
-    index = faiss.IndexPreTransform(faiss.PCAMatrix(dims, dims), faiss.IndexFlatIPPanorama(dims, 8))
+    axes = faiss.PCAMatrix(dims, dims)
+    index = faiss.IndexPreTransform(axes, faiss.IndexFlatIPPanorama(dims, 8))
     index.train(vectors[:20_000])
+    # It would subtract the mean, and products with centred vectors are in another order: the rotation alone keeps them.
+    faiss.copy_array_to_vector(np.zeros(dims, np.float32), axes.b)
     return filled(index, vectors, threads)
 
 

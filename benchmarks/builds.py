@@ -1,0 +1,128 @@
+"""Builds of emm1 beside one another: what a change costs a warm query, or a batch of them.
+
+    python -m benchmarks.builds WORK before=FOLDER after=python [--files FILE,...] [--batches 1,6] [--rounds 200]
+
+Each FOLDER holds a package `emm1` with its native library (for an older commit: `pip install --target FOLDER` of a
+worktree). WORK is a folder for the vectors. Every build has a process that keeps the file and its codes open, and the
+processes take turns, so that what else the machine does falls on all alike. The first build is the one compared with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from benchmarks.data import queries_for, write
+from benchmarks.report import machine
+
+FILES = ("clustered-400000.npy", "narrow-50000.npy")
+K = 10
+MANY = 64
+"""Queries that are asked one after another, or taken from for a batch."""
+ASKED = 3
+"""Searches of a turn: the first is not counted, since the turn before has emptied the caches."""
+
+
+class Build:
+    """A build in a process of its own, with a file open."""
+
+    def __init__(self, name: str, folder: Path, file: Path, threads: int, stack: ExitStack) -> None:
+        command = [sys.executable, "-m", "benchmarks.builds", "--serve", name, str(file), str(threads)]
+        top = Path(__file__).resolve().parents[1]
+        environment = {**os.environ, "PYTHONPATH": f"{folder.resolve()}{os.pathsep}{top}"}
+        self.name = name
+        self._process = stack.enter_context(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        )
+        stack.callback(self._process.kill)
+        where = Path(self._line())
+        assert where.is_relative_to(folder.resolve()), f"{name} would measure {where}"
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"the process of {self.name} has ended"
+        return line.strip()
+
+    def seconds(self, batch: int, number: int) -> float:
+        """The time of a search, after one that is not counted."""
+        assert self._process.stdin is not None
+        print(batch, number, file=self._process.stdin, flush=True)
+        times: list[float] = json.loads(self._line())
+        return median(times[1:])
+
+
+def serve(name: str, file: Path, threads: int) -> None:
+    """The process of a build: where its package lies, then the times of what each line asks for."""
+    import emm1
+
+    codes = file.with_name(f"{file.name}.{name}.codes")
+    embeddings = emm1.Embeddings(file, codes=codes)
+    if embeddings.codes_path is None:
+        embeddings.build_codes(codes)
+        embeddings = emm1.Embeddings(file, codes=codes)
+    queries = queries_for(file, MANY)
+    embeddings.search(queries[:2], K, "dot", threads=threads)
+    print(Path(emm1.__file__).resolve(), flush=True)
+    for line in sys.stdin:
+        batch, number = map(int, line.split())
+        times = []
+        for asked in range(ASKED):
+            one = (number * ASKED + asked) % MANY
+            some = queries[one] if batch == 1 else queries[:batch]
+            started = time.perf_counter()
+            embeddings.search(some, K, "dot", threads=threads)
+            times.append(time.perf_counter() - started)
+        print(json.dumps(times), flush=True)
+
+
+def compare(builds: list[Build], batch: int, rounds: int) -> None:
+    """A line of the table: the median of each build, and that of its ratios to the first."""
+    times: dict[str, list[float]] = {build.name: [] for build in builds}
+    for number in range(rounds):
+        # Who comes first in a turn changes.
+        turn = builds if number % 2 else builds[::-1]
+        for build in turn:
+            times[build.name].append(build.seconds(batch, number))
+    first = times[builds[0].name]
+    cells = []
+    for taken in times.values():
+        ratio = median(mine / its for mine, its in zip(taken, first, strict=True))
+        cells.append(f"{1e3 * median(taken):.4g} | {1e3 * min(taken):.4g} | {ratio:.3f}")
+    print(f"| {batch} | {' | '.join(cells)} |", flush=True)
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--serve"]:
+        serve(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
+        return
+    parser = argparse.ArgumentParser(description="Builds of emm1 beside one another.")
+    parser.add_argument("work", type=Path)
+    parser.add_argument("builds", nargs="+", metavar="NAME=FOLDER")
+    parser.add_argument("--files", default=",".join(FILES))
+    parser.add_argument("--batches", default="1")
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    folders = dict(build.split("=", 1) for build in options.builds)
+    print(f"{machine()}; milliseconds, k = {K}, {options.threads} threads, {options.rounds} rounds")
+    for name in options.files.split(","):
+        file = write(options.work / name)
+        print(f"\n{name}\n\n| queries | {' | '.join(f'{build}, median | least | ratio' for build in folders)} |")
+        print(f"|---:|{'---:|' * 3 * len(folders)}")
+        with ExitStack() as stack:
+            builds = [Build(build, Path(folder), file, options.threads, stack) for build, folder in folders.items()]
+            for batch in map(int, options.batches.split(",")):
+                compare(builds, batch, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
