@@ -17,27 +17,30 @@ import emm1
 VECTORS = queries()
 
 
-def answer(e: emm1.Embeddings, asked: Question, threads: int) -> str:
-    """By the Python package."""
-    if asked.k:
-        hits = e.search(VECTORS[list(asked.numbers)], asked.k, asked.metric, asked.ids, threads)
-        return digest(list(zip(hits.ids, hits.scores, strict=True)))
-    hits = e.within(VECTORS[asked.numbers[0]], THRESHOLDS[asked.metric], asked.metric, threads=threads)
-    return digest([(hits.ids, hits.scores)])
-
-
 class Fresh:
     """Opens the file for every question."""
 
     since = float("inf")
     """When the file that is open was opened, if one is kept."""
+    coded = False
+    """Whether the last answer came by codes, where that can be seen."""
 
     def __init__(self, path: Path, dice: random.Random) -> None:
         self.path, self.dice = path, dice
 
     def ask(self, asked: Question) -> str:
         """The answer, in short."""
-        return answer(emm1.Embeddings(self.path), asked, self.dice.choice((1, 2)))
+        return self.answer(emm1.Embeddings(self.path), asked)
+
+    def answer(self, e: emm1.Embeddings, asked: Question) -> str:
+        """That of an open file."""
+        self.coded = e.codes_path is not None
+        threads = self.dice.choice((1, 2))
+        if asked.k:
+            hits = e.search(VECTORS[list(asked.numbers)], asked.k, asked.metric, asked.ids, threads)
+            return digest(list(zip(hits.ids, hits.scores, strict=True)))
+        hits = e.within(VECTORS[asked.numbers[0]], THRESHOLDS[asked.metric], asked.metric, threads=threads)
+        return digest([(hits.ids, hits.scores)])
 
 
 class Kept(Fresh):
@@ -53,7 +56,7 @@ class Kept(Fresh):
             self.embeddings = None
             self.since, left = time.monotonic(), self.dice.randint(1, 60)
             self.embeddings = emm1.Embeddings(self.path)
-        found = answer(self.embeddings, asked, self.dice.choice((1, 2)))
+        found = self.answer(self.embeddings, asked)
         self.left = left - 1
         return found
 
@@ -64,9 +67,9 @@ class Codes(Fresh):
     def ask(self, asked: Question) -> str:
         """The answer, in short."""
         e = emm1.Embeddings(self.path)
-        if self.dice.random() < 0.3:
+        if self.dice.random() < 0.3 and not getattr(e, "why_no_codes", None):
             e.build_codes(threads=self.dice.choice((1, 2)))
-        return answer(e, asked, 1)
+        return self.answer(e, asked)
 
 
 class SQL(Fresh):
@@ -120,7 +123,7 @@ def main() -> None:
                     raise
                 except (emm1.Error, duckdb.Error) as error:
                     line["error"] = str(error)
-                line |= {"since": min(began, asker.since), "until": time.monotonic()}
+                line |= {"since": min(began, asker.since), "until": time.monotonic(), "coded": asker.coded}
             log.write(json.dumps(line) + "\n")
             time.sleep(dice.choice((0, 0, 0.002)))
 

@@ -14,6 +14,7 @@ least `PAUSE` after what came before: a file system's clock ticks some hundred t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -21,9 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,8 +32,12 @@ import numpy as np
 from asker import WAYS
 from moving import IDS, NAME, VECTORS, Room, content, ids_of, put, right
 
+import emm1
+
 ASKERS = ("Fresh", "Fresh", "Kept", "Kept", "Codes", "SQL", "SQL", "SQL")
 PAUSE = 0.02
+CODED = 0.4
+"""Of the changes, how many are followed by new codes."""
 CONTENTS = [content(array) for array in VECTORS]
 
 
@@ -75,7 +80,7 @@ class Chaos:
         put(self.ids_path, content(ids_of(0, self.rows_of_ids)))
         self.states.append(State(0, 0, self.rows_of_ids, "the beginning", 0.0, 0.0))
 
-    @contextmanager
+    @contextlib.contextmanager
     def noted(self, what: str, **becomes: int | None) -> Iterator[None]:
         """Write down when a change began and ended."""
         before = time.monotonic()
@@ -92,6 +97,9 @@ class Chaos:
         time.sleep(PAUSE + self.dice.choice((0, 0.01, 0.05)))
         if not self.states[-1].whole:
             self.dice.choice((Chaos.replace, Chaos.replace, Chaos.rewrite))(self)
+            time.sleep(PAUSE)
+        if self.dice.random() < CODED and "make_codes" in CHANGES:
+            self.make_codes()
             time.sleep(PAUSE)
 
     def another(self, *, same_shape: bool = False) -> int:
@@ -190,6 +198,11 @@ class Chaos:
                 self.mapped = np.load(self.path, mmap_mode="r+")
             self.mapped[:] = VECTORS[number]
 
+    def make_codes(self) -> None:
+        """As its owner does, who knows when he has written."""
+        with contextlib.suppress(emm1.Error), warnings.catch_warnings(action="ignore"), self.noted("codes made"):
+            emm1.Embeddings(self.path).build_codes(threads=1)
+
     def _put_codes(self, what: str, data: bytes) -> None:
         with self.noted(what):
             put(self.codes_path, data)
@@ -234,6 +247,7 @@ CHANGES: dict[str, Callable[[Chaos], None]] = {
     for name in (
         *("replace", "replace_at_the_same_time", "replace_ids", "replace_by_shorter", "remove", "cut", "rewrite"),
         *("rewrite_at_the_same_time", "rewrite_through_a_map", "damage_codes", "put_old_codes", "cut_codes"),
+        "make_codes",
     )
 }
 
@@ -266,6 +280,8 @@ class Judge:
         possible = {(v, i) for v in vectors for i, rows in listed if rows == len(VECTORS[v])}
         if any(line["answer"] == right(question, v, i) for v, i in possible if i is not None):
             self.counts[f"{way}: right"] += 1
+            if line["coded"]:
+                self.counts[f"{way}: right, with codes"] += 1
             return
         self.counts[f"{way}: wrong"] += 1
         known = [(v, i) for v in range(len(VECTORS)) for i in range(IDS) if line["answer"] == right(question, v, i)]
@@ -284,16 +300,17 @@ def campaign(folder: Path, seconds: float, seed: int, without: set[str]) -> Judg
     chaos = Chaos(folder, random.Random(seed))
     script = Path(__file__).with_name("asker.py")
     arguments = [(way, str(folder), f"{seed}.{number}") for number, way in enumerate(ASKERS)]
-    processes = [subprocess.Popen([sys.executable, str(script), *each], stderr=subprocess.PIPE) for each in arguments]
+    with (folder / "errors").open("w") as errors:
+        processes = [subprocess.Popen([sys.executable, str(script), *each], stderr=errors) for each in arguments]
     end = time.monotonic() + seconds
     while time.monotonic() < end and all(process.poll() is None for process in processes):
         chaos.change()
     (folder / "stop").touch()
     judge = Judge(chaos.states)
     for process, (way, _, number) in zip(processes, arguments, strict=True):
-        _, errors = process.communicate()
-        if process.returncode:
-            judge.failures.append(f"{way} ended with {process.returncode}: {errors.decode()[-2000:]}")
+        if process.wait():
+            said = (folder / "errors").read_text()
+            judge.failures.append(f"{way} ended with {process.returncode}: {said[-2000:]}")
         for line in (folder / f"{way}-{number}.answers").read_text().splitlines():
             judge.judge(way, json.loads(line))
     judge.counts.update(f"change: {state.what}" for state in chaos.states)
