@@ -303,16 +303,19 @@ def campaign(folder: Path, seconds: float, seed: int, without: set[str]) -> Judg
     with (folder / "errors").open("w") as errors:
         processes = [subprocess.Popen([sys.executable, str(script), *each], stderr=errors) for each in arguments]
     end = time.monotonic() + seconds
-    while time.monotonic() < end and all(process.poll() is None for process in processes):
-        chaos.change()
-    (folder / "stop").touch()
+    try:
+        while time.monotonic() < end and all(process.poll() is None for process in processes):
+            chaos.change()
+    finally:
+        (folder / "stop").touch()
     judge = Judge(chaos.states)
     for process, (way, _, number) in zip(processes, arguments, strict=True):
         if process.wait():
             said = (folder / "errors").read_text()
             judge.failures.append(f"{way} ended with {process.returncode}: {said[-2000:]}")
-        for line in (folder / f"{way}-{number}.answers").read_text().splitlines():
-            judge.judge(way, json.loads(line))
+        for line in (folder / f"{way}-{number}.answers").read_text().splitlines(keepends=True):
+            if line.endswith("\n"):  # the last one of a process that was killed may be half a line
+                judge.judge(way, json.loads(line))
     judge.counts.update(f"change: {state.what}" for state in chaos.states)
     return judge
 

@@ -34,8 +34,8 @@ ROWS = (1, 2, 3, 15, 40, 63, 64, 65, 95, 96, 97, 161, 300, 1000, 3000)
 # One, some one after another, and on panels of 8, 16 and 32, full and not; from 24 on without codes too.
 BATCHES = (1, 1, 1, 2, 5, 6, 7, 8, 9, 16, 17, 23, 24, 25, 31, 32, 33, 40, 65, 100)
 CODES = ("none", "none", "beside", "beside", "beside", "elsewhere", "elsewhere", "old")
-NOWHERE = -77
-"""An id that no file has."""
+NOWHERE = (-77, 2**32 + 5, 2**63 - 1, -(2**63))
+"""Ids that no file has."""
 
 
 def _clustered(chance: Chance, x: Doubles) -> Doubles:
@@ -234,7 +234,7 @@ class Trial:
         if self.dice.random() < 0.5:
             return None, np.ones(self.plan.rows, bool)
         chosen = self.chance.random(self.plan.rows) < self.dice.choice((0.0, 0.01, 0.3, 0.9))
-        listed = self.chance.permutation(np.concatenate([self.ids[chosen], self.ids[chosen][:3], [NOWHERE]]))
+        listed = self.chance.permutation(np.concatenate([self.ids[chosen], self.ids[chosen][:3], NOWHERE]))
         return listed, chosen
 
     def best(self, found: Floats, k: int, chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
