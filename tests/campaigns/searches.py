@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import ml_dtypes
 import numpy as np
 import reference
 from formats import WRITERS
+from kinds import KINDS, as_stored, components
 from numpy.typing import NDArray
 
 import emm1
@@ -25,8 +25,6 @@ from emm1.embeddings import METRICS, Metric
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
-Doubles = NDArray[np.float64]
-Chance = np.random.Generator
 
 DIMS = (1, 2, 3, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 100, 127, 128, 129, 200, 255, 256, 257, 300, 384, 512, 768)
 WIDE = (1000, 1023, 1024, 1025, 1536, 2047, 2048, 2049, 4095, 4096, 4097)
@@ -36,60 +34,6 @@ BATCHES = (1, 1, 1, 2, 5, 6, 7, 8, 9, 16, 17, 23, 24, 25, 31, 32, 33, 40, 65, 10
 CODES = ("none", "none", "beside", "beside", "beside", "elsewhere", "elsewhere", "old")
 NOWHERE = (-77, 2**32 + 5, 2**63 - 1, -(2**63))
 """Ids that no file has."""
-
-
-def _clustered(chance: Chance, x: Doubles) -> Doubles:
-    centres = chance.normal(size=(7, x.shape[1]))
-    return centres[chance.integers(0, 7, len(x))] + 10.0 ** chance.integers(-7, 0) * x
-
-
-def _last_bit(chance: Chance, x: Doubles) -> Doubles:
-    steps = chance.integers(-1, 2, x.shape) * (chance.random(x.shape) < 2 / x.shape[1])
-    one = np.tile(x[0].astype(np.float32), (len(x), 1))
-    result: Doubles = one + steps * np.spacing(one).astype(np.float64)
-    return result
-
-
-def _ends(chance: Chance, x: Doubles) -> Doubles:
-    result: Doubles = chance.choice([0, 1e-45, 1.2e-38, 1, 1e19, 3.4e38], x.shape) * np.sign(x)
-    return result
-
-
-# What becomes of normal numbers, (rows, dims).
-KINDS: dict[str, Callable[[Chance, Doubles], Doubles]] = {
-    "normal": lambda _, x: x,
-    "clustered": _clustered,
-    "copies": lambda chance, x: x[chance.integers(0, min(4, len(x)), len(x))],
-    "last bit": _last_bit,
-    "decades": lambda chance, x: x * 10.0 ** chance.uniform(-15, 15, (len(x), 1)),
-    "mixed decades": lambda chance, x: x * 10.0 ** chance.uniform(-15, 15, x.shape),
-    "far": lambda chance, x: x + chance.normal(size=x.shape[1]) * 10.0 ** chance.integers(1, 7),
-    "sparse": lambda chance, x: x * (chance.random(x.shape) < 3 / x.shape[1]),
-    "integers": lambda _, x: np.round(x * 2),
-    "ends": _ends,
-    "axes": lambda chance, x: (
-        np.eye(x.shape[1])[chance.integers(0, x.shape[1], len(x))] * chance.choice([-2, 1, 3], (len(x), 1))
-    ),
-}
-
-
-def components(kind: str, rows: int, dims: int, chance: Chance) -> Doubles:
-    """Vectors of a kind, before they are stored; now and then some are zero."""
-    x = KINDS[kind](chance, chance.normal(size=(rows, dims)))
-    if chance.random() < 0.3:
-        x[chance.random(rows) < 0.1] = 0
-    return x
-
-
-def as_stored(x: Doubles, dtype: str) -> NDArray[Any]:
-    """In the type of a file, cut off at the ends of its range."""
-    if dtype in {"int8", "uint8"}:
-        ends = np.iinfo(dtype)
-        return np.clip(np.round(x * 20), ends.min, ends.max).astype(dtype)
-    most = 65504 if dtype == "float16" else float(np.finfo(np.float32).max)
-    if dtype == "bfloat16":
-        return np.clip(x, -1e38, 1e38).astype(ml_dtypes.bfloat16)
-    return np.clip(x, -most, most).astype(dtype)
 
 
 @dataclass(frozen=True)
@@ -104,6 +48,7 @@ class Plan:
     dims: int
     queries: int
     codes: str
+    spoilt: bool
     ids: bool
     metric: Metric
     threads: int
@@ -118,6 +63,7 @@ class Plan:
         rows = max(1, most // dims) if large else min(rows, max(1, most // dims))
         queries = min(dice.choice(BATCHES), max(1, 4 * most // (rows * dims)))
         kind = dice.choice(list(KINDS))
+        spoilt = dice.random() < 0.03
         return cls(
             seed=dice.getrandbits(32),
             writer=dice.randrange(len(WRITERS)),
@@ -126,7 +72,8 @@ class Plan:
             rows=rows,
             dims=dims,
             queries=queries,
-            codes=dice.choice(CODES),
+            codes="none" if spoilt else dice.choice(CODES),
+            spoilt=spoilt,
             ids=dice.random() < 0.6,
             metric=dice.choice(METRICS),
             threads=dice.choice((1, 2, 3, 8)),
@@ -145,19 +92,26 @@ class Trial:
         self.chance = np.random.default_rng(plan.seed)
         write, self.dtype = WRITERS[plan.writer]
         stored = as_stored(components(plan.kind, plan.rows, plan.dims, self.chance), self.dtype)
+        self.spoilt = self.chance.integers(0, plan.rows) if plan.spoilt and "float" in self.dtype else None
+        if self.spoilt is not None:
+            stored[self.spoilt, self.chance.integers(0, plan.dims)] = self.chance.choice([np.nan, np.inf, -np.inf])
         self.x: Floats = stored.astype(np.float32)
         self.path = folder / write(folder, stored)
         self.ids: Ids = np.arange(plan.rows)
         if plan.ids:
             self.ids = self.chance.permutation(3 * plan.rows)[: plan.rows] * self.dice.choice((1, 1, 10**15)) - 9
-        self.q = self._queries()
+        self.given = self._queries()
+        self.q: Floats = self.given.astype(np.float32)
         self.e = self._opened()
         self.argument = self._argument()
         self.metric = plan.metric
         self.found = np.stack([reference.scores(plan.metric, query, self.x) for query in self.q])
 
-    def _queries(self) -> Floats:
-        """Some of another kind, some that are rows, and some that differ from rows in the last bit or point away."""
+    def _queries(self) -> NDArray[Any]:
+        """Some of another kind, some that are rows, and some that differ from rows in the last bit or point away.
+
+        Now and then float64 of more digits than float32 has, which are rounded once.
+        """
         plan = self.plan
         q = as_stored(components(plan.query_kind, plan.queries, plan.dims, self.chance), "float32")
         for number in range(plan.queries):
@@ -169,7 +123,10 @@ class Trial:
                     q[number] = np.nextafter(row, np.float32(0))
                 case 2:
                     q[number] = -row
-        result: Floats = q.astype(np.float32)
+        q = np.nan_to_num(q, nan=1.0, posinf=2.0, neginf=-2.0)  # a row that is spoilt is no query
+        if self.dice.random() < 0.3:
+            q = q.astype(np.float64) * (1 - 3e-8 * self.chance.random(q.shape))
+        result: NDArray[Any] = q
         return result
 
     def _opened(self) -> emm1.Embeddings:
@@ -195,13 +152,16 @@ class Trial:
 
     def check(self, connection: duckdb.DuckDBPyConnection) -> None:
         """All of it."""
+        if self.spoilt is not None:
+            self.check_spoilt(int(self.spoilt))
+            return
         beyond = np.isinf(self.found)
         numbers = range(len(self.q))
         if beyond.any():  # scores that FLOAT does not have: an error that names such a row, or the order of infinities
             numbers = self._finite(beyond)
         if not len(numbers):
             return
-        self.q, self.found = self.q[numbers], self.found[numbers]
+        self.given, self.q, self.found = self.given[numbers], self.q[numbers], self.found[numbers]
         self.check_search()
         self.check_within()
         self.check_scores()
@@ -220,6 +180,25 @@ class Trial:
             best = reference.order(self.metric, self.found[number], self.ids)[:5]
             same(hits.ids, self.ids[best], "ids beside infinities")
         return np.flatnonzero(~beyond.any(axis=1))
+
+    def check_spoilt(self, row: int) -> None:
+        """A row that holds NaN or an infinity is named by all that meets it, and by nothing else."""
+        calls: tuple[Callable[[], object], ...] = (
+            lambda: self.e.search(self.given, 3, self.metric, threads=self.plan.threads),
+            lambda: self.e.score(self.ids[[row]], self.q[0], self.metric),
+            lambda: self.e.centroid(self.ids),
+            self.e.build_codes,
+        )
+        for call in calls:
+            with expected_of("row", [row]) as refused:
+                call()
+            assert refused, "nothing was said of a row that is not finite"
+        others = np.arange(self.plan.rows) != row
+        best = self.best(self.found[0], 3, others)
+        if np.isfinite(self.found[0][others]).all():
+            same(
+                self.e.search(self.given[0], 3, self.metric, self.ids[others]).ids, self.ids[best], "ids of the others"
+            )
 
     def k(self, found: Floats) -> int:
         """Often one at which several rows are tied."""
@@ -247,7 +226,7 @@ class Trial:
         for queries in (slice(None), self.dice.randrange(len(self.q))):
             k = self.k(self.found[0])
             among, chosen = self.among()
-            hits = self.e.search(self.q[queries], k, self.metric, among, self.plan.threads)
+            hits = self.e.search(self.given[queries], k, self.metric, among, self.plan.threads)
             found = np.atleast_2d(self.found[queries])
             for number, (ids, scores) in enumerate(zip(*map(np.atleast_2d, hits), strict=True)):
                 best = self.best(found[number], k, chosen)
