@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 import warnings
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -257,13 +258,14 @@ class Judge:
 
     def __init__(self, states: list[State]) -> None:
         self.states = states
+        self.begins = [state.before for state in states]
+        self.ends = [*(state.after for state in states[1:]), float("inf")]
         self.counts: Counter[str] = Counter()
         self.failures: list[str] = []
 
     def during(self, since: float, until: float) -> list[State]:
         """The states that may have been seen in some time."""
-        ends = [state.after for state in self.states[1:]] + [float("inf")]
-        return [state for state, end in zip(self.states, ends, strict=True) if state.before <= until and end >= since]
+        return self.states[bisect_left(self.ends, since) : bisect_right(self.begins, until)]
 
     def judge(self, way: str, line: dict[str, object]) -> None:
         """One answer, or one error."""

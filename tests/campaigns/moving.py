@@ -55,6 +55,7 @@ def content(array: NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
+@cache
 def queries() -> NDArray[np.float32]:
     """Vectors near some of each version."""
     chance = np.random.default_rng(99)
@@ -95,13 +96,18 @@ def digest(hits: Sequence[tuple[Any, Any]]) -> str:
 
 
 @cache
+def scores(metric: Metric, number: int, vectors: int) -> NDArray[np.float32]:
+    """Of a query with a version."""
+    return reference.scores(metric, queries()[number], VECTORS[vectors].astype(np.float32))
+
+
+@cache
 def right(question: int, vectors: int, ids: int) -> str:
     """The answer by the reference."""
-    asked, x = QUESTIONS[question], VECTORS[vectors].astype(np.float32)
-    listed = ids_of(ids, len(x))
+    asked, listed = QUESTIONS[question], ids_of(ids, len(VECTORS[vectors]))
     hits = []
     for number in asked.numbers:
-        found = reference.scores(asked.metric, queries()[number], x)
+        found = scores(asked.metric, number, vectors)
         best = reference.order(asked.metric, found, listed)
         if asked.among:
             best = best[np.isin(listed[best], asked.ids or [])]
