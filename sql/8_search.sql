@@ -3,10 +3,11 @@
 -- column they meet: DuckDB would silently take the column. Macros call each other by name only: they need USE under ATTACH.
 
 CREATE MACRO registered_embeddings() AS TABLE
-    SELECT list([e."name", d."path", e."path", e.ids_path, e.codes_path, e.metric, e.dataset || ' ' || e.modality]) AS emm1_known
+    SELECT list([e."name", d."path", e."path", e.ids_path, e.codes_path, e.metric, e.dataset || ' ' || e.modality,
+        e."rows"::VARCHAR, e.dims::VARCHAR, e.dtype]) AS emm1_known
     FROM main.embeddings e, duckdb_databases() d
     WHERE d.database_name = current_database();
-COMMENT ON MACRO TABLE registered_embeddings IS 'One row, a list of all registered embeddings: of each the name, the path of the store, file, file of ids, file of codes (empty for none), metric, and of what items it is';
+COMMENT ON MACRO TABLE registered_embeddings IS 'One row, a list of all registered embeddings: of each the name, the path of the store, file, file of ids, file of codes (empty for none), metric, of what items it is, rows, dims and type';
 
 CREATE MACRO embeddings_called(embedding_name, known) AS
     -- Asked here too: before DuckDB 1.5.6 the extension cannot see that the setting has changed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from emm1 import _native
 from emm1.arguments import as_ids, as_vector, as_vectors, at_least_one, thread_count
-from emm1.errors import EmbeddingError
+from emm1.errors import EmbeddingError, EmbeddingsWarning
 
 Metric = Literal["cosine", "dot", "l2"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
+# What was said of files of codes; once is enough for a process.
+_SAID: set[str] = set()
 SUFFIXES = (".npy", ".safetensors", ".fbin", ".u8bin", ".i8bin", ".fvecs")
 
 
@@ -54,8 +57,8 @@ class Embeddings:
         ids: ids of the rows, as a file (for shards also a folder of ``SHARD.ids.npy``) or an array of integers; by
             default ``NAME.ids.npy`` beside the file, or else the row numbers.
         codes: file of codes, which make searches faster and never change an answer (`build_codes` writes it); by
-            default ``NAME.npy.codes`` beside the file where there is one. False for none. Codes of another file, or of
-            an earlier state of this one, are not used.
+            default ``NAME.npy.codes`` beside the file where there is one. False for none. Codes of another file, of an
+            earlier state of this one, or damaged ones are not used, and an `emm1.errors.EmbeddingsWarning` says so.
 
     Raises:
         emm1.errors.FileNotFoundError: there is no such file.
@@ -86,7 +89,12 @@ class Embeddings:
         else:
             self._ids = {"ids": as_ids(ids)}
         place = None if codes is False else self._codes_place(codes)
-        self._file = _native.EmbeddingFile(self.path, **self._ids, codes_path=place)
+        self._file = self._open(place)
+
+    def _open(self, codes: Path | None) -> _native.EmbeddingFile:
+        file = _native.EmbeddingFile(self.path, **self._ids, codes_path=codes)
+        _say(file.remarks())
+        return file
 
     def _codes_place(self, codes: str | os.PathLike[str] | None) -> Path:
         return Path(f"{self.path}.codes") if codes is None else Path(codes)
@@ -149,7 +157,8 @@ class Embeddings:
             The file.
 
         Raises:
-            emm1.errors.EmbeddingError: a row holds NaN or an infinity, or the place cannot be written.
+            emm1.errors.EmbeddingError: a row holds NaN or an infinity, the place cannot be written, or the file lies on
+                a file system (tmpfs, network file systems) that does not tell when it was written to.
 
         >>> import numpy as np, emm1
         >>> path = getfixture("tmp_path") / "x.npy"
@@ -159,16 +168,37 @@ class Embeddings:
         """
         place = self._codes_place(path)
         self._file.build_codes(place, thread_count(threads), progress)
-        self._file = _native.EmbeddingFile(self.path, **self._ids, codes_path=place)
+        self._file = self._open(place)
         return place
 
-    def verify(self) -> bool:
-        """Whether there are codes in use and they are what was written.
+    @property
+    def why_no_codes(self) -> str | None:
+        """Why codes of this file are neither made nor used; None where they are.
+
+        >>> import numpy as np, emm1
+        >>> path = getfixture("tmp_path") / "wide.npy"
+        >>> np.save(path, np.ones((1, 70_000), dtype="int8"))
+        >>> print(emm1.Embeddings(path).why_no_codes.split(": ", 1)[1])
+        its vectors have 70000 components, codes at most 65536: it is searched without codes
+        """
+        return self._file.why_no_codes()
+
+    def verify(self, *, threads: int | None = None) -> bool:
+        """Code every row anew and compare with the codes in use; False where there are none.
+
+        Args:
+            threads: threads to use; all cores by default.
 
         Raises:
-            emm1.errors.EmbeddingError: the codes are damaged.
+            emm1.errors.EmbeddingError: the codes are damaged, or not those of the rows.
+
+        >>> import numpy as np, emm1
+        >>> path = getfixture("tmp_path") / "x.npy"
+        >>> np.save(path, np.eye(3, dtype="float32"))
+        >>> emm1.Embeddings(path).verify()
+        False
         """
-        return self._file.verify_codes()
+        return self._file.verify_codes(thread_count(threads))
 
     def search(
         self,
@@ -201,6 +231,7 @@ class Embeddings:
         # The answer to no queries has as many columns as that to one.
         rows = np.atleast_2d(queries) if queries.size else np.zeros((1, queries.shape[-1]), np.float32)
         ids, scores = self._file.search(rows, at_least_one(k, "k"), metric, self._among(among), thread_count(threads))
+        _say(self._file.remarks())
         return Hits(ids[0], scores[0]) if single else Hits(ids[: len(queries)], scores[: len(queries)])
 
     def within(
@@ -233,6 +264,7 @@ class Embeddings:
         ids, scores = self._file.within(
             vector[np.newaxis], float(threshold), metric, self._among(among), thread_count(threads)
         )
+        _say(self._file.remarks())
         return Hits(ids[0], scores[0])
 
     def score(self, ids: ArrayLike, query: ArrayLike, metric: Metric = "cosine") -> NDArray[np.float32]:
@@ -298,6 +330,13 @@ class Embeddings:
             raise EmbeddingError(f"a mask for {len(self):,} rows has the shape {array.shape}, expected ({len(self)},)")
         chosen: NDArray[np.int64] = self.ids[array]
         return chosen
+
+
+def _say(remarks: list[str]) -> None:
+    for remark in remarks:
+        if remark not in _SAID:
+            _SAID.add(remark)
+            warnings.warn(remark, EmbeddingsWarning, stacklevel=4)
 
 
 def score_pairs(

@@ -32,6 +32,10 @@ class EmbeddingError(Error, ValueError):
     """An embedding file, its ids, a query or a request about them is wrong."""
 
 
+class EmbeddingsWarning(UserWarning):
+    """Nothing is wrong with an answer, but it takes longer than it need: says which file of codes is not used, and why."""
+
+
 def unknown_embeddings(name: str | None, known: Iterable[str]) -> EmbeddingError:
     """The error for a name that no embeddings are registered under."""
     listed = ", ".join(sorted(known))

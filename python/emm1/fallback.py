@@ -256,7 +256,7 @@ def _centroid_of(opened: _Files, file: str, lists: list[bytes]) -> Sequence[Any]
 
 
 def _registered(
-    _opened: _Files, known: tuple[tuple[Any, ...], ...] | None, names: list[str | None]
+    opened: _Files, known: tuple[tuple[Any, ...], ...] | None, names: list[str | None]
 ) -> Sequence[dict[str, str]]:
     if not all(len(entry) == _ENTRY_LENGTH for entry in known or ()):
         raise StoreError(
@@ -264,13 +264,13 @@ def _registered(
             "`emm1 upgrade STORE` with the newer one"
         )
     entries = {entry[0]: entry[1:] for entry in known or ()}
-    return [_entry(name, entries) for name in names]
+    return [_entry(opened, name, entries) for name in names]
 
 
-def _entry(name: str | None, entries: dict[Any, tuple[Any, ...]]) -> dict[str, str]:
+def _entry(opened: _Files, name: str | None, entries: dict[Any, tuple[Any, ...]]) -> dict[str, str]:
     if name not in entries:
         raise unknown_embeddings(name, entries)
-    store, file, ids, codes, metric, items = entries[name]
+    store, file, ids, codes, metric, items, *registered = entries[name]
     folder = re.sub(r"[^/\\]*$", "", store)
 
     def under(path: str) -> str:
@@ -279,6 +279,12 @@ def _entry(name: str | None, entries: dict[Any, tuple[Any, ...]]) -> dict[str, s
     argument = under(file) + (f"?ids={under(ids)}" if ids is not None else "")
     if codes is not None:
         argument += f"?codes={under(codes) if codes else ''}"
+    native = None if None in registered else opened[argument].native
+    if native and (now := [str(native.rows), str(native.dims), native.dtype]) != registered:
+        raise EmbeddingError(
+            f"{under(file)} holds {' × '.join(now)}, but {' × '.join(registered)} were registered as '{name}': register it "
+            "again with `emm1 embeddings add --replace`"
+        )
     return {"file": argument, "metric": metric, "items": items}
 
 
@@ -292,8 +298,8 @@ _RANKED_SQL = "STRUCT(rank BIGINT, id BIGINT, score FLOAT)[]"
 _SCORED_SQL = "STRUCT(id BIGINT, score FLOAT)[]"
 _FACTS_SQL = "STRUCT(path VARCHAR, ids_path VARCHAR, rows BIGINT, dims BIGINT, dtype VARCHAR)"
 _ENTRY_SQL = "STRUCT(file VARCHAR, metric VARCHAR, items VARCHAR)"
-# What the macro registered_embeddings lists of each: name, store, file, ids, codes, metric, items.
-_ENTRY_LENGTH = 7
+# What the macro registered_embeddings lists of each: name, store, file, ids, codes, metric, items, rows, dims, type.
+_ENTRY_LENGTH = 10
 _TEXT, _QUERY, _ID, _IDS = "VARCHAR", "DOUBLE[]", "BIGINT", "BIGINT[]"
 
 FUNCTIONS = [

@@ -12,7 +12,7 @@ import duckdb
 from emm1.errors import FileNotFoundError, StoreError
 from emm1.extension import load_extension
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # Files that DuckDB 1.2 and later can read.
 STORAGE_VERSION = "v1.2.0"
 # The extension is not signed by DuckDB's makers; that it may be loaded can be said only when a file is opened.

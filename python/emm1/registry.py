@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from emm1.building.sources import SCHEMAS, SPLITS, Split
 from emm1.embeddings import METRICS, Embeddings, Metric
-from emm1.errors import EmbeddingError, StoreError, unknown_embeddings
+from emm1.errors import EmbeddingError, EmbeddingsWarning, StoreError, unknown_embeddings
 
 MODALITIES: dict[Split, tuple[str, ...]] = {
     "100m": ("audio", "image", "points", "text", "video"),
@@ -36,6 +37,7 @@ class Registered:
         path: the file.
         ids_path: the file of ids, or for shards the folder of them; None where the row number is the id.
         codes: the file of codes; None where it lies beside the file, False where there is to be none.
+        shape: rows, dims and type that it was registered with; None before it is.
     """
 
     name: str
@@ -45,10 +47,22 @@ class Registered:
     path: Path
     ids_path: Path | None
     codes: Path | Literal[False] | None = None
+    shape: tuple[int, int, str] | None = None
 
     def open(self) -> Embeddings:
-        """The embeddings, as they are now."""
-        return Embeddings(self.path, ids=self.ids_path, codes=self.codes)
+        """The embeddings, as they are now.
+
+        Raises:
+            EmbeddingError: they are not of the shape that was registered.
+        """
+        embeddings = Embeddings(self.path, ids=self.ids_path, codes=self.codes)
+        now = (len(embeddings), embeddings.dim, str(embeddings.dtype))
+        if self.shape not in (None, now):
+            raise EmbeddingError(
+                f"{self.path} holds {' × '.join(map(str, now))}, but {' × '.join(map(str, self.shape or ()))} were "
+                f"registered as '{self.name}': register it again with `emm1 embeddings add --replace`"
+            )
+        return embeddings
 
     @property
     def codes_path(self) -> Path | None:
@@ -101,7 +115,9 @@ def add(
     taken = entry.name in names(connection)
     if taken and not replace:
         raise StoreError(f"the name {entry.name!r} is taken: remove it first, or replace it with --replace")
-    embeddings = entry.open()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EmbeddingsWarning)  # codes that are not used are made anew
+        embeddings = entry.open()
     notes, written = _check_ids(connection, folder, entry, embeddings)
     if embeddings.codes_path is None and entry.codes is not False:
         notes += _build_codes(embeddings, entry, progress)
@@ -160,14 +176,16 @@ def find(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Regi
     Raises:
         EmbeddingError: no such name; lists the known ones.
     """
-    rows = connection.execute(
-        "SELECT dataset, modality, metric, path, ids_path, codes_path FROM embeddings WHERE name = ?", [name]
+    found = connection.execute(
+        "SELECT dataset, modality, metric, path, ids_path, codes_path, rows, dims, dtype FROM embeddings WHERE name = ?",
+        [name],
     ).fetchall()
-    if not rows:
+    if not found:
         raise unknown_embeddings(name, names(connection))
-    dataset, modality, metric, path, ids, codes = rows[0]
+    dataset, modality, metric, path, ids, codes, rows, dims, dtype = found[0]
     ids_path, codes_path = (folder / place if place else None for place in (ids, codes))
-    return Registered(name, dataset, modality, metric, folder / path, ids_path, False if codes == "" else codes_path)
+    known: Path | Literal[False] | None = False if codes == "" else codes_path
+    return Registered(name, dataset, modality, metric, folder / path, ids_path, known, (rows, dims, dtype))
 
 
 def _check_entry(entry: Registered) -> None:
@@ -219,6 +237,8 @@ def _check_ids(
 
 def _build_codes(embeddings: Embeddings, entry: Registered, progress: Callable[[int, int], object]) -> list[str]:
     """Codes where they belong; beside a file in a place that cannot be written none, and a note what to do."""
+    if embeddings.why_no_codes and not entry.codes:
+        return [f"no codes were made, so searches will be slower: {embeddings.why_no_codes}"]
     try:
         embeddings.build_codes(entry.codes or None, progress=lambda rows: progress(rows, len(embeddings)))
     except EmbeddingError as error:
@@ -239,13 +259,7 @@ def verify(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> tu
     """
     entry = find(connection, folder, name)
     embeddings = entry.open()
-    rows, dims = connection.execute("SELECT rows, dims FROM embeddings WHERE name = ?", [name]).fetchall()[0]
-    if (len(embeddings), embeddings.dim) != (rows, dims):
-        raise EmbeddingError(
-            f"{entry.path} holds {len(embeddings):,} × {embeddings.dim:,}, but {rows:,} × {dims:,} were registered: "
-            f"register it again with --replace"
-        )
-    Embeddings(entry.path, ids=entry.ids_path, codes=False).search(np.zeros(dims), k=1, metric="dot")
+    Embeddings(entry.path, ids=entry.ids_path, codes=False).search(np.zeros(embeddings.dim), k=1, metric="dot")
     if entry.codes is False:
         return embeddings, "no codes, as registered"
     place = f" in {entry.codes}" if entry.codes else ""

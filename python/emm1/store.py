@@ -49,7 +49,9 @@ class Store:
         self.path = path
         self._connections = Connections(connection, root)
         self._registering = threading.Lock()
-        self._embeddings: dict[tuple[Path, Path | None, Path | None], tuple[_native.Version, Embeddings]] = {}
+        self._embeddings: dict[
+            tuple[Path, Path | None, Path | None], tuple[tuple[_native.Version, object], Embeddings]
+        ] = {}
 
     def __enter__(self) -> Self:
         """The store itself."""
@@ -267,7 +269,7 @@ class Store:
         if not file.exists():
             raise FileNotFoundError(f"{entry.path}, the file of {entry.name!r}, is not there any more")
         key = (entry.path, entry.ids_path, entry.codes_path)
-        version = _native.Version(*key)
+        version = (_native.Version(*key), entry.shape)
         seen, embeddings = self._embeddings.get(key, (None, None))
         if embeddings is None or seen != version:
             embeddings = entry.open()

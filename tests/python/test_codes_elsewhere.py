@@ -1,14 +1,14 @@
 """Codes that lie elsewhere than beside their file, or nowhere, and what knows where: Python, the command line, SQL."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from system import emm1_cli, small_disk
+from system import emm1_cli, read_only, small_disk
 
 import emm1
+from emm1.errors import EmbeddingsWarning
 
 NEAREST = "SELECT list(id ORDER BY rank) FROM nearest('image', embedding('image', 3), k := 5)"
 FILE = "SELECT embedding_file('image')"
@@ -88,16 +88,27 @@ def test_no_codes(own_store: Path, vectors: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(own_store: Path, vectors: Path, tmp_path: Path) -> None:
     codes = tmp_path / "image.codes"
-    with small_disk(tmp_path / "disk", "20m") as disk:
-        file = disk / "image.npy"
-        file.write_bytes(vectors.read_bytes())
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    with read_only(vectors.parent):
+        file = vectors
         assert "name another place with --codes" in add(own_store, file).replace("\n", " ")
         with emm1.open(own_store) as store:
             assert store.embeddings("image").codes_path is None
             store.add_embeddings("image", file, dataset="100m", modality="image", codes=codes, replace=True)
             assert store.embeddings("image").codes_path == codes
             assert store.sql(NEAREST).fetchall()[0][0][0] == 3
+
+
+def test_a_file_in_memory_is_registered_without_codes(own_store: Path, vectors: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "20m") as disk:
+        file = Path(shutil.copy(vectors, disk))
+        assert "lies on tmpfs" in add(own_store, file)
+        assert [path.name for path in disk.iterdir()] == ["image.npy"]
+        with emm1.open(own_store) as store:
+            assert store.sql(NEAREST).fetchall()[0][0][0] == 3
+            with pytest.raises(emm1.EmbeddingError, match="lies on tmpfs"):
+                store.add_embeddings(
+                    "image", file, dataset="100m", modality="image", codes=tmp_path / "x.codes", replace=True
+                )
 
 
 def test_a_place_that_cannot_be_written(own_store: Path, vectors: Path, tmp_path: Path) -> None:
@@ -119,5 +130,8 @@ def test_codes_under_the_folder_of_the_store_move_with_it(own_store: Path, vecto
     for each in (own_store, file, codes):
         each.rename(other / each.name)
     with emm1.open(other / own_store.name, read_only=True) as store:
-        assert store.embeddings("image").codes_path == other / "moving.codes"
+        with pytest.warns(
+            EmbeddingsWarning, match=r"moving\.npy was copied, moved or written .* its rows are the same"
+        ):
+            assert store.embeddings("image").codes_path == other / "moving.codes"
         assert store.sql(FILE).fetchall() == [(f"{other}/moving.npy?codes={other}/moving.codes",)]

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from reference import order, scores, within
 
 import emm1
-from emm1.embeddings import METRICS, Metric
+from emm1.embeddings import _SAID, METRICS, Metric
+from emm1.errors import EmbeddingsWarning
 
 Kind = Literal[
     "isotropic", "clustered", "duplicates", "shifted", "huge dimension", "tiny", "huge", "extremes", "integers"
@@ -240,7 +241,7 @@ def test_codes_of_something_else_are_not_used(tmp_path: Path) -> None:
     assert e.codes_path is None
     assert not e.verify()
     assert e.build_codes() == codes == emm1.Embeddings(path).codes_path
-    assert codes.stat().st_size <= 300 * (32 + 16) + 64 + 32 * 4 + 4 * 64
+    assert codes.stat().st_size <= 300 * (32 + 16) + 5 * 6 * 4 + 64 + 9 * 32 + 32 * 4 + 9 * 64 + 4 * 64
     assert emm1.Embeddings(path, codes=False).codes_path is None
     whole = codes.read_bytes()
     query = np.load(path)[5]
@@ -248,19 +249,22 @@ def test_codes_of_something_else_are_not_used(tmp_path: Path) -> None:
 
     for wrong in (b"", whole[:-1], whole + b"\0", b"emm1cod0" + whole[8:], whole[:8] + b"\1" + whole[9:], whole[:100]):
         codes.write_bytes(wrong)
-        other = emm1.Embeddings(path)
+        with pytest.warns(EmbeddingsWarning, match=r"x\.npy\.codes: .* It is not used"):
+            other = emm1.Embeddings(path)
+        _SAID.clear()
         assert other.codes_path is None
         assert other.search(query).ids.tolist() == expected
 
     codes.write_bytes(whole)
     np.save(path, data("isotropic", 300, 32, 2))  # of the same size, at another time
-    assert emm1.Embeddings(path).codes_path is None
+    with pytest.warns(EmbeddingsWarning, match="an earlier state of this one"):
+        assert emm1.Embeddings(path).codes_path is None
     assert e.search(np.load(path)[5], 1).ids.tolist() == [5]  # the open file sees the new content, its codes are old
 
     e = emm1.Embeddings(path)
     e.build_codes()
     damaged = bytearray(codes.read_bytes())
-    damaged[500] ^= 1
+    damaged[len(damaged) // 2] ^= 1
     codes.write_bytes(damaged)
     with pytest.raises(emm1.EmbeddingError, match=r"x\.npy\.codes: is damaged"):
         emm1.Embeddings(path).verify()

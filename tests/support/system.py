@@ -22,6 +22,19 @@ def emm1_cli(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
+def read_only(folder: Path) -> Iterator[Path]:
+    """The same folder, where nothing can be written; the test is skipped where nothing may be mounted."""
+    mounts = (["mount", "--bind", str(folder), str(folder)], ["mount", "-o", "remount,ro,bind", str(folder)])
+    if subprocess.run(mounts[0], check=False, capture_output=True).returncode:
+        pytest.skip("a folder that cannot be written needs the right to mount one")
+    try:
+        subprocess.run(mounts[1], check=True)
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
     """A disk of this size, such as ``2m``, mounted at a new folder; the test is skipped where none may be."""
     folder.mkdir()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
+from typing import TextIO
 
 import duckdb
 import typer
 
-from emm1.cli import data, embeddings, extension, query, sql
-from emm1.errors import Error
+from emm1.cli import data, embeddings, extension, query, show, sql
+from emm1.errors import EmbeddingsWarning, Error
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,6 +36,7 @@ app.command()(extension.extension)
 
 def main() -> None:
     """Run the command line: exit 0 done, 1 the data or the request is wrong, 2 usage, 130 Ctrl-C."""
+    warnings.showwarning = _warn
     try:
         app()
         sys.stdout.flush()
@@ -45,3 +48,21 @@ def main() -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """What is to be said of embeddings, as a note; any other warning as Python shows it."""
+    if issubclass(category, EmbeddingsWarning):
+        show.warn(f"note: {message}")
+    else:
+        _show_warning(message, category, filename, lineno, file, line)
+
+
+_show_warning = warnings.showwarning

@@ -1,8 +1,9 @@
 //! An embedding file: vectors and the ids of their rows.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use crate::codes::CodesFile;
+use crate::codes::{CodesFile, Keep, why_no_codes};
 use crate::error::{Error, Result};
 use crate::ids::Ids;
 use crate::kernel::kernels;
@@ -17,6 +18,7 @@ pub struct EmbeddingFile {
     pub(crate) ids: Ids,
     ids_path: Option<PathBuf>,
     pub(crate) codes: Option<CodesFile>,
+    remarks: Mutex<Vec<String>>,
 }
 
 /// Pairs scored by one thread before it looks up.
@@ -29,7 +31,7 @@ impl EmbeddingFile {
         let matrix = Matrix::open(path)?;
         let Some(source) = ids.map(Path::to_owned).or_else(|| Ids::beside(path)) else {
             let ids = Ids::RowNumbers(matrix.rows());
-            return Ok(Self { matrix, ids, ids_path: None, codes: None });
+            return Ok(Self { matrix, ids, ids_path: None, codes: None, remarks: Mutex::default() });
         };
         let listed = Ids::read(&source, &matrix)?;
         Ok(Self { ids_path: Some(source.clone()), ..Self::with_ids(matrix, &source, listed)? })
@@ -47,7 +49,7 @@ impl EmbeddingFile {
                 format!("{} ids for the {} rows of {}", ids.len(), matrix.rows(), matrix.path().display()),
             ));
         }
-        Ok(Self { ids: Ids::listed(source, ids)?, matrix, ids_path: None, codes: None })
+        Ok(Self { ids: Ids::listed(source, ids)?, matrix, ids_path: None, codes: None, remarks: Mutex::default() })
     }
 
     /// The vectors.
@@ -131,15 +133,42 @@ impl EmbeddingFile {
         Ok(scores)
     }
 
-    /// Uses these codes; without any the answers are the same.
-    pub fn with_codes(mut self, codes: Option<CodesFile>) -> Self {
-        self.codes = codes;
-        self
+    /// Uses the codes in a file, if there are any and they are those of the vectors; without codes the answers are the same.
+    ///
+    /// # Errors
+    /// The file of codes may not be read, or `stop` said so.
+    pub fn with_codes(mut self, path: &Path, keep: Keep, stop: Stop<'_>) -> Result<Self> {
+        let mut remarks = Vec::new();
+        self.codes = CodesFile::open(path, &self.matrix, keep, &mut remarks, stop)?;
+        remarks.into_iter().for_each(|remark| self.remark(remark));
+        Ok(self)
     }
 
     /// The codes in use.
     pub fn codes(&self) -> Option<&CodesFile> {
         self.codes.as_ref()
+    }
+
+    /// Codes every row anew and compares with the codes in use; false where there are none.
+    ///
+    /// # Errors
+    /// They differ: the message says what to do. Or `stop` said so.
+    pub fn verify_codes(&self, threads: usize, stop: Stop<'_>) -> Result<bool> {
+        self.codes.as_ref().map_or(Ok(false), |codes| codes.verify(self, threads, stop).map(|()| true))
+    }
+
+    /// Why codes of this file are neither made nor used, if they are not.
+    pub fn why_no_codes(&self) -> Option<String> {
+        why_no_codes(&self.matrix).map(|why| why.to_string())
+    }
+
+    pub(crate) fn remark(&self, remark: String) {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
+    }
+
+    /// What there is to say that is no error: codes that are not used, and why. Each is said once.
+    pub fn remarks(&self) -> Vec<String> {
+        std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The vectors of these ids, one after another.

@@ -6,8 +6,10 @@
 
 mod bound;
 mod codes;
+mod disk;
 mod error;
 mod file;
+mod identity;
 mod ids;
 mod kernel;
 mod matrix;
@@ -20,7 +22,7 @@ mod search;
 mod topk;
 mod version;
 
-pub use codes::CodesFile;
+pub use codes::{CodesFile, Keep};
 pub use error::{Error, Result};
 pub use file::EmbeddingFile;
 pub use ids::Ids;

@@ -196,9 +196,11 @@ impl Worker<'_> {
 
     /// Goes over the block with all queries.
     fn filter(&mut self, coded: Coded<'_>) -> Result<()> {
+        coded.check_records(&self.places)?;
         if self.scan.panels.is_empty() {
             return (0..self.scan.queries.len()).try_for_each(|query| self.filter_one(coded, query));
         }
+        Level::ALL.into_iter().try_for_each(|level| coded.check_plane(level, &self.places))?;
         let scan = self.scan;
         let [first, second] = [0, 1].map(|part| 2 * coded.planes[part].width);
         let stride = stride((first + second) / 2);
@@ -223,11 +225,14 @@ impl Worker<'_> {
         // A sample says at which level most rows are left out: the planes up to that one are read at once.
         let sample = self.places.len().min(SAMPLE);
         left.extend((0..sample as u32).map(|at| Left { at, product: 0 }));
-        let level = Level::ALL.into_iter().find(|&level| {
-            self.step(coded, query, level, sample, &mut left);
-            left.len() * DENSE <= sample || level == Level::Bytes
-        });
-        let level = level.expect("the last is found if no other is");
+        let mut level = Level::FirstHigh;
+        for each in Level::ALL {
+            level = each;
+            self.step(coded, query, level, sample, &mut left)?;
+            if left.len() * DENSE <= sample {
+                break;
+            }
+        }
         // Rows that follow one another, as all but those of a list do.
         let consecutive = consecutive(&self.places[sample..]);
         let scanned = if consecutive { (self.places.len() - sample) / RUN * RUN } else { 0 };
@@ -235,6 +240,9 @@ impl Worker<'_> {
             let factor = |level: Level| {
                 (coded.planes[level as usize], &self.scan.packed[query][level.part()][..], level.weight())
             };
+            for &level in &Level::ALL[..=level as usize] {
+                coded.check_plane(level, &self.places[sample..sample + scanned])?;
+            }
             let factors: Vec<Factor<'_>> = Level::ALL[..=level as usize].iter().map(|&level| factor(level)).collect();
             let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
             let (begin, before) = (self.places[sample] as usize, left.len());
@@ -244,7 +252,7 @@ impl Worker<'_> {
         let mut rest: Vec<Left> =
             (sample + scanned..self.places.len()).map(|at| Left { at: at as u32, product: 0 }).collect();
         for &level in &Level::ALL[..=level as usize] {
-            self.step(coded, query, level, self.places.len(), &mut rest);
+            self.step(coded, query, level, self.places.len(), &mut rest)?;
         }
         left.append(&mut rest);
         let result = self.narrow(coded, query, &mut left, &Level::ALL[level as usize + 1..]);
@@ -283,7 +291,7 @@ impl Worker<'_> {
     /// Looks more closely, level by level, at the rows that are left, and scores those that no level leaves out.
     fn narrow(&mut self, coded: Coded<'_>, query: usize, left: &mut Vec<Left>, levels: &[Level]) -> Result<()> {
         for &level in levels {
-            self.step(coded, query, level, self.places.len(), left);
+            self.step(coded, query, level, self.places.len(), left)?;
         }
         let candidates = left.iter().map(|&Left { at, product }| {
             let at = at as usize;
@@ -295,25 +303,28 @@ impl Worker<'_> {
 
     /// Adds to the products of the rows that are left, of the first `among` of the block, those with the plane of a level, and
     /// leaves out what its margin can.
-    fn step(&self, coded: Coded<'_>, query: usize, level: Level, among: usize, left: &mut Vec<Left>) {
+    fn step(&self, coded: Coded<'_>, query: usize, level: Level, among: usize, left: &mut Vec<Left>) -> Result<()> {
         if left.is_empty() {
-            return;
+            return Ok(());
         }
         let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
         let (plane, packed) = (coded.planes[level as usize], &self.scan.packed[query][level.part()]);
         let all = &self.places[..among];
         if left.len() < among && left.len() * DENSE > among && consecutive(all) {
+            coded.check_plane(level, all)?;
             let mut products = vec![0; among];
             (kernels.dots)(plane, all, packed, &mut products);
             left.iter_mut().for_each(|row| row.product += level.weight() * products[row.at as usize]);
         } else {
             let places: Vec<u32> = left.iter().map(|row| self.places[row.at as usize]).collect();
+            coded.check_plane(level, &places)?;
             let mut products = vec![0; places.len()];
             (kernels.dots)(plane, &places, packed, &mut products);
             left.iter_mut().zip(products).for_each(|(row, product)| row.product += level.weight() * product);
         }
         let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
         (kernels.sift)(coded.records, &self.places, level, &margin, left);
+        Ok(())
     }
 
     /// The best threshold known for a query.

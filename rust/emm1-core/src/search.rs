@@ -1,10 +1,11 @@
 //! What to look for, and how: which rows, whether codes say what need not be scored, in blocks of which size.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
 use crate::bound::CodedQuery;
-use crate::codes::{Coded, Encoder, Parts, sampled_mean};
+use crate::codes::{Coded, Encoder, MOST_CODED, Parts, sampled_mean};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::{Panel, TILE, kernels, pack};
@@ -35,8 +36,6 @@ const CODED_BLOCK: usize = 1 << 17;
 const BATCH: usize = 6;
 /// Queries from which it pays to code a file without codes on the fly.
 const CODED_ON_THE_FLY: usize = 24;
-/// Components up to which no sum of products, 255 · 127 each, overflows 32 bits.
-const MOST_CODED: usize = 1 << 16;
 
 impl EmbeddingFile {
     /// The hits of each query, best first.
@@ -44,6 +43,24 @@ impl EmbeddingFile {
     /// # Errors
     /// `k` is 0, a query has other dimensions or holds NaN or an infinity, or a row does; or `stop` said so.
     pub fn search(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
+        let found = self.search_once(queries, search, stop);
+        match found {
+            // The codes turned out to be damaged: from here on it goes without them.
+            Err(Error::File(path, what)) if self.has_damaged_codes(&path) => {
+                let how = "it is not used any more, and the answer was found without it";
+                self.remark(format!("{}: {what}; {how}", path.display()));
+                self.search_once(queries, search, stop)
+            }
+            found => found,
+        }
+    }
+
+    /// Whether this is the file of the codes in use, and it is damaged.
+    fn has_damaged_codes(&self, path: &Path) -> bool {
+        self.codes.as_ref().is_some_and(|codes| codes.path() == path && codes.found_damage())
+    }
+
+    fn search_once(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
         match search.goal {
             Goal::Best(0) => return Err(Error::Request("k must be at least 1".into())),
             Goal::Within(threshold) if threshold.is_nan() => {
@@ -59,7 +76,7 @@ impl EmbeddingFile {
             None => Rows::All(self.matrix.rows()),
         };
         let kernels = kernels()?;
-        let filter = self.filter(&rows, queries.len(), search)?;
+        let filter = self.filter(&rows, queries.len(), search, stop)?;
         let batch = queries.len() >= BATCH;
         let most = if batch { kernels.most } else { i8::MAX };
         let coded: Vec<CodedQuery> = filter.as_ref().map_or(Vec::new(), |filter| {
@@ -96,7 +113,7 @@ impl EmbeddingFile {
     }
 
     /// What says which rows need not be scored, where that is cheaper than to score them.
-    fn filter(&self, rows: &Rows, queries: usize, search: &Search) -> Result<Option<Filter<'_>>> {
+    fn filter(&self, rows: &Rows, queries: usize, search: &Search, stop: Stop<'_>) -> Result<Option<Filter<'_>>> {
         let few = match search.goal {
             Goal::Best(k) => rows.len() / 4 <= k,
             Goal::Within(_) => false,
@@ -105,7 +122,7 @@ impl EmbeddingFile {
             return Ok(None);
         }
         if let Some(codes) = &self.codes
-            && codes.belongs_to(&self.matrix)?
+            && codes.can_be_used(&self.matrix, stop)?
         {
             return Ok(Some(Filter::File(codes.encoder(), codes.coded()?)));
         }

@@ -1,26 +1,17 @@
 //! What tells an embedding file from what lay in its place before.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use crate::error::{Error, Result};
+use crate::identity::FileId;
 use crate::ids::Ids;
 use crate::matrix::{ids_of_shards, shards, split_tensor};
 
 /// Sizes, times and numbers of the files that make up an embedding file: vectors, ids and codes. Two versions of one
 /// place are equal where nothing changed in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version(Vec<Part>);
-
-/// One file, as it is in its file system.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
-    path: PathBuf,
-    bytes: u64,
-    modified: Option<SystemTime>,
-    number: u64,
-}
+pub struct Version(Vec<(PathBuf, FileId)>);
 
 impl Version {
     /// The version of an embedding file that is there now. `ids` is the file or folder of its ids; None for what lies
@@ -38,31 +29,15 @@ impl Version {
             Some(folder) if folder.is_dir() => files.extend(ids_of_shards(&folder)?),
             beside => files.extend(beside),
         }
-        let parts: Result<Vec<Part>> = files.into_iter().map(Part::of).collect();
-        let codes = codes.and_then(|codes| Part::of(codes.to_owned()).ok());
+        let parts: Result<Vec<_>> = files.into_iter().map(part).collect();
+        let codes = codes.and_then(|codes| part(codes.to_owned()).ok());
         Ok(Self(parts?.into_iter().chain(codes).collect()))
     }
 }
 
-impl Part {
-    fn of(path: PathBuf) -> Result<Self> {
-        let metadata = fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
-        let modified = metadata.modified().ok();
-        Ok(Self { bytes: metadata.len(), modified, number: number(&metadata), path })
-    }
-}
-
-/// The file's number in its file system, where there is one: clocks are too coarse for files replaced in a row.
-fn number(metadata: &Metadata) -> u64 {
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::MetadataExt::ino(metadata)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = metadata;
-        0
-    }
+fn part(path: PathBuf) -> Result<(PathBuf, FileId)> {
+    let metadata = fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
+    Ok((path, FileId::of(&metadata)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use emm1_core::{CodesFile, EmbeddingFile, Result, Version};
+use emm1_core::{CodesFile, EmbeddingFile, Keep, Result, Version};
 
 use crate::settings::Settings;
 
@@ -44,8 +44,11 @@ impl Named {
 
     fn open(&self) -> Result<EmbeddingFile> {
         let file = EmbeddingFile::open(&self.path, self.ids.as_deref())?;
-        let codes = self.codes.as_deref().map(|codes| CodesFile::open(codes, file.matrix())).transpose()?;
-        Ok(file.with_codes(codes.flatten()))
+        match &self.codes {
+            // SQL writes no file of codes, not even what is known of the vectors.
+            Some(codes) => file.with_codes(codes, Keep::InProcess, &mut || false),
+            None => Ok(file),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emm1_core::{CodesFile, EmbeddingFile, Error, Form, Goal, Hit, Search, Values, Version};
+use emm1_core::{CodesFile, EmbeddingFile, Error, Form, Goal, Hit, Keep, Search, Values, Version};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
@@ -59,9 +59,10 @@ impl PyEmbeddingFile {
                 Some(ids) => EmbeddingFile::open_with(&path, ids),
                 None => EmbeddingFile::open(&path, ids_path.as_deref()),
             }?;
-            codes_path
-                .map_or(Ok(None), |codes| CodesFile::open(&codes, file.matrix()))
-                .map(|codes| file.with_codes(codes))
+            match codes_path {
+                Some(codes) => file.with_codes(&codes, Keep::InFile, &mut interrupted),
+                None => Ok(file),
+            }
         });
         opened.map(Self).map_err(|error| raise(py, error))
     }
@@ -113,14 +114,23 @@ impl PyEmbeddingFile {
         let built = py.detach(|| CodesFile::build(&path, &self.0, threads, &count, &mut stop));
         match (failed, built) {
             (Some(error), _) => Err(error),
-            (None, built) => built.map(drop).map_err(|error| raise(py, error)),
+            (None, built) => built.map_err(|error| raise(py, error)),
         }
     }
 
-    /// Compares the codes in use with their checksum; False where there are none.
-    fn verify_codes(&self, py: Python<'_>) -> PyResult<bool> {
-        let verified = py.detach(|| self.0.codes().map(CodesFile::verify).transpose());
-        verified.map(|codes| codes.is_some()).map_err(|error| raise(py, error))
+    /// Codes every row anew and compares with the codes in use; False where there are none.
+    fn verify_codes(&self, py: Python<'_>, threads: usize) -> PyResult<bool> {
+        py.detach(|| self.0.verify_codes(threads, &mut interrupted)).map_err(|error| raise(py, error))
+    }
+
+    /// Why codes of this file are neither made nor used; None where they are.
+    fn why_no_codes(&self) -> Option<String> {
+        self.0.why_no_codes()
+    }
+
+    /// What there is to say that is no error; each is said once.
+    fn remarks(&self) -> Vec<String> {
+        self.0.remarks()
     }
 
     fn ids<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {

@@ -1,13 +1,21 @@
 //! Codes of an embedding file: eight bits a component in four planes of nibbles, and what they miss.
 
+mod belonging;
+mod checks;
 mod encode;
 mod file;
+mod sections;
+#[cfg(all(test, unix))]
+mod tests;
 
+pub use belonging::Keep;
+use checks::Checks;
 pub(crate) use encode::{Block, Encoder, Parts};
 pub use file::CodesFile;
-pub(crate) use file::sampled_mean;
+pub(crate) use file::{MOST_CODED, sampled_mean, why_no_codes};
 
 use crate::bound::Level;
+use crate::error::Result;
 use crate::kernel::Plane;
 
 /// What is known of a coded row: 16 bytes.
@@ -115,11 +123,34 @@ pub(crate) struct Coded<'a> {
     pub(crate) records: &'a [[u8; Record::BYTES]],
     /// In the order of the levels that they make.
     pub(crate) planes: [Plane<'a>; 4],
+    /// Those of the file; None for codes in memory.
+    checks: Option<Checks<'a>>,
+}
+
+impl Coded<'_> {
+    /// Compares the records of ascending rows with their checksums, where that was not done yet; comes before their use.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    #[inline]
+    pub(crate) fn check_records(&self, rows: &[u32]) -> Result<()> {
+        self.checks.map_or(Ok(()), |checks| checks.compare(0, self.records, self.planes[0], rows))
+    }
+
+    /// Compares what lies of ascending rows in the plane of a level likewise.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    #[inline]
+    pub(crate) fn check_plane(&self, level: Level, rows: &[u32]) -> Result<()> {
+        let (kind, plane) = (1 + level as usize, self.planes[level as usize]);
+        self.checks.map_or(Ok(()), |checks| checks.compare(kind, self.records, plane, rows))
+    }
 }
 
 impl Block {
     pub(crate) fn coded(&self, parts: Parts) -> Coded<'_> {
         let plane = |level: Level| Plane { bytes: &self.planes[level as usize], width: parts.widths[level.part()] };
-        Coded { records: self.records.as_chunks().0, planes: Level::ALL.map(plane) }
+        Coded { records: self.records.as_chunks().0, planes: Level::ALL.map(plane), checks: None }
     }
 }

@@ -1,15 +1,18 @@
-//! Read-only memory maps; the one place outside the kernels with `unsafe`.
+//! Memory maps; the one place outside the kernels with `unsafe`.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::UNIX_EPOCH;
+use std::thread;
 
 #[cfg(unix)]
 use memmap2::Advice;
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 
+use super::regular;
 use crate::error::{Error, Result};
+use crate::identity::FileId;
 
 /// How much of a file will be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +34,8 @@ pub(crate) struct Map {
 
 impl Map {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
-        if metadata.is_dir() {
-            return Err(Error::file(path, "is a folder, expected a file"));
-        }
-        if metadata.len() == 0 {
+        let (file, bytes) = regular::open(path)?;
+        if bytes == 0 {
             return Err(Error::file(path, "is empty"));
         }
         // SAFETY: the map is read-only and its length is compared with the file's before each use (`check`). A file
@@ -56,24 +55,40 @@ impl Map {
         }
     }
 
-    /// An error where the file is shorter than when it was opened: its last bytes must not be read then.
-    pub(crate) fn check(&self, path: &Path) -> Result<()> {
-        let length = self.file.metadata().map_err(|error| Error::io(path, error))?.len();
-        if length < self.map.len() as u64 {
+    /// What the file is now.
+    ///
+    /// # Errors
+    /// It is shorter than when it was opened: its last bytes must not be read then.
+    pub(crate) fn check(&self, path: &Path) -> Result<FileId> {
+        let now = FileId::of(&self.file.metadata().map_err(|error| Error::io(path, error))?);
+        if now.bytes() < self.map.len() as u64 {
             return Err(Error::file(path, "was cut short since it was opened: open it again"));
         }
-        Ok(())
+        Ok(now)
     }
 
-    /// Length of the file and when it was last changed, in nanoseconds since 1970: what tells versions of it apart.
-    pub(crate) fn version(&self, path: &Path) -> Result<[u64; 2]> {
-        let metadata = self.file.metadata().map_err(|error| Error::io(path, error))?;
-        let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Ok([metadata.len(), changed.map_or(0, |since| since.as_nanos() as u64)])
+    /// The file itself.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
     }
 
     /// The bytes of the file as it was opened; `check` comes first.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.map
     }
+}
+
+/// Whether a write through a map to a clean page of a file in this folder moves the file's time.
+pub(crate) fn writes_through_maps_show(folder: &Path) -> io::Result<bool> {
+    const TICK: std::time::Duration = std::time::Duration::from_millis(20);
+    let file = tempfile::tempfile_in(folder)?;
+    file.set_len(1)?;
+    // SAFETY: nobody else knows of the file, which has no name, so that no one can cut it.
+    let mut map = unsafe { MmapMut::map_mut(&file) }?;
+    map[0] = 1;
+    file.sync_all()?;
+    let before = FileId::of(&file.metadata()?);
+    thread::sleep(TICK);
+    map[0] = 2;
+    Ok(FileId::of(&file.metadata()?) != before)
 }

@@ -6,20 +6,25 @@ mod fvecs;
 mod layout;
 mod map;
 mod npy;
+mod regular;
 mod safetensors;
 mod shards;
 
 #[cfg(test)]
 mod hostile;
 
+use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::disk::hides_writes;
 use crate::error::{Error, Result};
+use crate::identity::FileId;
 use crate::kernel::fetch;
 pub use dtype::Dtype;
 use layout::Layout;
 pub(crate) use layout::check_length;
-pub(crate) use map::{Map, Reading};
+pub(crate) use map::{Map, Reading, writes_through_maps_show};
 pub(crate) use npy::Header;
 pub(crate) use shards::{IDS, files as shards, has_ids, ids as ids_of_shards};
 
@@ -75,7 +80,10 @@ struct Part {
     path: PathBuf,
     map: Map,
     format: Format,
+    tensor: Option<String>,
     layout: Layout,
+    /// What the file was when it was opened; None where a write since then might not tell.
+    opened: Option<FileId>,
     /// Rows in the parts up to this one, with its own.
     end: usize,
 }
@@ -96,6 +104,12 @@ impl Matrix {
                 part.check_like(first)?;
             }
             parts.push(part);
+        }
+        // Rows are counted in 32 bits, here and in codes: no row number is cut anywhere once this holds.
+        let rows = parts.last().map_or(0, |part| part.end);
+        if u32::try_from(rows).is_err() {
+            let text = format!("has {rows} rows, more than the {} that emm1 takes: divide it into several", u32::MAX);
+            return Err(Error::file(path, text));
         }
         Ok(Self { path: path.to_owned(), parts })
     }
@@ -125,25 +139,35 @@ impl Matrix {
         self.parts.iter().map(|part| (part.path.as_path(), part.layout.rows))
     }
 
-    /// A number that changes when the files do: FNV-1a of their lengths, times and layouts.
-    pub(crate) fn stamp(&self) -> Result<u64> {
-        let mut stamp = 0xcbf2_9ce4_8422_2325u64;
-        for part in &self.parts {
-            let [length, changed] = part.map.version(&part.path)?;
-            let layout = [part.layout.start, part.layout.stride, part.layout.rows, part.layout.dtype as usize];
-            for word in [length, changed].into_iter().chain(layout.map(|word| word as u64)) {
-                for byte in word.to_le_bytes() {
-                    stamp = (stamp ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-                }
-            }
-        }
-        Ok(stamp)
+    /// What each of the files is now.
+    ///
+    /// # Errors
+    /// One was cut short since it was opened.
+    pub(crate) fn identity(&self) -> Result<Vec<FileId>> {
+        self.parts.iter().map(|part| part.map.check(&part.path)).collect()
     }
 
-    /// The vectors as they are now; checks that no file was cut since it was opened.
+    /// What the file system of one of the files is called, if it does not tell by a file's time that it was written to.
+    pub(crate) fn hides_writes(&self) -> Option<String> {
+        self.parts.iter().find_map(|part| hides_writes(part.map.file(), &part.path))
+    }
+
+    /// Writes back to the disk what others wrote through maps: only a write to a clean page moves a file's time.
+    pub(crate) fn write_back(&self) -> io::Result<()> {
+        use io::ErrorKind::{InvalidInput, ReadOnlyFilesystem};
+        self.parts.iter().try_for_each(|part| match part.map.file().sync_all() {
+            Err(error) if matches!(error.kind(), InvalidInput | ReadOnlyFilesystem) => Ok(()), // nobody can write there
+            done => done,
+        })
+    }
+
+    /// The vectors as they are now.
+    ///
+    /// # Errors
+    /// A file was cut or written anew since it was opened, so that its rows lie elsewhere.
     pub(crate) fn view(&self, reading: Reading) -> Result<View<'_>> {
         for part in &self.parts {
-            part.map.check(&part.path)?;
+            part.check()?;
             part.map.expect(reading);
         }
         Ok(View { parts: &self.parts })
@@ -158,8 +182,26 @@ impl Part {
         };
         let map = Map::open(&path)?;
         refuse_pointer(&path, map.bytes())?;
+        let opened = map.check(&path)?;
         let layout = format.layout(&path, map.bytes(), tensor)?;
-        Ok(Self { end: before + layout.rows, path, map, format, layout })
+        let end = before
+            .checked_add(layout.rows)
+            .ok_or_else(|| Error::file(&path, "has more rows than can be counted: its header lies"))?;
+        let opened = opened.unsettled().is_none().then_some(opened);
+        Ok(Self { end, path, map, format, tensor: tensor.map(str::to_owned), layout, opened })
+    }
+
+    /// An error where the file is not of the length and the layout any more that it was opened with.
+    fn check(&self) -> Result<()> {
+        let now = self.map.check(&self.path)?;
+        if self.opened == Some(now) {
+            return Ok(());
+        }
+        let layout = || self.format.layout(&self.path, self.map.bytes(), self.tensor.as_deref());
+        if now.bytes() == self.map.bytes().len() as u64 && layout().is_ok_and(|layout| layout == self.layout) {
+            return Ok(());
+        }
+        Err(Error::file(&self.path, "was written anew since it was opened, in another shape: open it again"))
     }
 
     /// An error where a shard is of other dims or another type than the first.
@@ -202,6 +244,25 @@ impl<'a> View<'a> {
         }
         let begin = layout.start + row * layout.stride;
         Ok(&bytes[begin..begin + layout.width()])
+    }
+
+    /// The CRC-32 of the bytes of these rows, those of their components only.
+    ///
+    /// # Errors
+    /// Those of [`row_bytes`](Self::row_bytes).
+    pub(crate) fn checksum(&self, rows: Range<usize>) -> Result<u32> {
+        let mut checksum = crc32fast::Hasher::new();
+        let part = &self.parts[self.parts.partition_point(|part| part.end <= rows.start)];
+        let layout = &part.layout;
+        if rows.end <= part.end && layout.stride == layout.width() {
+            let begin = layout.start + (rows.start - (part.end - layout.rows)) * layout.stride;
+            checksum.update(&part.map.bytes()[begin..begin + rows.len() * layout.stride]);
+        } else {
+            for row in rows {
+                checksum.update(self.row_bytes(row)?);
+            }
+        }
+        Ok(checksum.finalize())
     }
 
     /// A row widened to f32 exactly: as it lies in the file where that is f32 already, else written to `out`.
@@ -259,7 +320,9 @@ pub(crate) fn split_tensor(path: &Path) -> (&Path, Option<&str>) {
 
 /// All bytes of a file, for those that are small beside the vectors.
 pub(crate) fn read_all(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    let (mut file, length) = regular::open(path)?;
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.read_to_end(&mut bytes).map_err(|error| Error::io(path, error))?;
     refuse_pointer(path, &bytes)?;
     Ok(bytes)
 }

@@ -1,7 +1,8 @@
 //! `emm1_registered(name, known)`: what a store has registered under a name, for its macros, which hand over all that is
-//! registered: of each the name, the path of the store, file, file of ids, file of codes (empty for none), metric, and of
-//! what items it is. In SQL the same takes a query several times as long to plan.
+//! registered: of each the name, the path of the store, file, file of ids, file of codes (empty for none), metric, of what
+//! items it is, rows, dims and type. A file of another shape is an error (NULLs: of any shape). In SQL the same takes a query several times as long to plan.
 
+use std::collections::HashSet;
 use std::ffi::CStr;
 
 use emm1_core::{Error, Result};
@@ -10,6 +11,7 @@ use crate::ffi::input::Input;
 use crate::ffi::output::record;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
+use crate::files::open;
 use crate::settings::Settings;
 
 /// The file as the other functions take it, the metric, and of what items it is.
@@ -31,20 +33,55 @@ impl Scalar for Registered {
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Entry>>> {
         settings.check_access()?;
         let (names, known) = (input.texts(0), input.lists(1));
-        let entry = |row: usize| {
+        let mut files = Shapes::default();
+        let mut entry = |row: usize| {
             let all = known.entries[row].clone().map_or(Vec::new(), |list| {
                 let each = known.lists(list);
                 each.entries.iter().flatten().map(|texts| each.texts(texts.clone())).collect()
             });
-            find(names[row], &all).map(Some)
+            let (entry, registered) = find(names[row], &all)?;
+            files.check(settings, names[row].unwrap_or_default(), &entry.file, registered)?;
+            Ok(Some(entry))
         };
-        (0..input.rows()).map(entry).collect()
+        (0..input.rows()).map(&mut entry).collect()
     }
 }
 
-fn find(name: Option<&str>, all: &[Vec<Option<&str>>]) -> Result<Entry> {
+/// Rows, dims and type that a file was registered with; None where they are not known.
+type Shape<'a> = Option<[&'a str; 3]>;
+
+/// The files of one call, each looked at once.
+#[derive(Default)]
+struct Shapes {
+    checked: HashSet<String>,
+}
+
+impl Shapes {
+    /// An error where a file is not of the shape that was registered.
+    fn check(&mut self, settings: &Settings, name: &str, argument: &str, registered: Shape<'_>) -> Result<()> {
+        let Some(registered) = registered.filter(|_| !self.checked.contains(argument)) else { return Ok(()) };
+        let file = open(settings, argument)?;
+        let matrix = file.matrix();
+        let (rows, dims) = (matrix.rows().to_string(), matrix.dims().to_string());
+        let now = [&*rows, &*dims, matrix.dtype().name()];
+        if now != registered {
+            return Err(Error::Request(format!(
+                "{} holds {}, but {} were registered as '{name}': register it again with `emm1 embeddings add --replace`",
+                matrix.path().display(),
+                now.join(" × "),
+                registered.join(" × ")
+            )));
+        }
+        self.checked.insert(argument.to_owned());
+        Ok(())
+    }
+}
+
+fn find<'a>(name: Option<&str>, all: &[Vec<Option<&'a str>>]) -> Result<(Entry, Shape<'a>)> {
     for texts in all {
-        let [Some(listed), Some(store), Some(file), ids, codes, Some(metric), Some(items)] = texts[..] else {
+        let [Some(listed), Some(store), Some(file), ids, codes, Some(metric), Some(items), rows, dims, dtype] =
+            texts[..]
+        else {
             return Err(Error::Request(
                 "the macros of this store and the extension loaded here are of different versions of emm1: run \
                  `emm1 upgrade STORE` with the newer one"
@@ -59,7 +96,12 @@ fn find(name: Option<&str>, all: &[Vec<Option<&str>>]) -> Result<Entry> {
                 _ => format!("?codes={}", under(folder, codes)),
             });
             let file = under(folder, file) + &ids + &codes;
-            return Ok(Entry { file, metric: metric.into(), items: items.into() });
+            let shape = if let (Some(rows), Some(dims), Some(dtype)) = (rows, dims, dtype) {
+                Some([rows, dims, dtype])
+            } else {
+                None
+            };
+            return Ok((Entry { file, metric: metric.into(), items: items.into() }, shape));
         }
     }
     let mut listed: Vec<&str> = all.iter().filter_map(|texts| texts[0]).collect();
@@ -106,16 +148,19 @@ mod tests {
     fn names() {
         let all = [("text", None, None), ("image", Some("i.ids.npy"), Some("/c")), ("plain", None, Some(""))].map(
             |(name, ids, codes)| {
-                vec![Some(name), Some("/s/x"), Some("i.npy"), ids, codes, Some("l2"), Some("1m image")]
+                let shape = ["9", "4", "int8"].map(Some);
+                [&[Some(name), Some("/s/x"), Some("i.npy"), ids, codes, Some("l2"), Some("1m image")][..], &shape]
+                    .concat()
             },
         );
-        let entry = find(Some("image"), &all).unwrap();
+        let (entry, shape) = find(Some("image"), &all).unwrap();
+        assert_eq!(shape, Some(["9", "4", "int8"]));
         assert_eq!(
             (&*entry.file, &*entry.metric, &*entry.items),
             ("/s/i.npy?ids=/s/i.ids.npy?codes=/c", "l2", "1m image")
         );
-        assert_eq!(find(Some("text"), &all).unwrap().file, "/s/i.npy");
-        assert_eq!(find(Some("plain"), &all).unwrap().file, "/s/i.npy?codes=");
+        assert_eq!(find(Some("text"), &all).unwrap().0.file, "/s/i.npy");
+        assert_eq!(find(Some("plain"), &all).unwrap().0.file, "/s/i.npy?codes=");
         let says = |name, all| find(name, all).err().unwrap().to_string();
         assert!(
             says(Some("x"), &all).starts_with("no embeddings are called 'x': registered are image, plain, text (add")

@@ -1,0 +1,124 @@
+//! Checksums of blocks of codes, compared when a block is first touched.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::bound::Level;
+use crate::codes::Record;
+use crate::error::{Error, Result};
+use crate::kernel::Plane;
+
+/// Rows of a block. Each has a checksum for its records and for its part of each plane, and one for the rows themselves.
+pub(crate) const BLOCK: usize = 64;
+/// Records, and the planes in the order of the levels.
+pub(super) const KINDS: usize = 1 + Level::ALL.len();
+
+/// Which blocks were compared already, for as long as a file of codes is open.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    blocks: [Box<[AtomicU64]>; KINDS],
+    damaged: AtomicBool,
+}
+
+impl Compared {
+    pub(super) fn none(rows: usize) -> Self {
+        let words = rows.div_ceil(BLOCK).div_ceil(64);
+        let blocks = [(); KINDS].map(|()| (0..words).map(|_| AtomicU64::new(0)).collect());
+        Self { blocks, damaged: AtomicBool::new(false) }
+    }
+
+    /// Whether a block was not what was written.
+    pub(super) fn found_damage(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+}
+
+/// The checksums of the codes in a file.
+#[derive(Clone, Copy)]
+pub(crate) struct Checks<'a> {
+    pub(super) path: &'a Path,
+    pub(super) compared: &'a Compared,
+    /// Of each kind, those of all blocks.
+    pub(super) checksums: [&'a [[u8; 4]]; KINDS],
+}
+
+impl Checks<'_> {
+    /// Compares the records, or what lies in a plane, of ascending rows, as far as that was not done yet.
+    #[inline]
+    pub(super) fn compare(
+        &self,
+        kind: usize,
+        records: &[[u8; Record::BYTES]],
+        plane: Plane<'_>,
+        rows: &[u32],
+    ) -> Result<()> {
+        let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        let block = |row: u32| row as usize / BLOCK;
+        if (last - first) as usize + 1 == rows.len() {
+            return self.compare_blocks(kind, records, plane, block(first)..=block(last));
+        }
+        let mut before = None;
+        for &row in rows {
+            if before != Some(block(row)) {
+                self.compare_blocks(kind, records, plane, block(row)..=block(row))?;
+                before = Some(block(row));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whole words of the bitmap at a time.
+    #[inline]
+    fn compare_blocks(
+        &self,
+        kind: usize,
+        records: &[[u8; Record::BYTES]],
+        plane: Plane<'_>,
+        blocks: RangeInclusive<usize>,
+    ) -> Result<()> {
+        for word in blocks.start() / 64..=blocks.end() / 64 {
+            let (first, last) = ((*blocks.start()).max(64 * word), (*blocks.end()).min(64 * word + 63));
+            let wanted = u64::MAX >> (63 - (last - first)) << (first % 64);
+            let missing = wanted & !self.compared.blocks[kind][word].load(Ordering::Relaxed);
+            if missing != 0 {
+                self.compare_missing(kind, records, plane, word, missing)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn compare_missing(
+        &self,
+        kind: usize,
+        records: &[[u8; Record::BYTES]],
+        plane: Plane<'_>,
+        word: usize,
+        mut missing: u64,
+    ) -> Result<()> {
+        while missing != 0 {
+            let block = 64 * word + missing.trailing_zeros() as usize;
+            let rows = BLOCK * block..records.len().min(BLOCK * (block + 1));
+            let content = match kind {
+                0 => records[rows].as_flattened(),
+                _ => &plane.bytes[rows.start * plane.width..rows.end * plane.width],
+            };
+            if crc32fast::hash(content).to_le_bytes() != self.checksums[kind][block] {
+                self.compared.damaged.store(true, Ordering::Relaxed);
+                return Err(damaged(self.path, BLOCK * block));
+            }
+            self.compared.blocks[kind][word].fetch_or(missing & missing.wrapping_neg(), Ordering::Relaxed);
+            missing &= missing - 1;
+        }
+        Ok(())
+    }
+}
+
+/// What to say of codes that are not what was written.
+pub(super) fn damaged(path: &Path, row: usize) -> Error {
+    Error::file(
+        path,
+        format!("is damaged: the codes of row {row} or one soon after it are not those of the row. Make it again"),
+    )
+}

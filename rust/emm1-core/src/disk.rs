@@ -1,0 +1,80 @@
+//! Whether a file's time tells that somebody wrote to it, which depends on the file system.
+//!
+//! Writes by a call move it everywhere. Writes through a shared memory map move it on local disks when a clean page is
+//! written to; on tmpfs never, on ZFS some time later, and on network file systems other machines write unseen.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use crate::matrix::writes_through_maps_show;
+
+/// None where every write to a file moves its time; else what its file system is called.
+pub(crate) fn hides_writes(file: &File, path: &Path) -> Option<String> {
+    match kind(file) {
+        Kind::Shows => None,
+        Kind::Hides(name) => Some(name),
+        Kind::Unknown(name) => {
+            static TRIED: Mutex<Option<HashMap<u64, bool>>> = Mutex::new(None);
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+            let shows = || writes_through_maps_show(folder).unwrap_or(false);
+            (!*tried.get_or_insert_default().entry(device(file)?).or_insert_with(shows)).then_some(name)
+        }
+    }
+}
+
+enum Kind {
+    Shows,
+    Hides(String),
+    /// It is tried out.
+    Unknown(String),
+}
+
+#[cfg(target_os = "linux")]
+fn kind(file: &File) -> Kind {
+    // From linux/magic.h. Those with a name show writes through maps: in their `page_mkwrite`, or since none can be written.
+    const SHOWS: [u32; 8] = [
+        0xef53,      // ext2, ext3, ext4
+        0x5846_5342, // XFS
+        0x9123_683e, // Btrfs
+        0xf2f5_2010, // F2FS
+        0xca45_1a4e, // bcachefs
+        0x7371_7368, // SquashFS
+        0xe0f5_e1e2, // EROFS
+        0x9660,      // ISO 9660
+    ];
+    const OVERLAY: u32 = 0x794c_7630; // shows what the file system under it shows
+    let Ok(found) = rustix::fs::fstatfs(file) else { return Kind::Hides("an unknown file system".into()) };
+    let name = match found.f_type as u32 {
+        shows if SHOWS.contains(&shows) => return Kind::Shows,
+        OVERLAY => return Kind::Unknown("an overlay of a file system".into()),
+        0x0102_1994 => "tmpfs",
+        0x8584_58f6 => "ramfs",
+        0x6969 => "NFS",
+        0xfe53_4d42 | 0xff53_4d42 | 0x517b => "SMB",
+        0x6573_5546 => "FUSE",
+        0x0102_1997 => "9P",
+        0x2fc1_2fc1 => "ZFS",
+        other => return Kind::Hides(format!("a file system of type {other:#x}")),
+    };
+    Kind::Hides(name.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kind(_: &File) -> Kind {
+    Kind::Unknown("a file system".into())
+}
+
+/// The file system of a file; None where it cannot be asked.
+fn device(file: &File) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        file.metadata().ok().map(|metadata| std::os::unix::fs::MetadataExt::dev(&metadata))
+    }
+    #[cfg(not(unix))]
+    {
+        file.metadata().ok().map(|_| 0)
+    }
+}

@@ -1,0 +1,68 @@
+//! What tells a file from any other, and from itself before somebody wrote to it.
+
+use std::fs::Metadata;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Size, time of change, time of change of the inode, and inode. Every write moves the second and third, and nobody can set
+/// the third; a copy or a restored file has another inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FileId([u64; Self::WORDS]);
+
+/// Times of a file system that has whole seconds only: that long a second write may leave them as they are.
+const SECONDS: Duration = Duration::from_secs(2);
+/// Two ticks of the slowest clock that a kernel takes times from, 100 Hz.
+const TICK: Duration = Duration::from_millis(20);
+
+impl FileId {
+    pub(crate) const WORDS: usize = 4;
+
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let nanoseconds = |seconds: i64, rest: i64| (seconds as u64).wrapping_mul(1_000_000_000) + rest as u64;
+            let modified = nanoseconds(metadata.mtime(), metadata.mtime_nsec());
+            let changed = nanoseconds(metadata.ctime(), metadata.ctime_nsec());
+            Self([metadata.len(), modified, changed, metadata.ino()])
+        }
+        #[cfg(not(unix))]
+        {
+            let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            Self([metadata.len(), modified.map_or(0, |since| since.as_nanos() as u64), 0, 0])
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0[0]
+    }
+
+    pub(crate) fn words(&self) -> [u64; Self::WORDS] {
+        self.0
+    }
+
+    /// How long a write may still leave the identity as it is: the clock that times are taken from ticks.
+    pub(crate) fn unsettled(&self) -> Option<Duration> {
+        let changed = Duration::from_nanos(self.0[2]);
+        let tick = if self.0[2].is_multiple_of(1_000_000_000) { SECONDS } else { TICK };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        tick.checked_sub(now.abs_diff(changed)).filter(|rest| !rest.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_settles_within_two_ticks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        fs::write(&path, "1").unwrap();
+        let now = FileId::of(&fs::metadata(&path).unwrap());
+        std::thread::sleep(now.unsettled().unwrap_or_default());
+        assert_eq!(now.unsettled(), None);
+        fs::write(&path, "2").unwrap();
+        assert_ne!(FileId::of(&fs::metadata(&path).unwrap()), now);
+    }
+}

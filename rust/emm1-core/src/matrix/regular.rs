@@ -1,0 +1,30 @@
+//! Opens regular files only: to open a pipe waits for a writer, and a device has no end.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Opens a file for reading; with it, its length.
+///
+/// # Errors
+/// There is no such file, or it is a folder, a pipe, a socket or a device.
+pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32); // a pipe is opened without waiting
+    }
+    let failed = |error| Error::io(path, error);
+    let file = options.open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(Error::file(path, "is a folder, expected a file"));
+    }
+    if !metadata.is_file() {
+        return Err(Error::file(path, "is not a regular file: save what it gives to a file, and name that"));
+    }
+    Ok((file, metadata.len()))
+}
