@@ -10,6 +10,8 @@ import duckdb
 from emm1.errors import StoreError
 
 PATH = Path(__file__).with_name("emm1.duckdb_extension")
+# A function that is there where the others are in Python.
+IN_PYTHON = "emm1_in_python"
 
 
 def load_statement() -> str:
@@ -29,7 +31,7 @@ def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
     The extension is loaded where the connection allows it, that is where it was opened with
     ``config={"allow_unsigned_extensions": True}``. Elsewhere the functions that give a value for each row are registered
     in Python: the same answers, slower, and a warning says so; aggregate and table functions are left out. All
-    connections of the same database get them. `emm1.open` does this by itself.
+    connections of the same database get them, and keep them when this one is closed. `emm1.open` does this by itself.
 
     Raises:
         emm1.errors.StoreError: the connection may read no files (``enable_external_access`` is false).
@@ -43,7 +45,10 @@ def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
     >>> connection.execute("SELECT emm1_topk(?, [0, 2, 1], 1, 'dot')", [str(path)]).fetchall()
     [([{'rank': 1, 'id': 1, 'score': 2.0}],)]
     """
-    if _loaded(connection):
+    known = _functions(connection)
+    if IN_PYTHON in known:
+        _stand_in(connection, again=True)
+    if known:
         return
     try:
         connection.load_extension(str(PATH))
@@ -53,9 +58,7 @@ def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
             raise StoreError(
                 "this connection may read no files (enable_external_access is false): emm1 has nothing to search"
             ) from None
-        from emm1 import fallback
-
-        fallback.register(connection)
+        _stand_in(connection, again=False)
         warnings.warn(
             "the emm1 extension cannot be loaded here, its functions run in Python: the same answers, slower. To load "
             f'it, open the database with config={{"allow_unsigned_extensions": True}} (DuckDB: {reason})',
@@ -63,7 +66,13 @@ def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _loaded(connection: duckdb.DuckDBPyConnection) -> bool:
-    query = "SELECT count(*) FROM duckdb_functions() WHERE function_name = 'emm1_topk'"
-    (count,) = connection.execute(query).fetchall()[0]
-    return bool(count)
+def _stand_in(connection: duckdb.DuckDBPyConnection, *, again: bool) -> None:
+    from emm1 import fallback
+
+    fallback.register(connection, again=again)
+
+
+def _functions(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Those functions of emm1 in a database that tell which way it has them."""
+    query = "SELECT function_name FROM duckdb_functions() WHERE function_name IN ('emm1_topk', ?)"
+    return {name for (name,) in connection.execute(query, [IN_PYTHON]).fetchall()}

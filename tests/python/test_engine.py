@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -79,6 +80,30 @@ def text_vectors(rows: int, dims: int) -> NDArray[np.float32]:
     return vectors
 
 
+def agree(
+    ask: Callable[[NDArray[np.float32]], emm1.embeddings.Hits],
+    queries: NDArray[np.float32],
+    ids: NDArray[np.int64],
+    expected: list[tuple[NDArray[np.intp], NDArray[np.float32]]],
+) -> None:
+    """Whether the answers to queries are these rows with these scores, or the error for the first beyond float32."""
+    beyond = [(number, rows[np.isinf(found)]) for number, (rows, found) in enumerate(expected) if np.isinf(found).any()]
+    if beyond:
+        row = beyond[0][1][0]
+        with pytest.raises(
+            emm1.EmbeddingError, match=rf"row {row} \(id {ids[row]}\): its \w+ score with the query is beyond"
+        ):
+            ask(queries)
+        numbers = [number for number in range(len(queries)) if number not in dict(beyond)]
+        if not numbers:
+            return
+        queries, expected = queries[numbers], [expected[number] for number in numbers]
+    hits = ask(queries)
+    for number, (rows, found) in enumerate(expected):
+        assert np.atleast_2d(hits.ids)[number].tolist() == ids[rows].tolist()
+        assert (np.atleast_2d(hits.scores)[number] == found).all()
+
+
 def check(
     e: emm1.Embeddings,
     x: NDArray[np.float32],
@@ -88,25 +113,31 @@ def check(
     threads: int,
     chosen: NDArray[np.int64],
 ) -> None:
-    """Whether a search, one among some ids, and all within the median are what float64 says."""
+    """Whether a search, one among some ids, all within the median, and scores are what float64 says."""
     ids = e.ids
-    everything = e.search(queries, k, metric, threads=threads)
-    among = e.search(queries, k, metric, among=[*chosen, chosen[0], -1], threads=threads)
-    for number, query in enumerate(queries):
+    everything, among = [], []
+    for query in queries:
         found = scores(metric, query, x)
         best = order(metric, found, ids)
-        assert everything.ids[number].tolist() == ids[best[:k]].tolist()
-        assert (everything.scores[number] == found[best[:k]]).all()
         few = best[np.isin(ids[best], chosen)][:k]
-        assert among.ids[number].tolist() == ids[few].tolist()
-        assert (among.scores[number] == found[few]).all()
+        everything.append((best[:k], found[best[:k]]))
+        among.append((few, found[few]))
+    agree(lambda q: e.search(q, k, metric, threads=threads), queries, ids, everything)
+    some = [*chosen, chosen[0], -1]
+    agree(lambda q: e.search(q, k, metric, among=some, threads=threads), queries, ids, among)
     found = scores(metric, queries[0], x)
     best = order(metric, found, ids)
     threshold = float(np.sort(found)[len(x) // 2])
     reached = best[within(metric, found[best], threshold)]
-    hits = e.within(queries[0], threshold, metric, threads=threads)
-    assert hits.ids.tolist() == ids[reached].tolist()
-    assert (hits.scores == found[reached]).all()
+    near = [(reached, found[reached])]
+    agree(lambda q: e.within(q[0], threshold, metric, threads=threads), queries[:1], ids, near)
+    beyond = np.flatnonzero(np.isinf(found))
+    if len(beyond):
+        named = rf"row {beyond[0]} \(id {ids[beyond[0]]}\): its {metric} score with the query is beyond FLOAT"
+        with pytest.raises(emm1.EmbeddingError, match=named):
+            e.score(ids, queries[0], metric)
+    else:
+        assert (e.score(ids, queries[0], metric) == found).all()
 
 
 @settings(max_examples=120, deadline=None)
@@ -199,6 +230,26 @@ for name in ("clustered", "isotropic", "text"):
                     ids, scores = e.search(q[:batch], 25, metric, threads=threads)
                     assert (ids == expected.ids[:batch]).all(), (name, coded, metric, batch, threads)
                     assert scores.tobytes() == expected.scores[:batch].tobytes(), (name, coded, metric, batch, threads)
+# Products beyond float32 at both ends: the same rows are among the best, or named, whatever way they are found.
+x = np.load(f"{folder}/isotropic.npy") * np.float32(10) ** np.arange(-2, 38, 40 / 1500, dtype="float32")[:, None]
+np.save(f"{folder}/far.npy", x)
+e = emm1.Embeddings(f"{folder}/far.npy", codes=False)
+for coded in (False, True):
+    if coded:
+        e.build_codes(codes)
+    told = []
+    for metric in ("dot", "cosine", "l2"):
+        for threads in (1, 2):
+            for size in map(int, batches):
+                for scale in (1, 1e-35, 1e35):
+                    try:
+                        told.append(e.search(np.float32(scale) * q[:size], 300, metric, threads=threads).ids.tobytes())
+                    except emm1.EmbeddingError as error:
+                        told.append(str(error).encode())
+    digest.update(b"".join(told)) if not coded else None
+    assert not coded or told == before
+    before = told
+assert sum(b"is beyond FLOAT" in each for each in told) > 20
 print(digest.hexdigest())
 """
 
@@ -305,6 +356,15 @@ def test_pairs(tmp_path: Path) -> None:
         found = emm1.score_pairs(x, left, y, right * 3, metric)
         expected = [scores(metric, a[i], b[j][np.newaxis])[0] for i, j in zip(left, right, strict=True)]
         assert (found == np.array(expected)).all()
+    np.save(tmp_path / "far.npy", np.full((3000, 2), [[3e38, 1]], np.float32))
+    far = emm1.Embeddings(tmp_path / "far.npy")
+    assert (far.centroid(far.ids) == np.array([3e38, 1], np.float32)).all()  # sums are beyond float32, a mean never is
+    with pytest.raises(
+        emm1.EmbeddingError, match=r"row 9 \(id 9\): its dot score with id 8 of .*far\.npy is beyond FLOAT"
+    ):
+        emm1.score_pairs(far, np.arange(9, 3000), far, np.arange(8, 2999), "dot")
+    assert emm1.score_pairs(far, [1], far, [2]).tolist() == [1]
+    assert emm1.score_pairs(far, [1], far, [2], "l2").tolist() == [0]
     with pytest.raises(emm1.EmbeddingError, match="2 ids and 1 ids are not pairs"):
         emm1.score_pairs(x, [0, 1], y, [0])
     with pytest.raises(emm1.EmbeddingError, match="no vector has the id 1 "):

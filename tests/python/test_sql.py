@@ -135,6 +135,7 @@ def write_small_files(folder: Path) -> None:
     np.save(folder / "wide.npy", np.eye(3, dtype=np.float32))
     np.save(folder / "empty.npy", square[:0])
     np.save(folder / "nan.npy", np.array([[1, 1], [1, np.nan]], np.float32))
+    np.save(folder / "far.npy", np.array([[-3e38], [1]], np.float32))
     (folder / "notes.txt").write_text("notes")
     (folder / "shards").mkdir()
     np.save(folder / "shards" / "a.npy", square[:1])

@@ -1,5 +1,6 @@
 //! The one error type: what is wrong, in which file and row, and what to do about it.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ pub enum Error {
     File(PathBuf, String),
     /// A query or another argument is wrong.
     Request(String),
+    /// There is no memory for an answer.
+    Memory(String),
     /// The caller asked to stop.
     Stopped,
 }
@@ -52,9 +55,35 @@ impl fmt::Display for Error {
             }
             Self::File(path, what) => write!(f, "{}: {what}", path.display()),
             Self::Request(what) => f.write_str(what),
+            Self::Memory(reason) => write!(f, "the answer does not fit in memory ({reason}): ask for less at a time"),
             Self::Stopped => f.write_str("stopped"),
         }
     }
 }
 
 impl std::error::Error for Error {}
+
+/// A list of so many zeros, as [`list_for`] makes it.
+///
+/// # Errors
+/// There is no memory for them.
+pub(crate) fn zeros<T: Copy + Default>(items: usize) -> Result<Vec<T>> {
+    let mut list = list_for(items)?;
+    list.resize(items, T::default());
+    Ok(list)
+}
+
+/// The error for memory that is not there.
+pub(crate) fn no_memory(error: TryReserveError) -> Error {
+    Error::Memory(error.to_string())
+}
+
+/// An empty list with room for so many items; what can be large is made by this.
+///
+/// # Errors
+/// There is no memory for them.
+pub fn list_for<T>(items: usize) -> Result<Vec<T>> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(items).map_err(no_memory)?;
+    Ok(list)
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::codes::{CodesFile, Keep, why_no_codes};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, list_for, zeros};
 use crate::ids::Ids;
 use crate::kernel::kernels;
 use crate::matrix::{Matrix, Reading, View};
@@ -23,6 +23,8 @@ pub struct EmbeddingFile {
 
 /// Pairs scored by one thread before it looks up.
 const PAIRS: usize = 1024;
+/// Components read before anyone is asked whether to stop: some milliseconds, if they must come from a disk.
+const PIECE: usize = 1 << 18;
 
 impl EmbeddingFile {
     /// Opens a file with the ids in `ids`, or in `NAME.ids.npy` beside it, or else the row numbers. For a folder of
@@ -62,6 +64,23 @@ impl EmbeddingFile {
         &self.ids
     }
 
+    /// The ids of the rows from one to another, of those that there are.
+    ///
+    /// # Errors
+    /// There is no memory for them, or `stop` said so.
+    pub fn list_ids(&self, begin: usize, end: usize, stop: Stop<'_>) -> Result<Vec<i64>> {
+        let end = end.min(self.ids.len());
+        let begin = begin.min(end);
+        let mut list = list_for(end - begin)?;
+        for piece in (begin..end).step_by(PIECE) {
+            if stop() {
+                return Err(Error::Stopped);
+            }
+            list.extend((piece..end.min(piece + PIECE)).map(|row| self.ids.id(row)));
+        }
+        Ok(list)
+    }
+
     /// The file of the ids, or the folder of them; None where they were given as a list or are the row numbers.
     pub fn ids_path(&self) -> Option<&Path> {
         self.ids_path.as_deref()
@@ -70,22 +89,26 @@ impl EmbeddingFile {
     /// Score of each of these ids against a query.
     ///
     /// # Errors
-    /// The file has no such id, or a vector is not finite.
-    pub fn score(&self, ids: &[i64], query: &[f32], metric: Metric) -> Result<Vec<f32>> {
+    /// The file has no such id, a vector is not finite, a score is beyond f32, or `stop` said so.
+    pub fn score(&self, ids: &[i64], query: &[f32], metric: Metric, stop: Stop<'_>) -> Result<Vec<f32>> {
         self.check_query(query)?;
         let query = Query::new(kernels()?, query, metric);
-        let mut scores = Vec::with_capacity(ids.len());
-        self.each(ids, |number, row| {
+        let mut scores = list_for(ids.len())?;
+        self.each(ids, stop, |number, row| {
             scores.push(query.score(row).ok_or_else(|| self.not_finite(number))?);
             Ok(())
         })?;
-        Ok(scores)
+        match ids.iter().zip(&scores).find(|(_, score)| score.is_infinite()) {
+            Some((&id, _)) => Err(self.beyond_float(id, metric, "the query")),
+            None => Ok(scores),
+        }
     }
 
     /// Scores of pairs: of each of these ids with the id of the other file at the same place.
     ///
     /// # Errors
-    /// The lists or the vectors differ in length, a file has no such id, a vector is not finite, or `stop` said so.
+    /// The lists or the vectors differ in length, a file has no such id, a vector is not finite, a score is beyond f32,
+    /// or `stop` said so.
     pub fn score_pairs(
         &self,
         ids: &[i64],
@@ -107,14 +130,13 @@ impl EmbeddingFile {
             )));
         }
         let kernels = kernels()?;
-        let mut scores = vec![0.0; ids.len()];
+        let mut scores: Vec<f32> = zeros(ids.len())?;
         let pairs = ids.chunks(PAIRS).zip(other_ids.chunks(PAIRS)).zip(scores.chunks_mut(PAIRS));
-        let threads = threads.min(ids.len().div_ceil(PAIRS));
         in_parallel(threads, pairs, stop, |((ids, other_ids), scores)| {
             let (mine, theirs) = (self.matrix.view(Reading::Much)?, other.matrix.view(Reading::Much)?);
             let rows = ids.iter().map(|&id| self.row_of(id)).collect::<Result<Vec<_>>>()?;
             let other_rows = other_ids.iter().map(|&id| other.row_of(id)).collect::<Result<Vec<_>>>()?;
-            let (mut a, mut b) = (vec![0.0; self.matrix.dims()], vec![0.0; self.matrix.dims()]);
+            let (mut a, mut b) = (zeros(self.matrix.dims())?, zeros(self.matrix.dims())?);
             let mut query = Query::new(kernels, &[], metric);
             for (at, score) in scores.iter_mut().enumerate() {
                 if let (Some(&row), Some(&other_row)) = (rows.get(at + 1), other_rows.get(at + 1)) {
@@ -130,7 +152,13 @@ impl EmbeddingFile {
             }
             Ok(())
         })?;
-        Ok(scores)
+        match scores.iter().position(|score| score.is_infinite()) {
+            Some(pair) => {
+                let partner = format!("id {} of {}", other_ids[pair], other.matrix.path().display());
+                Err(self.beyond_float(ids[pair], metric, &partner))
+            }
+            None => Ok(scores),
+        }
     }
 
     /// Uses the codes in a file, if there are any and they are those of the vectors; without codes the answers are the same.
@@ -174,10 +202,10 @@ impl EmbeddingFile {
     /// The vectors of these ids, one after another.
     ///
     /// # Errors
-    /// The file has no such id.
-    pub fn vectors(&self, ids: &[i64]) -> Result<Vec<f32>> {
-        let mut vectors = Vec::with_capacity(ids.len() * self.matrix.dims());
-        self.each(ids, |_, row| {
+    /// The file has no such id, there is no memory for them, or `stop` said so.
+    pub fn vectors(&self, ids: &[i64], stop: Stop<'_>) -> Result<Vec<f32>> {
+        let mut vectors = list_for(ids.len().saturating_mul(self.matrix.dims()))?;
+        self.each(ids, stop, |_, row| {
             vectors.extend_from_slice(row);
             Ok(())
         })?;
@@ -188,28 +216,36 @@ impl EmbeddingFile {
     /// counts twice.
     ///
     /// # Errors
-    /// No ids, an id that the file has not, or a vector that is not finite.
-    pub fn centroid(&self, ids: &[i64]) -> Result<Vec<f32>> {
+    /// No ids, an id that the file has not, a vector that is not finite, or `stop` said so. The mean of numbers within
+    /// f32 is within f32.
+    pub fn centroid(&self, ids: &[i64], stop: Stop<'_>) -> Result<Vec<f32>> {
         if ids.is_empty() {
             return Err(Error::Request("the centroid of no vectors does not exist: name at least one id".into()));
         }
-        let mut by_row = ids.to_vec();
+        let mut by_row = list_for(ids.len())?;
+        by_row.extend_from_slice(ids);
         by_row.sort_by_key(|&id| self.ids.row(id));
-        let mut sums = vec![0.0f64; self.matrix.dims()];
-        self.each(&by_row, |number, row| {
+        let mut sums: Vec<f64> = zeros(self.matrix.dims())?;
+        self.each(&by_row, stop, |number, row| {
             for (sum, &value) in sums.iter_mut().zip(row) {
                 *sum += f64::from(value);
             }
             if row.iter().all(|value| value.is_finite()) { Ok(()) } else { Err(self.not_finite(number)) }
         })?;
-        Ok(sums.into_iter().map(|sum| (sum / ids.len() as f64) as f32).collect())
+        let mut mean = list_for(sums.len())?;
+        mean.extend(sums.into_iter().map(|sum| (sum / ids.len() as f64) as f32));
+        Ok(mean)
     }
 
     /// Calls `with` with the row number and the vector of each id.
-    fn each(&self, ids: &[i64], mut with: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
+    fn each(&self, ids: &[i64], stop: Stop<'_>, mut with: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
         let view = self.matrix.view(Reading::Much)?;
-        let mut row = vec![0.0; self.matrix.dims()];
-        for &id in ids {
+        let mut row = zeros(self.matrix.dims())?;
+        let piece = PIECE / self.matrix.dims().max(1) + 1;
+        for (at, &id) in ids.iter().enumerate() {
+            if at % piece == 0 && stop() {
+                return Err(Error::Stopped);
+            }
             let number = self.row_of(id)?;
             view.row_f32(number, &mut row)?;
             with(number, &row)?;
@@ -247,6 +283,16 @@ impl EmbeddingFile {
             }
             None => Ok(()),
         }
+    }
+
+    /// The error for a row whose score cannot be given: it would be an infinity, and not be ordered among others.
+    pub(crate) fn beyond_float(&self, id: i64, metric: Metric, partner: &str) -> Error {
+        let row = self.ids.row(id).map_or_else(String::new, |row| format!("row {row} "));
+        let text = format!(
+            "{row}(id {id}): its {metric} score with {partner} is beyond FLOAT (3.4e38): use cosine, or scale the vectors \
+             down"
+        );
+        Error::file(self.matrix.path(), text)
     }
 
     pub(crate) fn not_finite(&self, row: usize) -> Error {

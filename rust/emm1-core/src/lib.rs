@@ -23,7 +23,7 @@ mod topk;
 mod version;
 
 pub use codes::{CodesFile, Keep};
-pub use error::{Error, Result};
+pub use error::{Error, Result, list_for};
 pub use file::EmbeddingFile;
 pub use ids::Ids;
 pub use matrix::{Dtype, Matrix};

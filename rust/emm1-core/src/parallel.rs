@@ -1,38 +1,142 @@
-//! Work in pieces on several threads, with an ear for whoever wants it stopped.
+//! The one place that starts threads: they share the pieces of some work, with an ear for whoever wants it stopped.
 
+use std::panic::resume_unwind;
 use std::sync::Mutex;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Builder};
 
 use crate::error::{Error, Result};
 
 /// Asked between pieces of work whether to stop; called on the thread that called.
 pub type Stop<'a> = &'a mut dyn FnMut() -> bool;
 
-/// Does `work` for every piece, on this thread and as many others as make `threads`.
+/// More threads than any machine has processors only cost their start.
+const MOST: usize = 1024;
+
+/// Runs `work` on this thread and as many others as make `threads`, but on no more threads than there are pieces. `work`
+/// takes pieces until there are none left, and asks before each whether to stop. Threads that the system does not start
+/// are done without: this one does all of the work if it must.
 ///
 /// # Errors
-/// The first error of any piece, or that `stop` said so; pieces not begun are left then.
+/// The first error of any thread, or that `stop` said so; the other threads end with the piece they are at.
+pub(crate) fn share(
+    threads: usize,
+    pieces: usize,
+    stop: Stop<'_>,
+    work: impl Fn(Stop<'_>) -> Result<()> + Sync,
+) -> Result<()> {
+    share_on(Builder::new, threads, pieces, stop, work)
+}
+
+/// Does `work` for every piece, shared as [`share`] does.
+///
+/// # Errors
+/// Those of [`share`].
 pub(crate) fn in_parallel<T: Send>(
     threads: usize,
-    pieces: impl Iterator<Item = T> + Send,
+    pieces: impl ExactSizeIterator<Item = T> + Send,
     stop: Stop<'_>,
     work: impl Fn(T) -> Result<()> + Sync,
 ) -> Result<()> {
+    let count = pieces.len();
     let pieces = Mutex::new(pieces.fuse());
     let next = || pieces.lock().expect("no thread panicked while it took a piece").next();
-    let all = |stop: Stop<'_>| -> Result<()> {
-        let mut result = Ok(());
+    share(threads, count, stop, |stop| {
         while let Some(piece) = next() {
-            result = if stop() { Err(Error::Stopped) } else { work(piece) };
-            if result.is_err() {
-                while next().is_some() {} // nothing is left for the others
+            if stop() {
+                return Err(Error::Stopped);
             }
+            work(piece)?;
+        }
+        Ok(())
+    })
+}
+
+fn share_on(
+    builder: impl Fn() -> Builder,
+    threads: usize,
+    pieces: usize,
+    stop: Stop<'_>,
+    work: impl Fn(Stop<'_>) -> Result<()> + Sync,
+) -> Result<()> {
+    let failed = AtomicBool::new(false);
+    let part = |stop: Stop<'_>| {
+        let result = work(&mut || failed.load(Ordering::Relaxed) || stop());
+        if result.is_err() {
+            failed.store(true, Ordering::Relaxed);
         }
         result
     };
     thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| all(&mut || false))).collect();
-        let mine = all(stop);
-        others.into_iter().fold(mine, |result, other| result.and(other.join().expect("work does not panic")))
+        let starts = (1..threads.min(pieces).min(MOST))
+            .map_while(|_| builder().spawn_scoped(scope, || part(&mut || false)).ok());
+        let others: Vec<_> = starts.collect();
+        let mine = part(stop);
+        others.into_iter().fold(mine, |result, other| {
+            let theirs = other.join().unwrap_or_else(|panic| resume_unwind(panic));
+            match (&result, &theirs) {
+                // Threads stop because another one failed: its error is the one to tell.
+                (Ok(()) | Err(Error::Stopped), Err(_)) => theirs,
+                _ => result,
+            }
+        })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::sync::atomic::AtomicUsize;
+    use std::thread::ThreadId;
+
+    /// Takes numbers up to `count` and says how many were taken, by which threads.
+    fn take(builder: impl Fn() -> Builder, threads: usize, count: usize) -> (usize, HashSet<ThreadId>) {
+        let (next, taken, by) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(HashSet::new()));
+        share_on(builder, threads, count, &mut || false, |stop| {
+            by.lock().unwrap().insert(thread::current().id());
+            while next.fetch_add(1, Ordering::Relaxed) < count && !stop() {
+                taken.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        })
+        .unwrap();
+        (taken.into_inner(), by.into_inner().unwrap())
+    }
+
+    #[test]
+    fn no_more_threads_than_pieces() {
+        for (threads, pieces, most) in [(1, 100, 1), (0, 100, 1), (usize::MAX, 3, 3), (usize::MAX, 0, 1)] {
+            let (taken, by) = take(Builder::new, threads, pieces);
+            assert_eq!((taken, by.len().min(most)), (pieces, by.len()), "{threads} threads, {pieces} pieces");
+        }
+    }
+
+    #[test]
+    fn without_other_threads_the_caller_does_it_all() {
+        let (taken, by) = take(|| Builder::new().stack_size(1 << 60), 8, 1000); // no system has so much memory
+        assert_eq!((taken, by), (1000, HashSet::from([thread::current().id()])));
+    }
+
+    #[test]
+    fn the_first_error_stops_all() {
+        let caller = thread::current().id();
+        for fails in [true, false] {
+            let (failing, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+            let result = in_parallel(2, 0..usize::MAX, &mut || false, |_| {
+                // Either the caller fails or the other thread does.
+                if (thread::current().id() == caller) == fails {
+                    failing.store(true, Ordering::Relaxed);
+                    return Err(Error::Request("no".into()));
+                }
+                while !failing.load(Ordering::Relaxed) {
+                    thread::yield_now();
+                }
+                done.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            });
+            assert!(matches!(result, Err(Error::Request(_))));
+        }
+        assert!(matches!(in_parallel(2, 0..9, &mut || true, |_| Ok(())), Err(Error::Stopped)));
+    }
 }

@@ -15,15 +15,14 @@
 use std::cmp::Reverse;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::thread;
 
 use crate::bound::{CodedQuery, Level, Margin, Margins, survives};
 use crate::codes::{Coded, Record};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, zeros};
 use crate::file::EmbeddingFile;
 use crate::kernel::{Factor, Kernels, Left, Panel, RUN, TILE, consecutive, stride};
 use crate::matrix::{Reading, View};
-use crate::parallel::Stop;
+use crate::parallel::{Stop, share};
 use crate::score::Query;
 use crate::search::{Filter, Rows, Search};
 use crate::topk::{Found, Hit};
@@ -86,19 +85,7 @@ pub(crate) struct Scan<'a> {
 impl Scan<'_> {
     /// Goes over all rows.
     pub(crate) fn run(&self, threads: usize, stop: Stop<'_>) -> Result<()> {
-        thread::scope(|scope| {
-            let others: Vec<_> =
-                (1..threads.min(self.worthwhile())).map(|_| scope.spawn(|| self.work(&mut || false))).collect();
-            let mut result = self.work(stop);
-            if result.is_err() {
-                self.next.store(usize::MAX / 2, Ordering::Relaxed); // no more blocks for the others
-            }
-            for other in others {
-                let theirs = other.join().expect("a scan does not panic");
-                result = result.and(theirs);
-            }
-            result
-        })
+        share(threads.min(self.worthwhile()), self.rows.len().div_ceil(self.block), stop, |stop| self.work(stop))
     }
 
     /// Threads that are worth their start: each has work for the time that several starts take.
@@ -119,7 +106,7 @@ impl Scan<'_> {
         let mut worker = Worker {
             scan: self,
             view: self.file.matrix.view(if few { Reading::Little } else { Reading::Much })?,
-            row: vec![0.0; self.file.matrix.dims()],
+            row: zeros(self.file.matrix.dims())?,
             found: self.queries.iter().map(|_| Found::new(self.search.goal, self.search.metric)).collect(),
             rows: Vec::new(),
             places: Vec::new(),
@@ -156,8 +143,7 @@ impl Scan<'_> {
             }
         }
         let mut all = self.found.lock().expect("no thread panicked while it held the result");
-        all.iter_mut().zip(worker.found).for_each(|(all, mine)| all.merge(mine));
-        Ok(())
+        all.iter_mut().zip(worker.found).try_for_each(|(all, mine)| all.merge(mine))
     }
 }
 
@@ -188,7 +174,7 @@ impl Worker<'_> {
             for (query, found) in self.scan.queries.iter().zip(&mut self.found) {
                 let score = query.score_with(row, norm);
                 let score = score.ok_or_else(|| self.scan.file.not_finite(number as usize))?;
-                found.push(Hit { id, score });
+                found.push(Hit { id, score })?;
             }
         }
         Ok(())
@@ -350,7 +336,7 @@ impl Worker<'_> {
             let number = candidate.row;
             let score = self.scan.queries[query].score(self.view.row(number, &mut self.row)?);
             let score = score.ok_or_else(|| self.scan.file.not_finite(number))?;
-            self.found[query].push(Hit { id: self.scan.file.ids.id(number), score });
+            self.found[query].push(Hit { id: self.scan.file.ids.id(number), score })?;
             let reached = self.found[query].threshold();
             if reached > threshold {
                 self.scan.thresholds[query].raise(reached);

@@ -1,5 +1,6 @@
 //! The reference score: f64 sums in sixteen lanes (see `kernel`), rounded once, the same bits on every machine.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
@@ -20,6 +21,16 @@ impl Metric {
     /// Greater is better: the score, or for l2 its negative; −0.0 becomes 0.0.
     pub(crate) fn merit(self, score: f32) -> f32 {
         if self == Self::L2 { 0.0 - score } else { score + 0.0 }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cosine => "cosine",
+            Self::Dot => "dot",
+            Self::L2 => "l2",
+        })
     }
 }
 
@@ -58,7 +69,8 @@ impl Query {
         self.vector.extend(vector.iter().copied().map(f64::from));
     }
 
-    /// Score of a row; None where the row is not finite.
+    /// Score of a row; None where the row is not finite. A dot product or a distance beyond f32 is an infinity, which
+    /// orders rightly and must not be returned.
     pub(crate) fn score(&self, row: &[f32]) -> Option<f32> {
         self.score_with(row, self.norm_of(row))
     }
@@ -87,7 +99,8 @@ impl Query {
     }
 }
 
-/// Reference score of two vectors of the same length; None where one holds NaN or an infinity.
+/// Reference score of two vectors of the same length; None where one holds NaN or an infinity. Beyond f32 it is an
+/// infinity.
 ///
 /// # Errors
 /// `EMM1_SIMD` names no instruction set of this processor.

@@ -41,7 +41,8 @@ impl EmbeddingFile {
     /// The hits of each query, best first.
     ///
     /// # Errors
-    /// `k` is 0, a query has other dimensions or holds NaN or an infinity, or a row does; or `stop` said so.
+    /// `k` is 0, a query has other dimensions or holds NaN or an infinity, or a row does; a hit's score is beyond f32;
+    /// there is no memory for the hits; or `stop` said so.
     pub fn search(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
         let found = self.search_once(queries, search, stop);
         match found {
@@ -101,7 +102,12 @@ impl EmbeddingFile {
         };
         scan.run(search.threads, stop)?;
         let found = scan.found.into_inner().expect("no thread panicked while it held the result");
-        Ok(found.into_iter().map(Found::into_hits).collect())
+        let found: Vec<Vec<Hit>> = found.into_iter().map(Found::into_hits).collect();
+        // Only of hits, so that it does not depend on the rows that were looked at on the way.
+        match found.iter().flatten().find(|hit| hit.score.is_infinite()) {
+            Some(hit) => Err(self.beyond_float(hit.id, search.metric, "the query")),
+            None => Ok(found),
+        }
     }
 
     /// Rows of the ids that the file has, ascending and without repeats.

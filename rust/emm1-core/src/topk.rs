@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use crate::error::{Result, no_memory};
 use crate::score::Metric;
 
 /// An item found.
@@ -66,33 +67,39 @@ impl Found {
             Goal::Within(score) => {
                 let merit = if self.metric == Metric::L2 { -score } else { score } + 0.0;
                 let nearest = merit as f32;
-                if f64::from(nearest) < merit { nearest.next_up() } else { nearest }
+                // Scores beyond f32 cannot be told from such a threshold: they are found, and then are an error.
+                let beyond = nearest == f32::NEG_INFINITY;
+                if f64::from(nearest) < merit && !beyond { nearest.next_up() } else { nearest }
             }
             Goal::Best(k) if self.worst_first.len() < k => f32::NEG_INFINITY,
             Goal::Best(_) => self.worst_first.peek().map_or(f32::NEG_INFINITY, |worst| worst.merit),
         }
     }
 
-    pub(crate) fn push(&mut self, hit: Hit) {
+    /// Takes a hit.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub(crate) fn push(&mut self, hit: Hit) -> Result<()> {
         let ranked = Ranked { hit, merit: self.metric.merit(hit.score) };
-        match self.goal {
-            Goal::Within(_) if ranked.merit >= self.threshold() => self.worst_first.push(ranked),
-            Goal::Within(_) => {}
-            Goal::Best(k) if self.worst_first.len() < k => self.worst_first.push(ranked),
-            Goal::Best(_) => {
-                if let Some(mut worst) = self.worst_first.peek_mut()
-                    && ranked < *worst
-                {
-                    *worst = ranked;
-                }
-            }
+        let wanted = match self.goal {
+            Goal::Within(_) => ranked.merit >= self.threshold(),
+            Goal::Best(k) => self.worst_first.len() < k,
+        };
+        if wanted {
+            self.worst_first.try_reserve(1).map_err(no_memory)?;
+            self.worst_first.push(ranked);
+        } else if let Goal::Best(_) = self.goal
+            && let Some(mut worst) = self.worst_first.peek_mut()
+            && ranked < *worst
+        {
+            *worst = ranked;
         }
+        Ok(())
     }
 
-    pub(crate) fn merge(&mut self, other: Self) {
-        for ranked in other.worst_first {
-            self.push(ranked.hit);
-        }
+    pub(crate) fn merge(&mut self, other: Self) -> Result<()> {
+        other.worst_first.into_iter().try_for_each(|ranked| self.push(ranked.hit))
     }
 
     /// The hits, best first.
@@ -114,7 +121,7 @@ mod tests {
         ) {
             let hits: Vec<Hit> = scores.iter().enumerate().map(|(i, &score)| Hit { id: (i as i64 * 7) % 41, score }).collect();
             let mut top = Found::new(Goal::Best(k), Metric::Dot);
-            hits.iter().for_each(|&hit| top.push(hit));
+            hits.iter().for_each(|&hit| top.push(hit).unwrap());
             let mut expected = hits.clone();
             expected.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap().then(a.id.cmp(&b.id)));
             expected.truncate(k);

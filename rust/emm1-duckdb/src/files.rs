@@ -1,8 +1,10 @@
-//! Embedding files, opened once for the whole process and shared by all queries; opened again when they change.
+//! Embedding files, opened once for the whole process and shared by all queries; opened again when they change, and let go
+//! with the last database that uses them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use emm1_core::{CodesFile, EmbeddingFile, Keep, Result, Version};
 
@@ -52,19 +54,27 @@ impl Named {
     }
 }
 
+#[derive(Debug)]
 struct Opened {
     version: Version,
     file: Arc<EmbeddingFile>,
     used: u64,
 }
 
-#[derive(Default)]
-struct Cache {
+/// The files that a database has open. A file that is gone or replaced is let go within a second of use of any other, and all
+/// of them with the database.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
     files: HashMap<Named, Opened>,
     clock: u64,
+    swept: Option<Instant>,
 }
 
-static CACHE: Mutex<Option<Cache>> = Mutex::new(None);
+/// How long what is gone may stay open while other files are in use.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Files that any database of the process has open: another one uses the same.
+static SHARED: Mutex<Vec<(Named, Version, Weak<EmbeddingFile>)>> = Mutex::new(Vec::new());
 
 /// The file that an argument names, as it is now.
 ///
@@ -73,10 +83,26 @@ static CACHE: Mutex<Option<Cache>> = Mutex::new(None);
 pub(crate) fn open(settings: &Settings, argument: &str) -> Result<Arc<EmbeddingFile>> {
     settings.check_access()?;
     let named = Named::parse(argument);
-    let version = named.version()?;
+    let version = named.version();
     // The lock is held while a file is opened, so that it is opened once; nothing is left half done after a panic.
-    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    cache.get_or_insert_default().get(named, version)
+    let mut cache = settings.files.lock().unwrap_or_else(PoisonError::into_inner);
+    if cache.swept.is_none_or(|swept| version.is_err() || swept.elapsed() > PATIENCE) {
+        cache.sweep();
+    }
+    cache.get(named, version?)
+}
+
+/// Opens a file, or finds it open.
+fn shared(named: &Named, version: &Version) -> Result<Arc<EmbeddingFile>> {
+    let mut all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|(_, _, file)| file.strong_count() > 0);
+    let known = all.iter().find(|(name, of, _)| name == named && of == version);
+    if let Some(file) = known.and_then(|(_, _, file)| file.upgrade()) {
+        return Ok(file);
+    }
+    let file = Arc::new(named.open()?);
+    all.push((named.clone(), version.clone(), Arc::downgrade(&file)));
+    Ok(file)
 }
 
 impl Cache {
@@ -88,7 +114,7 @@ impl Cache {
             opened.used = self.clock;
             return Ok(Arc::clone(&opened.file));
         }
-        let file = Arc::new(named.open()?);
+        let file = shared(&named, &version)?;
         self.files.remove(&named);
         if self.files.len() >= OPEN {
             let oldest = self.files.iter().min_by_key(|(_, opened)| opened.used).map(|(named, _)| named.clone());
@@ -96,6 +122,12 @@ impl Cache {
         }
         self.files.insert(named, Opened { version, file: Arc::clone(&file), used: self.clock });
         Ok(file)
+    }
+
+    /// Lets go of files that are gone, or are not any more what was opened.
+    fn sweep(&mut self) {
+        self.files.retain(|named, opened| named.version().is_ok_and(|version| version == opened.version));
+        self.swept = Some(Instant::now());
     }
 }
 

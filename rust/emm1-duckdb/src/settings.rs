@@ -1,8 +1,13 @@
-//! What a DuckDB database has set: how many threads to use, and whether files may be read.
+//! What a DuckDB database has set: how many threads to use, how much memory, and whether files may be read; and the files
+//! that it has open.
 
+use std::ffi::CStr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use emm1_core::{Error, Result};
+
+use crate::files::Cache;
 
 /// The settings of one database, shared by the functions registered in it.
 #[derive(Debug)]
@@ -10,6 +15,11 @@ pub(crate) struct Settings {
     threads: AtomicUsize,
     external_access: AtomicBool,
     searches: AtomicUsize,
+    memory_limit: AtomicUsize,
+    /// Bytes of answers that are being made.
+    answers: AtomicUsize,
+    /// Kept here so that files are let go with the database.
+    pub(crate) files: Mutex<Cache>,
 }
 
 impl Settings {
@@ -18,6 +28,9 @@ impl Settings {
             threads: AtomicUsize::new(1),
             external_access: AtomicBool::new(external_access),
             searches: AtomicUsize::new(0),
+            memory_limit: AtomicUsize::new(usize::MAX),
+            answers: AtomicUsize::new(0),
+            files: Mutex::default(),
         };
         settings.set_threads(threads);
         settings
@@ -39,6 +52,21 @@ impl Settings {
         Err(Error::Request("emm1 reads no embedding files here: enable_external_access is false".into()))
     }
 
+    /// Takes the limit as DuckDB writes it, such as `18.6 GiB`; what is not understood is no limit.
+    pub(crate) fn set_memory_limit(&self, limit: &str) {
+        self.memory_limit.store(bytes_of(limit).unwrap_or(usize::MAX), Relaxed);
+    }
+
+    /// Bytes that answers may take, all together.
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.memory_limit.load(Relaxed)
+    }
+
+    /// The memory of the answers of one call of a function.
+    pub(crate) fn budget(&self, function: &'static CStr) -> Budget<'_> {
+        Budget { settings: self, function, taken: 0 }
+    }
+
     /// DuckDB's threads.
     pub(crate) fn threads(&self) -> usize {
         self.threads.load(Relaxed)
@@ -49,6 +77,52 @@ impl Settings {
         let running = Running::start(&self.searches);
         search((self.threads() / running.count).max(1))
     }
+}
+
+/// What the answers of one call take of the memory limit, given back when they are made.
+///
+/// DuckDB gives functions no memory of its own and does not count theirs; this keeps answers that cannot fit from being
+/// made.
+pub(crate) struct Budget<'a> {
+    settings: &'a Settings,
+    function: &'static CStr,
+    taken: usize,
+}
+
+impl Budget<'_> {
+    /// Takes so many items of so many bytes each.
+    ///
+    /// # Errors
+    /// That is more than DuckDB may use.
+    pub(crate) fn take(&mut self, items: usize, bytes: usize) -> Result<()> {
+        let bytes = items.saturating_mul(bytes).min(1 << 48); // more than any memory, and sums do not overflow
+        self.taken += bytes;
+        let all = self.settings.answers.fetch_add(bytes, Relaxed) + bytes;
+        let limit = self.settings.memory_limit();
+        if all <= limit {
+            return Ok(());
+        }
+        let function = self.function.to_string_lossy();
+        Err(Error::Request(format!(
+            "the answers of {function} to these rows take {:.1} MB, with memory_limit at {:.1} MB: ask for less at a time, \
+             or raise memory_limit",
+            self.taken as f64 / 1e6,
+            limit as f64 / 1e6,
+        )))
+    }
+}
+
+impl Drop for Budget<'_> {
+    fn drop(&mut self) {
+        self.settings.answers.fetch_sub(self.taken, Relaxed);
+    }
+}
+
+/// A number of bytes, of a text such as `18.6 GiB`.
+fn bytes_of(text: &str) -> Option<usize> {
+    let (number, unit) = text.trim().split_once(' ')?;
+    let power = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"].iter().position(|known| *known == unit)?;
+    Some((number.parse::<f64>().ok()? * 1024f64.powi(power as i32)) as usize)
 }
 
 /// A search that is under way, counted until it ends, however it ends.
@@ -81,6 +155,23 @@ mod tests {
         assert_eq!(settings.with_threads(|again| again), 4);
         settings.set_threads(-1);
         assert_eq!(settings.with_threads(|least| least), 1);
+    }
+
+    #[test]
+    fn answers_share_the_memory() {
+        let settings = Settings::new(1, true);
+        assert!(settings.budget(c"f").take(usize::MAX, 8).is_ok());
+        settings.set_memory_limit("1.0 KiB");
+        let mut first = settings.budget(c"f");
+        assert!(first.take(100, 8).is_ok());
+        let error = settings.budget(c"g").take(300, 1).unwrap_err().to_string();
+        assert!(error.starts_with("the answers of g to these rows take 0.0 MB"), "{error}");
+        drop(first);
+        assert!(settings.budget(c"g").take(1024, 1).is_ok());
+        for (text, bytes) in [("0 bytes", 0), ("18.5 MiB", 19_398_656), ("2.0 TiB", 2 << 40)] {
+            assert_eq!(bytes_of(text), Some(bytes));
+        }
+        assert_eq!(bytes_of("unlimited"), None);
     }
 
     #[test]

@@ -1,23 +1,69 @@
 //! The Python face of emm1-core: arguments in, arrays out, the GIL released in between, errors turned into emm1's own.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emm1_core::{CodesFile, EmbeddingFile, Error, Form, Goal, Hit, Keep, Search, Values, Version};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use emm1_core::{
+    CodesFile, EmbeddingFile, Error, Form, Goal, Hit, Keep, Result, Search, Stop, Values, Version, list_for,
+};
+use numpy::{
+    Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
 /// The one place where a Rust error becomes a Python one.
 fn raise(py: Python<'_>, error: Error) -> PyErr {
     let class = match error {
-        // Python raises the interrupt itself once it looks at its signals.
-        Error::Stopped => return py.check_signals().err().unwrap_or_else(|| PyKeyboardInterrupt::new_err(())),
+        Error::Stopped => return PyKeyboardInterrupt::new_err(()),
         Error::NotFound(_) => "FileNotFoundError",
         _ => "EmbeddingError",
     };
-    let raised = py.import("emm1.errors").and_then(|errors| errors.getattr(class)?.call1((error.to_string(),)));
+    raise_as(py, class, &error.to_string())
+}
+
+fn raise_as(py: Python<'_>, class: &str, text: &str) -> PyErr {
+    let raised = py.import("emm1.errors").and_then(|errors| errors.getattr(class)?.call1((text,)));
     raised.map_or_else(|failed| failed, PyErr::from_value)
+}
+
+/// Runs the core without the GIL; it asks between pieces of work whether to stop. Whatever ends it arrives as Python
+/// knows it: what a signal handler raised as itself, an error as emm1's own, a panic as one that says whose fault it is.
+fn run<T: Send>(py: Python<'_>, work: impl FnOnce(Stop<'_>) -> Result<T> + Send) -> PyResult<T> {
+    run_heard(py, |_| Ok(()), work)
+}
+
+/// Runs the core as [`run`] does; `heard` is called each time that it asks, and ends it by an exception.
+fn run_heard<T: Send>(
+    py: Python<'_>,
+    heard: impl Fn(Python<'_>) -> PyResult<()> + Sync,
+    work: impl FnOnce(Stop<'_>) -> Result<T> + Send,
+) -> PyResult<T> {
+    let mut raised = None;
+    let done = py.detach(|| {
+        let mut stop = || {
+            if raised.is_none() {
+                raised = Python::attach(|py| heard(py).and_then(|()| py.check_signals())).err();
+            }
+            raised.is_some()
+        };
+        // What a panic leaves behind is not used again, or is behind locks that say so.
+        catch_unwind(AssertUnwindSafe(|| work(&mut stop)))
+    });
+    match (raised, done) {
+        (Some(exception), _) => Err(exception),
+        (None, Ok(result)) => result.map_err(|error| raise(py, error)),
+        (None, Err(panic)) => Err(bug(py, &*panic)),
+    }
+}
+
+/// A panic, as an error of emm1.
+fn bug(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
+    let reason = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = format!("internal error in emm1 (a bug): please report it: {}", reason.unwrap_or("no reason given"));
+    raise_as(py, "Error", &text)
 }
 
 type Rows<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>);
@@ -33,8 +79,7 @@ impl PyVersion {
     #[new]
     #[pyo3(signature = (path, ids_path=None, codes_path=None))]
     fn new(py: Python<'_>, path: PathBuf, ids_path: Option<PathBuf>, codes_path: Option<PathBuf>) -> PyResult<Self> {
-        let version = Version::of(&path, ids_path.as_deref(), codes_path.as_deref());
-        version.map(Self).map_err(|error| raise(py, error))
+        run(py, |_| Version::of(&path, ids_path.as_deref(), codes_path.as_deref())).map(Self)
     }
 }
 
@@ -53,18 +98,18 @@ impl PyEmbeddingFile {
         ids: Option<PyReadonlyArray1<'_, i64>>,
         codes_path: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let ids = ids.map(|ids| ids.as_array().to_vec());
-        let opened = py.detach(|| {
+        let ids = ids.map(|ids| copied(py, &ids)).transpose()?;
+        let opened = run(py, |stop| {
             let file = match ids {
                 Some(ids) => EmbeddingFile::open_with(&path, ids),
                 None => EmbeddingFile::open(&path, ids_path.as_deref()),
             }?;
             match codes_path {
-                Some(codes) => file.with_codes(&codes, Keep::InFile, &mut interrupted),
+                Some(codes) => file.with_codes(&codes, Keep::InFile, stop),
                 None => Ok(file),
             }
-        });
-        opened.map(Self).map_err(|error| raise(py, error))
+        })?;
+        Ok(Self(opened))
     }
 
     #[getter]
@@ -103,24 +148,13 @@ impl PyEmbeddingFile {
         let count = |rows: usize| {
             done.fetch_max(rows, Ordering::Relaxed);
         };
-        let mut failed = None;
-        let mut stop = || {
-            Python::attach(|py| {
-                let heard = progress.call1(py, (done.load(Ordering::Relaxed),));
-                failed = heard.and_then(|_| py.check_signals()).err();
-                failed.is_some()
-            })
-        };
-        let built = py.detach(|| CodesFile::build(&path, &self.0, threads, &count, &mut stop));
-        match (failed, built) {
-            (Some(error), _) => Err(error),
-            (None, built) => built.map_err(|error| raise(py, error)),
-        }
+        let heard = |py: Python<'_>| progress.call1(py, (done.load(Ordering::Relaxed),)).map(drop);
+        run_heard(py, heard, |stop| CodesFile::build(&path, &self.0, threads, &count, stop))
     }
 
     /// Codes every row anew and compares with the codes in use; False where there are none.
     fn verify_codes(&self, py: Python<'_>, threads: usize) -> PyResult<bool> {
-        py.detach(|| self.0.verify_codes(threads, &mut interrupted)).map_err(|error| raise(py, error))
+        run(py, |stop| self.0.verify_codes(threads, stop))
     }
 
     /// Why codes of this file are neither made nor used; None where they are.
@@ -133,10 +167,9 @@ impl PyEmbeddingFile {
         self.0.remarks()
     }
 
-    fn ids<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
-        let ids = self.0.ids();
-        let list: Vec<i64> = py.detach(|| (0..ids.len()).map(|row| ids.id(row)).collect());
-        list.into_pyarray(py)
+    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let ids = run(py, |stop| self.0.list_ids(0, self.0.ids().len(), stop))?;
+        Ok(ids.into_pyarray(py))
     }
 
     fn search<'py>(
@@ -175,9 +208,9 @@ impl PyEmbeddingFile {
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let metric = metric.parse().map_err(|error| raise(py, error))?;
-        let (ids, other_ids) = (ids.as_array().to_vec(), other_ids.as_array().to_vec());
-        let scores = py.detach(|| self.0.score_pairs(&ids, &other.0, &other_ids, metric, threads, &mut interrupted));
-        Ok(scores.map_err(|error| raise(py, error))?.into_pyarray(py))
+        let (ids, other_ids) = (copied(py, &ids)?, copied(py, &other_ids)?);
+        let scores = run(py, |stop| self.0.score_pairs(&ids, &other.0, &other_ids, metric, threads, stop))?;
+        Ok(scores.into_pyarray(py))
     }
 
     fn score<'py>(
@@ -188,30 +221,30 @@ impl PyEmbeddingFile {
         metric: &str,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let metric = metric.parse().map_err(|error| raise(py, error))?;
-        let (ids, query) = (ids.as_array().to_vec(), query.as_array().to_vec());
-        let scores = py.detach(|| self.0.score(&ids, &query, metric));
-        Ok(scores.map_err(|error| raise(py, error))?.into_pyarray(py))
+        let (ids, query) = (copied(py, &ids)?, copied(py, &query)?);
+        Ok(run(py, |stop| self.0.score(&ids, &query, metric, stop))?.into_pyarray(py))
     }
 
     fn vectors<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let ids = ids.as_array().to_vec();
-        let vectors = py.detach(|| self.0.vectors(&ids)).map_err(|error| raise(py, error))?;
+        let ids = copied(py, &ids)?;
+        let vectors = run(py, |stop| self.0.vectors(&ids, stop))?;
         vectors.into_pyarray(py).reshape([ids.len(), self.0.matrix().dims()])
     }
 
     /// Ids and vectors of the rows from `begin` to `end`.
     fn slice<'py>(&self, py: Python<'py>, begin: usize, end: usize) -> PyResult<Rows<'py>> {
-        let end = end.min(self.0.matrix().rows());
-        let ids: Vec<i64> = (begin.min(end)..end).map(|row| self.0.ids().id(row)).collect();
-        let vectors = py.detach(|| self.0.vectors(&ids)).map_err(|error| raise(py, error))?;
+        let (ids, vectors) = run(py, |stop| {
+            let ids = self.0.list_ids(begin, end, stop)?;
+            let vectors = self.0.vectors(&ids, stop)?;
+            Ok((ids, vectors))
+        })?;
         let shape = [ids.len(), self.0.matrix().dims()];
         Ok((ids.into_pyarray(py), vectors.into_pyarray(py).reshape(shape)?))
     }
 
     fn centroid<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let ids = ids.as_array().to_vec();
-        let centroid = py.detach(|| self.0.centroid(&ids));
-        Ok(centroid.map_err(|error| raise(py, error))?.into_pyarray(py))
+        let ids = copied(py, &ids)?;
+        Ok(run(py, |stop| self.0.centroid(&ids, stop))?.into_pyarray(py))
     }
 }
 
@@ -226,24 +259,30 @@ impl PyEmbeddingFile {
         threads: usize,
     ) -> PyResult<Vec<Vec<Hit>>> {
         let metric = metric.parse().map_err(|error| raise(py, error))?;
-        let among = among.map(|ids| ids.as_array().to_vec());
+        let among = among.map(|ids| copied(py, &ids)).transpose()?;
         let queries: Vec<Vec<f32>> = queries.as_array().outer_iter().map(|query| query.to_vec()).collect();
         let slices: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
         let search = Search { goal, metric, among, threads };
-        py.detach(|| self.0.search(&slices, &search, &mut interrupted)).map_err(|error| raise(py, error))
+        run(py, |stop| self.0.search(&slices, &search, stop))
     }
 }
 
-/// Whether Python has a signal to handle, such as Ctrl-C.
-fn interrupted() -> bool {
-    Python::attach(|py| py.check_signals().is_err())
+/// A copy that Python cannot change while the GIL is released.
+fn copied<T: Element + Copy>(py: Python<'_>, array: &PyReadonlyArray1<'_, T>) -> PyResult<Vec<T>> {
+    let mut copy = list_for(array.len()).map_err(|error| raise(py, error))?;
+    copy.extend(array.as_array());
+    Ok(copy)
 }
 
 /// Every query finds the same number of hits, so they make a rectangle.
 fn rectangle(py: Python<'_>, found: Vec<Vec<Hit>>) -> PyResult<Hits<'_>> {
     let shape = [found.len(), found.first().map_or(0, Vec::len)];
-    let ids: Vec<i64> = found.iter().flatten().map(|hit| hit.id).collect();
-    let scores: Vec<f32> = found.iter().flatten().map(|hit| hit.score).collect();
+    let (ids, scores) = run(py, |_| {
+        let (mut ids, mut scores) = (list_for(shape[0] * shape[1])?, list_for(shape[0] * shape[1])?);
+        ids.extend(found.iter().flatten().map(|hit| hit.id));
+        scores.extend(found.iter().flatten().map(|hit| hit.score));
+        Ok((ids, scores))
+    })?;
     Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
 }
 
@@ -267,9 +306,8 @@ fn parse_records<'py>(
     let bytes = data.as_slice()?;
     let kinds = kinds.iter().map(|kind| kind.parse().map_err(|()| PyValueError::new_err(kind.clone())));
     let form = Form { kinds: kinds.collect::<PyResult<_>>()?, crlf };
-    let Some(records) = py.detach(|| emm1_core::parse_records(bytes, &form, &mut symbols, most, last)) else {
-        return Ok(None);
-    };
+    let parsed = run(py, |_| Ok(emm1_core::parse_records(bytes, &form, &mut symbols, most, last)))?;
+    let Some(records) = parsed else { return Ok(None) };
     let fields = |column: emm1_core::Column| {
         let validity = column.validity(records.rows).map(|bits| bits.into_pyarray(py));
         let arrays = match column.values {

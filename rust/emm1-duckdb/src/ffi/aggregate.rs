@@ -1,6 +1,6 @@
 //! Aggregate functions: the rows of a group in, one value out.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use emm1_core::{Error, Result};
@@ -9,7 +9,7 @@ use super::input::Input;
 use super::output::{Output, Value};
 use super::table::{AggregateState, Chunk, Connection, FunctionInfo, VectorData};
 use super::types::{Kind, LogicalType};
-use super::{api, at_least, borrow_settings, carry_settings, check, drop_settings, guard, version};
+use super::{api, at_least, borrow_settings, carry_settings, check, drop_settings, guard, text_of, version};
 use crate::settings::Settings;
 
 /// An aggregate function, also over windows.
@@ -29,7 +29,7 @@ pub(crate) trait Aggregate: 'static {
     fn unsafe_before_2(version: &str) -> String;
 
     /// What there is to take of each row; None where a row is to be left out.
-    fn items<'a>(input: &Input<'a>) -> Vec<Option<Self::Item<'a>>>;
+    fn items<'a>(input: &Input<'a>) -> Result<Vec<Option<Self::Item<'a>>>>;
 
     /// Takes a row into a group.
     fn add(state: &mut Self::State, item: Self::Item<'_>) -> Result<()>;
@@ -80,23 +80,23 @@ pub(super) unsafe fn register<F: Aggregate>(connection: *mut Connection, setting
     }
 }
 
-unsafe extern "C" fn size<F: Aggregate>(_info: *mut FunctionInfo) -> u64 {
+unsafe extern "C-unwind" fn size<F: Aggregate>(_info: *mut FunctionInfo) -> u64 {
     size_of::<Slot<F>>() as u64
 }
 
-unsafe extern "C" fn init<F: Aggregate>(_info: *mut FunctionInfo, state: *mut AggregateState) {
+unsafe extern "C-unwind" fn init<F: Aggregate>(_info: *mut FunctionInfo, state: *mut AggregateState) {
     // SAFETY: DuckDB gives as much aligned memory as `size` asks for.
     unsafe { state.cast::<Slot<F>>().write(None) }
 }
 
-unsafe extern "C" fn destroy<F: Aggregate>(states: *mut *mut AggregateState, count: u64) {
+unsafe extern "C-unwind" fn destroy<F: Aggregate>(states: *mut *mut AggregateState, count: u64) {
     for group in 0..count as usize {
         // SAFETY: DuckDB passes states that `init` wrote, each once.
         drop(unsafe { (*states.add(group)).cast::<Slot<F>>().read() });
     }
 }
 
-unsafe extern "C" fn update<F: Aggregate>(
+unsafe extern "C-unwind" fn update<F: Aggregate>(
     info: *mut FunctionInfo,
     chunk: *mut Chunk,
     states: *mut *mut AggregateState,
@@ -108,7 +108,7 @@ unsafe extern "C" fn update<F: Aggregate>(
         // SAFETY: DuckDB hands over a flat chunk that lives until this returns, and a state for each of its rows. Rows
         // may share a state, so it is borrowed for one row at a time.
         unsafe {
-            for (row, item) in F::items(&Input::new(chunk)).into_iter().enumerate() {
+            for (row, item) in F::items(&Input::new(chunk))?.into_iter().enumerate() {
                 if let Some(item) = item {
                     F::add((*(*states.add(row)).cast::<Slot<F>>()).get_or_insert_default(), item)?;
                 }
@@ -118,7 +118,7 @@ unsafe extern "C" fn update<F: Aggregate>(
     });
 }
 
-unsafe extern "C" fn combine<F: Aggregate>(
+unsafe extern "C-unwind" fn combine<F: Aggregate>(
     info: *mut FunctionInfo,
     sources: *mut *mut AggregateState,
     targets: *mut *mut AggregateState,
@@ -137,17 +137,16 @@ unsafe extern "C" fn combine<F: Aggregate>(
     });
 }
 
-unsafe extern "C" fn finalize<F: Aggregate>(
+unsafe extern "C-unwind" fn finalize<F: Aggregate>(
     info: *mut FunctionInfo,
     states: *mut *mut AggregateState,
     out: *mut VectorData,
     count: u64,
     offset: u64,
 ) {
-    report(info, || {
-        let (count, offset) = (count as usize, offset as usize);
-        // SAFETY: DuckDB passes the states of the groups, the settings given with the function, and a vector with room
-        // for all groups from the offset on.
+    let (count, offset) = (count as usize, offset as usize);
+    let finished = guard(|| {
+        // SAFETY: DuckDB passes the states of the groups and the settings given with the function.
         unsafe {
             let settings = borrow_settings((api().aggregate_function_get_extra_info)(info));
             let slots = (0..count).map(|group| &*(*states.add(group)).cast::<Slot<F>>());
@@ -155,18 +154,25 @@ unsafe extern "C" fn finalize<F: Aggregate>(
                 Some(state) => F::finish(settings, state),
                 None => Ok(None),
             });
-            let values = values.collect::<Result<Vec<_>>>()?;
-            let room = offset + count;
-            Value::write(
-                Output::new(out, room),
-                values.iter().enumerate().map(|(group, value)| (offset + group, value)),
-            )
+            values.collect::<Result<Vec<_>>>()
         }
     });
+    // Outside of the guard, through which nothing that DuckDB throws may pass.
+    let written = finished.and_then(|values| {
+        // SAFETY: the vector has room for all groups from the offset on.
+        let out = unsafe { Output::new(out, offset + count) };
+        let values = values.iter().enumerate().map(|(group, value)| (offset + group, value));
+        Value::write(out, values).map_err(text_of)
+    });
+    set_error(info, written);
 }
 
 fn report(info: *mut FunctionInfo, callback: impl FnOnce() -> Result<()>) {
-    if let Err(error) = guard(callback) {
+    set_error(info, guard(callback));
+}
+
+fn set_error(info: *mut FunctionInfo, result: std::result::Result<(), CString>) {
+    if let Err(error) = result {
         // SAFETY: DuckDB copies the text.
         unsafe { (api().aggregate_function_set_error)(info, error.as_ptr()) }
     }

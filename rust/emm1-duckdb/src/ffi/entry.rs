@@ -17,7 +17,7 @@ const CONTEXT_SINCE: [u32; 3] = [1, 5, 6];
 /// # Safety
 /// DuckDB calls this with the arguments that its API v1.2.0 describes.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn emm1_init_c_api(info: *mut ExtensionInfo, access: *const Access) -> bool {
+unsafe extern "C-unwind" fn emm1_init_c_api(info: *mut ExtensionInfo, access: *const Access) -> bool {
     // SAFETY: DuckDB passes a table that lives until this returns.
     let access = unsafe { &*access };
     // SAFETY: the arguments are DuckDB's.

@@ -3,11 +3,11 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use emm1_core::{Error, Result};
+use emm1_core::{Error, Result, list_for};
 
-use super::api;
 use super::table::{Chunk, ListEntry, Text, VectorData};
 use super::types::{Kind, LogicalType};
+use super::{api, whole};
 
 /// The arguments of a call, a column each.
 pub(crate) struct Input<'a> {
@@ -35,9 +35,12 @@ impl<'a> Input<'a> {
         unsafe { Vector::new((api().data_chunk_get_vector)(self.chunk, number as u64)) }
     }
 
-    /// A column of BIGINT.
-    pub(crate) fn integers(&self, column: usize) -> Vec<Option<i64>> {
-        self.column(column).nullable(Kind::BigInt, self.rows)
+    /// A column of whole numbers, of whatever type; `what` names them in errors.
+    ///
+    /// # Errors
+    /// One is not a whole number that fits BIGINT.
+    pub(crate) fn integers(&self, column: usize, what: &str) -> Result<Vec<Option<i64>>> {
+        whole::integers(self.column(column), 0..self.rows, what)
     }
 
     /// A column of DOUBLE.
@@ -55,6 +58,25 @@ impl<'a> Input<'a> {
     /// A column of lists.
     pub(crate) fn lists(&self, column: usize) -> Lists<'a> {
         self.column(column).lists(0..self.rows)
+    }
+
+    /// A column of lists or arrays of whatever type; `what` names them in errors.
+    ///
+    /// # Errors
+    /// It is no such column.
+    pub(crate) fn any_lists(&self, column: usize, what: &str) -> Result<Lists<'a>> {
+        let vector = self.column(column);
+        let kind = vector.kind();
+        if whole::is_null(&kind) {
+            return Ok(Lists { entries: vec![None; self.rows], child: vector });
+        }
+        if kind.id() == Kind::List(&Kind::Any).id() {
+            return Ok(vector.lists(0..self.rows));
+        }
+        match kind.array_size() {
+            0 => Err(Error::Request(format!("{what} must be a list of whole numbers"))),
+            size => Ok(vector.arrays(self.rows, size)),
+        }
     }
 }
 
@@ -88,10 +110,21 @@ impl<'a> Lists<'a> {
         self.child.lists(list)
     }
 
-    /// A list of BIGINT, without its NULLs.
-    pub(crate) fn integers(&self, list: Range<usize>) -> Vec<i64> {
-        let values = self.child.values::<i64>(Kind::BigInt, list.end);
-        list.filter(|&row| self.child.is_valid(row)).map(|row| values[row]).collect()
+    /// A list of whole numbers, of whatever type, without its NULLs; `what` names one in errors.
+    ///
+    /// # Errors
+    /// One is not a whole number that fits BIGINT, or there is no memory for them.
+    pub(crate) fn integers(&self, list: Range<usize>, what: &str) -> Result<Vec<i64>> {
+        if list.is_empty() {
+            return Ok(Vec::new()); // of no type that could be wrong
+        }
+        if self.child.is(Kind::BigInt) {
+            let values = self.child.values::<i64>(Kind::BigInt, list.end);
+            let mut all = list_for(list.len())?;
+            all.extend(list.filter(|&row| self.child.is_valid(row)).map(|row| values[row]));
+            return Ok(all);
+        }
+        Ok(whole::integers(self.child, list, what)?.into_iter().flatten().collect())
     }
 }
 
@@ -105,7 +138,7 @@ fn narrow(component: usize, value: f64) -> Result<f32> {
 
 /// A flat vector.
 #[derive(Clone, Copy)]
-struct Vector<'a> {
+pub(super) struct Vector<'a> {
     raw: *mut VectorData,
     validity: *const u64,
     lifetime: PhantomData<&'a ()>,
@@ -120,9 +153,35 @@ impl<'a> Vector<'a> {
         Self { raw, validity, lifetime: PhantomData }
     }
 
-    fn is(self, kind: Kind) -> bool {
+    pub(super) fn kind(self) -> LogicalType {
         // SAFETY: `new` vouches for the vector.
-        unsafe { LogicalType::of(self.raw) }.id() == kind.id()
+        unsafe { LogicalType::of(self.raw) }
+    }
+
+    fn is(self, kind: Kind) -> bool {
+        self.kind().id() == kind.id()
+    }
+
+    /// Some of its values, each by way of `with`, None where they are NULL.
+    ///
+    /// # Safety
+    /// T has the layout in which DuckDB keeps values of the vector's type.
+    pub(super) unsafe fn read<T: Copy>(
+        self,
+        rows: Range<usize>,
+        with: impl Fn(T) -> Result<i64>,
+    ) -> Result<Vec<Option<i64>>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut all = list_for(rows.len())?;
+        // SAFETY: by this function's own condition, and as for `values`.
+        let values: &[T] =
+            unsafe { std::slice::from_raw_parts((api().vector_get_data)(self.raw).cast_const().cast(), rows.end) };
+        for row in rows {
+            all.push(if self.is_valid(row) { Some(with(values[row])?) } else { None });
+        }
+        Ok(all)
     }
 
     fn is_valid(self, row: usize) -> bool {
@@ -148,6 +207,14 @@ impl<'a> Vector<'a> {
         let entries = rows.map(|row| self.is_valid(row).then(|| range(entries[row]))).collect();
         // SAFETY: the vector was just seen to be one of lists; its child lives as long as it does.
         let child = unsafe { Vector::new((api().list_vector_get_child)(self.raw)) };
+        Lists { entries, child }
+    }
+
+    /// Its first values, which are arrays of `size` items.
+    fn arrays(self, rows: usize, size: usize) -> Lists<'a> {
+        let entries = (0..rows).map(|row| self.is_valid(row).then_some(row * size..(row + 1) * size)).collect();
+        // SAFETY: the vector was just seen to be one of arrays; its child lives as long as it does.
+        let child = unsafe { Vector::new((api().array_vector_get_child)(self.raw)) };
         Lists { entries, child }
     }
 

@@ -3,7 +3,8 @@
 //! [`table`] lists the functions of the API that are used; [`entry`] fetches them when DuckDB loads the extension. On
 //! top of them stand safe readers of what DuckDB passes ([`input`]), safe writers of what it gets back ([`output`]),
 //! and one module for each kind of function: [`scalar`], [`aggregate`], [`table_function`]. A panic never crosses into
-//! DuckDB: every callback runs in [`guard`].
+//! DuckDB: every callback computes in [`guard`]. What DuckDB throws, where it finds no memory for a result, never meets a
+//! guard: results are written outside of it, and every function between the two is `C-unwind`.
 
 pub(crate) mod aggregate;
 mod entry;
@@ -14,6 +15,7 @@ mod settings;
 mod table;
 pub(crate) mod table_function;
 pub(crate) mod types;
+mod whole;
 
 use std::ffi::{CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,16 +58,21 @@ fn at_least(version: &str, wanted: [u32; 3]) -> bool {
 /// Runs a callback; an error or a panic becomes text for DuckDB.
 fn guard<T>(callback: impl FnOnce() -> Result<T>) -> std::result::Result<T, CString> {
     // What a callback leaves behind after a panic is never used again: DuckDB ends the query.
-    let text = match catch_unwind(AssertUnwindSafe(callback)) {
+    let error = match catch_unwind(AssertUnwindSafe(callback)) {
         Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => error,
         Err(panic) => {
             let reason = panic.downcast_ref::<&str>().map(ToString::to_string);
             let reason = reason.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            format!("emm1 met a fault of its own, please report it: {reason}")
+            Error::Request(format!("internal error in emm1 (a bug): please report it: {reason}"))
         }
     };
-    Err(CString::new(text.replace('\0', "\\0")).expect("the zeros were replaced"))
+    Err(text_of(error))
+}
+
+/// What an error says, as DuckDB takes it.
+fn text_of(error: Error) -> CString {
+    CString::new(error.to_string().replace('\0', "\\0")).expect("the zeros were replaced")
 }
 
 /// Whether DuckDB took what it was given.
@@ -80,7 +87,7 @@ fn carry_settings(settings: &Arc<Settings>) -> *mut c_void {
 
 /// # Safety
 /// `settings` comes from [`carry_settings`] and is freed once.
-unsafe extern "C" fn drop_settings(settings: *mut c_void) {
+unsafe extern "C-unwind" fn drop_settings(settings: *mut c_void) {
     // SAFETY: by this function's own condition.
     drop(unsafe { Arc::from_raw(settings.cast_const().cast::<Settings>()) });
 }
@@ -99,7 +106,7 @@ fn boxed<T>(value: T) -> *mut c_void {
 
 /// # Safety
 /// `value` comes from [`boxed`] with the same `T` and is freed once.
-unsafe extern "C" fn drop_boxed<T>(value: *mut c_void) {
+unsafe extern "C-unwind" fn drop_boxed<T>(value: *mut c_void) {
     // SAFETY: by this function's own condition.
     drop(unsafe { Box::from_raw(value.cast::<T>()) });
 }

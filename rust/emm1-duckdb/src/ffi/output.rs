@@ -1,14 +1,59 @@
 //! Writes what a function gives back into DuckDB's vectors.
 
 use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
 
-use emm1_core::Result;
+use emm1_core::{EmbeddingFile, Error, Result};
 
 use super::table::{ListEntry, VectorData};
 use super::types::{Kind, LogicalType};
 use super::{api, check};
 
-/// A vector to write into.
+/// What a function gives for some rows: each distinct value once, and which of them each row gets; None is NULL.
+pub(crate) struct Answers<T> {
+    values: Vec<T>,
+    rows: Vec<Option<usize>>,
+}
+
+impl<T> Answers<T> {
+    /// NULL for so many rows.
+    pub(crate) fn nulls(rows: usize) -> Self {
+        Self { values: Vec::new(), rows: vec![None; rows] }
+    }
+
+    /// Gives some rows one value, which is kept and written once.
+    pub(crate) fn give(&mut self, value: T, rows: impl IntoIterator<Item = usize>) {
+        rows.into_iter().for_each(|row| self.rows[row] = Some(self.values.len()));
+        self.values.push(value);
+    }
+
+    /// Rows answered.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The value of each row, with the row's number.
+    fn each(&self) -> impl Iterator<Item = (usize, Option<&T>)> + Clone {
+        self.rows.iter().enumerate().map(|(row, value)| (row, value.map(|value| &self.values[value])))
+    }
+}
+
+impl<T> FromIterator<Option<T>> for Answers<T> {
+    fn from_iter<I: IntoIterator<Item = Option<T>>>(values: I) -> Self {
+        let mut answers = Self::nulls(0);
+        for value in values {
+            answers.rows.push(None);
+            if let Some(value) = value {
+                answers.give(value, [answers.rows.len() - 1]);
+            }
+        }
+        answers
+    }
+}
+
+/// A vector to write into. Writing calls DuckDB, which throws where it finds no memory, so it is done outside of `guard`,
+/// which cannot catch what is not a panic: that nothing here panics is seen to before.
 #[derive(Clone, Copy)]
 pub(crate) struct Output<'a> {
     raw: *mut VectorData,
@@ -23,10 +68,14 @@ impl Output<'_> {
         Self { raw, capacity, lifetime: PhantomData }
     }
 
-    fn set<T: Copy>(self, row: usize, value: T) {
-        assert!(row < self.capacity, "a vector was given more rows than it takes");
-        // SAFETY: there is room, and the implementations of `Value` write only values of their own kind.
-        unsafe { (api().vector_get_data)(self.raw).cast::<T>().add(row).write(value) }
+    fn set_all<T: Copy>(self, values: impl Iterator<Item = (usize, T)>) {
+        // SAFETY: the vector is alive.
+        let data = unsafe { (api().vector_get_data)(self.raw) }.cast::<T>();
+        for (row, value) in values {
+            assert!(row < self.capacity, "a vector was given more rows than it takes");
+            // SAFETY: there is room, and the implementations of `Value` write only values of their own kind.
+            unsafe { data.add(row).write(value) }
+        }
     }
 
     pub(crate) fn set_null(self, row: usize) {
@@ -53,7 +102,7 @@ impl Output<'_> {
 
     /// Makes room for more items of lists: the vector of the items, and the place of the first new one.
     fn grow(self, items: usize) -> Result<(Self, usize)> {
-        // SAFETY: only the implementation of `Value` for lists calls this.
+        // SAFETY: only the implementations of `Value` for lists call this.
         unsafe {
             let start = (api().list_vector_get_size)(self.raw) as usize;
             let end = start + items;
@@ -61,6 +110,21 @@ impl Output<'_> {
             check((api().list_vector_set_size)(self.raw, end as u64), "so long a list")?;
             Ok((Self { raw: (api().list_vector_get_child)(self.raw), capacity: end, ..self }, start))
         }
+    }
+
+    /// Writes where the lists of rows lie; rows with the same answer share its items. The lengths are those of the
+    /// distinct lists, whose items lie one after another from `start` on.
+    fn set_lists<T>(self, answers: &Answers<T>, start: usize, lengths: impl Fn(&T) -> usize) {
+        let mut end = start as u64;
+        let places = answers.values.iter().map(|list| {
+            let entry = ListEntry { offset: end, length: lengths(list) as u64 };
+            end += entry.length;
+            entry
+        });
+        let places: Vec<ListEntry> = places.collect();
+        let empty = ListEntry { offset: 0, length: 0 };
+        self.set_all(answers.rows.iter().enumerate().map(|(row, list)| (row, list.map_or(empty, |list| places[list]))));
+        answers.rows.iter().enumerate().filter(|(_, list)| list.is_none()).for_each(|(row, _)| self.set_null(row));
     }
 }
 
@@ -78,6 +142,12 @@ pub(crate) trait Value: Sized {
     fn write_null(out: Output<'_>, row: usize) {
         out.set_null(row);
     }
+
+    /// Writes the answers to all rows.
+    fn write_answers(out: Output<'_>, answers: &Answers<Self>) -> Result<()> {
+        answers.each().filter(|(_, value)| value.is_none()).for_each(|(row, _)| Self::write_null(out, row));
+        Self::write(out, answers.each().filter_map(|(row, value)| Some((row, value?))))
+    }
 }
 
 macro_rules! plain {
@@ -86,7 +156,7 @@ macro_rules! plain {
             const KIND: Kind = Kind::$kind;
 
             fn write<'a>(out: Output<'_>, values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()> {
-                values.for_each(|(row, &value)| out.set(row, value));
+                out.set_all(values.map(|(row, &value)| (row, value)));
                 Ok(())
             }
         })*
@@ -109,26 +179,87 @@ impl Value for String {
     }
 }
 
-impl<T: Value> Value for Vec<T> {
-    const KIND: Kind = Kind::List(&T::KIND);
+/// What becomes a list.
+pub(crate) trait List {
+    /// Of what.
+    type Item: Value;
+
+    /// Its items, in order.
+    fn items(&self) -> &[Self::Item];
+}
+
+impl<T: Value> List for Vec<T> {
+    type Item = T;
+
+    fn items(&self) -> &[T] {
+        self
+    }
+}
+
+/// Some of many vectors that lie one after another.
+pub(crate) struct Part {
+    pub(crate) of: Arc<Vec<f32>>,
+    pub(crate) range: Range<usize>,
+}
+
+impl List for Part {
+    type Item = f32;
+
+    fn items(&self) -> &[f32] {
+        &self.of[self.range.clone()]
+    }
+}
+
+impl<L: List> Value for L {
+    const KIND: Kind = Kind::List(&<L::Item as Value>::KIND);
 
     fn write<'a>(out: Output<'_>, values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()>
     where
         Self: 'a,
     {
-        let (items, start) = out.grow(values.clone().map(|(_, list)| list.len()).sum())?;
-        let mut offset = start as u64;
-        for (row, list) in values.clone() {
-            let length = list.len() as u64;
-            out.set(row, ListEntry { offset, length });
-            offset += length;
-        }
-        T::write(items, values.flat_map(|(_, list)| list).enumerate().map(|(item, value)| (start + item, value)))
+        let (items, start) = out.grow(values.clone().map(|(_, list)| list.items().len()).sum())?;
+        let mut end = start as u64;
+        out.set_all(values.clone().map(|(row, list)| {
+            let entry = ListEntry { offset: end, length: list.items().len() as u64 };
+            end += entry.length;
+            (row, entry)
+        }));
+        let values = values.flat_map(|(_, list)| list.items()).enumerate();
+        Value::write(items, values.map(|(item, value)| (start + item, value)))
     }
 
     fn write_null(out: Output<'_>, row: usize) {
-        out.set(row, ListEntry { offset: 0, length: 0 });
+        out.set_all([(row, ListEntry { offset: 0, length: 0 })].into_iter());
         out.set_null(row);
+    }
+
+    fn write_answers(out: Output<'_>, answers: &Answers<Self>) -> Result<()> {
+        let (items, start) = out.grow(answers.values.iter().map(|list| list.items().len()).sum())?;
+        out.set_lists(answers, start, |list| list.items().len());
+        let values = answers.values.iter().flat_map(List::items).enumerate();
+        Value::write(items, values.map(|(item, value)| (start + item, value)))
+    }
+}
+
+/// All ids of a file.
+pub(crate) struct AllIds(pub(crate) Arc<EmbeddingFile>);
+
+/// They are written one by one: there is no second copy of them.
+impl Value for AllIds {
+    const KIND: Kind = Kind::List(&Kind::BigInt);
+
+    fn write<'a>(_out: Output<'_>, _values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()> {
+        Err(Error::Request("lists of all ids are answers, and no parts of others".into()))
+    }
+
+    fn write_answers(out: Output<'_>, answers: &Answers<Self>) -> Result<()> {
+        let (items, mut start) = out.grow(answers.values.iter().map(|file| file.0.ids().len()).sum())?;
+        out.set_lists(answers, start, |file| file.0.ids().len());
+        for AllIds(file) in &answers.values {
+            items.set_all((0..file.ids().len()).map(|row| (start + row, file.ids().id(row))));
+            start += file.ids().len();
+        }
+        Ok(())
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use emm1_core::Result;
 
 use super::input::Input;
-use super::output::{Output, Value};
+use super::output::{Answers, Output, Value};
 use super::table::{Chunk, Connection, FunctionInfo, InitInfo, VectorData};
 use super::types::{Kind, LogicalType};
-use super::{api, borrow_settings, carry_settings, check, context_api, drop_settings, guard, settings};
+use super::{api, borrow_settings, carry_settings, check, context_api, drop_settings, guard, settings, text_of};
 use crate::settings::Settings;
 
 /// A scalar function.
@@ -21,8 +21,8 @@ pub(crate) trait Scalar: 'static {
     /// What it gives for each row; None is NULL.
     type Output: Value;
 
-    /// One value for each row of the input, whose columns are the parameters.
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Self::Output>>>;
+    /// The answers to all rows of the input, whose columns are the parameters.
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Self::Output>>;
 }
 
 /// Registers a function.
@@ -53,26 +53,29 @@ pub(super) unsafe fn register<F: Scalar>(connection: *mut Connection, settings: 
     }
 }
 
-unsafe extern "C" fn call<F: Scalar>(info: *mut FunctionInfo, chunk: *mut Chunk, out: *mut VectorData) {
+unsafe extern "C-unwind" fn call<F: Scalar>(info: *mut FunctionInfo, chunk: *mut Chunk, out: *mut VectorData) {
     let called = guard(|| {
-        // SAFETY: DuckDB hands over a flat chunk and a vector with room for its rows, both alive until this returns,
-        // and the settings it was given with the function.
-        unsafe {
-            let settings = borrow_settings((api().scalar_function_get_extra_info)(info));
-            let input = Input::new(chunk);
-            let values = F::call(settings, &input)?;
-            let room = input.rows().max((api().vector_size)() as usize);
-            Value::write(Output::new(out, room), values.iter().enumerate())
-        }
+        // SAFETY: DuckDB hands over a flat chunk, alive until this returns, and the settings it was given with the function.
+        let (settings, input) =
+            unsafe { (borrow_settings((api().scalar_function_get_extra_info)(info)), Input::new(chunk)) };
+        let answers = F::call(settings, &input)?;
+        assert_eq!(answers.rows(), input.rows(), "each row has an answer");
+        Ok(answers)
     });
-    if let Err(error) = called {
+    // Outside of the guard, through which nothing that DuckDB throws may pass.
+    let written = called.and_then(|answers| {
+        // SAFETY: the vector has room for the rows of the chunk.
+        let out = unsafe { Output::new(out, answers.rows().max((api().vector_size)() as usize)) };
+        Value::write_answers(out, &answers).map_err(text_of)
+    });
+    if let Err(error) = written {
         // SAFETY: DuckDB copies the text.
         unsafe { (api().scalar_function_set_error)(info, error.as_ptr()) }
     }
 }
 
 /// Called once a thread before a query calls the function.
-unsafe extern "C" fn look_at_settings(info: *mut InitInfo) {
+unsafe extern "C-unwind" fn look_at_settings(info: *mut InitInfo) {
     let Some(newer) = context_api() else { return };
     let mut context = std::ptr::null_mut();
     // SAFETY: the context is destroyed by `look`, and the settings are those given with the function.

@@ -13,6 +13,7 @@ use super::{api, check, context_api};
 use crate::settings::Settings;
 
 const THREADS: &CStr = c"threads";
+const MEMORY_LIMIT: &CStr = c"memory_limit";
 const EXTERNAL_ACCESS: &CStr = c"enable_external_access";
 
 /// Reads the settings of a connection's database.
@@ -20,7 +21,8 @@ const EXTERNAL_ACCESS: &CStr = c"enable_external_access";
 /// # Safety
 /// `connection` is open.
 pub(super) unsafe fn read(connection: *mut Connection) -> Result<Settings> {
-    let query = c"SELECT current_setting('threads')::BIGINT, current_setting('enable_external_access')::BIGINT";
+    let query = c"SELECT current_setting('threads')::BIGINT, current_setting('enable_external_access')::BIGINT, \
+        current_setting('memory_limit')";
     let mut result = QueryResult::EMPTY;
     // SAFETY: the result and its chunk are destroyed once, after they were read.
     unsafe {
@@ -28,11 +30,15 @@ pub(super) unsafe fn read(connection: *mut Connection) -> Result<Settings> {
         let read = check(state, "a question for its settings").map(|()| {
             let mut chunk = (api().fetch_chunk)(result);
             let input = Input::new(chunk);
-            let setting = |column: usize| input.integers(column)[0].unwrap_or(1);
-            let settings = Settings::new(setting(0), setting(1) != 0);
+            let setting = |column: usize| Ok(input.integers(column, "a setting")?[0].unwrap_or(1));
+            let settings = setting(0).and_then(|threads| Ok(Settings::new(threads, setting(1)? != 0)));
+            if let (Ok(settings), Some(limit)) = (&settings, input.texts(2)[0]) {
+                settings.set_memory_limit(limit);
+            }
             (api().destroy_data_chunk)(&mut chunk);
             settings
         });
+        let read = read.and_then(|settings| settings);
         (api().destroy_result)(&mut result);
         read
     }
@@ -57,6 +63,13 @@ pub(super) unsafe fn look(mut context: *mut ClientContext, settings: &Settings) 
         if !access.is_null() {
             settings.set_external_access((api().get_bool)(access));
             (api().destroy_value)(&mut access);
+        }
+        let mut memory = option(MEMORY_LIMIT);
+        if !memory.is_null() {
+            let text = (api().get_varchar)(memory);
+            settings.set_memory_limit(&CStr::from_ptr(text).to_string_lossy());
+            (api().free)(text.cast());
+            (api().destroy_value)(&mut memory);
         }
         (newer.destroy_client_context)(&mut context);
     }

@@ -3,6 +3,9 @@
 //! DuckDB hands an extension a struct of function pointers whose order never changes within the stable API (see
 //! `duckdb_extension.h`); a function is found by its place in it. [`Stable`] lies within v1.2.0, which DuckDB 1.2 and
 //! everything later offers. [`Context`] was made stable in v1.5.6 and is read only where DuckDB is that new.
+//!
+//! DuckDB is C++ and throws where it finds no memory. So every function here is `C-unwind`, in both directions: what it
+//! throws passes through the Rust frames in between, which are cleaned up, back to the DuckDB that called.
 
 use std::ffi::{c_char, c_void};
 
@@ -26,25 +29,26 @@ opaque! {
 pub(crate) type State = i32;
 /// `DUCKDB_TYPE`.
 pub(crate) type TypeId = u32;
-pub(crate) type Delete = unsafe extern "C" fn(*mut c_void);
-pub(crate) type Call = unsafe extern "C" fn(*mut FunctionInfo, *mut Chunk, *mut VectorData);
-pub(crate) type Bind = unsafe extern "C" fn(*mut BindInfo);
-pub(crate) type Init = unsafe extern "C" fn(*mut InitInfo);
-pub(crate) type Next = unsafe extern "C" fn(*mut FunctionInfo, *mut Chunk);
-pub(crate) type StateSize = unsafe extern "C" fn(*mut FunctionInfo) -> u64;
-pub(crate) type StateInit = unsafe extern "C" fn(*mut FunctionInfo, *mut AggregateState);
-pub(crate) type Update = unsafe extern "C" fn(*mut FunctionInfo, *mut Chunk, *mut *mut AggregateState);
+pub(crate) type Delete = unsafe extern "C-unwind" fn(*mut c_void);
+pub(crate) type Call = unsafe extern "C-unwind" fn(*mut FunctionInfo, *mut Chunk, *mut VectorData);
+pub(crate) type Bind = unsafe extern "C-unwind" fn(*mut BindInfo);
+pub(crate) type Init = unsafe extern "C-unwind" fn(*mut InitInfo);
+pub(crate) type Next = unsafe extern "C-unwind" fn(*mut FunctionInfo, *mut Chunk);
+pub(crate) type StateSize = unsafe extern "C-unwind" fn(*mut FunctionInfo) -> u64;
+pub(crate) type StateInit = unsafe extern "C-unwind" fn(*mut FunctionInfo, *mut AggregateState);
+pub(crate) type Update = unsafe extern "C-unwind" fn(*mut FunctionInfo, *mut Chunk, *mut *mut AggregateState);
 pub(crate) type Combine =
-    unsafe extern "C" fn(*mut FunctionInfo, *mut *mut AggregateState, *mut *mut AggregateState, u64);
-pub(crate) type Finalize = unsafe extern "C" fn(*mut FunctionInfo, *mut *mut AggregateState, *mut VectorData, u64, u64);
-pub(crate) type Destroy = unsafe extern "C" fn(*mut *mut AggregateState, u64);
+    unsafe extern "C-unwind" fn(*mut FunctionInfo, *mut *mut AggregateState, *mut *mut AggregateState, u64);
+pub(crate) type Finalize =
+    unsafe extern "C-unwind" fn(*mut FunctionInfo, *mut *mut AggregateState, *mut VectorData, u64, u64);
+pub(crate) type Destroy = unsafe extern "C-unwind" fn(*mut *mut AggregateState, u64);
 
 /// What DuckDB gives the entry point.
 #[repr(C)]
 pub(crate) struct Access {
-    pub(crate) set_error: unsafe extern "C" fn(*mut ExtensionInfo, *const c_char),
-    pub(crate) get_database: unsafe extern "C" fn(*mut ExtensionInfo) -> *mut *mut Database,
-    pub(crate) get_api: unsafe extern "C" fn(*mut ExtensionInfo, *const c_char) -> *const *const c_void,
+    pub(crate) set_error: unsafe extern "C-unwind" fn(*mut ExtensionInfo, *const c_char),
+    pub(crate) get_database: unsafe extern "C-unwind" fn(*mut ExtensionInfo) -> *mut *mut Database,
+    pub(crate) get_api: unsafe extern "C-unwind" fn(*mut ExtensionInfo, *const c_char) -> *const *const c_void,
 }
 
 /// `duckdb_result`.
@@ -87,7 +91,7 @@ macro_rules! table {
     ($(#[$doc:meta])* $name:ident { $($slot:literal $function:ident: ($($argument:ty),*) $(-> $result:ty)?;)* }) => {
         $(#[$doc])*
         pub(crate) struct $name {
-            $(pub(crate) $function: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+            $(pub(crate) $function: unsafe extern "C-unwind" fn($($argument),*) $(-> $result)?,)*
         }
 
         impl $name {
@@ -100,7 +104,7 @@ macro_rules! table {
                     $($function: {
                         // SAFETY: the caller vouches for the version, so the slot exists and holds this function.
                         unsafe {
-                            std::mem::transmute::<*const c_void, unsafe extern "C" fn($($argument),*) $(-> $result)?>(
+                            std::mem::transmute::<*const c_void, unsafe extern "C-unwind" fn($($argument),*) $(-> $result)?>(
                                 *slots.add($slot),
                             )
                         }
@@ -130,6 +134,9 @@ table! {
         159 create_list_type: (*mut LogicalType) -> *mut LogicalType;
         163 create_struct_type: (*mut *mut LogicalType, *mut *const c_char, u64) -> *mut LogicalType;
         166 get_type_id: (*mut LogicalType) -> TypeId;
+        168 decimal_scale: (*mut LogicalType) -> u8;
+        169 decimal_internal_type: (*mut LogicalType) -> TypeId;
+        175 array_type_array_size: (*mut LogicalType) -> u64;
         178 struct_type_child_count: (*mut LogicalType) -> u64;
         184 destroy_logical_type: (*mut *mut LogicalType);
         187 destroy_data_chunk: (*mut *mut Chunk);
@@ -146,6 +153,7 @@ table! {
         201 list_vector_set_size: (*mut VectorData, u64) -> State;
         202 list_vector_reserve: (*mut VectorData, u64) -> State;
         203 struct_vector_get_child: (*mut VectorData, u64) -> *mut VectorData;
+        204 array_vector_get_child: (*mut VectorData) -> *mut VectorData;
         207 validity_set_row_invalid: (*mut u64, u64);
         209 create_scalar_function: () -> *mut Scalar;
         210 destroy_scalar_function: (*mut *mut Scalar);

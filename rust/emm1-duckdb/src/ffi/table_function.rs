@@ -10,6 +10,7 @@ use super::table::{self, BindInfo, Chunk, Connection, FunctionInfo, InitInfo};
 use super::types::{Kind, LogicalType};
 use super::{
     api, borrow_settings, boxed, carry_settings, check, context_api, drop_boxed, drop_settings, guard, settings,
+    text_of, whole,
 };
 use crate::settings::Settings;
 
@@ -27,6 +28,8 @@ pub(crate) trait Table: Sized + Send + Sync + 'static {
     type Shared: Send + Sync;
     /// What each thread keeps.
     type Local: Default;
+    /// Some rows, ready to be written.
+    type Batch;
 
     /// Prepares a call.
     fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self>;
@@ -40,8 +43,11 @@ pub(crate) trait Table: Sized + Send + Sync + 'static {
     /// Starts a query.
     fn start(&self) -> Self::Shared;
 
-    /// Writes the next rows and says how many; 0 ends this thread's part.
-    fn next(&self, shared: &Self::Shared, local: &mut Self::Local, rows: &Rows<'_>) -> Result<usize>;
+    /// Finds the next rows, as many as fit at most.
+    fn next(&self, shared: &Self::Shared, local: &mut Self::Local, rows: &Rows<'_>) -> Result<Self::Batch>;
+
+    /// Writes them and says how many they are; none ends this thread's part. It must not panic.
+    fn write(batch: &Self::Batch, rows: &Rows<'_>) -> Result<usize>;
 }
 
 /// The arguments of a call.
@@ -62,9 +68,9 @@ impl Arguments {
         self.named(name).text()
     }
 
-    /// A named argument that is an integer.
-    pub(crate) fn named_integer(&self, name: &CStr) -> Option<i64> {
-        self.named(name).integer()
+    /// A named argument that is a whole number, of whatever type; `what` names it in errors.
+    pub(crate) fn named_integer(&self, name: &CStr, what: &str) -> Result<Option<i64>> {
+        self.named(name).text().map(|text| whole::of_text(&text, what)).transpose()
     }
 
     fn named(&self, name: &CStr) -> Argument {
@@ -93,11 +99,6 @@ impl Argument {
             (api().free)(text.cast());
             Some(copy)
         }
-    }
-
-    fn integer(&self) -> Option<i64> {
-        // SAFETY: the value is alive until this is dropped.
-        (!self.is_null()).then(|| unsafe { (api().get_int64)(self.0) })
     }
 }
 
@@ -178,7 +179,7 @@ pub(super) unsafe fn register<F: Table>(connection: *mut Connection, settings: &
     }
 }
 
-unsafe extern "C" fn bind<F: Table>(info: *mut BindInfo) {
+unsafe extern "C-unwind" fn bind<F: Table>(info: *mut BindInfo) {
     let bound = guard(|| {
         // SAFETY: DuckDB gives back the settings that came with the function, copies the types, and frees what it is
         // given with the callback beside it.
@@ -214,7 +215,7 @@ unsafe fn look_at_settings(info: *mut BindInfo, settings: &Settings) {
     }
 }
 
-unsafe extern "C" fn init<F: Table>(info: *mut InitInfo) {
+unsafe extern "C-unwind" fn init<F: Table>(info: *mut InitInfo) {
     let started = guard(|| {
         // SAFETY: DuckDB gives back what `bind` gave it, and frees what it is given with the callback beside it.
         unsafe {
@@ -232,7 +233,7 @@ unsafe extern "C" fn init<F: Table>(info: *mut InitInfo) {
     report_init(info, started);
 }
 
-unsafe extern "C" fn local_init<F: Table>(info: *mut InitInfo) {
+unsafe extern "C-unwind" fn local_init<F: Table>(info: *mut InitInfo) {
     let started = guard(|| {
         // SAFETY: DuckDB frees what it is given with the callback beside it.
         unsafe { (api().init_set_init_data)(info, boxed(F::Local::default()), drop_boxed::<F::Local>) };
@@ -248,8 +249,8 @@ fn report_init(info: *mut InitInfo, started: std::result::Result<(), std::ffi::C
     }
 }
 
-unsafe extern "C" fn next<F: Table>(info: *mut FunctionInfo, chunk: *mut Chunk) {
-    let written = guard(|| {
+unsafe extern "C-unwind" fn next<F: Table>(info: *mut FunctionInfo, chunk: *mut Chunk) {
+    let found = guard(|| {
         // SAFETY: DuckDB gives back what `bind`, `init` and `local_init` gave it, the last to one thread at a time, and
         // a chunk of the columns that `init` was told of.
         unsafe {
@@ -258,9 +259,14 @@ unsafe extern "C" fn next<F: Table>(info: *mut FunctionInfo, chunk: *mut Chunk) 
             let started = &*given((api().function_get_init_data)(info)).cast::<Started<F>>();
             let local = &mut *(api().function_get_local_init_data)(info).cast::<F::Local>();
             let rows = Rows { chunk, capacity: (api().vector_size)() as usize, columns: &started.columns };
-            let count = function.next(&started.shared, local, &rows)?;
-            (api().data_chunk_set_size)(chunk, count as u64);
+            Ok((function.next(&started.shared, local, &rows)?, rows))
         }
+    });
+    // Outside of the guard, through which nothing that DuckDB throws may pass.
+    let written = found.and_then(|(batch, rows)| {
+        let count = F::write(&batch, &rows).map_err(text_of)?;
+        // SAFETY: so many rows were written.
+        unsafe { (api().data_chunk_set_size)(chunk, count as u64) };
         Ok(())
     });
     if let Err(error) = written {

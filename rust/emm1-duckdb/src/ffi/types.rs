@@ -8,6 +8,8 @@ use super::table::{self, TypeId};
 /// A SQL type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
+    /// Whatever the caller has; who reads it looks at what it is.
+    Any,
     BigInt,
     Float,
     Double,
@@ -20,6 +22,7 @@ impl Kind {
     /// Its number in DuckDB's enumeration of types.
     pub(super) fn id(self) -> TypeId {
         match self {
+            Self::Any => 34,
             Self::BigInt => 5,
             Self::Float => 10,
             Self::Double => 11,
@@ -62,6 +65,18 @@ impl LogicalType {
     pub(super) fn id(&self) -> TypeId {
         // SAFETY: the type is alive until this is dropped.
         unsafe { (api().get_type_id)(self.0) }
+    }
+
+    /// Digits behind the point of a DECIMAL, and the type of the integers it is kept as.
+    pub(super) fn decimal(&self) -> (u8, TypeId) {
+        // SAFETY: the type is alive until this is dropped; for what is no DECIMAL both are 0.
+        unsafe { ((api().decimal_scale)(self.0), (api().decimal_internal_type)(self.0)) }
+    }
+
+    /// Items of each value of an ARRAY; 0 for what is none.
+    pub(super) fn array_size(&self) -> usize {
+        // SAFETY: the type is alive until this is dropped.
+        unsafe { (api().array_type_array_size)(self.0) as usize }
     }
 
     /// Number of fields; 0 for what is not a struct.

@@ -5,9 +5,11 @@ use std::ffi::CStr;
 
 use emm1_core::{EmbeddingFile, Error, Result};
 
-use super::INTEGERS;
+use super::{AN_ID, ID, IDS};
+use crate::batches::by_key;
 use crate::ffi::aggregate::Aggregate;
 use crate::ffi::input::Input;
+use crate::ffi::output::Answers;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
 use crate::files::{self, Files};
@@ -31,6 +33,7 @@ impl Group {
             let text = format!("emm1_centroid takes one file a group, not both {} and {path}", self.path);
             return Err(Error::Request(text));
         }
+        self.ids.try_reserve(ids.len()).map_err(|error| Error::Memory(error.to_string()))?;
         self.ids.extend_from_slice(ids);
         Ok(())
     }
@@ -38,7 +41,7 @@ impl Group {
 
 impl Aggregate for Centroid {
     const NAME: &'static CStr = c"emm1_centroid";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::BigInt];
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, ID];
     type Output = Vec<f32>;
     type State = Group;
     type Item<'a> = (&'a str, i64);
@@ -47,8 +50,9 @@ impl Aggregate for Centroid {
         format!("emm1_centroid needs DuckDB 2.0, this is {version}: write emm1_centroid_of(file, list(id)) instead")
     }
 
-    fn items<'a>(input: &Input<'a>) -> Vec<Option<(&'a str, i64)>> {
-        input.texts(0).into_iter().zip(input.integers(1)).map(|(path, id)| Some((path?, id?))).collect()
+    fn items<'a>(input: &Input<'a>) -> Result<Vec<Option<(&'a str, i64)>>> {
+        let rows = input.texts(0).into_iter().zip(input.integers(1, AN_ID)?);
+        Ok(rows.map(|(path, id)| Some((path?, id?))).collect())
     }
 
     fn add(group: &mut Group, (path, id): (&str, i64)) -> Result<()> {
@@ -69,22 +73,27 @@ pub(crate) struct CentroidOf;
 
 impl Scalar for CentroidOf {
     const NAME: &'static CStr = c"emm1_centroid_of";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, INTEGERS];
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, IDS];
     type Output = Vec<f32>;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Vec<f32>>>> {
-        let (paths, lists) = (input.texts(0), input.lists(1));
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Vec<f32>>> {
+        let (paths, lists) = (input.texts(0), input.any_lists(1, "the ids")?);
         let mut files = Files::new(settings);
-        let rows = paths.into_iter().zip(&lists.entries);
-        rows.map(|(path, list)| match (path, list) {
-            (Some(path), Some(list)) => mean(&*files.get(path)?, &lists.integers(list.clone())),
-            _ => Ok(None),
-        })
-        .collect()
+        let mut budget = settings.budget(Self::NAME);
+        let mut means = Answers::nulls(input.rows());
+        let keys = paths.into_iter().zip(&lists.entries).map(|(path, list)| Some((path?, list.clone()?)));
+        for ((path, list), rows) in by_key(keys) {
+            let file = files.get(path)?;
+            budget.take(file.matrix().dims(), size_of::<f32>())?;
+            if let Some(mean) = mean(&file, &lists.integers(list, AN_ID)?)? {
+                means.give(mean, rows);
+            }
+        }
+        Ok(means)
     }
 }
 
 fn mean(file: &EmbeddingFile, ids: &[i64]) -> Result<Option<Vec<f32>>> {
     let known: Vec<i64> = ids.iter().copied().filter(|&id| file.ids().row(id).is_some()).collect();
-    if known.is_empty() { Ok(None) } else { file.centroid(&known).map(Some) }
+    if known.is_empty() { Ok(None) } else { file.centroid(&known, &mut || false).map(Some) }
 }

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use emm1_core::Result;
 
 use crate::ffi::input::Input;
-use crate::ffi::output::record;
+use crate::ffi::output::{Answers, record};
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
 use crate::files::{open, path_of};
@@ -29,7 +29,7 @@ impl Scalar for File {
     const PARAMETERS: &'static [Kind] = &[Kind::Varchar];
     type Output = Facts;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Facts>>> {
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Facts>> {
         input.texts(0).into_iter().map(|path| path.map(|path| facts(settings, path)).transpose()).collect()
     }
 }

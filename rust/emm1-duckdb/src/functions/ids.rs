@@ -4,7 +4,9 @@ use std::ffi::CStr;
 
 use emm1_core::Result;
 
+use crate::batches::by_key;
 use crate::ffi::input::Input;
+use crate::ffi::output::{AllIds, Answers};
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
 use crate::files;
@@ -16,13 +18,16 @@ pub(crate) struct Ids;
 impl Scalar for Ids {
     const NAME: &'static CStr = c"emm1_ids";
     const PARAMETERS: &'static [Kind] = &[Kind::Varchar];
-    type Output = Vec<i64>;
+    type Output = AllIds;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Vec<i64>>>> {
-        let list = |path: &str| {
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<AllIds>> {
+        let mut budget = settings.budget(Self::NAME);
+        let mut answers = Answers::nulls(input.rows());
+        for (path, rows) in by_key(input.texts(0).into_iter()) {
             let file = files::open(settings, path)?;
-            Ok((0..file.ids().len()).map(|row| file.ids().id(row)).collect())
-        };
-        input.texts(0).into_iter().map(|path| path.map(list).transpose()).collect()
+            budget.take(file.ids().len(), size_of::<i64>())?;
+            answers.give(AllIds(file), rows);
+        }
+        Ok(answers)
     }
 }

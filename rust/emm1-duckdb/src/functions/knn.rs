@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
-use emm1_core::{EmbeddingFile, Error, Goal, Metric, Result, Search};
+use emm1_core::{EmbeddingFile, Error, Goal, Metric, Result, Search, list_for};
 
 use super::at_least_one;
 use crate::ffi::table_function::{Arguments, Rows, Table};
@@ -16,6 +16,9 @@ use crate::settings::Settings;
 
 /// DuckDB can interrupt a query only between two chunks, so a block of queries should take about this long.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Bytes of neighbours that a thread finds at once, at most, unless those of one query are more.
+const KEPT: usize = 1 << 26;
 
 /// `emm1_knn`.
 pub(crate) struct Knn {
@@ -34,7 +37,7 @@ pub(crate) struct Shared {
     block: AtomicUsize,
 }
 
-struct Neighbour {
+pub(crate) struct Neighbour {
     query_id: i64,
     rank: i64,
     id: i64,
@@ -48,11 +51,12 @@ pub(crate) struct Found(IntoIter<Neighbour>);
 impl Table for Knn {
     const NAME: &'static CStr = c"emm1_knn";
     const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::Varchar];
-    const NAMED: &'static [(&'static CStr, Kind)] = &[(c"k", Kind::BigInt), (c"metric", Kind::Varchar)];
+    const NAMED: &'static [(&'static CStr, Kind)] = &[(c"k", Kind::Any), (c"metric", Kind::Varchar)];
     const COLUMNS: &'static [(&'static CStr, Kind)] =
         &[(c"query_id", Kind::BigInt), (c"rank", Kind::BigInt), (c"id", Kind::BigInt), (c"score", Kind::Float)];
     type Shared = Shared;
     type Local = Found;
+    type Batch = Vec<Neighbour>;
 
     fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self> {
         let queries = files::open(settings, &arguments.text(0)?)?;
@@ -63,7 +67,7 @@ impl Table for Knn {
             let text = format!("the vectors of {queries} have {} components, those of {base} {}", dims[0], dims[1]);
             return Err(Error::Request(text));
         }
-        let k = at_least_one(arguments.named_integer(c"k").unwrap_or(10), &base)?;
+        let k = at_least_one(arguments.named_integer(c"k", "k")?.unwrap_or(10), &base)?;
         let metric = arguments.named_text(c"metric").as_deref().unwrap_or("cosine").parse()?;
         Ok(Self { queries, base, k, metric, settings: Arc::clone(settings) })
     }
@@ -81,11 +85,14 @@ impl Table for Knn {
         Shared { taken: AtomicUsize::new(0), block: AtomicUsize::new(1) }
     }
 
-    fn next(&self, shared: &Shared, found: &mut Found, rows: &Rows<'_>) -> Result<usize> {
+    fn next(&self, shared: &Shared, found: &mut Found, rows: &Rows<'_>) -> Result<Vec<Neighbour>> {
         if found.0.len() == 0 {
             *found = Found(self.search(shared)?.into_iter());
         }
-        let chunk: Vec<Neighbour> = found.0.by_ref().take(rows.capacity()).collect();
+        Ok(found.0.by_ref().take(rows.capacity()).collect())
+    }
+
+    fn write(chunk: &Vec<Neighbour>, rows: &Rows<'_>) -> Result<usize> {
         rows.write(0, chunk.iter().map(|neighbour| &neighbour.query_id))?;
         rows.write(1, chunk.iter().map(|neighbour| &neighbour.rank))?;
         rows.write(2, chunk.iter().map(|neighbour| &neighbour.id))?;
@@ -98,14 +105,14 @@ impl Knn {
     /// The neighbours of the next block of queries; none where all were taken.
     fn search(&self, shared: &Shared) -> Result<Vec<Neighbour>> {
         let started = Instant::now();
-        let block = shared.block.load(Relaxed);
+        let block = shared.block.load(Relaxed).min(KEPT / (self.k * size_of::<Neighbour>()) + 1);
         let count = self.queries.matrix().rows();
         let first = shared.taken.fetch_add(block, Relaxed).min(count);
         let ids: Vec<i64> = (first..(first + block).min(count)).map(|row| self.queries.ids().id(row)).collect();
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let vectors = self.queries.vectors(&ids)?;
+        let vectors = self.queries.vectors(&ids, &mut || false)?;
         let vectors: Vec<&[f32]> = vectors.chunks(self.queries.matrix().dims()).collect();
         let hits = self.settings.with_threads(|threads| {
             let search = Search { goal: Goal::Best(self.k), metric: self.metric, among: None, threads };
@@ -118,9 +125,10 @@ impl Knn {
         } else if taken > PATIENCE * 2 {
             shared.block.store((block / 2).max(1), Relaxed);
         }
-        let neighbours = ids.into_iter().zip(hits).flat_map(|(query_id, hits)| {
+        let mut found = list_for(hits.iter().map(Vec::len).sum())?;
+        found.extend(ids.into_iter().zip(hits).flat_map(|(query_id, hits)| {
             (1..).zip(hits).map(move |(rank, hit)| Neighbour { query_id, rank, id: hit.id, score: hit.score })
-        });
-        Ok(neighbours.collect())
+        }));
+        Ok(found)
     }
 }

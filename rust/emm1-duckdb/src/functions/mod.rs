@@ -22,7 +22,12 @@ use crate::ffi::types::Kind;
 const FLOATS: Kind = Kind::List(&Kind::Float);
 /// Lists of FLOAT, arrays of both and lists of integers are cast to it without being asked.
 const QUERY: Kind = Kind::List(&Kind::Double);
-const INTEGERS: Kind = Kind::List(&Kind::BigInt);
+/// Whole numbers and lists of them may be of any type of number: they are looked at when they are read.
+const ID: Kind = Kind::Any;
+const IDS: Kind = Kind::Any;
+
+/// What errors call an id.
+const AN_ID: &str = "an id";
 
 /// k, at least 1 and at most what there is to find.
 fn at_least_one(k: i64, file: &EmbeddingFile) -> Result<usize> {
@@ -32,17 +37,21 @@ fn at_least_one(k: i64, file: &EmbeddingFile) -> Result<usize> {
     }
 }
 
-/// The answers to the queries of some rows: each distinct query is asked once, all of them together.
-fn ask<T: Clone>(
+/// Asks each distinct query of some rows once, `most` of them together, and hands over each answer with its rows.
+fn ask<T>(
     queries: &Lists<'_>,
     rows: &[(usize, Range<usize>)],
-    search: impl FnOnce(&[&[f32]]) -> Result<Vec<T>>,
-) -> Result<Vec<(usize, T)>> {
+    most: usize,
+    mut search: impl FnMut(&[&[f32]]) -> Result<Vec<T>>,
+    mut give: impl FnMut(T, Vec<usize>) -> Result<()>,
+) -> Result<()> {
     let groups = crate::batches::by_key(rows.iter().map(|(_, query)| Some(query.clone())));
-    let vectors = groups.iter().map(|(query, _)| queries.query(query.clone())).collect::<Result<Vec<_>>>()?;
-    let answers = search(&vectors.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
-    let pairs = groups.into_iter().zip(answers);
-    Ok(pairs
-        .flat_map(|((_, places), answer)| places.into_iter().map(move |place| (rows[place].0, answer.clone())))
-        .collect())
+    for groups in groups.chunks(most.max(1)) {
+        let vectors = groups.iter().map(|(query, _)| queries.query(query.clone())).collect::<Result<Vec<_>>>()?;
+        let answers = search(&vectors.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+        for ((_, places), answer) in groups.iter().zip(answers) {
+            give(answer, places.iter().map(|&place| rows[place].0).collect())?;
+        }
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use emm1_core::{Error, Result};
 
 use crate::ffi::input::Input;
-use crate::ffi::output::record;
+use crate::ffi::output::{Answers, record};
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
 use crate::files::open;
@@ -30,7 +30,7 @@ impl Scalar for Registered {
     const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::List(&Kind::List(&Kind::Varchar))];
     type Output = Entry;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Entry>>> {
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Entry>> {
         settings.check_access()?;
         let (names, known) = (input.texts(0), input.lists(1));
         let mut files = Shapes::default();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use emm1_core::{EmbeddingFile, Result};
 
 use super::FLOATS;
+use crate::ffi::output::Part;
 use crate::ffi::table_function::{Arguments, Rows, Table};
 use crate::ffi::types::Kind;
 use crate::files;
@@ -26,6 +27,8 @@ impl Table for Scan {
     /// The first row that no thread has taken.
     type Shared = AtomicUsize;
     type Local = ();
+    /// The ids of some rows and their vectors, if they are asked for.
+    type Batch = (Vec<i64>, Vec<Part>);
 
     fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self> {
         Ok(Self { file: files::open(settings, &arguments.text(0)?)?, threads: settings.threads() })
@@ -43,16 +46,22 @@ impl Table for Scan {
         AtomicUsize::new(0)
     }
 
-    fn next(&self, taken: &AtomicUsize, (): &mut (), rows: &Rows<'_>) -> Result<usize> {
+    fn next(&self, taken: &AtomicUsize, (): &mut (), rows: &Rows<'_>) -> Result<Self::Batch> {
         let first = taken.fetch_add(rows.capacity(), Relaxed).min(self.rows());
         let last = (first + rows.capacity()).min(self.rows());
-        let ids: Vec<i64> = (first..last).map(|row| self.file.ids().id(row)).collect();
-        rows.write(0, ids.iter())?;
-        if rows.wants(1) {
-            let vectors = self.file.vectors(&ids)?;
-            let vectors: Vec<Vec<f32>> = vectors.chunks(self.file.matrix().dims()).map(<[f32]>::to_vec).collect();
-            rows.write(1, vectors.iter())?;
+        let ids = self.file.list_ids(first, last, &mut || false)?;
+        if !rows.wants(1) {
+            return Ok((ids, Vec::new()));
         }
-        Ok(last - first)
+        let (vectors, dims) = (Arc::new(self.file.vectors(&ids, &mut || false)?), self.file.matrix().dims());
+        let part = |row: usize| Part { of: Arc::clone(&vectors), range: row * dims..(row + 1) * dims };
+        let parts = (0..ids.len()).map(part).collect();
+        Ok((ids, parts))
+    }
+
+    fn write((ids, vectors): &Self::Batch, rows: &Rows<'_>) -> Result<usize> {
+        rows.write(0, ids.iter())?;
+        rows.write(1, vectors.iter())?;
+        Ok(ids.len())
     }
 }

@@ -4,9 +4,10 @@ use std::ffi::CStr;
 
 use emm1_core::Result;
 
-use super::QUERY;
+use super::{AN_ID, ID, QUERY};
 use crate::batches::by_key;
 use crate::ffi::input::Input;
+use crate::ffi::output::Answers;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
 use crate::files::Files;
@@ -17,13 +18,14 @@ pub(crate) struct Score;
 
 impl Scalar for Score {
     const NAME: &'static CStr = c"emm1_score";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::BigInt, QUERY, Kind::Varchar];
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, ID, QUERY, Kind::Varchar];
     type Output = f32;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<f32>>> {
-        let (paths, ids, queries, metrics) = (input.texts(0), input.integers(1), input.lists(2), input.texts(3));
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<f32>> {
+        let (paths, ids, queries, metrics) =
+            (input.texts(0), input.integers(1, AN_ID)?, input.lists(2), input.texts(3));
         let mut files = Files::new(settings);
-        let mut scores = vec![None; input.rows()];
+        let mut scores = Answers::nulls(input.rows());
         let key = |row: usize| {
             ids[row]?;
             Some((paths[row]?, queries.entries[row].clone()?, metrics[row]?))
@@ -34,8 +36,8 @@ impl Scalar for Score {
                 .into_iter()
                 .filter_map(|row| ids[row].filter(|&id| file.ids().row(id).is_some()).map(|id| (row, id)));
             let (rows, known): (Vec<usize>, Vec<i64>) = known.unzip();
-            let found = file.score(&known, &queries.query(query)?, metric.parse()?)?;
-            rows.into_iter().zip(found).for_each(|(row, score)| scores[row] = Some(score));
+            let found = file.score(&known, &queries.query(query)?, metric.parse()?, &mut || false)?;
+            rows.into_iter().zip(found).for_each(|(row, score)| scores.give(score, [row]));
         }
         Ok(scores)
     }

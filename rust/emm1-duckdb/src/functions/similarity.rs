@@ -4,8 +4,10 @@ use std::ffi::CStr;
 
 use emm1_core::Result;
 
+use super::{AN_ID, ID};
 use crate::batches::by_key;
 use crate::ffi::input::Input;
+use crate::ffi::output::Answers;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
 use crate::files::Files;
@@ -16,14 +18,15 @@ pub(crate) struct Similarity;
 
 impl Scalar for Similarity {
     const NAME: &'static CStr = c"emm1_similarity";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::BigInt, Kind::Varchar, Kind::BigInt, Kind::Varchar];
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, ID, Kind::Varchar, ID, Kind::Varchar];
     type Output = f32;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<f32>>> {
-        let (a_paths, a_ids, b_paths, b_ids) = (input.texts(0), input.integers(1), input.texts(2), input.integers(3));
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<f32>> {
+        let (a_paths, b_paths) = (input.texts(0), input.texts(2));
+        let (a_ids, b_ids) = (input.integers(1, AN_ID)?, input.integers(3, AN_ID)?);
         let metrics = input.texts(4);
         let mut files = Files::new(settings);
-        let mut scores = vec![None; input.rows()];
+        let mut scores = Answers::nulls(input.rows());
         let key = |row: usize| Some((a_paths[row]?, b_paths[row]?, metrics[row]?));
         for ((a, b, metric), rows) in by_key((0..input.rows()).map(key)) {
             let (a, b) = (files.get(a)?, files.get(b)?);
@@ -37,7 +40,7 @@ impl Scalar for Similarity {
             let metric = metric.parse()?;
             let found =
                 settings.with_threads(|threads| a.score_pairs(&left, &b, &right, metric, threads, &mut || false))?;
-            rows.into_iter().zip(found).for_each(|(row, score)| scores[row] = Some(score));
+            rows.into_iter().zip(found).for_each(|(row, score)| scores.give(score, [row]));
         }
         Ok(scores)
     }

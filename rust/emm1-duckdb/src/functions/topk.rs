@@ -3,16 +3,16 @@
 use std::ffi::CStr;
 use std::ops::Range;
 
-use emm1_core::{Goal, Hit, Result, Search};
+use emm1_core::{Goal, Hit, Result, Search, list_for};
 
-use super::{INTEGERS, QUERY, ask, at_least_one};
+use super::{AN_ID, ID, IDS, QUERY, ask, at_least_one};
 use crate::batches::by_key;
 use crate::ffi::input::{Input, Lists};
-use crate::ffi::output::record;
+use crate::ffi::output::{Answers, record};
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
 use crate::files::Files;
-use crate::settings::Settings;
+use crate::settings::{Budget, Settings};
 
 /// A hit and its place, from 1.
 #[derive(Clone, Copy)]
@@ -23,20 +23,21 @@ pub(crate) struct Ranked {
 }
 record!(Ranked { 0 rank: i64, 1 id: i64, 2 score: f32 });
 
-type Found = Vec<Option<Vec<Ranked>>>;
+type Found = Answers<Vec<Ranked>>;
 
 /// `emm1_topk`.
 pub(crate) struct TopK;
 
 impl Scalar for TopK {
     const NAME: &'static CStr = c"emm1_topk";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, Kind::BigInt, Kind::Varchar];
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, ID, Kind::Varchar];
     type Output = Vec<Ranked>;
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Found> {
-        let ks = input.integers(2);
+        let ks = input.integers(2, "k")?;
         let metrics = input.texts(3);
-        search(settings, input, None, &ks, &metrics)
+        let mut budget = settings.budget(Self::NAME);
+        search(settings, input, None, &ks, &metrics, &mut budget)
     }
 }
 
@@ -45,14 +46,15 @@ pub(crate) struct TopKAmong;
 
 impl Scalar for TopKAmong {
     const NAME: &'static CStr = c"emm1_topk_among";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, INTEGERS, Kind::BigInt, Kind::Varchar];
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, IDS, ID, Kind::Varchar];
     type Output = Vec<Ranked>;
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Found> {
-        let among = input.lists(2);
-        let ks = input.integers(3);
+        let among = input.any_lists(2, "the ids")?;
+        let ks = input.integers(3, "k")?;
         let metrics = input.texts(4);
-        search(settings, input, Some(&among), &ks, &metrics)
+        let mut budget = settings.budget(Self::NAME);
+        search(settings, input, Some(&among), &ks, &metrics, &mut budget)
     }
 }
 
@@ -63,11 +65,12 @@ fn search(
     among: Option<&Lists<'_>>,
     ks: &[Option<i64>],
     metrics: &[Option<&str>],
+    budget: &mut Budget<'_>,
 ) -> Result<Found> {
     let paths = input.texts(0);
     let queries = input.lists(1);
     let mut files = Files::new(settings);
-    let mut found: Found = vec![None; input.rows()];
+    let mut found = Found::nulls(input.rows());
     let key = |row: usize| {
         queries.entries[row].as_ref()?;
         let ids = among.map_or(Some(None), |among| among.entries[row].clone().map(Some))?;
@@ -76,21 +79,28 @@ fn search(
     for ((path, k, metric, ids), rows) in by_key((0..input.rows()).map(key)) {
         let file = files.get(path)?;
         let k = at_least_one(k, &file)?;
-        let among = among.zip(ids).map(|(among, ids)| among.integers(ids));
+        let among = among.zip(ids).map(|(among, ids)| among.integers(ids, AN_ID)).transpose()?;
+        let most = among.as_ref().map_or(k, |ids| k.min(ids.len()));
         let metric = metric.parse()?;
         let rows: Vec<(usize, Range<usize>)> =
             rows.into_iter().filter_map(|row| Some((row, queries.entries[row].clone()?))).collect();
-        let answers = settings.with_threads(|threads| {
+        settings.with_threads(|threads| {
             let search = Search { goal: Goal::Best(k), metric, among, threads };
-            ask(&queries, &rows, |vectors| file.search(vectors, &search, &mut || false))
+            let find = |vectors: &[&[f32]]| {
+                budget.take(vectors.len().saturating_mul(most), size_of::<Hit>() + size_of::<Ranked>())?;
+                file.search(vectors, &search, &mut || false)
+            };
+            ask(&queries, &rows, usize::MAX, find, |hits, rows| {
+                found.give(ranked(&hits)?, rows);
+                Ok(())
+            })
         })?;
-        for (row, hits) in answers {
-            found[row] = Some(ranked(&hits));
-        }
     }
     Ok(found)
 }
 
-fn ranked(hits: &[Hit]) -> Vec<Ranked> {
-    (1..).zip(hits).map(|(rank, hit)| Ranked { rank, id: hit.id, score: hit.score }).collect()
+fn ranked(hits: &[Hit]) -> Result<Vec<Ranked>> {
+    let mut ranked = list_for(hits.len())?;
+    ranked.extend((1..).zip(hits).map(|(rank, hit)| Ranked { rank, id: hit.id, score: hit.score }));
+    Ok(ranked)
 }

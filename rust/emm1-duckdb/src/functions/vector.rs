@@ -1,11 +1,14 @@
 //! `emm1_vector(file, id)`: a vector; NULL where the file does not have the id.
 
 use std::ffi::CStr;
+use std::sync::Arc;
 
 use emm1_core::Result;
 
+use super::{AN_ID, ID};
 use crate::batches::by_key;
 use crate::ffi::input::Input;
+use crate::ffi::output::{Answers, Part};
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
 use crate::files::Files;
@@ -16,22 +19,24 @@ pub(crate) struct Vector;
 
 impl Scalar for Vector {
     const NAME: &'static CStr = c"emm1_vector";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::BigInt];
-    type Output = Vec<f32>;
+    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, ID];
+    type Output = Part;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Vec<f32>>>> {
-        let (paths, ids) = (input.texts(0), input.integers(1));
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Part>> {
+        let (paths, ids) = (input.texts(0), input.integers(1, AN_ID)?);
         let mut files = Files::new(settings);
-        let mut vectors = vec![None; input.rows()];
+        let mut budget = settings.budget(Self::NAME);
+        let mut vectors = Answers::nulls(input.rows());
         for (path, rows) in by_key(paths.into_iter()) {
             let file = files.get(path)?;
-            let known = rows
-                .into_iter()
-                .filter_map(|row| ids[row].filter(|&id| file.ids().row(id).is_some()).map(|id| (row, id)));
-            let (rows, known): (Vec<usize>, Vec<i64>) = known.unzip();
-            let found = file.vectors(&known)?;
-            let found = found.chunks(file.matrix().dims());
-            rows.into_iter().zip(found).for_each(|(row, vector)| vectors[row] = Some(vector.to_vec()));
+            let asked = by_key(rows.iter().map(|&row| ids[row].filter(|&id| file.ids().row(id).is_some())));
+            budget.take(asked.len() * file.matrix().dims(), size_of::<f32>())?;
+            let known: Vec<i64> = asked.iter().map(|&(id, _)| id).collect();
+            let (found, dims) = (Arc::new(file.vectors(&known, &mut || false)?), file.matrix().dims());
+            for (number, (_, places)) in asked.into_iter().enumerate() {
+                let part = Part { of: Arc::clone(&found), range: number * dims..(number + 1) * dims };
+                vectors.give(part, places.into_iter().map(|place| rows[place]));
+            }
         }
         Ok(vectors)
     }

@@ -2,12 +2,12 @@
 
 use std::ffi::CStr;
 
-use emm1_core::{Goal, Hit, Result, Search};
+use emm1_core::{Goal, Hit, Result, Search, list_for};
 
 use super::{QUERY, ask};
 use crate::batches::by_key;
 use crate::ffi::input::Input;
-use crate::ffi::output::record;
+use crate::ffi::output::{Answers, record};
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::Kind;
 use crate::files::Files;
@@ -29,10 +29,11 @@ impl Scalar for Within {
     const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, Kind::Double, Kind::Varchar];
     type Output = Vec<Scored>;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Vec<Option<Self::Output>>> {
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Self::Output>> {
         let (paths, queries, thresholds, metrics) = (input.texts(0), input.lists(1), input.doubles(2), input.texts(3));
         let mut files = Files::new(settings);
-        let mut found = vec![None; input.rows()];
+        let mut budget = settings.budget(Self::NAME);
+        let mut found = Answers::nulls(input.rows());
         let key = |row: usize| {
             queries.entries[row].as_ref()?;
             Some((paths[row]?, thresholds[row]?.to_bits(), metrics[row]?))
@@ -41,13 +42,19 @@ impl Scalar for Within {
             let file = files.get(path)?;
             let (threshold, metric) = (f64::from_bits(threshold), metric.parse()?);
             let rows: Vec<_> = rows.into_iter().filter_map(|row| Some((row, queries.entries[row].clone()?))).collect();
-            let answers = settings.with_threads(|threads| {
+            // How many there will be is not known before: so many queries at once that all of the file would fit.
+            let most = settings.memory_limit() / (2 * size_of::<Hit>() * file.matrix().rows().max(1));
+            settings.with_threads(|threads| {
                 let search = Search { goal: Goal::Within(threshold), metric, among: None, threads };
-                ask(&queries, &rows, |vectors| file.search(vectors, &search, &mut || false))
+                let find = |vectors: &[&[f32]]| file.search(vectors, &search, &mut || false);
+                ask(&queries, &rows, most, find, |hits, rows| {
+                    budget.take(hits.len(), size_of::<Scored>())?;
+                    let mut list = list_for(hits.len())?;
+                    list.extend(hits.iter().map(|&Hit { id, score }| Scored { id, score }));
+                    found.give(list, rows);
+                    Ok(())
+                })
             })?;
-            for (row, hits) in answers {
-                found[row] = Some(hits.iter().map(|&Hit { id, score }| Scored { id, score }).collect());
-            }
         }
         Ok(found)
     }
