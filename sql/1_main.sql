@@ -10,13 +10,15 @@ CREATE TABLE emm1_store (
     schema_version INTEGER NOT NULL,
     emm1_version VARCHAR NOT NULL,
     built_at TIMESTAMP NOT NULL,
-    media_root VARCHAR NOT NULL
+    media_root VARCHAR NOT NULL,
+    store_id VARCHAR GENERATED ALWAYS AS ('STORE ID') VIRTUAL
 );
 COMMENT ON TABLE emm1_store IS 'One row: what made this file an emm1 store';
 COMMENT ON COLUMN emm1_store.schema_version IS 'Version of the tables, views and macros in this file';
 COMMENT ON COLUMN emm1_store.emm1_version IS 'Version of emm1 that built it';
 COMMENT ON COLUMN emm1_store.built_at IS 'When it was built, UTC';
 COMMENT ON COLUMN emm1_store.media_root IS 'Absolute folder of the media given at build; the variable emm1_root overrides it';
+COMMENT ON COLUMN emm1_store.store_id IS 'Made at random by each build, and known to the macros of this store. A constant of the table: to compare it takes no time';
 
 CREATE TABLE provenance (
     source VARCHAR NOT NULL,
@@ -53,7 +55,8 @@ CREATE TABLE embeddings (
     dtype VARCHAR NOT NULL,
     bytes BIGINT NOT NULL,
     added_at TIMESTAMP NOT NULL,
-    emm1_version VARCHAR NOT NULL
+    emm1_version VARCHAR NOT NULL,
+    store_id VARCHAR GENERATED ALWAYS AS ('STORE ID') VIRTUAL
 );
 COMMENT ON TABLE embeddings IS 'The registered embedding files';
 COMMENT ON COLUMN embeddings."name" IS 'Name used by search, nearest and eshot';
@@ -69,3 +72,4 @@ COMMENT ON COLUMN embeddings.dtype IS 'Type of a component in the file';
 COMMENT ON COLUMN embeddings.bytes IS 'Size of the file when it was registered';
 COMMENT ON COLUMN embeddings.added_at IS 'When it was registered, UTC';
 COMMENT ON COLUMN embeddings.emm1_version IS 'Version of emm1 that registered it';
+COMMENT ON COLUMN embeddings.store_id IS 'As in emm1_store';

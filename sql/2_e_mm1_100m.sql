@@ -20,7 +20,7 @@ CREATE TABLE e_mm1_100m.image (
     source_dataset VARCHAR,
     dataset_license VARCHAR,
     file_id VARCHAR USING COMPRESSION zstd,
-    file_name VARCHAR USING COMPRESSION fsst,
+    file_name VARCHAR,
     save_folder VARCHAR
 );
 COMMENT ON TABLE e_mm1_100m.image IS 'The images of E-MM1:100M';
@@ -35,10 +35,10 @@ CREATE TABLE e_mm1_100m.audio (
     encord_audio_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset VARCHAR,
     dataset_license VARCHAR,
-    youtube_id VARCHAR USING COMPRESSION fsst,
+    youtube_id VARCHAR,
     start_time DOUBLE,
     end_time DOUBLE,
-    file_name VARCHAR USING COMPRESSION fsst,
+    file_name VARCHAR,
     save_folder VARCHAR
 );
 COMMENT ON TABLE e_mm1_100m.audio IS 'The audio clips of E-MM1:100M';
@@ -55,11 +55,11 @@ CREATE TABLE e_mm1_100m.video (
     encord_video_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset VARCHAR,
     dataset_license VARCHAR,
-    youtube_id VARCHAR USING COMPRESSION fsst,
+    youtube_id VARCHAR,
     start_time DOUBLE,
     end_time DOUBLE,
-    file_id VARCHAR USING COMPRESSION fsst,
-    file_name VARCHAR USING COMPRESSION fsst,
+    file_id VARCHAR,
+    file_name VARCHAR,
     save_folder VARCHAR
 );
 COMMENT ON TABLE e_mm1_100m.video IS 'The video clips of E-MM1:100M';
@@ -77,8 +77,8 @@ CREATE TABLE e_mm1_100m.points (
     encord_points_id INTEGER NOT NULL USING COMPRESSION bitpacking,
     source_dataset VARCHAR,
     dataset_license VARCHAR,
-    file_id VARCHAR USING COMPRESSION fsst,
-    file_name VARCHAR USING COMPRESSION fsst,
+    file_id VARCHAR,
+    file_name VARCHAR,
     save_folder VARCHAR
 );
 COMMENT ON TABLE e_mm1_100m.points IS 'The point clouds of E-MM1:100M';

@@ -1,25 +1,44 @@
 -- The views. Catalog names are never written, so that they work under ATTACH with any alias.
--- media_path and media_folder (scalar macros) stand here because the views are built on them.
+-- Some scalar macros stand here because the views are built on them. Here and in the files after this one,
+-- a macro's name comes after those of the macros that it calls: EXPORT DATABASE writes them in the order of their names.
+
+CREATE MACRO belongs(found_store, wanted_store) AS
+    -- DuckDB looks for what a macro names in the database that is in use, whichever database the macro is called from.
+    CASE WHEN found_store = wanted_store THEN true
+    ELSE error('this macro belongs to another store than the one in use: say USE and the name that its store is attached under, then call it') END;
+COMMENT ON MACRO belongs IS 'Whether a macro reads the store that it is part of; where another database is in use, that is an error';
+
+CREATE MACRO climbs(file) AS
+    regexp_matches(file, '(^|[/\\])\.\.([/\\]|$)|^[/\\]|^[A-Za-z]:|^\.?$|\x00');
+COMMENT ON MACRO climbs IS 'Whether a file name leads out of its folder, is absolute, holds NUL, or names no file';
+
+CREATE MACRO inside(folder, file) AS
+    -- Takes no time where every name is: a store that has others gets build/climbing_names.sql.
+    true;
+COMMENT ON MACRO inside IS 'Whether a path made of a folder and a file name stays inside the media root; true for every row where the build found no other';
 
 CREATE MACRO media_folder(media) AS
     -- People whose audio lies in video/ set emm1_audio_folder; every other folder has the name of its modality.
     CASE WHEN media = 'audio' THEN coalesce(getvariable('emm1_audio_folder')::VARCHAR, 'audio') ELSE media END;
 COMMENT ON MACRO media_folder IS 'Folder that holds the files of a modality; the variable emm1_audio_folder renames that of audio';
 
-CREATE MACRO media_root() AS
-    coalesce(getvariable('emm1_root')::VARCHAR, (SELECT s.media_root FROM main.emm1_store s));
-COMMENT ON MACRO media_root IS 'Absolute folder of the media: the variable emm1_root where set, else the one given at build';
-
-CREATE MACRO rooted_path(root, folder, media, file) AS
+CREATE MACRO media_in(root, folder, media, file) AS
     -- One concat writes the path once, where a chain of || writes it five times: a rank takes 0.6 of the time.
-    CASE WHEN folder IS NOT NULL AND media IS NOT NULL AND file IS NOT NULL THEN
+    CASE WHEN folder IS NOT NULL AND media IS NOT NULL AND file IS NOT NULL AND inside(folder, file) THEN
         concat(coalesce(getvariable('emm1_root')::VARCHAR, root), '/', folder, '/', media_folder(media), '/', file)
     END;
-COMMENT ON MACRO rooted_path IS 'media_path where the root given at build is at hand: a query that joins emm1_store once is planned faster than one that asks for the root in each path';
+COMMENT ON MACRO media_in IS 'media_path where the root given at build is at hand: a query that joins emm1_store once is planned faster than one that asks for the root in each path';
 
 CREATE MACRO media_path(folder, media, file) AS
-    rooted_path((SELECT s.media_root FROM main.emm1_store s), folder, media, file);
-COMMENT ON MACRO media_path IS 'Path of a media file, as the published scripts build it: root/save_folder/modality/file_name';
+    media_in((SELECT s.media_root FROM main.emm1_store s WHERE belongs(s.store_id, 'STORE ID')), folder, media, file);
+COMMENT ON MACRO media_path IS 'Path of a media file, as the published scripts build it: root/save_folder/modality/file_name; NULL where the name leads out of its folder';
+
+CREATE MACRO media_root() AS
+    coalesce(
+        getvariable('emm1_root')::VARCHAR,
+        (SELECT s.media_root FROM main.emm1_store s WHERE belongs(s.store_id, 'STORE ID'))
+    );
+COMMENT ON MACRO media_root IS 'Absolute folder of the media: the variable emm1_root where set, else the one given at build';
 
 CREATE VIEW group_captions AS
 SELECT g.*, t.caption
@@ -38,10 +57,10 @@ CREATE VIEW "groups" AS
 SELECT
     g.*,
     t.caption,
-    rooted_path(s.media_root, i.save_folder, 'image', i.file_name) AS image_file_path,
-    rooted_path(s.media_root, a.save_folder, 'audio', a.file_name) AS audio_file_path,
-    rooted_path(s.media_root, v.save_folder, 'video', v.file_name) AS video_file_path,
-    rooted_path(s.media_root, p.save_folder, 'points', p.file_name) AS points_file_path
+    media_in(s.media_root, i.save_folder, 'image', i.file_name) AS image_file_path,
+    media_in(s.media_root, a.save_folder, 'audio', a.file_name) AS audio_file_path,
+    media_in(s.media_root, v.save_folder, 'video', v.file_name) AS video_file_path,
+    media_in(s.media_root, p.save_folder, 'points', p.file_name) AS points_file_path
 FROM e_mm1_100m.groups g
 LEFT JOIN e_mm1_100m.text t ON t.encord_text_id = g.encord_text_id
 LEFT JOIN e_mm1_100m.image i ON i.encord_image_id = g.encord_image_id

@@ -16,17 +16,22 @@ CREATE MACRO groups_of(captions) AS TABLE
     SELECT
         g.*,
         t.caption,
-        rooted_path(s.media_root, i.save_folder, 'image', i.file_name) AS image_file_path,
-        rooted_path(s.media_root, a.save_folder, 'audio', a.file_name) AS audio_file_path,
-        rooted_path(s.media_root, v.save_folder, 'video', v.file_name) AS video_file_path,
-        rooted_path(s.media_root, p.save_folder, 'points', p.file_name) AS points_file_path
+        media_in(s.media_root, i.save_folder, 'image', i.file_name) AS image_file_path,
+        media_in(s.media_root, a.save_folder, 'audio', a.file_name) AS audio_file_path,
+        media_in(s.media_root, v.save_folder, 'video', v.file_name) AS video_file_path,
+        media_in(s.media_root, p.save_folder, 'points', p.file_name) AS points_file_path
     FROM chosen g
     LEFT JOIN e_mm1_100m.text t ON t.encord_text_id = g.encord_text_id
     LEFT JOIN e_mm1_100m.image i ON i.encord_image_id = g.encord_image_id
     LEFT JOIN e_mm1_100m.audio a ON a.encord_audio_id = g.encord_audio_id
     LEFT JOIN e_mm1_100m.video v ON v.encord_video_id = g.encord_video_id
     LEFT JOIN e_mm1_100m.points p ON p.encord_points_id = g.encord_points_id
-    CROSS JOIN main.emm1_store s;
+    CROSS JOIN main.emm1_store s
+    UNION ALL
+    -- No row: DuckDB leaves this out, or says what is wrong, where a join of no rows would say nothing.
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM main.emm1_store s
+    WHERE NOT belongs(s.store_id, 'STORE ID');
 COMMENT ON MACRO TABLE groups_of IS 'The rows of the view groups that a list of captions has, e.g. [0, 5] or range(1000): several times as fast as that view for a range or a list of ids';
 
 CREATE MACRO triplets_may_have(modalities, kind) AS
@@ -61,19 +66,19 @@ CREATE MACRO triplets_between(modalities) AS TABLE
     ),
     files AS (
         SELECT 'image'::modality AS kind, encord_image_id AS id,
-            rooted_path(s.media_root, save_folder, 'image', file_name) AS file_path
+            media_in(s.media_root, save_folder, 'image', file_name) AS file_path
         FROM e_mm1_1m.image, main.emm1_store s
         WHERE triplets_may_have(modalities, 'image')
         UNION ALL
-        SELECT 'audio'::modality, encord_audio_id, rooted_path(s.media_root, save_folder, 'audio', file_name)
+        SELECT 'audio'::modality, encord_audio_id, media_in(s.media_root, save_folder, 'audio', file_name)
         FROM e_mm1_1m.audio, main.emm1_store s
         WHERE triplets_may_have(modalities, 'audio')
         UNION ALL
-        SELECT 'video'::modality, encord_video_id, rooted_path(s.media_root, save_folder, 'video', file_name)
+        SELECT 'video'::modality, encord_video_id, media_in(s.media_root, save_folder, 'video', file_name)
         FROM e_mm1_1m.video, main.emm1_store s
         WHERE triplets_may_have(modalities, 'video')
         UNION ALL
-        SELECT 'points'::modality, encord_points_id, rooted_path(s.media_root, save_folder, 'points', file_name)
+        SELECT 'points'::modality, encord_points_id, media_in(s.media_root, save_folder, 'points', file_name)
         FROM e_mm1_1m.points, main.emm1_store s
         WHERE triplets_may_have(modalities, 'points')
     )
@@ -90,5 +95,10 @@ CREATE MACRO triplets_between(modalities) AS TABLE
     FROM chosen t
     LEFT JOIN e_mm1_1m.text x ON x.encord_text_id = t.encord_text_id
     LEFT JOIN files f ON f.kind = t.paired_modality AND f.id = t.encord_paired_id
-    LEFT JOIN files h ON h.kind = t.annotated_modality AND h.id = t.encord_annotated_id;
+    LEFT JOIN files h ON h.kind = t.annotated_modality AND h.id = t.encord_annotated_id
+    UNION ALL
+    -- As in groups_of.
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM main.emm1_store s
+    WHERE NOT belongs(s.store_id, 'STORE ID');
 COMMENT ON MACRO TABLE triplets_between IS 'The rated triplets between the modalities of a list, e.g. [''points'', ''audio''], in either direction: columns and rows of the second published script';

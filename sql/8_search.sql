@@ -1,43 +1,48 @@
 -- Search by registered names: macros over the functions of the extension, which must be loaded while they are made.
 -- A macro cannot feed a subquery to a table function, so tables are lists unnested. Parameters are never named like a
--- column they meet: DuckDB would silently take the column. Macros call each other by name only: they need USE under ATTACH.
+-- column they meet: DuckDB would silently take the column. Macros call each other by name only: they need USE under ATTACH,
+-- and the store's id says whether that was said.
 
-CREATE MACRO registered_embeddings() AS TABLE
-    SELECT list([e."name", d."path", e."path", e.ids_path, e.codes_path, e.metric, e.dataset || ' ' || e.modality,
-        e."rows"::VARCHAR, e.dims::VARCHAR, e.dtype]) AS emm1_known
-    FROM main.embeddings e, duckdb_databases() d
-    WHERE d.database_name = current_database();
-COMMENT ON MACRO TABLE registered_embeddings IS 'One row, a list of all registered embeddings: of each the name, the path of the store, file, file of ids, file of codes (empty for none), metric, of what items it is, rows, dims and type';
-
-CREATE MACRO embeddings_called(embedding_name, known) AS
-    -- Asked here too: before DuckDB 1.5.6 the extension cannot see that the setting has changed.
-    CASE WHEN current_setting('enable_external_access') THEN emm1_registered(embedding_name, known)
-    ELSE error('emm1 reads no embedding files here: enable_external_access is false') END;
-COMMENT ON MACRO embeddings_called IS 'What is registered under a name, among all of registered_embeddings(): file, metric, items; an unknown name is an error';
-
--- A name is looked up among all. In a condition on the table, one that comes from a column of the caller could be taken
--- for a column of the table; for the same reason columns in sight of a caller's expressions have names of our own.
-
-CREATE MACRO registered(embedding_name) AS (
-    SELECT embeddings_called(embedding_name, emm1_registered.emm1_known) FROM registered_embeddings() emm1_registered
+CREATE MACRO called(embedding_name, store) AS (
+    -- The access is asked for here too: before DuckDB 1.5.6 the extension cannot see that the setting has changed.
+    -- A name is looked up among all. In a condition on the table, one that comes from a column of the caller could be
+    -- taken for a column of the table; for the same reason columns in sight of a caller's expressions have names of
+    -- our own.
+    SELECT CASE WHEN current_setting('enable_external_access')
+        THEN emm1_registered(embedding_name, emm1_registered.emm1_known)
+        ELSE error('emm1 reads no embedding files here: enable_external_access is false') END
+    FROM (
+        SELECT list([e."name", d."path", e."path", e.ids_path, e.codes_path, e.metric, e.dataset || ' ' || e.modality,
+             e."rows"::VARCHAR, e.dims::VARCHAR, e.dtype]) AS emm1_known
+        FROM main.embeddings e, duckdb_databases() d
+        WHERE d.database_name = current_database() AND belongs(e.store_id, store)
+    ) emm1_registered
 );
-COMMENT ON MACRO registered IS 'What is registered under a name: file, metric, items; an unknown name is an error';
+COMMENT ON MACRO called IS 'What is registered under a name in the store of this id: file, metric, items; an unknown name is an error';
 
-CREATE MACRO embedding_file(embedding_name) AS struct_extract(registered(embedding_name), 'file');
-COMMENT ON MACRO embedding_file IS 'The file of registered embeddings as the functions emm1_… take it: FILE, with ?ids=IDS and ?codes=CODES where those lie elsewhere';
-
-CREATE MACRO embedding_metric(embedding_name) AS struct_extract(registered(embedding_name), 'metric');
-COMMENT ON MACRO embedding_metric IS 'The metric that embeddings were registered with';
-
-CREATE MACRO embedding(embedding_name, item) AS emm1_vector(embedding_file(embedding_name), item);
+CREATE MACRO embedding(embedding_name, item) AS
+    emm1_vector(struct_extract(called(embedding_name, 'STORE ID'), 'file'), item);
 COMMENT ON MACRO embedding IS 'Vector of an item by its id, FLOAT[]; NULL where there is none';
 
+CREATE MACRO embedding_file(embedding_name) AS struct_extract(called(embedding_name, 'STORE ID'), 'file');
+COMMENT ON MACRO embedding_file IS 'The file of registered embeddings as the functions emm1_… take it: FILE, with ?ids=IDS and ?codes=CODES where those lie elsewhere';
+
+CREATE MACRO embedding_metric(embedding_name) AS struct_extract(called(embedding_name, 'STORE ID'), 'metric');
+COMMENT ON MACRO embedding_metric IS 'The metric that embeddings were registered with';
+
+CREATE MACRO registered(embedding_name) AS called(embedding_name, 'STORE ID');
+COMMENT ON MACRO registered IS 'What is registered under a name: file, metric, items; an unknown name is an error';
+
 CREATE MACRO score(embedding_name, item, query) AS
-    emm1_score(embedding_file(embedding_name), item, query::FLOAT[], embedding_metric(embedding_name));
+    emm1_score(
+        struct_extract(called(embedding_name, 'STORE ID'), 'file'), item, query::FLOAT[],
+        struct_extract(called(embedding_name, 'STORE ID'), 'metric'));
 COMMENT ON MACRO score IS 'Score of an item against a query; NULL where the item has no vector';
 
 CREATE MACRO similarity(name_a, id_a, name_b, id_b) AS
-    emm1_similarity(embedding_file(name_a), id_a, embedding_file(name_b), id_b, embedding_metric(name_a));
+    emm1_similarity(
+        struct_extract(called(name_a, 'STORE ID'), 'file'), id_a, struct_extract(called(name_b, 'STORE ID'), 'file'), id_b,
+        struct_extract(called(name_a, 'STORE ID'), 'metric'));
 COMMENT ON MACRO similarity IS 'Score of a pair of items, by the metric of the first embeddings; NULL where one has no vector';
 
 -- What these are asked is put together in a subquery: DuckDB's optimizer would go over the numbers of a constant query
@@ -48,9 +53,8 @@ CREATE MACRO nearest(embedding_name, query, k := 10) AS TABLE
         emm1_topk(a.emm1_embeddings.file, a.emm1_query, a.emm1_k, a.emm1_embeddings.metric),
         recursive := true)
     FROM (
-        SELECT embeddings_called(embedding_name, emm1_registered.emm1_known) AS emm1_embeddings,
+        SELECT called(embedding_name, 'STORE ID') AS emm1_embeddings,
             query::FLOAT[] AS emm1_query, k AS emm1_k
-        FROM registered_embeddings() emm1_registered
     ) a;
 COMMENT ON MACRO TABLE nearest IS 'The k items nearest to a query, exactly: rank (from 1), id, score. In LATERAL it is the join of every row with its nearest';
 
@@ -59,9 +63,8 @@ CREATE MACRO nearest_among(embedding_name, query, ids, k := 10) AS TABLE
         emm1_topk_among(a.emm1_embeddings.file, a.emm1_query, a.emm1_ids, a.emm1_k, a.emm1_embeddings.metric),
         recursive := true)
     FROM (
-        SELECT embeddings_called(embedding_name, emm1_registered.emm1_known) AS emm1_embeddings,
+        SELECT called(embedding_name, 'STORE ID') AS emm1_embeddings,
             query::FLOAT[] AS emm1_query, ids AS emm1_ids, k AS emm1_k
-        FROM registered_embeddings() emm1_registered
     ) a;
 COMMENT ON MACRO TABLE nearest_among IS 'The k items of a list of ids nearest to a query, exactly: rank (from 1), id, score';
 
@@ -70,22 +73,27 @@ CREATE MACRO within(embedding_name, query, threshold) AS TABLE
         emm1_within(a.emm1_embeddings.file, a.emm1_query, a.emm1_threshold, a.emm1_embeddings.metric),
         recursive := true)
     FROM (
-        SELECT embeddings_called(embedding_name, emm1_registered.emm1_known) AS emm1_embeddings,
+        SELECT called(embedding_name, 'STORE ID') AS emm1_embeddings,
             query::FLOAT[] AS emm1_query, threshold AS emm1_threshold
-        FROM registered_embeddings() emm1_registered
     ) a;
 COMMENT ON MACRO TABLE within IS 'Every item at least that similar to a query (l2: at most that far): id, score';
 
 CREATE MACRO knn(queries, base, k := 10) AS TABLE
-    SELECT q.query_id, n.rank, n.id, n.score
-    FROM (SELECT unnest(emm1_ids(embedding_file(queries))) AS query_id) q,
-        nearest(base, embedding(queries, q.query_id), k := k) n;
+    SELECT q.query_id, unnest(
+        emm1_topk(q.emm1_base.file, emm1_vector(q.emm1_queries.file, q.query_id), q.emm1_k, q.emm1_base.metric),
+        recursive := true)
+    FROM (
+        SELECT unnest(emm1_ids(struct_extract(a.emm1_queries, 'file'))) AS query_id, a.*
+        FROM (
+            SELECT called(queries, 'STORE ID') AS emm1_queries, called(base, 'STORE ID') AS emm1_base, k AS emm1_k
+        ) a
+    ) q;
 COMMENT ON MACRO TABLE knn IS 'The k nearest in one embedding of every item of another: query_id, rank (from 1), id, score';
 
-CREATE MACRO eshot_file(embedding_name, kind) AS (
+CREATE MACRO eshot_file(embedding_name, kind, store) AS (
     SELECT CASE WHEN found.embeddings.items = 'eshot ' || kind THEN found.embeddings.file
         ELSE error('''' || embedding_name || ''' is of ' || found.embeddings.items || ', not of eshot ' || kind) END
-    FROM (SELECT registered(embedding_name) AS embeddings) found
+    FROM (SELECT called(embedding_name, store) AS embeddings) found
 );
 COMMENT ON MACRO eshot_file IS 'The file of registered embeddings of an EShot modality';
 
@@ -94,8 +102,9 @@ CREATE MACRO eshot_zero_shot(audio, points) AS TABLE
     -- classes of the other by cosine. Equal similarities are ordered as in the report: the later class first.
     WITH listed AS (
         SELECT c.rowid AS place, c.category, c.modality::VARCHAR AS kind, c.eshot_id,
-            CASE c.modality WHEN 'audio' THEN eshot_file(audio, 'audio') ELSE eshot_file(points, 'points') END AS file
-        FROM eshot.categories c
+            CASE c.modality WHEN 'audio' THEN eshot_file(audio, 'audio', 'STORE ID') ELSE eshot_file(points, 'points', 'STORE ID') END AS file
+        FROM eshot.categories c, main.emm1_store s
+        WHERE belongs(s.store_id, 'STORE ID')
     ),
     samples AS MATERIALIZED (
         SELECT l.* FROM listed l WHERE emm1_vector(l.file, l.eshot_id) IS NOT NULL

@@ -166,7 +166,7 @@ _RANKED_SQL = "STRUCT(rank BIGINT, id BIGINT, score FLOAT)[]"
 _SCORED_SQL = "STRUCT(id BIGINT, score FLOAT)[]"
 _FACTS_SQL = "STRUCT(path VARCHAR, ids_path VARCHAR, rows BIGINT, dims BIGINT, dtype VARCHAR)"
 _ENTRY_SQL = "STRUCT(file VARCHAR, metric VARCHAR, items VARCHAR)"
-# What the macro registered_embeddings lists of each: name, store, file, ids, codes, metric, items, rows, dims, type.
+# What the macro called lists of each: name, store, file, ids, codes, metric, items, rows, dims, type.
 _ENTRY_LENGTH = 10
 
 FUNCTIONS = [

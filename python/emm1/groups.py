@@ -70,7 +70,7 @@ def _paths(modality: str, root: str, audio_folder: str) -> exp.Select:
     folder = audio_folder if modality == "audio" else modality
     stored, name = exp.column("save_folder"), exp.column("file_name")
     parts = (exp.Literal.string(f"{root}/"), stored, exp.Literal.string(f"/{folder}/"), name)
-    known = exp.and_(stored.is_(exp.null()).not_(), name.is_(exp.null()).not_())
+    known = exp.and_(stored.is_(exp.null()).not_(), name.is_(exp.null()).not_(), exp.func("inside", stored, name))
     # concat writes the path once, where a chain of || writes it three times; but it takes NULL for ''.
     path = exp.case().when(known, exp.func("concat", *parts, dialect="duckdb"))
     return exp.select(f"encord_{modality}_id", path.as_("item")).from_(exp.table_(modality, db="e_mm1_100m"))

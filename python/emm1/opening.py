@@ -45,13 +45,14 @@ def build(
     memory_limit: str = "2GB",
     threads: int | None = None,
     force: bool = False,
+    drop_own: bool = False,
     switch_triplet_columns: bool = False,
 ) -> Store:
     """Build a store from the published files, and open it.
 
     It is built beside its place and renamed when complete: a failed build leaves what was there before. A store that
     exists is brought up to date: files of the same size and checksum are not read again, ranks and splits that are
-    not asked for go, and registered embeddings stay.
+    not asked for go; registered embeddings stay, and so do tables, views, macros and the like that users made.
 
     Args:
         root: the clone of the dataset, its ``datasets`` folder, or a copy of that.
@@ -62,12 +63,13 @@ def build(
         memory_limit: what all of it may use; DuckDB gets half of that.
         threads: threads DuckDB may use; all cores by default.
         force: read every file again, whatever an existing store has already.
+        drop_own: go on without what users made in an existing store and cannot be carried over.
         switch_triplet_columns: read a ``triplets.csv`` of 2025-10-07 as the one of 2025-10-16.
 
     Raises:
         emm1.errors.SourceError: a published file is not what it should be; names file, row and column.
         emm1.errors.FileNotFoundError: a folder, or a split or rank that was named, is not there.
-        emm1.errors.StoreError: the store cannot be written or replaced.
+        emm1.errors.StoreError: the store cannot be written or replaced, or holds what cannot be carried over.
 
     >>> import emm1
     >>> folder = getfixture("tmp_path")
@@ -86,6 +88,7 @@ def build(
         memory_limit=memory_limit,
         threads=threads,
         force=force,
+        drop_own=drop_own,
         switch_triplet_columns=switch_triplet_columns,
     )
     for warning in report.warnings:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from sqlglot import exp
 from store_content import content
 from system import emm1_cli
 
 import emm1
+from emm1.building.tables import PUBLISHED
 from emm1.files import SCHEMA_VERSION
 
 
@@ -30,8 +32,9 @@ def older(store_path: Path, tree: Path, tmp_path: Path) -> Path:
         "DROP VIEW assets",
         "DROP MACRO TABLE nearest",
         "CREATE OR REPLACE VIEW triplets AS SELECT 1 AS another",
-        "CREATE VIEW bygone AS SELECT 1 AS a",
-        "COMMENT ON TABLE e_mm1_100m.text IS NULL",
+        "COMMENT ON VIEW triplets IS 'Another'",
+        "CREATE MACRO rooted_path(a) AS a",
+        "COMMENT ON TABLE e_mm1_100m.text IS 'Another'",
         "ALTER TABLE e_mm1_100m.image ALTER save_folder SET DATA TYPE VARCHAR",
     )
     return store
@@ -63,6 +66,7 @@ def test_upgrade_keeps_columns_that_are_not_known(older: Path) -> None:
     execute(
         older,
         'ALTER TABLE e_mm1_1m.text ADD COLUMN "Some note" VARCHAR',
+        'COMMENT ON COLUMN e_mm1_1m.text."Some note" IS ' + exp.Literal.string(PUBLISHED).sql("duckdb"),
         "UPDATE e_mm1_1m.text SET \"Some note\" = 'x'",
     )
     assert emm1_cli("upgrade", older).returncode == 0

@@ -5,16 +5,19 @@ from typing import Any
 
 import duckdb
 
+# Each build makes an id, which tables and macros have.
 CATALOG = {
-    "tables": "SELECT schema_name, table_name, comment, sql FROM duckdb_tables() ORDER BY ALL",
+    "tables": "SELECT schema_name, table_name, comment, replace(sql, (SELECT store_id FROM emm1_store), 'STORE ID') "
+    "FROM duckdb_tables() ORDER BY ALL",
     "columns": "SELECT schema_name, table_name, column_name, column_index, data_type, is_nullable, comment "
     "FROM duckdb_columns() WHERE NOT internal ORDER BY ALL",
     "views": "SELECT schema_name, view_name, comment, sql FROM duckdb_views() WHERE NOT internal ORDER BY ALL",
-    "macros": "SELECT schema_name, function_name, comment, parameters, macro_definition FROM duckdb_functions() "
+    "macros": "SELECT schema_name, function_name, comment, parameters, "
+    "replace(macro_definition, (SELECT store_id FROM emm1_store), 'STORE ID') FROM duckdb_functions() "
     "WHERE function_type LIKE '%macro' AND NOT internal ORDER BY ALL",
     "types": "SELECT schema_name, type_name, labels FROM duckdb_types() WHERE NOT internal ORDER BY ALL",
     "provenance": "SELECT * EXCLUDE (read_at) FROM provenance",
-    "store": "SELECT * EXCLUDE (built_at) FROM emm1_store",
+    "store": "SELECT * EXCLUDE (built_at, store_id) FROM emm1_store",
 }
 
 
@@ -25,5 +28,5 @@ def content(store: Path) -> dict[str, Any]:
         for schema, table in connection.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'main'"
         ).fetchall():
-            found[f"{schema}.{table}"] = connection.execute(f"FROM {schema}.{table} ORDER BY rowid").fetchall()
+            found[f"{schema}.{table}"] = connection.execute(f'FROM "{schema}"."{table}" ORDER BY rowid').fetchall()
     return found

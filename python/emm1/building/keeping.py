@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from emm1.building.sources import Source
     from emm1.building.tables import Loader
 
-# The name under which the store before is attached.
-PREVIOUS = "previous"
+# The name under which the store before is attached: not one that a user's store, of which it stands beside, would have.
+PREVIOUS = "the store before"
 SWITCHED = "paired and annotated columns switched at build"
 
 

@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 from sqlglot import exp
@@ -25,9 +26,11 @@ from emm1.building.infos import SYMBOLS, find_symbols, load_info
 from emm1.building.integrity import Orphans, duplicates, orphans
 from emm1.building.keeping import SWITCHED, Entry, Keeping, previous_of, unchanged
 from emm1.building.labels import load_labels
+from emm1.building.names import ClimbingNames, climbing_names
 from emm1.building.provenance import Fingerprint, Read, fingerprint, unchanging
+from emm1.building.replacing import put_in_place
 from emm1.building.sources import AUDIO_CATEGORIES, POINT_CATEGORIES, Source, Split, find_sources
-from emm1.building.staging import check_target, put_in_place, staging, written_back
+from emm1.building.staging import check_target, new_file, staging, written_back
 from emm1.building.tables import KEYS, Loader
 from emm1.errors import Error, SourceError, StoreError
 from emm1.extension import load_extension
@@ -86,6 +89,7 @@ def build_store(
     memory_limit: str = "2GB",
     threads: int | None = None,
     force: bool = False,
+    drop_own: bool = False,
     switch_triplet_columns: bool = False,
     progress: Progress | None = None,
 ) -> BuildReport:
@@ -112,7 +116,7 @@ def build_store(
             same_media = previous is not None and previous.media_root == root_of_media
             report.up_to_date = same_media and not report.read and not report.dropped
         if not report.up_to_date:
-            file = folder / "store.duckdb"
+            file = new_file(store, folder)
             progress("values of the ENUMs", 0, 1)
             # Where some rows are kept, or a file is not plain, the ENUMs are made after loading.
             values = None if kept else find_symbols(found.sources)
@@ -120,9 +124,9 @@ def build_store(
                 keeping = Keeping(store, previous, kept) if previous and kept else None
                 with unchanging(found.sources), written_back(file):
                     _read(connection, found.sources, report, switch_triplet_columns, keeping, values, progress)
-                finish(connection, root_of_media, values)
+                report.warnings += map(str, finish(connection, root_of_media, values))
                 _survey(connection, report)
-                put_in_place(file, store, connection)
+                report.notes += put_in_place(file, store, connection, drop_own=drop_own)
     report.seconds = time.monotonic() - started
     report.bytes = store.stat().st_size
     return report
@@ -150,7 +154,7 @@ def fresh(
     size, unit = limit.split()
     connection.execute("SET memory_limit = ?", [f"{float(size) / 2} {unit}"])
     sql = files("emm1") / "sql"
-    _run(connection, sql, range(1, 5))
+    _run(connection, sql, range(1, 5), uuid4().hex)
     connection.execute((sql / "build" / "macros.sql").read_text(encoding="utf-8"))
     if values:
         _make_enums(connection, values)
@@ -173,12 +177,12 @@ def _make_enums(connection: duckdb.DuckDBPyConnection, values: Mapping[str, list
     connection.commit()
 
 
-def _run(connection: duckdb.DuckDBPyConnection, folder: Traversable, numbers: range) -> None:
-    """Run the schema's files whose names begin with these numbers, in order."""
+def _run(connection: duckdb.DuckDBPyConnection, folder: Traversable, numbers: range, store_id: str) -> None:
+    """Run the schema's files whose names begin with these numbers, in order; tables and macros get the store's id."""
     connection.begin()  # the disk is waited for once
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name):
         if int(file.name.partition("_")[0]) in numbers:
-            connection.execute(file.read_text(encoding="utf-8"))
+            connection.execute(file.read_text(encoding="utf-8").replace("'STORE ID'", f"'{store_id}'"))
     connection.commit()
 
 
@@ -295,18 +299,27 @@ def _record(connection: duckdb.DuckDBPyConnection, source: Source, entry: Entry,
 
 def finish(
     connection: duckdb.DuckDBPyConnection, media_root: str, values: Mapping[str, list[str]] | None = None
-) -> None:
-    """Everything that needs all the rows: the ENUMs that `fresh` did not make, views, macros."""
+) -> list[ClimbingNames]:
+    """Everything that needs all the rows: the ENUMs that `fresh` did not make, views, macros.
+
+    Returns:
+        The file names that lead out of their folders.
+    """
     load_extension(connection)  # the last macros are made of its functions
     folder = files("emm1") / "sql"
     if values is None:
         _make_enums(connection, None)
-    _run(connection, folder, range(5, 9))
     connection.execute(
         "INSERT INTO emm1_store VALUES (?, ?, ?, ?)",
         [SCHEMA_VERSION, version("emm1"), datetime.now(UTC).replace(tzinfo=None), media_root],
     )
+    ((store_id,),) = connection.table("emm1_store").select("store_id").fetchall()
+    _run(connection, folder, range(5, 9), store_id)
+    climbing = climbing_names(connection)
+    if climbing:
+        connection.execute((folder / "build" / "climbing_names.sql").read_text(encoding="utf-8"))
     connection.execute("CHECKPOINT")
+    return climbing
 
 
 def _survey(connection: duckdb.DuckDBPyConnection, report: BuildReport) -> None:

@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
-import duckdb
-
 from emm1.building.sources import SCHEMAS
 from emm1.errors import StoreError
 from emm1.files import check_version, connect, is_store, schema_version
@@ -25,6 +23,14 @@ def staging_folder(store: Path) -> Path:
     return store.with_name(f"{store.name}.building")
 
 
+def new_file(store: Path, folder: Path) -> Path:
+    """Where in the folder of a build the new store is made.
+
+    It has the name of the store: DuckDB calls a database by its file, and what users made in one may say so.
+    """
+    return folder / "new" / store.name
+
+
 @contextmanager
 def staging(store: Path) -> Iterator[Path]:
     """A folder of its own for a build; what a killed build left in it is cleared, and all of it at the end.
@@ -36,6 +42,7 @@ def staging(store: Path) -> Iterator[Path]:
     lock = _lock(store, folder)
     try:
         _clear(folder)
+        new_file(store, folder).parent.mkdir()
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,21 +131,6 @@ def check_target(store: Path, *, force: bool) -> None:
         check_version(store, schema_version(connection) or 0, older=force)
 
 
-@contextmanager
-def replaced(store: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """Hold the old store while its registered embeddings are copied and the new one is renamed over it.
-
-    Readers go on reading the old file; writers are kept out, and what one that was killed left in its write-ahead log is
-    put into the store first: a log left beside a renamed file would be taken for the new file's.
-    """
-    if not os.path.lexists(store):
-        yield None
-        return
-    settle(store)
-    with connect(store, read_only=True, alone=True) as old:
-        yield old
-
-
 def settle(store: Path) -> None:
     """Put what a killed writer left in its write-ahead log into the store.
 
@@ -153,21 +145,3 @@ def settle(store: Path) -> None:
 def log_of(store: Path) -> Path:
     """The write-ahead log that DuckDB keeps beside a store while it is written."""
     return store.with_name(f"{store.name}.wal")
-
-
-def put_in_place(file: Path, store: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Close a new store that is whole and rename it over the old one, whose registered embeddings it keeps."""
-    with replaced(store) as old:
-        if old is not None:
-            keep_embeddings(old, connection)
-        connection.close()
-        file.replace(store)
-
-
-def keep_embeddings(old: duckdb.DuckDBPyConnection, new: duckdb.DuckDBPyConnection) -> None:
-    """Copy the register of embeddings from the store that is replaced."""
-    rows = old.table("embeddings").to_arrow_table()
-    if rows.num_rows:
-        new.register("kept", rows)
-        new.execute("INSERT INTO embeddings BY NAME FROM kept")
-        new.unregister("kept")

@@ -30,6 +30,8 @@ KEYS = {
     ("eshot", "audio"): "eshot_audio_id",
     ("eshot", "points"): "eshot_point_id",
 }
+# The comment of a column that a published file has and that is not known here; it tells it from one that a user added.
+PUBLISHED = "As published; the dataset's documents do not describe it"
 # NUL, or a byte that is not UTF-8, as surrogateescape has it.
 NOT_TEXT = re.compile("[\0\udc80-\udcff]")
 TRIPLET_MODALITIES = ("audio", "image", "points", "video")
@@ -155,7 +157,7 @@ class Loader:
         comment = exp.Comment(
             this=exp.column(identifier, table=table.name, db=table.db),
             kind="COLUMN",
-            expression=exp.Literal.string("As published; the dataset's documents do not describe it"),
+            expression=exp.Literal.string(PUBLISHED),
         )
         self.connection.execute(comment.sql("duckdb"))
 

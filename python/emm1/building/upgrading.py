@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
 from emm1.building.keeping import PREVIOUS, attached, copy_rows
+from emm1.building.replacing import put_in_place
 from emm1.building.run import finish, fresh, plainly
-from emm1.building.staging import check_target, put_in_place, staging, written_back
-from emm1.building.tables import OPTIONAL, Loader
+from emm1.building.staging import check_target, new_file, staging, written_back
+from emm1.building.tables import OPTIONAL, PUBLISHED, Loader
 from emm1.errors import FileNotFoundError, StoreError
 from emm1.files import SCHEMA_VERSION, connect, schema_version
 
 
-def upgrade_store(store: Path, *, memory_limit: str = "2GB") -> int:
+def upgrade_store(
+    store: Path,
+    *,
+    memory_limit: str = "2GB",
+    drop_own: bool = False,
+    tell: Callable[[str], object] = lambda _: None,
+) -> int:
     """Make a store anew from its own rows, with the types, views, macros and comments of this version.
 
-    It is made beside its place and renamed when whole, as a build is; registered embeddings stay.
+    It is made beside its place and renamed when whole, as a build is; registered embeddings and what users made stay.
 
     Args:
         store: the store.
         memory_limit: what all of it may use; DuckDB gets half of that.
+        drop_own: go on without what users made and cannot be carried over.
+        tell: called with what the user should know.
 
     Returns:
         The schema version that it had; where that is this one's, nothing is done.
 
     Raises:
         FileNotFoundError: there is no such file.
-        StoreError: it is not a store, a newer emm1 built it, or its tables lack something that is needed now.
+        StoreError: it is not a store, a newer emm1 built it, or its tables lack something that is needed now, or
+            what users made in it cannot be carried over.
     """
     store = Path(os.path.abspath(store))
     if not os.path.lexists(store):
@@ -41,12 +52,14 @@ def upgrade_store(store: Path, *, memory_limit: str = "2GB") -> int:
             (media_root,) = connection.execute("SELECT media_root FROM emm1_store").fetchall()[0]
         if before == SCHEMA_VERSION:
             return before
-        file = folder / "store.duckdb"
+        file = new_file(store, folder)
         with fresh(file, folder, {"memory_limit": memory_limit}) as connection:
             with attached(connection, store), written_back(file):
                 _copy(connection, store)
-            finish(connection, media_root)
-            put_in_place(file, store, connection)
+            found = [str(names) for names in finish(connection, media_root)]
+            found += put_in_place(file, store, connection, drop_own=drop_own)
+        for note in found:
+            tell(note)
     return before
 
 
@@ -54,13 +67,16 @@ def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
     """Copy every table of the store before, but for those that say what it is."""
     loader = Loader(connection)
     held: dict[tuple[str, str], list[str]] = {}
-    for schema, table, column in connection.execute(
-        "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE database_name = $database "
+    for schema, table, column, comment in connection.execute(
+        "SELECT schema_name, table_name, column_name, comment FROM duckdb_columns() WHERE database_name = $database "
         "ORDER BY schema_name, table_name, column_index",
         {"database": PREVIOUS},
     ).fetchall():
-        held.setdefault((schema, table), []).append(column)
+        if comment == PUBLISHED or column in loader.declared.get((schema, table), {}):
+            held.setdefault((schema, table), []).append(column)
     for (schema, table), declared in loader.declared.items():
+        if (schema, table) in {("main", "emm1_store"), ("main", "embeddings")}:
+            continue
         columns = held.get((schema, table), [])
         lacking = sorted(declared.keys() - set(columns) - OPTIONAL)
         if lacking:
@@ -68,6 +84,5 @@ def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
                 f"{store} was built by an older emm1 whose {schema}.{table} has no column {', '.join(lacking)}: "
                 f"build it again from the published files with `emm1 build ROOT {store} --force`"
             )
-        if (schema, table) not in {("main", "emm1_store"), ("main", "embeddings")}:
-            loader.add_columns(schema, table, columns)
-            copy_rows(connection, schema, table, columns)
+        loader.add_columns(schema, table, columns)
+        copy_rows(connection, schema, table, columns)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from emm1.building.run import BuildReport
 
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The DuckDB file.")]
+DropOwn = Annotated[bool, typer.Option("--drop-own", help="Go on without what you made in STORE and cannot be kept.")]
 
 
 def sample(
@@ -48,6 +49,7 @@ def build(
     memory_limit: Annotated[str, typer.Option(help="What all of it may use; DuckDB gets half.")] = "2GB",
     threads: Annotated[int | None, typer.Option(min=1, help="[default: all cores]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Read every file, whatever the store has already.")] = False,
+    drop_own: DropOwn = False,
     switch_triplet_columns: Annotated[
         bool,
         typer.Option("--switch-triplet-columns", help="Read a triplets.csv of 2025-10-07 as the corrected one."),
@@ -71,6 +73,7 @@ def build(
             memory_limit=memory_limit,
             threads=threads,
             force=force,
+            drop_own=drop_own,
             switch_triplet_columns=switch_triplet_columns,
             progress=progress,
         )
@@ -115,6 +118,7 @@ def _orphan_text(result: Orphans) -> str:
 def upgrade(
     store: StorePath,
     memory_limit: Annotated[str, typer.Option(help="What all of it may use; DuckDB gets half.")] = "2GB",
+    drop_own: DropOwn = False,
 ) -> None:
     """Bring a store that an older emm1 built up to date, without the published files; embeddings stay registered.
 
@@ -122,10 +126,13 @@ def upgrade(
     """
     from emm1.building.upgrading import upgrade_store
 
-    before = upgrade_store(store, memory_limit=memory_limit)
+    notes: list[str] = []
+    before = upgrade_store(store, memory_limit=memory_limit, drop_own=drop_own, tell=notes.append)
     if before == SCHEMA_VERSION:
         show.console().print(f"{store} is up to date: schema version {before}")
     else:
+        for note in notes:
+            show.console().print(f"note: {note}")
         show.console().print(f"{store}: schema version {before} became {SCHEMA_VERSION}")
 
 
@@ -134,21 +141,30 @@ def info(store: StorePath) -> None:
 
     Example: `emm1 info emm1.duckdb`
     """
+    from sqlglot import exp
+
     with open_store(store, read_only=True) as opened:
         connection = opened.connection
         version, built_at, media_root = connection.execute(
             "SELECT emm1_version, strftime(built_at, '%Y-%m-%d %H:%M UTC'), media_root() FROM emm1_store"
         ).fetchall()[0]
         tables = connection.execute(
-            "SELECT schema_name || '.' || table_name, estimated_size FROM duckdb_tables() "
-            "WHERE schema_name <> 'main' ORDER BY ALL"
+            "SELECT schema_name, table_name FROM duckdb_tables() "
+            "WHERE database_name = current_database() AND schema_name <> 'main' ORDER BY ALL"
         ).fetchall()
         sources = connection.execute(
             "SELECT source, rows, bytes, published, sha256[:12], note FROM provenance ORDER BY source"
         ).fetchall()
         show.console().print(f"{store}: {show.size(store.stat().st_size)}, built {built_at} by emm1 {version}")
         show.console().print(f"media root: {media_root}\n")
-        show.table("", ["table", "rows"], [(name, connection.table(name).shape[0]) for name, _ in tables])
+
+        def rows_of(schema: str, name: str) -> int:
+            table = exp.table_(name, db=schema, quoted=True)
+            return int(
+                connection.sql(exp.select(exp.Count(this=exp.Star())).from_(table).sql("duckdb")).fetchall()[0][0]
+            )
+
+        show.table("", ["table", "rows"], [(f"{schema}.{name}", rows_of(schema, name)) for schema, name in tables])
         show.console().print()
         show.table("", ["source", "rows", "bytes", "published", "sha256", "note"], sources)
         show.console().print()

@@ -1,0 +1,311 @@
+"""What users made in a store is carried over to the one that takes its place; what cannot be is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+from sqlglot import exp, tokenize
+
+from emm1.building.keeping import PREVIOUS, attached
+from emm1.building.tables import PUBLISHED
+from emm1.errors import StoreError
+from emm1.extension import load_extension
+from emm1.files import SCHEMA_VERSION, UNSIGNED
+
+# Macros of older schema versions that are no more: they are no user's.
+FORMER = {"embeddings_called", "registered_embeddings", "rooted_path", "store_file", "unknown_embedding"}
+# What says nothing of an object: DuckDB could not go on.
+UNRELATED = (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.FatalException, duckdb.InternalException)
+
+
+class Key(NamedTuple):
+    """What names an object: two may have one name if they are of different kinds."""
+
+    kind: str
+    schema: str | None
+    name: str
+
+    def __str__(self) -> str:
+        """For people."""
+        kind = "macro" if self.kind == "MACRO TABLE" else self.kind.lower()
+        return f"{kind} {self.name}" if self.schema in (None, "main") else f"{kind} {self.schema}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Made:
+    """An object of a database, and how it was made: the statement, as far as DuckDB says, and the comment."""
+
+    key: Key
+    sql: str | None
+    comment: str | None
+
+
+@dataclass
+class Own:
+    """What users made in a store.
+
+    Attributes:
+        carried: what was made anew in the store that takes its place.
+        lost: what could not be, and why.
+    """
+
+    carried: list[Key] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """What to tell about it."""
+        kept = f"carried over what you had made: {_listed(map(str, self.carried))}"
+        gone = [f"dropped: {what} ({why})" for what, why in self.lost.items()]
+        return [kept, *gone] if self.carried else gone
+
+
+def carry_over(connection: duckdb.DuckDBPyConnection, store: Path, folder: Path, *, drop: bool) -> Own:
+    """Make anew what users made in a store: schemas, types, sequences, tables, views, macros, indexes.
+
+    Args:
+        connection: of the new store, which is whole but for that.
+        store: the store that it is to take the place of.
+        folder: for what is written on the way.
+        drop: go on without what cannot be carried over.
+
+    Raises:
+        StoreError: something cannot be carried over, and is not to be dropped; names all of it.
+    """
+    with attached(connection, store):
+        before, now = _catalog(connection, PREVIOUS), _catalog(connection, None)
+        older = _version(connection) < SCHEMA_VERSION
+        own = Own(lost=_replaced(before, now, older=older) | _columns_added(connection))
+    former = FORMER if older else set()
+    theirs = [made for key, made in before.items() if key not in now and key.name not in former]
+    if any(made.key.kind.startswith("MACRO") for made in theirs):
+        texts = _macros(store, folder / "macros")
+        theirs = [replace(made, sql=made.sql or texts.get(made.key)) for made in theirs]
+    if theirs:
+        with attached(connection, store):
+            _make_all(connection, theirs, own)
+    if own.lost and not drop:
+        listing = "".join(f"\n  {what}: {why}" for what, why in own.lost.items())
+        raise StoreError(
+            f"{store} holds what its users made and a new store cannot take over:{listing}\n"
+            "It is left as it was. Save what you need, then go on without the rest: --drop-own (in Python drop_own=True)"
+        )
+    return own
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = list(names)
+    most = 10
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
+
+
+def _text(name: str) -> str:
+    return (files("emm1") / "sql" / "build" / name).read_text(encoding="utf-8")
+
+
+def _catalog(connection: duckdb.DuckDBPyConnection, database: str | None) -> dict[Key, Made]:
+    """Everything that is not DuckDB's own in a database; None for the one in use."""
+    if database is None:
+        ((database,),) = connection.execute("SELECT current_database()").fetchall()
+    rows = connection.execute(_text("catalog.sql"), {"database": database}).fetchall()
+    return {Key(*names): Made(Key(*names), sql, comment) for *names, sql, comment in rows}
+
+
+def _version(connection: duckdb.DuckDBPyConnection) -> int:
+    query = exp.select("schema_version").from_(exp.table_("emm1_store", db="main", catalog=PREVIOUS))
+    return int(connection.execute(query.sql("duckdb")).fetchall()[0][0])
+
+
+def _replaced(before: dict[Key, Made], now: dict[Key, Made], *, older: bool) -> dict[str, str]:
+    """Objects of emm1's that a user put others in place of: CREATE OR REPLACE takes the comment away."""
+    return {
+        f"your {key}": "it has the name of one that emm1 makes: give yours another name"
+        for key, made in before.items()
+        if key in now
+        and now[key].comment is not None
+        and (made.comment is None if older else made.comment != now[key].comment)
+    }
+
+
+def _columns_added(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Columns that a user added to tables of emm1's: those that no published file had."""
+    parameters = {"previous": PREVIOUS, "published": PUBLISHED}
+    return {
+        f"column {column} of {schema}.{table}": "columns added to the tables of emm1 stay behind: keep yours in a table of "
+        "your own, beside the ids"
+        for schema, table, column in connection.execute(_text("added_columns.sql"), parameters).fetchall()
+    }
+
+
+def _macros(store: Path, folder: Path) -> dict[Key, str]:
+    """The statements that make a store's macros, with their parameters' defaults, which only EXPORT tells.
+
+    EXPORT writes every row too, so it gets an empty copy. A DuckDB of its own makes it: some versions cannot copy a type
+    that is made of another type, and end.
+    """
+    with duckdb.connect(config={**UNSIGNED}) as connection:
+        load_extension(connection)
+        connection.execute("ATTACH ':memory:' AS empty")
+        try:
+            with attached(connection, store):
+                connection.execute(_copy_of_schema())
+            export = f"EXPORT DATABASE empty TO {exp.Literal.string(str(folder)).sql('duckdb')}"
+            connection.execute(export)
+        except duckdb.Error:
+            return {}
+        statements = connection.extract_statements((folder / "schema.sql").read_text(encoding="utf-8"))
+    found = (_macro(statement.query) for statement in statements)
+    return {key: text for key, text in found if key is not None}
+
+
+def _copy_of_schema() -> str:
+    previous = exp.to_identifier(PREVIOUS).sql("duckdb")
+    return f"COPY FROM DATABASE {previous} TO empty (SCHEMA)"
+
+
+def _macro(statement: str) -> tuple[Key | None, str]:
+    """The name of what a statement makes; None where that is no macro."""
+    tokens = [token.text for token in tokenize(statement, "duckdb")]
+    if tokens[:2] != ["CREATE", "MACRO"]:
+        return None, statement
+    schema, name = ("main", tokens[2]) if tokens[3] != "." else (tokens[2], tokens[4])
+    begin = depth = tokens.index("(")
+    depth = 0
+    for end in range(begin, len(tokens)):
+        depth += (tokens[end] == "(") - (tokens[end] == ")")
+        if not depth:
+            break
+    kind = "MACRO TABLE" if tokens[end + 1 : end + 3] == ["AS", "TABLE"] else "MACRO"
+    return Key(kind, schema, name), statement
+
+
+def _make_all(connection: duckdb.DuckDBPyConnection, theirs: list[Made], own: Own) -> None:
+    """Make objects, each as often as it fails for want of another, until no more can be made."""
+    while theirs:
+        why: dict[Key, str] = {}
+        for made in theirs:
+            kind, schema, name = made.key
+            stored = _stored_columns(connection, str(schema), name) if kind == "TABLE" else []
+            try:
+                with _all_or_nothing(connection):
+                    _make(connection, made, stored)
+            except UNRELATED:
+                raise
+            except duckdb.Error as error:
+                if isinstance(error, duckdb.IOException) and kind == "TABLE":
+                    raise  # the disk is full
+                why[made.key] = str(error).splitlines()[0]
+            else:
+                own.carried.append(made.key)
+        if len(why) == len(theirs):
+            own.lost |= {f"your {key}": text for key, text in why.items()}
+            return
+        theirs = [made for made in theirs if made.key in why]
+
+
+@contextmanager
+def _all_or_nothing(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _make(connection: duckdb.DuckDBPyConnection, made: Made, stored: Iterable[str]) -> None:
+    """Make one object, with the rows of the stored columns where it is a table, and its comments."""
+    kind, schema, name = made.key
+    if kind == "SCHEMA":
+        whole = exp.Table(db=exp.to_identifier(name, quoted=True))
+        connection.execute(exp.Create(this=whole, kind=kind).sql("duckdb"))
+    elif kind == "TYPE":
+        _make_type(connection, made.key)
+    elif made.sql is None:
+        raise duckdb.CatalogException(
+            "this DuckDB cannot write out how it was made: save its text from where you have it"
+        )
+    elif kind == "SEQUENCE":  # its statement does not say the schema
+        with _in_schema(connection, str(schema)):
+            connection.execute(made.sql)
+    else:
+        connection.execute(made.sql)
+    if kind == "TABLE":
+        _copy_rows(connection, str(schema), name, stored)
+    if made.comment is not None:
+        _comment(connection, kind, exp.table_(name, db=schema, quoted=True), made.comment)
+    if kind in ("TABLE", "VIEW"):
+        for column, comment in _columns(connection, str(schema), name, "comment"):
+            if comment is not None:
+                _comment(connection, "COLUMN", exp.column(column, table=name, db=schema, quoted=True), comment)
+
+
+def _make_type(connection: duckdb.DuckDBPyConnection, key: Key) -> None:
+    before = exp.table_(key.name, db=key.schema, catalog=PREVIOUS, quoted=True)
+    ((text,),) = connection.execute(f"SELECT typeof(NULL::{before.sql('duckdb')})").fetchall()
+    name = exp.table_(key.name, db=key.schema, quoted=True)
+    connection.execute(f"CREATE TYPE {name.sql('duckdb')} AS {text}")
+
+
+@contextmanager
+def _in_schema(connection: duckdb.DuckDBPyConnection, schema: str) -> Iterator[None]:
+    connection.execute("SET schema = ?", [exp.to_identifier(schema, quoted=True).sql("duckdb")])
+    try:
+        yield
+    finally:
+        connection.execute("SET schema = 'main'")
+
+
+def _copy_rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str, names: Iterable[str]) -> None:
+    """Fill a table with the rows that it had; generated columns are computed anew."""
+    columns = [exp.to_identifier(name, quoted=True) for name in names]
+    rows = exp.select(*map(exp.column, columns)).from_(exp.table_(table, db=schema, catalog=PREVIOUS, quoted=True))
+    into = exp.Schema(this=exp.table_(table, db=schema, quoted=True), expressions=columns)
+    connection.execute(exp.Insert(this=into, expression=rows).sql("duckdb"))
+
+
+def _stored_columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> list[str]:
+    """The columns of a table of the store before, but for generated ones.
+
+    DuckDB lists a default and what generates a column alike, but says, before it says that the store is open for
+    reading only, that nothing can be put into the latter.
+    """
+    stored = []
+    for column, default in _columns(connection, schema, table, "column_default"):
+        into = exp.Schema(
+            this=exp.table_(table, db=schema, catalog=PREVIOUS, quoted=True),
+            expressions=[exp.to_identifier(column, quoted=True)],
+        )
+        try:
+            if default is not None:
+                connection.execute(exp.Insert(this=into, expression=exp.select("NULL")).sql("duckdb"))
+        except duckdb.BinderException:
+            continue
+        except duckdb.Error:
+            pass
+        stored.append(column)
+    return stored
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str, what: str) -> list[tuple[str, str | None]]:
+    """The columns of a table or view of the store before, each with what DuckDB says of it."""
+    query = (
+        exp.select("column_name", what)
+        .from_(exp.func("duckdb_columns"))
+        .where("database_name = $database AND schema_name = $schema AND table_name = $table")
+        .order_by("column_index")
+    )
+    parameters = {"database": PREVIOUS, "schema": schema, "table": table}
+    return connection.execute(query.sql("duckdb"), parameters).fetchall()
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, kind: str, name: exp.Expression, comment: str) -> None:
+    text = exp.Literal.string(comment)
+    connection.execute(exp.Comment(this=name, kind=kind, expression=text).sql("duckdb"))

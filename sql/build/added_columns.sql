@@ -1,0 +1,11 @@
+-- Columns that the tables of emm1 in the store before have, the new one has not, and no published file had.
+
+SELECT p.schema_name, p.table_name, p.column_name
+FROM duckdb_columns() p
+JOIN duckdb_tables() t
+    ON t.database_name = current_database() AND t.schema_name = p.schema_name AND t.table_name = p.table_name
+ANTI JOIN duckdb_columns() n
+    ON n.database_name = current_database() AND n.schema_name = p.schema_name AND n.table_name = p.table_name
+    AND n.column_name = p.column_name
+WHERE p.database_name = $previous AND p.comment IS DISTINCT FROM $published
+ORDER BY ALL;
