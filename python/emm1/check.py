@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from emm1.building.integrity import Orphans, orphans
+from emm1.building.names import ClimbingNames, climbing_names
 
 # Where the media lie by other documents of the dataset than the one that the views follow.
 OTHER_FOLDERS = {"audio": "video", "points": "point-clouds"}
@@ -22,6 +23,7 @@ class CheckReport:
     Attributes:
         orphans: per column, the ids that no info row has.
         provenance: source, published and note of every source file.
+        climbing: the file names that lead out of their folders.
         media: dataset, modality, source_dataset, reason and items: how many files exist or do not, and why; None
             where no media root was given.
         advice: settings that make the paths right.
@@ -29,6 +31,7 @@ class CheckReport:
 
     orphans: list[Orphans]
     provenance: list[tuple[str, str, str | None]]
+    climbing: list[ClimbingNames]
     media: pl.DataFrame | None = None
     advice: list[str] = field(default_factory=list)
 
@@ -43,6 +46,7 @@ def check_store(connection: duckdb.DuckDBPyConnection, media_root: Path | None) 
     report = CheckReport(
         orphans(connection),
         connection.execute("SELECT source, published, note FROM provenance ORDER BY source").fetchall(),
+        climbing_names(connection),
     )
     if media_root is not None:
         _check_media(connection, media_root, report)

@@ -194,6 +194,8 @@ def check(
     for source, published, note in report.provenance:
         if published != "current":
             show.console().print(f"  {source}: {published} version{f' ({note})' if note else ''}")
+    for names in report.climbing:
+        show.warn(f"warning: {names}")
     if report.media is not None:
         show.console().print()
         show.table("", report.media.columns, report.media.iter_rows())
