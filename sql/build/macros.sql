@@ -11,7 +11,15 @@ CREATE TEMP MACRO required_integer_field(field) AS
 -- A quoted empty field is '' where text is expected; where a number is, it is as absent as an unquoted one.
 CREATE TEMP MACRO integer_field(field) AS CASE WHEN field <> '' THEN required_integer_field(field) END;
 
-CREATE TEMP MACRO number_field(field) AS nullif(field, '')::DOUBLE;
+-- DuckDB casts 'NaN', 'inf', '1_0' and '10 ' to numbers too. A published one is digits, with a sign, a fraction and an
+-- exponent where needed, and within the range of DOUBLE.
+CREATE TEMP MACRO number_field(field) AS
+    CASE
+        WHEN field = '' THEN NULL
+        WHEN regexp_full_match(field, '[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?') AND isfinite(try_cast(field AS DOUBLE))
+        THEN try_cast(field AS DOUBLE)
+        ELSE CASE WHEN field IS NOT NULL THEN error('not a number')::DOUBLE END
+    END;
 
 CREATE TEMP MACRO triplet_modality_field(field) AS
     CASE

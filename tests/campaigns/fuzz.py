@@ -13,6 +13,7 @@ import csv
 import io
 import math
 import random
+import re
 import sys
 import tempfile
 import time
@@ -74,6 +75,14 @@ def vectors(rows: int = 40, dims: int = 24) -> NDArray[np.float32]:
     return np.random.default_rng(3).standard_normal((rows, dims)).astype(np.float32)
 
 
+def number_of(field: str) -> float | None:
+    """The number that a field says; None where it says nothing."""
+    assert re.fullmatch(r"([+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)?", field), f"{field!r} was taken for a number"
+    number = float(field or 0)
+    assert math.isfinite(number), f"{field!r} was taken for a number"
+    return number if field else None
+
+
 class Sources:
     """Source files that are mutated, loaded into the empty tables of a store, and removed again."""
 
@@ -100,6 +109,12 @@ class Sources:
             loaded = Loader(self.connection).load(source)
             rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")) if row]
             assert loaded == len(rows) - 1, f"{loaded} rows loaded, {len(rows) - 1} in the file"
+            if table == "audio" and "start_time" in rows[0]:
+                at = rows[0].index("start_time")
+                times = self.connection.execute(
+                    f"SELECT start_time FROM {source.schema}.audio ORDER BY rowid"
+                ).fetchall()
+                assert times == [(number_of(row[at]),) for row in rows[1:]]
             if plain is not None:
                 expected = self.connection.execute(f"FROM {source.schema}.{table} ORDER BY rowid").fetchall()
                 assert (plain, found) == (loaded, expected)

@@ -19,6 +19,8 @@ def published_name(name: str) -> str:
         return "eshot/category_to_audio_ids.json"
     if name.startswith("groups_"):
         return "e-mm1_100m/nn_1/data_groups.csv"
+    if name.startswith("audio_"):
+        return "e-mm1_1m/infos/audio.csv"
     return "e-mm1_1m/annotation_mapping.csv" if name.startswith("labels_") else "e-mm1_1m/infos/points.csv"
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 LIMITS = {"INTEGER": 2**31, "SMALLINT": 2**15}
 # Bytes of one row that DuckDB takes at most.
 LONGEST_ROW = 2_000_000
@@ -167,16 +169,11 @@ def _value_problem(column: Column, value: str) -> str | None:
         if not -LIMITS[column.type] <= to_int(value) < LIMITS[column.type]:
             return f"{shown(value)} is out of range for {column.type}"
         value = str(to_int(value))
-    elif column.type == "DOUBLE" and not _is_number(value):
-        return f"{shown(value)} is not a number"
+    elif column.type == "DOUBLE":
+        if not NUMBER.fullmatch(value):
+            return f"{shown(value)} is not a number"
+        if not math.isfinite(float(value)):
+            return f"{shown(value)} is out of range for DOUBLE"
     if column.allowed is not None and value not in column.allowed:
         return f"{shown(value)} is not {column.what}"
     return None
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return value.isascii()

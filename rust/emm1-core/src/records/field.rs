@@ -29,6 +29,7 @@ impl Field<'_> {
         }
         bytes.extend_from_slice(rest);
     }
+
     /// The number that it says; 0 where it says nothing.
     pub(super) fn number(&self) -> Option<f64> {
         let text = self.text;
@@ -40,7 +41,8 @@ impl Field<'_> {
         if self.quoted || !plain || !ends {
             return None;
         }
-        std::str::from_utf8(text).ok()?.parse().ok()
+        // Some four hundred digits are infinity to Rust.
+        std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
     }
 
     /// The place of its value in a list, which gets it where it is new.

@@ -267,6 +267,7 @@ mod tests {
             assert_eq!(parsed(odd.as_bytes(), true), None, "{odd:?}");
         }
         assert_eq!(parsed(b"1,1,\xff,b", true), None);
+        assert_eq!(parsed(format!("1,1{},a,b", "0".repeat(400)).as_bytes(), true), None);
     }
 
     #[test]
