@@ -1,29 +1,36 @@
 # make demo   a sample dataset, its store, a search and the EShot report, in ./demo
 # make test   everything: Rust and Python tests, linters, type checker, other DuckDB clients
+# make tour   the essentials from the built wheel, beside the lowest dependencies that it declares and the newest there are
+# make test-newest  every Python test with the newest of every dependency; PRE=--pre takes pre-releases
+# make test-versions  the tour with each supported DuckDB, in the stores that each other one built
 # make clients-matrix  write what each client can do to docs/clients.md
 # make bench  search, in Python and in SQL, beside its rivals; with TREE=folder-with-the-published-files also the store
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make clean  remove what the others made
-.PHONY: demo test test-clients clients-matrix test-neon bench fmt lock clean
+.PHONY: demo test wheel tour test-newest test-versions test-clients clients-matrix test-neon bench fmt lock clean
+.PRECIOUS: .tour/%
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 BIN := .venv/bin
+UV := UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
-.venv/packages: requirements-dev.lock
+.venv/packages: uv.lock packaging/locked.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "emm1 needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
 		echo "Install it (https://www.python.org) or name one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 		echo "'$(PYTHON)' cannot make environments: install its venv module (Debian: apt install python3-venv)." >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PYTHON) packaging/locked.py uv > .venv/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	$(UV) sync --quiet --locked --no-install-project
 	@touch $@
 
 .venv/built: .venv/packages $(SOURCES)
@@ -74,11 +81,46 @@ clients-matrix: .venv/built
 # and the Rust target).
 ARM := aarch64-unknown-linux-gnu
 test-neon:
-	@if command -v qemu-aarch64 aarch64-linux-gnu-gcc >/dev/null && rustup target list --installed 2>/dev/null | grep -q $(ARM); then \
+	@missing=; for tool in qemu-aarch64 aarch64-linux-gnu-gcc; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	rustup target list --installed 2>/dev/null | grep -qx $(ARM) || missing="$$missing Rust's $(ARM)"; \
+	if [ -n "$$missing" ]; then echo "NEON kernels: not run, for want of$$missing"; else \
 		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
 		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
 		PROPTEST_CASES=20 cargo test --target $(ARM) -p emm1-core --lib --locked --quiet; \
-	else echo "NEON kernels: not run, for want of qemu-aarch64, aarch64-linux-gnu-gcc or Rust's $(ARM)"; fi
+	fi
+
+wheel: .venv/built
+	rm -rf dist
+	$(UV) build --quiet --wheel --no-build-isolation --out-dir dist
+
+# Each in an environment of its own, with a store that it made: .tour/NAME/made.
+.tour/lowest: OPTIONS := --resolution lowest-direct
+.tour/duckdb-%: OPTIONS = $(if $(filter newest,$*),,'duckdb==$(if $(word 3,$(subst ., ,$*)),$*,$*.*)')
+.tour/%: wheel
+	@echo "== $@"
+	$(UV) venv --quiet --clear --python $(BIN)/python $@
+	$(UV) pip install --quiet --python $@ -r pyproject.toml 'pytest>=9' $(OPTIONS)
+	$(UV) pip install --quiet --python $@ --no-deps dist/*.whl
+	$@/bin/python tests/support/making.py $@/made
+
+# What was built with the lowest is used with the newest, and the reverse.
+tour: .tour/lowest .tour/newest
+	.tour/newest/bin/python -m pytest tests/tour --made .tour/lowest/made
+	.tour/lowest/bin/python -m pytest tests/tour --made .tour/newest/made
+
+# The lowest, the newest of each minor version (two numbers), the first of each major version.
+DUCKDBS := 1.4.0 1.4 1.5 2.0.0 newest
+test-versions: $(DUCKDBS:%=.tour/duckdb-%)
+	@for made in $(DUCKDBS); do for used in $(DUCKDBS); do \
+		echo "== built with DuckDB $$made, used with $$used"; \
+		.tour/duckdb-$$used/bin/python -m pytest tests/tour --made .tour/duckdb-$$made/made || exit 1; \
+	done; done
+
+test-newest: .venv/packages
+	$(UV) venv --quiet --clear --seed --python $(BIN)/python .tour/all
+	$(UV) pip install --quiet --python .tour/all -r pyproject.toml --group dev $(PRE)
+	PATH="$(CURDIR)/.tour/all/bin:$$PATH" $(UV) pip install --quiet --python .tour/all --no-build-isolation --no-deps --editable .
+	.tour/all/bin/python -m pytest
 
 .venv/bench: .venv/packages benchmarks/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements.txt
@@ -96,7 +138,9 @@ fmt: .venv/packages
 
 lock: .venv/packages
 	cargo update
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --upgrade -o requirements-dev.lock
+	$(UV) lock --upgrade
+	$(UV) export --quiet --locked --no-dev --no-hashes --no-annotate --no-header --no-emit-project | \
+		grep -oE '^[a-z0-9-]+==[0-9a-z.]+' > python/emm1/data/tested.txt
 
 clean:
-	rm -rf .venv .clients target demo dist
+	rm -rf .venv .clients .tour target demo dist

@@ -10,31 +10,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import maturin
-from maturin import (
-    build_sdist,
-    get_requires_for_build_editable,
-    get_requires_for_build_sdist,
-    get_requires_for_build_wheel,
-    prepare_metadata_for_build_editable,
-    prepare_metadata_for_build_wheel,
-)
-
-__all__ = [
-    "build_editable",
-    "build_sdist",
-    "build_wheel",
-    "get_requires_for_build_editable",
-    "get_requires_for_build_sdist",
-    "get_requires_for_build_wheel",
-    "prepare_metadata_for_build_editable",
-    "prepare_metadata_for_build_wheel",
-]
 
 TOP = Path(__file__).resolve().parents[1]
 # A link to the SQL files; archives do not hold it.
@@ -47,8 +29,33 @@ API_VERSION = "v1.2.0"
 Settings = Mapping[str, Any] | None
 
 
+def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:  # noqa: ARG001 - as PEP 517 has it
+    """Nothing more than pyproject.toml says. maturin would ask for a package that fetches Rust: that is the user's to do."""
+    _need_cargo()
+    return []
+
+
+get_requires_for_build_editable = get_requires_for_build_sdist = get_requires_for_build_wheel
+
+
+def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
+    """Write what the wheel says of itself."""
+    _need_cargo()
+    return str(maturin.prepare_metadata_for_build_wheel(metadata_directory, config_settings))
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+
+
+def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
+    """Pack the sources, as cargo and git know them."""
+    _need_cargo()
+    return str(maturin.build_sdist(sdist_directory, config_settings))
+
+
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
     """Build a wheel with both libraries."""
+    _need_cargo()
     _lay_sql()
     build_extension()
     return str(maturin.build_wheel(wheel_directory, config_settings, metadata_directory))
@@ -58,9 +65,16 @@ def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """Build both libraries in place."""
+    _need_cargo()
     _lay_sql()
     build_extension()
     return str(maturin.build_editable(wheel_directory, config_settings, metadata_directory))
+
+
+def _need_cargo() -> None:
+    """Say in one line what is missing, where pip and uv would show a traceback."""
+    if shutil.which("cargo") is None:
+        sys.exit("emm1 needs a stable Rust toolchain and 'cargo' was not found: install it from https://rustup.rs")
 
 
 def _lay_sql() -> None:
@@ -73,10 +87,12 @@ def _lay_sql() -> None:
 def build_extension() -> None:
     """Build the extension and append its footer; the file is replaced, never written to: it may be loaded."""
     command = ["cargo", "build", "--release", "--locked", "--package", "emm1-duckdb"]
-    messages = subprocess.run(
-        [*command, "--message-format", "json-render-diagnostics"], cwd=TOP, stdout=subprocess.PIPE, check=True
-    ).stdout
-    library = _library(messages.decode())
+    built = subprocess.run(
+        [*command, "--message-format", "json-render-diagnostics"], cwd=TOP, stdout=subprocess.PIPE, check=False
+    )
+    if built.returncode:
+        sys.exit("cargo could not build emm1's DuckDB extension: what it said stands above")
+    library = _library(built.stdout.decode())
     new = EXTENSION.with_suffix(".new")
     new.write_bytes(library.read_bytes() + footer(_platform(), _version()))
     new.replace(EXTENSION)

@@ -15,7 +15,7 @@ CATALOG = {
     "macros": "SELECT schema_name, function_name, comment, parameters, "
     "replace(macro_definition, (SELECT store_id FROM emm1_store), 'STORE ID') FROM duckdb_functions() "
     "WHERE function_type LIKE '%macro' AND NOT internal ORDER BY ALL",
-    "types": "SELECT schema_name, type_name, labels FROM duckdb_types() WHERE NOT internal ORDER BY ALL",
+    "enums": "SELECT schema_name, type_name, labels FROM duckdb_types() WHERE NOT internal ORDER BY ALL",
     "provenance": "SELECT * EXCLUDE (read_at) FROM provenance",
     "store": "SELECT * EXCLUDE (built_at, store_id) FROM emm1_store",
 }
@@ -28,5 +28,20 @@ def content(store: Path) -> dict[str, Any]:
         for schema, table in connection.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'main'"
         ).fetchall():
-            found[f"{schema}.{table}"] = connection.execute(f'FROM "{schema}"."{table}" ORDER BY rowid').fetchall()
-    return found
+            name = f'"{schema}"."{table}"'
+            found[name] = connection.execute(f"FROM {name} ORDER BY rowid").fetchall()
+    return found | rows_of(store)
+
+
+def rows_of(store: Path) -> dict[str, Any]:
+    """Every row of the published tables, in its order, and the types of their columns."""
+    with duckdb.connect(str(store), read_only=True) as connection:
+        columns = connection.execute(
+            "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+            "WHERE schema_name IN ('e_mm1_100m', 'e_mm1_1m', 'eshot') ORDER BY schema_name, table_name, column_index"
+        ).fetchall()
+        names = {f'"{schema}"."{table}"' for schema, table, *_ in columns}
+        return {
+            "types": columns,
+            **{name: connection.execute(f"FROM {name} ORDER BY rowid").fetchall() for name in names},
+        }

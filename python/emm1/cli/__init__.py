@@ -13,6 +13,7 @@ import typer
 
 from emm1.cli import data, embeddings, extension, query, show, sql
 from emm1.errors import EmbeddingsWarning, Error
+from emm1.versions import untested
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,12 +43,18 @@ def main() -> None:
         sys.stdout.flush()
     except (Error, duckdb.Error) as error:
         print(f"emm1: {error}", file=sys.stderr)  # noqa: T201 - the one message
+        if not isinstance(error, Error) and (newer := untested()):
+            print(f"emm1: {newer}", file=sys.stderr)  # noqa: T201 - likewise
         sys.exit(1)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        if newer := untested():
+            error.add_note(newer)
+        raise
 
 
 def _warn(

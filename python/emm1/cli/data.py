@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from emm1 import versions
 from emm1.building.sources import Split, check_ranks, check_splits
 from emm1.cli import show
 from emm1.files import SCHEMA_VERSION
@@ -137,7 +138,7 @@ def upgrade(
 
 
 def info(store: StorePath) -> None:
-    """Show what is in a store: rows per table, source files, embeddings, size.
+    """Show what is in a store: rows per table, source files, embeddings, size; and the versions in use.
 
     Example: `emm1 info emm1.duckdb`
     """
@@ -156,7 +157,8 @@ def info(store: StorePath) -> None:
             "SELECT source, rows, bytes, published, sha256[:12], note FROM provenance ORDER BY source"
         ).fetchall()
         show.console().print(f"{store}: {show.size(store.stat().st_size)}, built {built_at} by emm1 {version}")
-        show.console().print(f"media root: {media_root}\n")
+        show.console().print(f"media root: {media_root}")
+        show.console().print(f"read with {versions.in_use()}\n")
 
         def rows_of(schema: str, name: str) -> int:
             table = exp.table_(name, db=schema, quoted=True)
