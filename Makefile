@@ -109,7 +109,7 @@ tour: .tour/lowest .tour/newest
 	.tour/lowest/bin/python -m pytest tests/tour --made .tour/newest/made
 
 # The lowest, the newest of each minor version (two numbers), the first of each major version.
-DUCKDBS := 1.4.0 1.4 1.5 2.0.0 newest
+DUCKDBS := 1.4.2 1.4 1.5 2.0.0 newest
 test-versions: $(DUCKDBS:%=.tour/duckdb-%)
 	@for made in $(DUCKDBS); do for used in $(DUCKDBS); do \
 		echo "== built with DuckDB $$made, used with $$used"; \

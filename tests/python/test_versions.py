@@ -1,17 +1,28 @@
-"""Stores of an older and a newer emm1: a clear message, and the way on."""
+"""Stores of an older and a newer emm1: a clear message, and the way on. And the versions of what emm1 depends on."""
 
+import lzma
+import platform
 import shutil
+import sys
+import tarfile
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 from sqlglot import exp
 from store_content import content
 from system import emm1_cli
 
 import emm1
+from emm1 import cli, versions
 from emm1.building.tables import PUBLISHED
+from emm1.cli import show
 from emm1.files import SCHEMA_VERSION
+
+TOP = Path(__file__).parents[2]
 
 
 def execute(store: Path, *statements: str) -> None:
@@ -96,6 +107,44 @@ def test_a_newer_store_is_refused_and_left_alone(store_path: Path, tree: Path, t
     assert newer.read_bytes() == before
 
 
+@pytest.fixture(params=range(1, SCHEMA_VERSION))
+def of_its_time(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A store that the emm1 of an older schema version built (tests/data/make.sh), with its tree."""
+    store, data = tmp_path / "emm1.duckdb", TOP / "tests" / "data"
+    store.write_bytes(lzma.decompress((data / f"schema-{request.param}" / "emm1.duckdb.xz").read_bytes()))
+    with tarfile.open(data / "tree.tar.xz") as packed:
+        packed.extractall(tmp_path)  # noqa: S202 - our own, and filters are not in every Python 3.11
+    return store
+
+
+def test_a_store_of_its_time_is_refused_with_the_way_on(of_its_time: Path, tmp_path: Path) -> None:
+    before = of_its_time.read_bytes()
+    for command in (
+        ["info", of_its_time],
+        ["sql", of_its_time, "SELECT 1"],
+        ["build", tmp_path / "sample", of_its_time],
+    ):
+        done = emm1_cli(*command)
+        assert (done.returncode, f"emm1 upgrade {of_its_time}" in done.stderr) == (1, True), done.stderr
+    assert of_its_time.read_bytes() == before
+
+
+def test_a_store_of_its_time_becomes_what_is_built_today(of_its_time: Path, tmp_path: Path) -> None:
+    emm1.build(tmp_path / "sample", tmp_path / "new.duckdb").close()
+    done = emm1_cli("upgrade", of_its_time)
+    assert (done.returncode, done.stderr) == (0, "")
+    upgraded, new = content(of_its_time), content(tmp_path / "new.duckdb")
+    for found in (upgraded, new):  # where the files lay, and who read them, is another matter
+        found["provenance"] = [(name, *entry[2:5]) for name, *entry in found["provenance"]]
+        found["store"] = [row[:1] for row in found["store"]]
+    assert upgraded == new
+    with emm1.open(of_its_time) as store:
+        vector = np.load(tmp_path / "sample/embeddings/image.npy")[3]
+        (item,) = np.load(tmp_path / "sample/embeddings/image.ids.npy")[[3]].tolist()
+        assert store.metric("image") == "dot"
+        assert store.nearest("image", vector, k=1, metric="cosine").select("id").fetchall() == [(item,)]
+
+
 @pytest.mark.parametrize("name", ["none.duckdb", "text.duckdb", "other.duckdb"])
 def test_what_is_no_store_is_not_upgraded(name: str, tmp_path: Path) -> None:
     (tmp_path / "text.duckdb").write_text("notes")
@@ -103,3 +152,50 @@ def test_what_is_no_store_is_not_upgraded(name: str, tmp_path: Path) -> None:
     done = emm1_cli("upgrade", tmp_path / name)
     assert done.returncode == 1
     assert "does not exist" in done.stderr or "not an emm1 store" in done.stderr
+
+
+def test_tested_versions_are_those_of_the_lock_file() -> None:
+    packages = tomllib.loads((TOP / "uv.lock").read_text("utf-8"))["package"]
+    locked = {f"{package['name']}=={package['version']}" for package in packages if package["name"] != "emm1"}
+    tested = (TOP / "python/emm1/data/tested.txt").read_text("utf-8").split()
+    assert {line.split("==")[0] for line in tested} >= {*versions.PACKAGES}
+    assert {*tested} <= locked, "`make lock` writes both"
+
+
+def test_info_says_what_is_in_use(store_path: Path) -> None:
+    said = emm1_cli("info", store_path).stdout
+    for part in (f"emm1 {emm1.__version__}", f"Python {platform.python_version()}", f"duckdb {duckdb.__version__}"):
+        assert part in said
+
+
+def test_a_failure_beside_a_release_not_seen_says_which_work(
+    store_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python's own record of an installed package is the only place where a release that does not exist can be had."""
+    real = metadata.version
+    monkeypatch.setattr(versions, "version", lambda name: "99.1.dev3" if name == "duckdb" else real(name))
+    monkeypatch.setattr(sys, "argv", ["emm1", "info", str(store_path)])
+
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(show, "table", fails)
+    error: Exception = duckdb.InternalException("something new")
+    with pytest.raises(SystemExit):
+        cli.main()
+    said = capsys.readouterr().err
+    assert "duckdb 99.1.dev3: newer than emm1" in said
+    assert f"pip install 'duckdb<={locked_version('duckdb')}'" in said
+    error = TypeError("unexpected argument")
+    with pytest.raises(TypeError) as raised:
+        cli.main()
+    assert "pip install 'duckdb<=" in raised.value.__notes__[0]
+    error = emm1.StoreError("the user's own mistake")
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "newer" not in capsys.readouterr().err
+
+
+def locked_version(name: str) -> str:
+    packages: list[dict[str, str]] = tomllib.loads((TOP / "uv.lock").read_text("utf-8"))["package"]
+    return next(package["version"] for package in packages if package["name"] == name)

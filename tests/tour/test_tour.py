@@ -153,6 +153,13 @@ def test_third_example(tree: Path, store_path: Path, tmp_path: Path) -> None:
     assert [line.strip() for line in script.strip().splitlines()][-1] in said
     assert {path.suffix for path in output.iterdir()} >= {".html", ".csv", ".json"}
     assert "<svg" in (output / "report.html").read_text(encoding="utf-8")
+    with emm1.open(store_path, read_only=True) as store:
+        overall = store.eshot("eshot_audio", "eshot_points").overall.select("direction", "samples", "top1_correct")
+        found = store.sql("""
+            SELECT direction, count(*), count(*) FILTER (predicted[1] = category)
+            FROM eshot_zero_shot('eshot_audio', 'eshot_points') GROUP BY ALL ORDER BY ALL
+        """).fetchall()
+    assert found == sorted(overall.rows())
 
 
 # Embeddings and search.
@@ -262,5 +269,7 @@ def test_the_commands_are_installed(tmp_path: Path) -> None:
     assert command
     subprocess.run([command, "sample", tmp_path / "sample", "--scale", "0.0001"], check=True, capture_output=True)
     assert (tmp_path / "sample/embeddings/text.npy").exists()
+    for page in (["--help"], ["build", "--help"], ["embeddings", "add", "--help"]):
+        assert "Usage" in run(*page)
     loading = subprocess.run([command, "extension"], check=True, capture_output=True, text=True).stdout
     assert "LOAD '" in loading
