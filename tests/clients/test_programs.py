@@ -5,6 +5,7 @@ What each was seen to do stands in docs/clients.md, whose code is what the progr
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -72,6 +73,22 @@ def test_program(client: Client, folder: Path, store: emm1.Store, matrix: Matrix
         check_neighbours(seen["nearest"], store)
     can = ["yes" if step in seen else "no" for step in ("duckdb", "columns", "views", "nearest")]
     matrix.agree(client, seen.get("version", ""), seen.get("duckdb", "").removeprefix("v"), *can, complaints=complaints)
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (("no-such-runtime", "install"), "there is no no-such-runtime"),
+        ((sys.executable, "-c", "exit('no such package')"), "no such package"),
+    ],
+)
+def test_a_client_that_cannot_be_had_is_named(command: tuple[str, ...], named: str) -> None:
+    client = Client("absent", "absent", "cli", (command,), ())
+    try:
+        with pytest.raises(NotHadError, match=named):
+            client.install()
+    finally:
+        shutil.rmtree(client.folder)
 
 
 def test_the_matrix_names_every_client(matrix: Matrix) -> None:
