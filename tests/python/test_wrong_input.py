@@ -11,6 +11,7 @@ import pytest
 from system import emm1_cli, small_disk
 
 import emm1
+from emm1.building.run import build_store
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 IMAGE = "e-mm1_100m/infos/image.csv"
@@ -228,3 +229,25 @@ def test_a_full_disk(own_tree: Path, tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "no space left" in done.stderr
         assert not list(disk.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("form", "todo"),
+    [
+        ("audio.csv.gz", "decompress it"),
+        ("audio.csv.zst", "decompress it"),
+        ("audio.parquet", "write it as CSV"),
+        ("audio.csv.parquet", "write it as CSV"),
+    ],
+)
+def test_a_source_in_another_form_is_mentioned(form: str, todo: str, own_tree: Path, tmp_path: Path) -> None:
+    path = own_tree / "e-mm1_100m/infos/audio.csv"
+    packed = path.rename(path.with_name(form))
+    report = build_store(own_tree, tmp_path / "emm1.duckdb")
+    assert report.missing == ["e-mm1_100m/infos/audio.csv"]
+    (warning,) = report.warnings
+    assert (str(packed) in warning, todo in warning) == (True, True)
+    groups = own_tree / "e-mm1_100m/nn_3/data_groups.csv"
+    groups.rename(groups.with_name("data_groups.csv.gz"))
+    with pytest.raises(emm1.FileNotFoundError, match=r"--ranks names 3; .*audio.*is not there, but"):
+        build_store(own_tree, tmp_path / "emm1.duckdb", ranks=[1, 3])

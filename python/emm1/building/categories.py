@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ def load_categories(
     """
     read = {source.name: read_categories(source.path) for source in (audio, points) if source}
     classes = {name: i for i, name in enumerate(sorted(read[audio.name]))} if audio else {}
-    notes = _differences(audio, points, read)
+    notes = _spelt_alike(audio, points, read) + _differences(audio, points, read)
     for source, modality, key in ((audio, "audio", None), (points, "points", "file_id")):
         if source is None:
             continue
@@ -51,7 +52,11 @@ def load_categories(
         if found:
             notes.append(found)
         frame = pl.DataFrame(
-            [(name, classes.get(name), modality, id_of[sample]) for name, ids in listed.items() for sample in ids],
+            [
+                (name, classes.get(name), modality, id_of[_composed(sample)])
+                for name, ids in listed.items()
+                for sample in ids
+            ],
             schema={
                 "category": pl.String,
                 "class_index": pl.Int16,
@@ -106,7 +111,11 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise _ContentError(f"the key {twice!r} stands twice: merge the two or remove one")
+    forms: dict[int | str, str] = {}
     for name in result:
+        first = forms.setdefault(_composed(name), name)
+        if first != name:
+            raise _ContentError(f"the keys {first!a} and {name!a} are one text in two Unicode forms: merge the two")
         if SURROGATE.search(name):
             raise _ContentError(f"the key {name!r} is not Unicode text: half of a surrogate pair stands alone")
     return result
@@ -126,22 +135,38 @@ def _ids_by_key(
     texts = sum(isinstance(sample, str) for _, sample in samples)
     column = f"eshot_{modality.rstrip('s')}_id"
     by = key if key and texts else column
-    id_of: dict[int | str, int] = dict(
+    rows = (
         connection.table(f"eshot.{modality}")
         .select(duckdb.ColumnExpression(by), duckdb.ColumnExpression(column))
         .fetchall()
     )
+    id_of: dict[int | str, int] = {_composed(key): number for key, number in rows}
     csv_name = f"eshot_{modality}_info.csv"
     for name, sample in samples:
-        if sample not in id_of:
+        if _composed(sample) not in id_of:
             raise SourceError(
                 f"{source.path}, category {name!r}: {shown(sample)} is no {by} of {csv_name} "
                 f"({len(id_of):,} rows): the two files must be of the same version"
             )
-    rows = connection.table(f"eshot.{modality}").shape[0]
-    if by == key and len(id_of) < rows:
+    if by == key and len(id_of) < len(rows):
         raise SourceError(f"{source.path} names samples by {key}, but {csv_name} has a {key} more than once")
     return id_of, f"{source.name} lists {key} values, not ids" if by == key else None
+
+
+def _spelt_alike(audio: Source | None, points: Source | None, read: dict[str, Categories]) -> list[str]:
+    """Give categories of the points that the audio file writes in another Unicode form (é, or e and an accent) its form."""
+    if not audio or not points:
+        return []
+    by_form = {_composed(name): name for name in read[audio.name]}
+    listed = read[points.name]
+    read[points.name] = {by_form.get(_composed(name), name): ids for name, ids in listed.items()}
+    other = [name for name in listed if name not in read[points.name]]
+    return [f"{points.name} writes {', '.join(other)} in another Unicode form than {audio.name}"] if other else []
+
+
+def _composed(key: int | str) -> int | str:
+    """Text in Unicode's NFC: what is read alike is equal."""
+    return unicodedata.normalize("NFC", key) if isinstance(key, str) else key
 
 
 def _differences(audio: Source | None, points: Source | None, read: dict[str, Categories]) -> list[str]:

@@ -98,7 +98,7 @@ def build_store(
     store = Path(os.path.abspath(store))
     found = find_sources(root, splits, ranks)
     check_target(store, force=force)
-    report = BuildReport(store, missing=found.missing)
+    report = BuildReport(store, missing=found.missing, warnings=[*found.packed])
     settings: dict[str, Any] = {"memory_limit": memory_limit}
     if threads is not None:
         settings["threads"] = threads

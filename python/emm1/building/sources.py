@@ -24,6 +24,8 @@ FOLDERS: dict[Split, tuple[str, ...]] = {
 SCHEMAS: dict[Split, str] = {"100m": "e_mm1_100m", "1m": "e_mm1_1m", "eshot": "eshot"}
 AUDIO_CATEGORIES = "eshot/category_to_audio_ids.json"
 POINT_CATEGORIES = "eshot/category_to_point_ids.json"
+# What is added to the name of a file in another form.
+PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".parquet")
 POINTER = b"version https://git-lfs"
 
 
@@ -53,10 +55,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Found:
-    """The published files asked for: those that are there, and the names of those that are not."""
+    """The published files asked for: those that are there, and the names of those that are not.
+
+    ``packed`` says where one that is not there lies beside its place in another form.
+    """
 
     sources: list[Source]
     missing: list[str]
+    packed: list[str]
 
 
 def find_sources(root: Path, splits: Sequence[Split] | None, ranks: Sequence[int] | None) -> Found:
@@ -74,13 +80,25 @@ def find_sources(root: Path, splits: Sequence[Split] | None, ranks: Sequence[int
     base = _base_folder(root)
     wanted = [source for split in splits or SPLITS for source in _published(base, split, ranks or RANKS)]
     sources = [source for source in wanted if source.path.is_file()]
-    missing = [source.name for source in wanted if not source.path.is_file()]
-    _refuse_absent(base, sources, splits, ranks)
+    absent = [source for source in wanted if not source.path.is_file()]
+    packed = [note for source in absent if (note := _packed(source))]
+    _refuse_absent(base, sources, splits, ranks, packed)
     _refuse_pointers(sources)
     for source in sources:
         if source.path.stat().st_size == 0:
             raise SourceError(f"{source.path} is empty: download {source.name} again")
-    return Found(sources, missing)
+    return Found(sources, [source.name for source in absent], packed)
+
+
+def _packed(source: Source) -> str | None:
+    """What lies where a source is missing: the same file compressed, or as Parquet."""
+    beside = [source.path.with_name(source.path.name + suffix) for suffix in PACKED]
+    beside.append(source.path.with_suffix(".parquet"))
+    found = next((path for path in beside if path.is_file()), None)
+    if found is None:
+        return None
+    what = "write it as CSV or JSON" if found.suffix == ".parquet" else "decompress it"
+    return f"{source.name} is not there, but {found} is: {what} beside it, then build again"
 
 
 def _base_folder(root: Path) -> Path:
@@ -125,21 +143,26 @@ def _published(base: Path, split: Split, ranks: Iterable[int]) -> Iterable[Sourc
 
 
 def _refuse_absent(
-    base: Path, sources: list[Source], splits: Sequence[Split] | None, ranks: Sequence[int] | None
+    base: Path,
+    sources: list[Source],
+    splits: Sequence[Split] | None,
+    ranks: Sequence[int] | None,
+    packed: list[str],
 ) -> None:
+    hint = f"; {packed[0]}" if packed else ""
     for split in splits or ():
         if not any(source.split == split for source in sources):
-            raise FileNotFoundError(f"{base / FOLDERS[split][0]} is not there, but --splits names {split}")
+            raise FileNotFoundError(f"{base / FOLDERS[split][0]} is not there, but --splits names {split}{hint}")
     if ranks and (splits is None or "100m" in splits):
         there = {source.rank for source in sources}
         absent = [str(rank) for rank in ranks if rank not in there]
         if absent:
             raise FileNotFoundError(
                 f"{base / FOLDERS['100m'][0]} has no nn_{absent[0]}/data_groups.csv, but --ranks names "
-                f"{', '.join(absent)}"
+                f"{', '.join(absent)}{hint}"
             )
     if not sources:
-        raise FileNotFoundError(f"{base} holds none of the published files")
+        raise FileNotFoundError(f"{base} holds none of the published files{hint}")
 
 
 def is_pointer(path: Path) -> bool:

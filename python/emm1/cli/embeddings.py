@@ -105,7 +105,7 @@ def remove(store: StorePath, name: Name) -> None:
 @app.command(name="import")
 def import_(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="A .parquet, .arrow, .feather, .lance, .npz or .pt file.")
+        Path, typer.Argument(metavar="SOURCE", help="A .parquet, .arrow, .feather, .lance, .npz, .pt or .npy file.")
     ],
     target: Annotated[Path, typer.Argument(metavar="TARGET.npy", help="The file to write; it must not exist.")],
     key: Annotated[

@@ -1,4 +1,4 @@
-"""``.npz``: NumPy arrays in a zip file, read without ever holding one whole."""
+"""NumPy's files: ``.npz``, arrays in a zip file, and ``.npy``; read without ever holding an array whole."""
 
 from __future__ import annotations
 
@@ -81,6 +81,86 @@ class Npz(Source):
             with archive.open(member) as file:
                 shape, dtype = self._header(member, file)
                 yield from chunks(file, dtype, shape)
+
+
+class Npy(Source):
+    """A ``.npy`` file that cannot be searched as it lies: of another type, big-endian, or in Fortran order.
+
+    The ids in ``NAME.ids.npy`` beside it are its keys.
+    """
+
+    VECTORS = "array"
+    IDS = "ids"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        ids = path.with_suffix(".ids.npy")
+        self._files = {self.VECTORS: path} | ({self.IDS: ids} if ids.exists() else {})
+        self.default_key = self.IDS if ids.exists() else None
+
+    def columns(self) -> dict[str, str]:
+        """The array, and its ids where there are any: type and shape."""
+        described = {}
+        for name, path in self._files.items():
+            with reading(path), path.open("rb") as file:
+                shape, _, dtype = _header(path, file)
+                described[name] = f"{dtype} of shape {shape}"
+        return described
+
+    def vector_columns(self) -> list[str]:
+        """The array, where it is of numbers and has two dimensions."""
+        with reading(self.path), self.path.open("rb") as file:
+            shape, _, dtype = _header(self.path, file)
+        return [self.VECTORS] if len(shape) == TWO and dtype.name in COMPONENTS else []
+
+    def blocks(self, column: str) -> Iterator[NDArray[Any]]:
+        """The rows of the array."""
+        path = self._files[column]
+        with reading(path), path.open("rb") as file:
+            shape, fortran_order, dtype = _header(path, file)
+            yield from (columnwise if fortran_order else chunks)(file, dtype, shape)
+
+    def keys(self, column: str) -> Iterator[pa.Array]:
+        """The ids."""
+        path = self._files[column]
+        with reading(path), path.open("rb") as file:
+            shape, _, dtype = _header(path, file)
+            if len(shape) != 1 or dtype.kind not in "iu":
+                raise self.wrong_key(column)
+            for block in chunks(file, dtype, shape):
+                yield int64(path, column, block)
+
+
+def _header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type of a ``.npy`` file; leaves it at its data."""
+    read = HEADERS.get(npy.read_magic(file))
+    if read is None:
+        raise EmbeddingError(f"{path} is of a version of .npy that is not known")
+    shape, fortran_order, dtype = read(file)
+    held = path.stat().st_size - file.tell()
+    if not dtype.hasobject and (min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != held):
+        raise EmbeddingError(
+            f"{path} says shape {shape} of {dtype}, but has {held:,} bytes: it is cut short or damaged"
+        )
+    return shape, fortran_order, dtype
+
+
+def columnwise(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
+    """An array of two dimensions in Fortran order, from where a file stands: some rows at a time, of each column.
+
+    Raises:
+        EOFError: the file ends before.
+    """
+    start, (rows, columns) = file.tell(), shape
+    for begin in range(0, rows, BLOCK):
+        block = np.empty((min(BLOCK, rows - begin), columns), dtype, order="F")
+        for column in range(columns):
+            file.seek(start + (column * rows + begin) * dtype.itemsize)
+            data = file.read(len(block) * dtype.itemsize)
+            if len(data) != len(block) * dtype.itemsize:
+                raise EOFError(f"it ends in column {column}")
+            block[:, column] = np.frombuffer(data, dtype)
+        yield block
 
 
 def chunks(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:

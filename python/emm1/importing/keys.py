@@ -152,23 +152,27 @@ def _looked_up(source: Source, column: str, items: Items, connection: duckdb.Duc
 
 
 def _matches(connection: duckdb.DuckDBPyConnection, items: Items, name: str) -> pa.Table:
-    """For each row the smallest and the largest id of the items that its key names, and their number."""
+    """For each row the smallest and the largest id of the items that its key names, and their number.
+
+    Texts are the same if they are in Unicode's NFC: macOS hands out file names with their accents apart.
+    """
     key = exp.column(key_column(items.dataset, items.modality))
     named = (
         exp.select(
-            exp.column(name).as_("key"),
+            exp.func("nfc_normalize", exp.column(name)).as_("key"),
             exp.Min(this=key).as_("id"),
             exp.Max(this=key).as_("largest"),
             exp.Count(this=exp.Star()).as_("items"),
         )
         .from_(items.table)
-        .group_by(exp.column(name))
+        .group_by(exp.func("nfc_normalize", exp.column(name)))
     )
     columns = (exp.cast(exp.column(column, table="i"), "BIGINT").as_(column) for column in ("id", "largest", "items"))
+    wanted = exp.func("nfc_normalize", exp.column("key", table="k"))
     query = (
         exp.select(*columns)
         .from_(exp.table_("emm1_keys", alias="k"))
-        .join(named.subquery("i"), on=exp.column("key", table="i").eq(exp.column("key", table="k")), join_type="left")
+        .join(named.subquery("i"), on=exp.column("key", table="i").eq(wanted), join_type="left")
         .order_by(exp.column("row", table="k"))
     )
     return connection.sql(query.sql("duckdb")).to_arrow_table()

@@ -19,7 +19,7 @@ from emm1.building.staging import staging
 from emm1.embeddings import SUFFIXES, Embeddings
 from emm1.errors import EmbeddingError, FileNotFoundError
 from emm1.files import open_store
-from emm1.importing.arrays import Npz
+from emm1.importing.arrays import Npy, Npz
 from emm1.importing.keys import Items, Keyed, ids_of
 from emm1.importing.source import Source
 from emm1.importing.tables import Arrow, Folder, Lance, Parquet, Table
@@ -36,6 +36,7 @@ READERS: dict[str, type[Source]] = {
     ".ipc": Arrow,
     ".feather": Arrow,
     ".lance": Lance,
+    ".npy": Npy,
     ".npz": Npz,
     ".pt": TorchFile,
     ".pth": TorchFile,
@@ -65,7 +66,7 @@ def import_embeddings(
 
     Args:
         source: ``.parquet``, ``.arrow``, ``.feather`` (or a folder of one of these, read in the order of the names),
-            ``.lance``, ``.npz`` or ``.pt``. Nothing in a ``.npz`` or ``.pt`` file is ever executed.
+            ``.lance``, ``.npz``, ``.pt``, or a ``.npy`` of float64, of uint8, big-endian or in Fortran order. Nothing in a ``.npz`` or ``.pt`` file is ever executed.
         target: the ``.npy`` file to write; it must not exist.
         key: the column of the ids of the rows, written to ``TARGET.ids.npy``; or of their file names or youtube ids,
             which `store`, `dataset` and `modality` make ids of. Without it the row numbers are the ids.
@@ -114,6 +115,7 @@ def convert(
     ids_target = _check_target(target)
     opened = open_source(source)
     column = opened.vector_column(vector)
+    key = key or opened.default_key
     with _items(store, dataset, modality, key) as items:
         keyed = None if key is None else ids_of(opened, key, items)
     with staging(target) as folder:
@@ -142,13 +144,21 @@ def open_source(path: Path) -> Source:
     suffix = path.suffix.lower()
     if path.is_dir() and suffix != ".lance":
         return _open_folder(path)
-    if suffix in SUFFIXES:
+    if suffix in SUFFIXES and (suffix != ".npy" or _can_be_searched(path)):
         raise EmbeddingError(f"{path} needs no import: it can be searched as it is")
     if suffix not in READERS:
         raise EmbeddingError(f"{path} cannot be imported: {', '.join(READERS)} can")
     if path.is_file() and is_pointer(path):
         raise EmbeddingError(f"{path} is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`")
     return READERS[suffix](path)
+
+
+def _can_be_searched(path: Path) -> bool:
+    try:
+        Embeddings(path, codes=False)
+    except EmbeddingError:
+        return False
+    return True
 
 
 def _open_folder(path: Path) -> Source:

@@ -39,7 +39,12 @@ class Source(ABC):
 
     Args:
         path: the file or folder, for messages.
+
+    Attributes:
+        default_key: the column of keys where none is named; None for the row numbers.
     """
+
+    default_key: str | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -101,9 +101,9 @@ class TorchFile(Source):
             if archive.getinfo(names[0]).compress_type != zipfile.ZIP_STORED:
                 raise EmbeddingError(f"{path} is compressed, which torch.save does not do: it may hold anything")
             value = Program(archive.read(names[0])).run()
-        # A tensor by itself is a column without a name.
+        # A tensor by itself has no name of its own.
         self._values: dict[str, Any] = (
-            {str(key): held for key, held in value.items()} if isinstance(value, dict) else {"": value}
+            {str(key): held for key, held in value.items()} if isinstance(value, dict) else {"tensor": value}
         )
 
     def columns(self) -> dict[str, str]:

@@ -32,7 +32,7 @@ pub(super) fn layout(path: &Path, bytes: &[u8]) -> Result<Layout> {
         return Err(Error::file(path, format!("{got} dimensions, expected 2: one row a vector, (rows, dims)")));
     };
     if header.fortran_order && rows > 1 && dims > 1 {
-        return Err(Error::file(path, "stored in Fortran order: save it again with numpy.ascontiguousarray"));
+        return Err(Error::file(path, format!("stored in Fortran order: {CONVERT}")));
     }
     Layout::packed(path, header.length, [rows, dims], dtype, bytes.len())
 }
@@ -62,15 +62,19 @@ impl Header {
     }
 }
 
+/// What helps where the vectors lie in the file, but not as they can be searched.
+const CONVERT: &str = "convert it with `emm1 embeddings import FILE.npy NEW.npy`";
+
 /// What to say of a type that is not taken.
 fn unsupported(descr: &str) -> String {
     const WANTED: &str = "float32, float16 or int8";
-    if let Some(native) = descr.strip_prefix('>') {
-        format!("type {descr} is big-endian: save it again as little-endian (array.astype('<{native}'))")
-    } else if descr.contains('O') {
-        format!("holds Python objects ({descr}), expected {WANTED}: save numpy.stack(array).astype('float32')")
-    } else {
-        format!("type {descr} is not taken, expected {WANTED}: save array.astype('float32')")
+    match descr {
+        ">f2" | ">f4" | ">f8" => format!("type {descr} is big-endian: {CONVERT}"),
+        "<f8" | "|u1" | "<u1" => format!("type {descr} is not taken, expected {WANTED}: {CONVERT}"),
+        _ if descr.contains('O') => {
+            format!("holds Python objects ({descr}), expected {WANTED}: save numpy.stack(array).astype('float32')")
+        }
+        _ => format!("type {descr} is not taken, expected {WANTED}: save array.astype('float32')"),
     }
 }
 
