@@ -58,6 +58,16 @@ def at_least_one(value: int, name: str) -> int:
     return min(int(value), 2**62)
 
 
+def as_number(value: float, name: str) -> float:
+    """A number that is not complex, as float64."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise EmbeddingError(f"{name} must be a number, not {value!r}") from None
+    except OverflowError:
+        raise EmbeddingError(f"{name} is beyond float64") from None
+
+
 def thread_count(threads: int | None) -> int:
     """The number of threads asked for; by default the processors that this process may use."""
     if threads is None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emm1 import _native
-from emm1.arguments import as_ids, as_vector, as_vectors, at_least_one, thread_count
+from emm1.arguments import as_ids, as_number, as_vector, as_vectors, at_least_one, thread_count
 from emm1.errors import EmbeddingError, EmbeddingsWarning
 
 Metric = Literal["cosine", "dot", "l2"]
@@ -262,7 +262,7 @@ class Embeddings:
         """
         vector = as_vector(query, "within")
         ids, scores = self._file.within(
-            vector[np.newaxis], float(threshold), metric, self._among(among), thread_count(threads)
+            vector[np.newaxis], as_number(threshold, "the threshold"), metric, self._among(among), thread_count(threads)
         )
         _say(self._file.remarks())
         return Hits(ids[0], scores[0])
@@ -304,7 +304,8 @@ class Embeddings:
         >>> emm1.Embeddings(path, ids=[7, 8, 9]).rows(1, 2)
         (array([8]), array([[0., 1., 0.]], dtype=float32))
         """
-        return self._file.slice(max(begin, 0), min(end, len(self)))
+        begin, end, _ = slice(max(begin, 0), max(end, 0)).indices(len(self))
+        return self._file.slice(begin, end)
 
     def centroid(self, ids: ArrayLike) -> NDArray[np.float32]:
         """The mean of the vectors of these ids, float32, (dim,): summed in float64 in order of rows, rounded once.

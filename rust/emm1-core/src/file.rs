@@ -29,29 +29,41 @@ const PIECE: usize = 1 << 18;
 impl EmbeddingFile {
     /// Opens a file with the ids in `ids`, or in `NAME.ids.npy` beside it, or else the row numbers. For a folder of
     /// shards, `ids` may be a folder too, with a `SHARD.ids.npy` for each shard.
-    pub fn open(path: &Path, ids: Option<&Path>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A file is not what it should be, or `stop` said so.
+    pub fn open(path: &Path, ids: Option<&Path>, stop: Stop<'_>) -> Result<Self> {
         let matrix = Matrix::open(path)?;
         let Some(source) = ids.map(Path::to_owned).or_else(|| Ids::beside(path)) else {
             let ids = Ids::RowNumbers(matrix.rows());
             return Ok(Self { matrix, ids, ids_path: None, codes: None, remarks: Mutex::default() });
         };
-        let listed = Ids::read(&source, &matrix)?;
-        Ok(Self { ids_path: Some(source.clone()), ..Self::with_ids(matrix, &source, listed)? })
+        let listed = Ids::read(&source, &matrix, stop)?;
+        Ok(Self { ids_path: Some(source.clone()), ..Self::with_ids(matrix, &source, listed, stop)? })
     }
 
     /// Opens a file with a list of ids.
-    pub fn open_with(path: &Path, ids: Vec<i64>) -> Result<Self> {
-        Self::with_ids(Matrix::open(path)?, Path::new("ids"), ids)
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_with(path: &Path, ids: Vec<i64>, stop: Stop<'_>) -> Result<Self> {
+        Self::with_ids(Matrix::open(path)?, Path::new("ids"), ids, stop)
     }
 
-    fn with_ids(matrix: Matrix, source: &Path, ids: Vec<i64>) -> Result<Self> {
+    fn with_ids(matrix: Matrix, source: &Path, ids: Vec<i64>, stop: Stop<'_>) -> Result<Self> {
         if ids.len() != matrix.rows() {
             return Err(Error::file(
                 source,
                 format!("{} ids for the {} rows of {}", ids.len(), matrix.rows(), matrix.path().display()),
             ));
         }
-        Ok(Self { ids: Ids::listed(source, ids)?, matrix, ids_path: None, codes: None, remarks: Mutex::default() })
+        Ok(Self {
+            ids: Ids::listed(source, ids, stop)?,
+            matrix,
+            ids_path: None,
+            codes: None,
+            remarks: Mutex::default(),
+        })
     }
 
     /// The vectors.

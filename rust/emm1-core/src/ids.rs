@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, list_for};
 use crate::matrix::{Header, IDS, Matrix, check_length, has_ids, read_all, split_tensor};
+use crate::parallel::Stop;
+
+/// Ids that are read or sorted before anyone is asked whether to stop: some tens of milliseconds.
+const PIECE: usize = 1 << 20;
 
 /// The id of every row, and the row of every id.
 #[derive(Debug)]
@@ -37,14 +41,14 @@ impl Ids {
     }
 
     /// Reads the ids of a matrix from a file, or from a folder with a `SHARD.ids.npy` for each of its shards.
-    pub fn read(source: &Path, matrix: &Matrix) -> Result<Vec<i64>> {
+    pub fn read(source: &Path, matrix: &Matrix, stop: Stop<'_>) -> Result<Vec<i64>> {
         if !source.is_dir() {
-            return Self::read_file(source);
+            return Self::read_file(source, stop);
         }
-        let mut all = Vec::with_capacity(matrix.rows());
+        let mut all = list_for(matrix.rows())?;
         for (file, rows) in matrix.files() {
             let beside = source.join(file.with_extension("ids.npy").file_name().unwrap_or_default());
-            let ids = Self::read_file(&beside)?;
+            let ids = Self::read_file(&beside, stop)?;
             if ids.len() != rows {
                 let text = format!("{} ids for the {rows} rows of {}", ids.len(), file.display());
                 return Err(Error::file(&beside, text));
@@ -55,7 +59,7 @@ impl Ids {
     }
 
     /// Reads a `.npy` file of one dimension, integers of 4 or 8 bytes.
-    fn read_file(path: &Path) -> Result<Vec<i64>> {
+    fn read_file(path: &Path, stop: Stop<'_>) -> Result<Vec<i64>> {
         let bytes = read_all(path)?;
         let header = Header::parse(path, &bytes)?;
         let [_] = header.shape[..] else {
@@ -71,24 +75,29 @@ impl Ids {
             }
         };
         check_length(path, header.length, &header.shape, size, bytes.len())?;
-        let values = bytes[header.length..].chunks_exact(size).enumerate();
-        values
-            .map(|(row, raw)| match *raw {
-                [a, b, c, d] if header.descr == "<i4" => Ok(i32::from_le_bytes([a, b, c, d]).into()),
-                [a, b, c, d] => Ok(u32::from_le_bytes([a, b, c, d]).into()),
-                [a, b, c, d, e, f, g, h] if header.descr == "<i8" => Ok(i64::from_le_bytes([a, b, c, d, e, f, g, h])),
+        let values = bytes[header.length..].chunks_exact(size);
+        let mut ids = list_for(values.len())?;
+        for (row, raw) in values.enumerate() {
+            if row % PIECE == 0 && stop() {
+                return Err(Error::Stopped);
+            }
+            ids.push(match *raw {
+                [a, b, c, d] if header.descr == "<i4" => i32::from_le_bytes([a, b, c, d]).into(),
+                [a, b, c, d] => u32::from_le_bytes([a, b, c, d]).into(),
+                [a, b, c, d, e, f, g, h] if header.descr == "<i8" => i64::from_le_bytes([a, b, c, d, e, f, g, h]),
                 [a, b, c, d, e, f, g, h] => i64::try_from(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
-                    .map_err(|_| Error::file(path, format!("row {row}: the id does not fit 64 bits with sign"))),
+                    .map_err(|_| Error::file(path, format!("row {row}: the id does not fit 64 bits with sign")))?,
                 _ => unreachable!("chunks of 4 or 8"),
-            })
-            .collect()
+            });
+        }
+        Ok(ids)
     }
 
     /// Takes a list of ids, one a row.
     ///
     /// # Errors
-    /// Where an id stands twice; `source` names the list in the message.
-    pub fn listed(source: &Path, ids: Vec<i64>) -> Result<Self> {
+    /// Where an id stands twice, or `stop` said so; `source` names the list in the message.
+    pub fn listed(source: &Path, ids: Vec<i64>, stop: Stop<'_>) -> Result<Self> {
         let Ok(rows) = u32::try_from(ids.len()) else {
             return Err(Error::file(source, "more than four billion ids"));
         };
@@ -96,7 +105,13 @@ impl Ids {
             return Ok(Self::Listed { ids, order: None });
         }
         let mut order: Vec<u32> = (0..rows).collect();
-        order.sort_unstable_by_key(|&row| (ids[row as usize], row));
+        for piece in order.chunks_mut(PIECE) {
+            if stop() {
+                return Err(Error::Stopped);
+            }
+            piece.sort_unstable_by_key(|&row| (ids[row as usize], row));
+        }
+        order.sort_by_key(|&row| (ids[row as usize], row)); // which merges what is sorted
         if let Some(pair) = order.windows(2).find(|pair| ids[pair[0] as usize] == ids[pair[1] as usize]) {
             let (first, second, id) = (pair[0], pair[1], ids[pair[0] as usize]);
             return Err(Error::file(source, format!("id {id} stands twice, in rows {first} and {second}")));

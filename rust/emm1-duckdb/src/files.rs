@@ -45,7 +45,7 @@ impl Named {
     }
 
     fn open(&self) -> Result<EmbeddingFile> {
-        let file = EmbeddingFile::open(&self.path, self.ids.as_deref())?;
+        let file = EmbeddingFile::open(&self.path, self.ids.as_deref(), &mut || false)?;
         match &self.codes {
             // SQL writes no file of codes, not even what is known of the vectors.
             Some(codes) => file.with_codes(codes, Keep::InProcess, &mut || false),

@@ -101,8 +101,8 @@ impl PyEmbeddingFile {
         let ids = ids.map(|ids| copied(py, &ids)).transpose()?;
         let opened = run(py, |stop| {
             let file = match ids {
-                Some(ids) => EmbeddingFile::open_with(&path, ids),
-                None => EmbeddingFile::open(&path, ids_path.as_deref()),
+                Some(ids) => EmbeddingFile::open_with(&path, ids, stop),
+                None => EmbeddingFile::open(&path, ids_path.as_deref(), stop),
             }?;
             match codes_path {
                 Some(codes) => file.with_codes(&codes, Keep::InFile, stop),
@@ -326,10 +326,22 @@ fn parse_records<'py>(
 /// The native part of emm1.
 #[pymodule]
 mod _native {
+    use numpy::{PyArray1, PyArrayMethods};
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::PyEmbeddingFile;
     #[pymodule_export]
     use super::PyVersion;
     #[pymodule_export]
     use super::parse_records;
+
+    /// NumPy's functions are fetched here: that runs Python, and at the first call a signal would make it a panic.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        py.import("numpy.lib")?;
+        drop(PyArray1::<i64>::zeros(py, 0, false).readonly());
+        Ok(())
+    }
 }

@@ -48,12 +48,15 @@ fn codes_of(path: &Path) -> PathBuf {
 }
 
 fn build(path: &Path) {
-    let file = EmbeddingFile::open(path, None).unwrap();
+    let file = EmbeddingFile::open(path, None, &mut || false).unwrap();
     CodesFile::build(&codes_of(path), &file, 2, &|_| {}, &mut || false).unwrap();
 }
 
 fn open(path: &Path) -> EmbeddingFile {
-    EmbeddingFile::open(path, None).unwrap().with_codes(&codes_of(path), Keep::InFile, &mut || false).unwrap()
+    EmbeddingFile::open(path, None, &mut || false)
+        .unwrap()
+        .with_codes(&codes_of(path), Keep::InFile, &mut || false)
+        .unwrap()
 }
 
 /// The answers to a few queries, one by one and together.
@@ -68,7 +71,7 @@ fn answers(file: &EmbeddingFile, queries: &[&[f32]]) -> Vec<Vec<Hit>> {
 /// Whether a file with these codes answers as it does without; and whether it has codes.
 fn check(file: &EmbeddingFile, values: &[f32]) -> bool {
     let queries: Vec<&[f32]> = values.chunks(DIMS).step_by(37).collect();
-    let without = EmbeddingFile::open(file.matrix().path(), None).unwrap();
+    let without = EmbeddingFile::open(file.matrix().path(), None, &mut || false).unwrap();
     assert_eq!(answers(file, &queries), answers(&without, &queries));
     file.codes().is_some()
 }
@@ -128,7 +131,7 @@ fn moved_and_copied_files_keep_their_codes_and_it_is_said_once() {
     // Where it cannot be, it is kept in the process.
     fs::copy(codes_of(&path), codes_of(&other)).unwrap();
     let in_process = || {
-        let file = EmbeddingFile::open(&other, None).unwrap();
+        let file = EmbeddingFile::open(&other, None, &mut || false).unwrap();
         file.with_codes(&codes_of(&other), Keep::InProcess, &mut || false).unwrap()
     };
     let before = fs::read(codes_of(&other)).unwrap();
@@ -184,7 +187,7 @@ fn no_codes_where_writes_leave_no_trace() {
     let Ok(folder) = tempfile::tempdir_in("/dev/shm") else { return eprintln!("not run, for want of /dev/shm") };
     let path = folder.path().join("x.fbin");
     write_fbin(&path, &vectors(5));
-    let file = EmbeddingFile::open(&path, None).unwrap();
+    let file = EmbeddingFile::open(&path, None, &mut || false).unwrap();
     let Some(why) = file.why_no_codes() else { return eprintln!("not run: /dev/shm is a disk") };
     assert!(why.contains("lies on tmpfs"), "{why}");
     let built = CodesFile::build(&codes_of(&path), &file, 1, &|_| {}, &mut || false);
@@ -220,7 +223,7 @@ fn a_build_that_is_stopped_leaves_nothing() {
     let folder = folder();
     let path = folder.path().join("x.fbin");
     write_fbin(&path, &vectors(6));
-    let file = EmbeddingFile::open(&path, None).unwrap();
+    let file = EmbeddingFile::open(&path, None, &mut || false).unwrap();
     assert!(CodesFile::build(&codes_of(&path), &file, 1, &|_| {}, &mut || true).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
