@@ -2,7 +2,6 @@
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, StoreError
@@ -37,7 +36,7 @@ __all__ = [
     "score_pairs",
     "write_sample",
 ]
-__version__ = version("emm1")
+__version__: str
 
 # Where the names above are that take longer to import: imported when asked for.
 _MODULES = {
@@ -54,6 +53,8 @@ _MODULES = {
 if not TYPE_CHECKING:  # a type checker would take it for a module that has every name
 
     def __getattr__(name: str) -> object:
+        if name == "__version__":
+            return import_module("importlib.metadata").version("emm1")
         for module, names in _MODULES.items():
             if name == module or name in names:
                 imported = import_module(f"{__name__}.{module}")

@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import duckdb
 
+from emm1.interrupts import interruptible
+
 # How a variable is set that every connection of a store has.
 SET = {
     "emm1_root": "SET VARIABLE emm1_root = ?",
@@ -50,7 +52,7 @@ class Connections:
     def new(self) -> duckdb.DuckDBPyConnection:
         """A new connection, with the variables as they were when the thread that opened the store last used it."""
         self.note_variables()
-        connection = self.own.cursor()
+        connection = interruptible(self.own.cursor())
         for name, value in list(self._variables.items()):
             connection.execute(SET[name], [value])
         return connection

@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 
+from emm1.errors import Error
 from emm1.eshot import DIRECTIONS, TITLES, Direction, EShotReport
 
 ROW_HEIGHT = 14  # pixels per category
@@ -21,14 +22,22 @@ def save(report: EShotReport, folder: Path) -> Path:
 
     Returns:
         The folder.
+
+    Raises:
+        Error: the folder is a file, or cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.txt").write_text(f"{report}\n", encoding="utf-8")
-    (folder / "report.html").write_text(to_html(report), encoding="utf-8")
-    (folder / "report.json").write_text(to_json(report), encoding="utf-8")
-    report.to_frame().write_csv(folder / "categories.csv")
-    for direction in DIRECTIONS:
-        report.confusion(direction).write_csv(folder / f"confusion_{direction}.csv")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.txt").write_text(f"{report}\n", encoding="utf-8")
+        (folder / "report.html").write_text(to_html(report), encoding="utf-8")
+        (folder / "report.json").write_text(to_json(report), encoding="utf-8")
+        report.to_frame().write_csv(folder / "categories.csv")
+        for direction in DIRECTIONS:
+            report.confusion(direction).write_csv(folder / f"confusion_{direction}.csv")
+    except FileExistsError:
+        raise Error(f"{folder} is a file: name a folder for the report") from None
+    except OSError as error:
+        raise Error(f"the report cannot be written to {folder}: {error.strerror or error}") from None
     return folder
 
 

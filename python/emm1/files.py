@@ -11,6 +11,7 @@ import duckdb
 
 from emm1.errors import FileNotFoundError, StoreError
 from emm1.extension import load_extension
+from emm1.interrupts import interruptible
 
 SCHEMA_VERSION = 4
 # Files that DuckDB 1.2 and later can read.
@@ -36,7 +37,7 @@ def connect(path: Path, *, read_only: bool = False, alone: bool = False, **confi
     """
     settings = {**UNSIGNED, **config, **(ALONE if alone else {})}
     try:
-        return duckdb.connect(str(path), read_only=read_only, config=settings)
+        return interruptible(duckdb.connect(str(path), read_only=read_only, config=settings))
     except duckdb.Error as error:
         raise StoreError(_reason(path, str(error), read_only=read_only)) from None
 

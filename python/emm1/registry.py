@@ -217,7 +217,10 @@ def _check_ids(
         if np.array_equal(items, np.arange(len(items))):
             return [], None
         written = folder / f"{entry.name}.eshot-{entry.modality}.ids.npy"
-        np.save(written, items)
+        try:
+            np.save(written, items)
+        except OSError as error:
+            raise EmbeddingError(f"the ids of {entry.path} cannot be written to {written}: {error.strerror}") from None
         return [f"wrote the ids of its rows to {written}"], written
     known = np.isin(embeddings.ids, items)
     if known.all() or not len(items):

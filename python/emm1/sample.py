@@ -1,6 +1,9 @@
 """A small dataset tree of the published shape and quirks, with embeddings whose neighbours are known."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +51,9 @@ TRIPLET_PAIRS = {
     ("image", "audio"): 0.1,
 }
 
+# The folders of a sample.
+PARTS = ("e-mm1_100m", "e-mm1_1m", "eshot", "embeddings")
+
 YOUTUBE = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 DIGITS = HEX[:10]
@@ -77,6 +83,7 @@ def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 
     Raises:
         errors.SourceError: `folder` is a file or not empty, or `scale` or `seed` is out of range.
         errors.EmbeddingError: `embeddings` is negative.
+        errors.Error: the files cannot be written; what was is removed.
 
     Example:
         >>> import tempfile
@@ -89,6 +96,11 @@ def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 
     """
     folder = Path(folder)
     _check(folder, scale, embeddings, seed)
+    with _whole(folder):
+        _write(folder, scale, embeddings, seed)
+
+
+def _write(folder: Path, scale: float, embeddings: int, seed: int) -> None:
     streams = np.random.default_rng(seed).spawn(7)  # one per part, so that none depends on another's size
     items = _split_100m(streams[0], folder / "e-mm1_100m", scale)
     items_1m = _split_1m(streams[1], folder / "e-mm1_1m", scale, items)
@@ -103,6 +115,22 @@ def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 
     else:
         groups = _random_groups(streams[5], items)
     _write_groups(folder / "e-mm1_100m", items["text"], groups)
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Write all of a sample into a folder, or leave it as it was."""
+    made = not folder.exists()
+    try:
+        yield
+    except BaseException as error:
+        for part in PARTS:
+            shutil.rmtree(folder / part, ignore_errors=True)
+        if made:
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise errors.Error(f"the sample cannot be written to {folder}: {error.strerror or error}") from None
+        raise
 
 
 def _check(folder: Path, scale: float, embeddings: int, seed: int) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from emm1.cli import main
+from emm1.__main__ import run
+from emm1.interrupts import Interrupts
 
 FOLDER = Path(__file__).parents[1] / "hostile"
 ROW = re.compile(r"^\| (\S+\.\w+) \| .+ \| `(.+)` \|$", re.MULTILINE)
@@ -39,9 +40,7 @@ def test_a_build_says_what_is_wrong(
     shutil.copy(FOLDER / name, path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["emm1", "build", "tree", "emm1.duckdb"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
+    assert run(Interrupts()) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
     message = printed.err.removesuffix("\n")

@@ -17,10 +17,12 @@ from store_content import content
 from system import emm1_cli
 
 import emm1
-from emm1 import cli, versions
+from emm1 import versions
+from emm1.__main__ import run
 from emm1.building.tables import PUBLISHED
 from emm1.cli import show
 from emm1.files import SCHEMA_VERSION
+from emm1.interrupts import Interrupts
 
 TOP = Path(__file__).parents[2]
 
@@ -181,18 +183,16 @@ def test_a_failure_beside_a_release_not_seen_says_which_work(
 
     monkeypatch.setattr(show, "table", fails)
     error: Exception = duckdb.InternalException("something new")
-    with pytest.raises(SystemExit):
-        cli.main()
+    assert run(Interrupts()) == 1
     said = capsys.readouterr().err
     assert "duckdb 99.1.dev3: newer than emm1" in said
     assert f"pip install 'duckdb<={locked_version('duckdb')}'" in said
     error = TypeError("unexpected argument")
     with pytest.raises(TypeError) as raised:
-        cli.main()
+        run(Interrupts())
     assert "pip install 'duckdb<=" in raised.value.__notes__[0]
     error = emm1.StoreError("the user's own mistake")
-    with pytest.raises(SystemExit):
-        cli.main()
+    assert run(Interrupts()) == 1
     assert "newer" not in capsys.readouterr().err
 
 

@@ -36,7 +36,7 @@ def sample(
     write_sample(folder, scale=scale, embeddings=embeddings, seed=seed)
     files = [path for path in folder.rglob("*") if path.is_file()]
     total = sum(path.stat().st_size for path in files)
-    show.console().print(f"{folder}: {len(files)} files, {show.size(total)}. Next: emm1 build {folder} emm1.duckdb")
+    show.say(f"{folder}: {len(files)} files, {show.size(total)}. Next: emm1 build {folder} emm1.duckdb")
 
 
 def build(
@@ -94,18 +94,18 @@ def _numbers(text: str) -> list[int]:
 
 def _show_report(report: BuildReport) -> None:
     if report.up_to_date:
-        show.console().print(f"{report.path} is up to date: none of its {len(report.kept)} files changed")
+        show.say(f"{report.path} is up to date: none of its {len(report.kept)} files changed")
         return
-    show.table("", ["table", "rows"], [(name, rows) for name, rows in report.rows.items()])
+    show.table(["table", "rows"], [(name, rows) for name, rows in report.rows.items()])
     if report.kept:
-        show.console().print(f"kept: {len(report.kept)} files; read: {', '.join(report.read) or 'none'}")
+        show.say(f"kept: {len(report.kept)} files; read: {', '.join(report.read) or 'none'}")
     if report.dropped:
-        show.console().print(f"dropped: {', '.join(report.dropped)}")
+        show.say(f"dropped: {', '.join(report.dropped)}")
     for text in [*report.notes, *(_orphan_text(result) for result in report.orphans if result.missing)]:
-        show.console().print(f"note: {text}")
+        show.say(f"note: {text}")
     if report.missing:
-        show.console().print(f"not there: {', '.join(report.missing)}")
-    show.console().print(f"{report.path}: {show.size(report.bytes)} in {report.seconds:.1f} s")
+        show.say(f"not there: {', '.join(report.missing)}")
+    show.say(f"{report.path}: {show.size(report.bytes)} in {report.seconds:.1f} s")
     for warning in report.warnings:
         show.warn(f"warning: {warning}")
 
@@ -130,11 +130,11 @@ def upgrade(
     notes: list[str] = []
     before = upgrade_store(store, memory_limit=memory_limit, drop_own=drop_own, tell=notes.append)
     if before == SCHEMA_VERSION:
-        show.console().print(f"{store} is up to date: schema version {before}")
+        show.say(f"{store} is up to date: schema version {before}")
     else:
         for note in notes:
-            show.console().print(f"note: {note}")
-        show.console().print(f"{store}: schema version {before} became {SCHEMA_VERSION}")
+            show.warn(f"note: {note}")
+        show.say(f"{store}: schema version {before} became {SCHEMA_VERSION}")
 
 
 def info(store: StorePath) -> None:
@@ -156,9 +156,9 @@ def info(store: StorePath) -> None:
         sources = connection.execute(
             "SELECT source, rows, bytes, published, sha256[:12], note FROM provenance ORDER BY source"
         ).fetchall()
-        show.console().print(f"{store}: {show.size(store.stat().st_size)}, built {built_at} by emm1 {version}")
-        show.console().print(f"media root: {media_root}")
-        show.console().print(f"read with {versions.in_use()}\n")
+        show.say(f"{store}: {show.size(store.stat().st_size)}, built {built_at} by emm1 {version}")
+        show.say(f"media root: {media_root}")
+        show.say(f"read with {versions.in_use()}\n")
 
         def rows_of(schema: str, name: str) -> int:
             table = exp.table_(name, db=schema, quoted=True)
@@ -166,14 +166,14 @@ def info(store: StorePath) -> None:
                 connection.sql(exp.select(exp.Count(this=exp.Star())).from_(table).sql("duckdb")).fetchall()[0][0]
             )
 
-        show.table("", ["table", "rows"], [(f"{schema}.{name}", rows_of(schema, name)) for schema, name in tables])
-        show.console().print()
-        show.table("", ["source", "rows", "bytes", "published", "sha256", "note"], sources)
-        show.console().print()
+        show.table(["table", "rows"], [(f"{schema}.{name}", rows_of(schema, name)) for schema, name in tables])
+        show.say()
+        show.table(["source", "rows", "bytes", "published", "sha256", "note"], sources)
+        show.say()
         rows = connection.execute(
             "SELECT name, dataset, modality, rows, dims, dtype, metric, path FROM embeddings"
         ).fetchall()
-        show.table("", ["embeddings", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"], rows)
+        show.table(["embeddings", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"], rows)
 
 
 def check(
@@ -190,19 +190,19 @@ def check(
         raise typer.BadParameter(f"{media_root} is not a folder", param_hint="--media-root")
     with open_store(store, read_only=True) as opened:
         report = check_store(opened.connection, media_root)
-    show.table("", ["column", "ids", "missing"], [(str(o.reference), o.checked, o.missing) for o in report.orphans])
+    show.table(["column", "ids", "missing"], [(str(o.reference), o.checked, o.missing) for o in report.orphans])
     known = sum(published == "current" for _, published, _ in report.provenance)
-    show.console().print(f"\n{known} of {len(report.provenance)} source files are the published ones")
+    show.say(f"\n{known} of {len(report.provenance)} source files are the published ones")
     for source, published, note in report.provenance:
         if published != "current":
-            show.console().print(f"  {source}: {published} version{f' ({note})' if note else ''}")
+            show.say(f"  {source}: {published} version{f' ({note})' if note else ''}")
     for names in report.climbing:
         show.warn(f"warning: {names}")
     if report.media is not None:
-        show.console().print()
-        show.table("", report.media.columns, report.media.iter_rows())
+        show.say()
+        show.table(report.media.columns, report.media.iter_rows())
         for line in report.advice:
-            show.console().print(f"note: {line}")
+            show.say(f"note: {line}")
     if not report.whole:
         show.warn("ids are missing: see the table above; rows that name them have no path or caption")
         raise typer.Exit(1)

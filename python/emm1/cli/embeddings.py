@@ -58,7 +58,7 @@ def add(
         for note in notes:
             show.warn(f"note: {note}")
         embeddings = opened.embeddings(name)
-    show.console().print(f"{name}: {len(embeddings):,} × {embeddings.dim:,} {embeddings.dtype}")
+    show.say(f"{name}: {len(embeddings):,} × {embeddings.dim:,} {embeddings.dtype}")
 
 
 @app.command(name="list")
@@ -70,7 +70,7 @@ def list_(store: StorePath) -> None:
     with open_store(store, read_only=True) as opened:
         columns = ["name", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"]
         rows = opened.connection.table("embeddings").order("name").select(*columns).fetchall()
-    show.table("", columns, rows)
+    show.table(columns, rows)
 
 
 @app.command()
@@ -87,7 +87,7 @@ def verify(
         for each in names:
             embeddings, codes = registry.verify(opened.connection, opened.path.parent, each)
             shape = f"{len(embeddings):,} × {embeddings.dim:,} {embeddings.dtype}"
-            show.console().print(f"{each}: {shape}, every vector finite, {codes}")
+            show.say(f"{each}: {shape}, every vector finite, {codes}")
 
 
 @app.command()
@@ -99,7 +99,7 @@ def remove(store: StorePath, name: Name) -> None:
     with open_store(store) as opened:
         entry = registry.remove(opened.connection, opened.path.parent, name)
     kept = f", its codes {entry.codes} neither" if entry.codes else ""
-    show.console().print(f"{name}: forgotten; its file was not touched{kept}")
+    show.say(f"{name}: forgotten; its file was not touched{kept}")
 
 
 @app.command(name="import")
@@ -141,4 +141,4 @@ def import_(
         show.warn(f"note: {note}")
     written = Embeddings(target)
     ids = f"ids in {written.ids_path.name}" if written.ids_path else "the row numbers are the ids"
-    show.console().print(f"{target}: {len(written):,} × {written.dim:,} {written.dtype}, {ids}")
+    show.say(f"{target}: {len(written):,} × {written.dim:,} {written.dtype}, {ids}")

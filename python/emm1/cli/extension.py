@@ -33,4 +33,4 @@ def extension() -> None:
 
     Example: `emm1 extension`
     """
-    show.console().print(CLIENTS.format(path=PATH, load=load_statement()), soft_wrap=True, end="")
+    show.say(CLIENTS.format(path=PATH, load=load_statement()).rstrip())

@@ -43,7 +43,7 @@ def search(
         hits = [(item, score) for _, item, score in found if not (extra and item == id)][: k if extra else None]
         labels = _labels(opened, entry, [item for item, _ in hits])
     what = "caption" if entry.modality == "text" else "file_path"
-    show.table("", ["rank", "id", "score", what], [(i, n, s, labels.get(n)) for i, (n, s) in enumerate(hits, 1)])
+    show.table(["rank", "id", "score", what], [(i, n, s, labels.get(n)) for i, (n, s) in enumerate(hits, 1)])
 
 
 def _labels(store: Store, entry: registry.Registered, ids: list[int]) -> dict[int, str]:
@@ -89,7 +89,7 @@ def knn(
                 metric=chosen,
                 progress=lambda done: progress("searching", done, len(rows)),
             )
-    show.console().print(f"{output}: {written:,} rows")
+    show.say(f"{output}: {written:,} rows")
 
 
 def eshot(
@@ -106,7 +106,7 @@ def eshot(
     """
     with open_store(store, read_only=True) as opened:
         report = opened.eshot(audio, points)
-    print(report)  # noqa: T201 - the published text
+    show.say(report)
     if output is not None:
         report.save(output)
         show.warn(f"wrote {output / 'report.html'}")

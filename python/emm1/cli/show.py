@@ -10,18 +10,25 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from emm1.streams import printable
+
 # A pipe has no width: nothing is cut there.
 WIDE = 1000
 
 
-def console() -> Console:
+def say(text: object = "") -> None:
+    """A line, or several, on standard output."""
+    print(printable(text))  # noqa: T201 - what this is for
+
+
+def warn(text: object) -> None:
+    """A line on standard error."""
+    print(f"emm1: {printable(text)}", file=sys.stderr)  # noqa: T201
+
+
+def _output() -> Console:
     """Standard output, as wide as its terminal."""
     return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, emoji=False, markup=False)
-
-
-def warn(text: str) -> None:
-    """A line on standard error."""
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"emm1: {text}")
 
 
 @contextmanager
@@ -31,33 +38,35 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         yield lambda _what, _done, _total: None
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("")
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=max(total, 1))
+        yield lambda what, done, total: bar.update(
+            task, description=printable(what), completed=done, total=max(total, 1)
+        )
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; numbers stand to the right, and have separators."""
     listed = [list(row) for row in rows]
-    shown = Table(title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    shown = Table(box=None, header_style="bold", pad_edge=False)
     for i, name in enumerate(columns):
         number = any(isinstance(row[i], int | float) for row in listed)
-        shown.add_column(name, justify="right" if number else "left", overflow="ellipsis")
+        shown.add_column(printable(name, lines=False), justify="right" if number else "left", overflow="ellipsis")
     for row in listed:
         shown.add_row(*(_text(value) for value in row))
-    console().print(shown)
+    _output().print(shown)
 
 
 def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
+        return printable(value, lines=False)
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import re
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +21,9 @@ import typer
 
 from emm1.cli.data import StorePath
 from emm1.errors import StoreError
+from emm1.interrupts import abandonable
 from emm1.opening import open as open_store
+from emm1.streams import printable
 
 # How DuckDB refuses a statement that would change a database which is open for reading only.
 REFUSED = re.compile(r'Cannot execute statement of type "\w+" on database "(.*)" which is attached in read-only mode')
@@ -58,7 +63,11 @@ def sql(
     """
     if format is Format.parquet and output is None:
         raise typer.BadParameter("parquet is written to a file: name it", param_hint="--output")
-    with open_store(store, read_only=not write) as opened:
+    with (
+        open_store(store, read_only=not write) as opened,
+        TemporaryDirectory() as folder,
+        abandonable(Path(folder)),
+    ):
         guard = _Guard(opened.connection, opened.path, reading=not write)
         guard.check_target(output)
         try:
@@ -74,7 +83,7 @@ def sql(
             with guard.over(statement):
                 rows = opened.connection.sql(statement)
                 if rows is not None:
-                    _write(opened.connection, rows, format, output)
+                    _write(opened.connection, rows, format, output, Path(folder) / "rows")
 
 
 class _Guard:
@@ -100,7 +109,8 @@ class _Guard:
         try:
             yield
         except duckdb.Error as error:
-            raise StoreError(self._explain(kind, str(error))) from None
+            full = os.strerror(errno.ENOSPC)
+            raise StoreError(full if full in str(error) else self._explain(kind, str(error))) from None
         if kind == "DETACH" and self._reading and not self._is_attached():
             raise StoreError(
                 f"nothing is left to ask after DETACH: {self._store} is not attached any more, and without --write it "
@@ -152,28 +162,38 @@ def _copy_targets(query: str) -> list[Path]:
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, form: Format, output: Path | None
+    connection: duckdb.DuckDBPyConnection,
+    rows: duckdb.DuckDBPyRelation,
+    form: Format,
+    output: Path | None,
+    beside: Path,
 ) -> None:
+    """Write rows to the output, or to the standard one by way of a file."""
     if form is Format.table:
         # DuckDB draws the table; only a terminal has a width to fit and a height worth saving.
         screen = sys.stdout.isatty() and output is None
         size = shutil.get_terminal_size().columns if screen else 100_000
-        with (
-            output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as out,
-            redirect_stdout(out),
-        ):
+        drawn = io.StringIO()
+        with redirect_stdout(drawn):
             rows.show(max_width=size, max_rows=40 if screen else 10_000, max_col_width=size)
-        return
-    with TemporaryDirectory() as folder:
-        # Not to /dev/stdout: opening it again would cut a file that the shell appends to.
-        path = output or Path(folder) / "rows"
-        name = f"rows_{uuid4().hex}"
-        # By a variable of this name: rows.query makes a view, which before DuckDB 1.5.4 a store for reading refuses.
-        variables = {"execute": connection.execute, "statement": _copy_statement(name, path, form), name: rows}
-        eval("execute(statement)", variables)  # noqa: S307 - the text is fixed
+        table = printable(drawn.getvalue())  # DuckDB leaves some control characters
         if output is None:
-            with path.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.write(table)
+        else:
+            try:
+                output.write_text(table, encoding="utf-8")
+            except OSError as error:
+                raise StoreError(f"{output} cannot be written: {error.strerror}") from None
+        return
+    # Not to /dev/stdout: opening it again would cut a file that the shell appends to.
+    path = output or beside
+    name = f"rows_{uuid4().hex}"
+    # By a variable of this name: rows.query makes a view, which before DuckDB 1.5.4 a store for reading refuses.
+    variables = {"execute": connection.execute, "statement": _copy_statement(name, path, form), name: rows}
+    eval("execute(statement)", variables)  # noqa: S307 - the text is fixed
+    if output is None:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
 
 
 def _copy_statement(name: str, path: Path, form: Format) -> str:

@@ -16,6 +16,7 @@ from sqlglot import exp
 from emm1.building.sources import SCHEMAS, SPLITS, Split
 from emm1.errors import EmbeddingError
 from emm1.importing.source import Source
+from emm1.interrupts import interruptible
 from emm1.registry import MODALITIES, key_column
 
 TEXT_COLUMNS = ("file_name", "youtube_id")
@@ -96,7 +97,7 @@ def ids_of(source: Source, column: str, items: Items | None) -> Keyed:
             "a dataset and a modality (--store, --dataset, --modality)"
         )
     else:
-        with closing(items.connection.cursor()) as connection:
+        with closing(interruptible(items.connection.cursor())) as connection:
             _store(connection, itertools.chain([first], batches))
             keyed = _looked_up(source, column, items, connection)
     _refuse_twice(source, column, keyed)

@@ -1,0 +1,96 @@
+"""Standard output and error of the command line: what cannot be written ends the command in one way."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from typing import Any, TextIO
+
+from emm1.errors import Error
+
+# What an encoding that lacks them gets for the characters of tables and messages.
+SUBSTITUTES = str.maketrans(
+    {"×": "x", "…": "...", "→": "->", "−": "-", "·": "."}
+    | dict.fromkeys("─━╌", "-")
+    | dict.fromkeys("│┃", "|")
+    | dict.fromkeys("┌┬┐├┼┤└┴┘╭╮╰╯", "+")
+)
+# Control characters as they are written in SQL and Python; a terminal would obey them.
+VISIBLE = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))} | {9: "\\t", 10: "\\n", 13: "\\r"}
+VISIBLE_IN_LINES = {number: shown for number, shown in VISIBLE.items() if number != ord("\n")}
+
+
+class ReaderGoneError(Exception):
+    """Whoever read the output, such as `head`, has seen enough. No OSError, which libraries on the way would handle."""
+
+
+class _Raw(io.FileIO):
+    """A standard stream whose errors are emm1's; after the first it takes everything and writes nothing."""
+
+    def __init__(self, descriptor: int, *, needed: bool) -> None:
+        super().__init__(descriptor, "wb", closefd=False)
+        self._needed = needed
+        self._broken = False
+
+    def write(self, data: Any) -> int:
+        """Write some bytes."""
+        if not self._broken:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self._broken = True
+                if self._needed:
+                    raise _ending(error) from None
+        return len(data)
+
+
+def _ending(error: OSError) -> Exception:
+    if isinstance(error, BrokenPipeError):
+        return ReaderGoneError()
+    return Error(f"the output cannot be written: {error.strerror}")
+
+
+def prepare() -> None:
+    """Replace `sys.stdout` and `sys.stderr` by streams that can write every character and say when they cannot write.
+
+    Raises:
+        emm1.errors.Error: standard output is closed.
+    """
+    codecs.register_error("emm1", _substitute)
+    if sys.stderr is None:
+        # So that no file that is opened later has the number of the stream.
+        sys.stderr = open(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    else:
+        sys.stderr = _text(sys.stderr, needed=False)
+    if sys.stdout is None:
+        raise Error("standard output is closed: send it to a file, or to /dev/null")
+    sys.stdout = _text(sys.stdout, needed=True)
+
+
+def _text(stream: TextIO, *, needed: bool) -> TextIO:
+    stream.flush()
+    raw = _Raw(stream.fileno(), needed=needed)
+    lines = not needed or raw.isatty()
+    return io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, "emm1", line_buffering=lines)
+
+
+def _substitute(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(SUBSTITUTES)
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+def printable(text: object, *, lines: bool = True) -> str:
+    r"""Text with its control characters made visible, which a terminal would obey: for all that the CLI shows.
+
+    Args:
+        text: what is shown.
+        lines: keep line breaks.
+
+    >>> printable("a\x1b[31m\r\nb"), printable("a\nb", lines=False)
+    ('a\\x1b[31m\\r\nb', 'a\\nb')
+    """
+    return str(text).translate(VISIBLE_IN_LINES if lines else VISIBLE)
