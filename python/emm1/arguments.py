@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import operator
 import os
+import re
+import stat
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.errors import EmbeddingError, Error, FileNotFoundError, StoreError
+
+MEMORY = re.compile(r"\s*(\d+(\.\d+)?)\s*([KMGT]i?)?B\s*", re.IGNORECASE)
+MAGIC = b"\x93NUMPY"
+INT64 = np.iinfo(np.int64)
 
 
 def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
-    """Ids as int64, (ids,)."""
+    """Ids as int64, (ids,); `what` is the argument they were given as."""
+    _refuse_mask(ids, what)
     try:
         array = np.atleast_1d(np.asarray(ids))
     except ValueError as error:
         raise EmbeddingError(f"{what} must be a list of integers: {error}") from None
     if array.size == 0:
         return np.empty(0, np.int64)
+    if array.dtype == object and array.ndim == 1:  # as NumPy makes of integers that no type of its own holds
+        too_large = next((x for x in array if isinstance(x, int) and not INT64.min <= x <= INT64.max), None)
+        if too_large is not None:
+            raise EmbeddingError(f"{what} has the id {too_large}, which does not fit 64 bits with sign")
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise EmbeddingError(f"{what} must be a list of integers, not {array.dtype} of shape {array.shape}")
-    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
-        raise EmbeddingError(f"the id {array.max()} does not fit 64 bits with sign")
+        given = f"{array.dtype} of shape {array.shape}" if array.ndim and array.dtype != object else _shown(ids)
+        raise EmbeddingError(f"{what} must be a list of integers, not {given}")
+    if array.dtype.kind == "u" and array.max() > INT64.max:
+        raise EmbeddingError(f"{what} has the id {array.max()}, which does not fit 64 bits with sign")
     return np.ascontiguousarray(array, np.int64)
 
 
 def as_vectors(query: ArrayLike) -> NDArray[np.float32]:
     """A query, or several, as float32, rounded once; too large for it is an error."""
+    _refuse_mask(query, "the query")
     try:
         array = np.asarray(query)
     except ValueError as error:
@@ -41,6 +57,18 @@ def as_vectors(query: ArrayLike) -> NDArray[np.float32]:
     if not np.array_equal(np.isfinite(rounded), np.isfinite(array)):
         raise EmbeddingError("a component of the query is too large for float32")
     return rounded
+
+
+def _refuse_mask(values: Any, what: str) -> None:
+    """NumPy forgets a mask without a word."""
+    parts = values if isinstance(values, list | tuple) else [values]
+    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+        raise EmbeddingError(f"{what} has masked values: fill them, or leave them out")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"  # noqa: PLR2004
 
 
 def as_vector(query: ArrayLike, what: str) -> NDArray[np.float32]:
@@ -68,6 +96,54 @@ def as_number(value: float, name: str) -> float:
         raise EmbeddingError(f"{name} is beyond float64") from None
 
 
+def listed(values: Any, what: str) -> list[Any]:
+    """Several values that were given as one argument; text is one value, not its letters.
+
+    >>> listed({"100m"}, "splits")
+    ['100m']
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise StoreError(f"{what} must be a list, such as [{values!r}], not {_shown(values)}")
+    return list(values)
+
+
+def memory_size(limit: Any) -> str:
+    """An amount of memory as DuckDB takes it.
+
+    >>> memory_size("4GB")
+    '4GB'
+    """
+    found = MEMORY.fullmatch(limit) if isinstance(limit, str) else None
+    if found is None or not float(found[1]):
+        raise StoreError(f"the memory limit {_shown(limit)} is not an amount of memory: say it as 4GB or 512MB")
+    return str(limit)
+
+
+def duckdb_threads(threads: Any) -> int:
+    """Threads for DuckDB, at most one for each processor: it starts them all at once."""
+    try:
+        count = 0 if isinstance(threads, bool) else operator.index(threads)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise StoreError(f"threads must be a whole number of at least 1, not {_shown(threads)}")
+    return min(count, os.cpu_count() or 1)
+
+
+def check_regular(path: Path, kind: type[Error] = EmbeddingError) -> None:
+    """Refuse what is there but is neither a file nor a folder: to open a pipe or a device may wait for ever.
+
+    Raises:
+        emm1.errors.Error: of this kind.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # whoever opens it says what is wrong
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise kind(f"{path} is not a regular file")
+
+
 def thread_count(threads: int | None) -> int:
     """The number of threads asked for; by default the processors that this process may use."""
     if threads is None:
@@ -81,15 +157,20 @@ def read_query(path: Path) -> NDArray[np.float32]:
     Raises:
         emm1.errors.EmbeddingError: the file is not that.
     """
+    check_regular(path)
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            is_npy = file.read(len(MAGIC)) == MAGIC
+        array = np.load(path, allow_pickle=False) if is_npy else None
     except OSError as error:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist") from None
-        raise EmbeddingError(f"{path} is not a .npy file: {error}") from None
+        raise EmbeddingError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, EOFError) as error:
-        raise EmbeddingError(f"{path} is not a .npy file of numbers: {error}") from None
-    if not isinstance(array, np.ndarray) or array.ndim not in (1, 2) or (array.ndim == 2 and len(array) != 1):  # noqa: PLR2004
-        shape = getattr(array, "shape", "several arrays")
-        raise EmbeddingError(f"{path} must hold one vector, (dim,) or (1, dim), not {shape}")
+        reason = "it holds Python objects" if "allow_pickle" in str(error) else error
+        raise EmbeddingError(f"{path} is not a .npy file of numbers: {reason}") from None
+    if array is None:
+        raise EmbeddingError(f"{path} is not a .npy file: write the vector with numpy.save")
+    if array.ndim not in (1, 2) or (array.ndim == 2 and len(array) != 1):  # noqa: PLR2004
+        raise EmbeddingError(f"{path} must hold one vector, (dim,) or (1, dim), not {array.shape}")
     return as_vectors(array.reshape(-1))

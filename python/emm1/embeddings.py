@@ -87,7 +87,7 @@ class Embeddings:
         if ids is None or isinstance(ids, (str, os.PathLike)):
             self._ids = {"ids_path": None if ids is None else Path(ids)}
         else:
-            self._ids = {"ids": as_ids(ids)}
+            self._ids = {"ids": as_ids(ids, "ids")}
         place = None if codes is False else self._codes_place(codes)
         self._file = self._open(place)
 
@@ -261,6 +261,8 @@ class Embeddings:
         [0, 1]
         """
         vector = as_vector(query, "within")
+        if not isinstance(threshold, float | int | np.number):
+            raise EmbeddingError(f"the threshold must be a number, not {threshold!r}")
         ids, scores = self._file.within(
             vector[np.newaxis], as_number(threshold, "the threshold"), metric, self._among(among), thread_count(threads)
         )
@@ -324,9 +326,16 @@ class Embeddings:
     def _among(self, among: ArrayLike | None) -> NDArray[np.int64] | None:
         if among is None:
             return None
-        array = np.asarray(among)
+        if isinstance(among, np.ma.MaskedArray) and np.ma.is_masked(among):
+            raise EmbeddingError("among has masked values: fill them, or leave them out")
+        if isinstance(among, set | frozenset):
+            among = list(among)
+        try:
+            array = np.asarray(among)
+        except ValueError as error:
+            raise EmbeddingError(f"among must be a list of ids or a mask: {error}") from None
         if array.dtype != bool:
-            return as_ids(array)
+            return as_ids(array, "among")
         if array.shape != (len(self),):
             raise EmbeddingError(f"a mask for {len(self):,} rows has the shape {array.shape}, expected ({len(self)},)")
         chosen: NDArray[np.int64] = self.ids[array]
@@ -338,6 +347,11 @@ def _say(remarks: list[str]) -> None:
         if remark not in _SAID:
             _SAID.add(remark)
             warnings.warn(remark, EmbeddingsWarning, stacklevel=4)
+
+
+def as_embeddings(source: Embeddings | str | os.PathLike[str]) -> Embeddings:
+    """Embeddings as they are, or those of a path."""
+    return source if isinstance(source, Embeddings) else Embeddings(source)
 
 
 def score_pairs(

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from emm1.arguments import check_regular
 from emm1.errors import FileNotFoundError, StoreError
 from emm1.extension import load_extension
 from emm1.interrupts import interruptible
@@ -64,6 +65,20 @@ def _reason(path: Path, message: str, *, read_only: bool) -> str:
     return f"{path} cannot be opened: {first}"
 
 
+def check_path(path: Path) -> None:
+    """Refuse a path that DuckDB would not open as it is meant.
+
+    Raises:
+        StoreError: it has a question mark, or is neither a file nor a folder.
+    """
+    if "?" in str(path.absolute()):
+        raise StoreError(
+            f"{path.absolute()}: the path of a store may have no question mark, DuckDB would put its log elsewhere: "
+            "name another place"
+        )
+    check_regular(path, StoreError)
+
+
 def is_store(path: Path) -> bool:
     """Whether a file is an emm1 store.
 
@@ -101,6 +116,7 @@ def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         FileNotFoundError: there is no such file.
         StoreError: it is not a store, or one of another version, or cannot be opened.
     """
+    check_path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: build it with `emm1 build ROOT {path}`")
     if path.is_file() and not _is_database(path):

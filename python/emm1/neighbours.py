@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emm1.embeddings import Embeddings, Metric
+from emm1.arguments import at_least_one
+from emm1.embeddings import Embeddings, Metric, as_embeddings
 from emm1.errors import EmbeddingError
 
 # Queries searched at once: codes of the base are read once for all of them.
@@ -48,8 +49,8 @@ class Neighbours:
 
 
 def knn(
-    queries: Embeddings,
-    base: Embeddings,
+    queries: Embeddings | str | os.PathLike[str],
+    base: Embeddings | str | os.PathLike[str],
     k: int = 16,
     *,
     metric: Metric = "cosine",
@@ -60,8 +61,8 @@ def knn(
     Memory does not grow with the files. A vector that is in both finds itself.
 
     Args:
-        queries: the vectors to find neighbours of.
-        base: the vectors to find them among; `Embeddings.build_codes` first makes it several times as fast.
+        queries: the vectors to find neighbours of, or the path of their file.
+        base: the vectors to find them among, or the path of their file; `Embeddings.build_codes` first makes it several times as fast.
         k: how many for each; more than there are gives all.
         metric: ``cosine``, ``dot`` or ``l2``.
         threads: threads to use; all cores by default.
@@ -73,10 +74,18 @@ def knn(
     >>> path = getfixture("tmp_path") / "x.npy"
     >>> np.save(path, np.eye(3, dtype="float32"))
     >>> x = emm1.Embeddings(path)
-    >>> [neighbours.ids.tolist() for neighbours in emm1.knn(x, x, k=2)]
+    >>> [neighbours.ids.tolist() for neighbours in emm1.knn(x, path, k=2)]
     [[[0, 1], [1, 0], [2, 0]]]
     """
+    queries, base = as_embeddings(queries), as_embeddings(base)
     _check_dims(queries, base)
+    at_least_one(k, "k")
+    return _batches(queries, base, k, metric, threads)
+
+
+def _batches(
+    queries: Embeddings, base: Embeddings, k: int, metric: Metric, threads: int | None
+) -> Iterator[Neighbours]:
     for begin in range(0, len(queries), BATCH):
         ids, vectors = queries.rows(begin, min(begin + BATCH, len(queries)))
         hits = base.search(vectors, k, metric, threads=threads)
@@ -84,8 +93,8 @@ def knn(
 
 
 def knn_to_parquet(
-    queries: Embeddings,
-    base: Embeddings,
+    queries: Embeddings | str | os.PathLike[str],
+    base: Embeddings | str | os.PathLike[str],
     output: str | os.PathLike[str],
     k: int = 16,
     *,
@@ -98,8 +107,8 @@ def knn_to_parquet(
     Finished parts are kept in ``OUTPUT.parts`` until all are there, so a run that was interrupted goes on where it was.
 
     Args:
-        queries: the vectors to find neighbours of.
-        base: the vectors to find them among.
+        queries: the vectors to find neighbours of, or the path of their file.
+        base: the vectors to find them among, or the path of their file.
         output: the file to write; it must not exist.
         k: how many for each.
         metric: ``cosine``, ``dot`` or ``l2``.
@@ -121,6 +130,7 @@ def knn_to_parquet(
     >>> pl.read_parquet(folder / "neighbours.parquet").row(1)
     (0, 2, 1, 0.0)
     """
+    queries, base = as_embeddings(queries), as_embeddings(base)
     _check_dims(queries, base)
     target = Path(output)
     if target.exists():

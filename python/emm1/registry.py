@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
+from uuid import uuid4
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from emm1.building.sources import SCHEMAS, SPLITS, Split
-from emm1.embeddings import METRICS, Embeddings, Metric
+from emm1.embeddings import METRICS, Embeddings, Metric, file_of
 from emm1.errors import EmbeddingError, EmbeddingsWarning, StoreError, unknown_embeddings
 
 MODALITIES: dict[Split, tuple[str, ...]] = {
@@ -92,6 +96,7 @@ def add(
     folder: Path,
     entry: Registered,
     *,
+    ids: NDArray[np.int64] | None = None,
     replace: bool = False,
     progress: Callable[[int, int], object] = lambda _rows, _all: None,
 ) -> list[str]:
@@ -101,6 +106,7 @@ def add(
         connection: the store's, open for writing.
         folder: the store's folder: paths under it are kept relative to it.
         entry: the file and what it is.
+        ids: the ids of its rows, written beside the file: searches in SQL find them there.
         replace: put it in place of one of the same name.
         progress: called with the number of rows coded and that of all, from time to time.
 
@@ -114,7 +120,13 @@ def add(
     _check_entry(entry)
     taken = entry.name in names(connection)
     if taken and not replace:
-        raise StoreError(f"the name {entry.name!r} is taken: remove it first, or replace it with --replace")
+        raise StoreError(
+            f"the name {entry.name!r} is taken: remove it first, or register this one in its place (replace)"
+        )
+    if ids is not None:
+        with beside(entry, ids) as ids_path:
+            registered = dataclasses.replace(entry, ids_path=ids_path)
+            return add(connection, folder, registered, replace=replace, progress=progress)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EmbeddingsWarning)  # codes that are not used are made anew
         embeddings = entry.open()
@@ -149,6 +161,40 @@ def add(
             raise StoreError("the store is open for reading only: open it for writing to register embeddings") from None
         raise
     return notes
+
+
+@contextmanager
+def beside(entry: Registered, ids: NDArray[np.int64]) -> Iterator[Path]:
+    """The file ``NAME.ids.npy`` beside an embedding file, written with these ids; removed again where that fails.
+
+    Raises:
+        EmbeddingError: these are not the ids of its rows, a file of other ids is there, or it cannot be written.
+    """
+    Embeddings(entry.path, ids=ids, codes=False)
+    place = file_of(entry.path).with_suffix(".ids.npy")
+    if os.path.lexists(place):
+        if not np.array_equal(Embeddings(entry.path, ids=place, codes=False).ids, ids):
+            raise EmbeddingError(f"{place} holds other ids: remove it first, or name a file of ids in another place")
+        yield place
+        return
+    writing = place.with_name(f"{place.name}.{uuid4().hex}")
+    try:
+        try:
+            with writing.open("xb") as file:
+                np.save(file, ids)
+            os.link(writing, place)  # which never replaces a file
+        finally:
+            writing.unlink(missing_ok=True)
+    except OSError as error:
+        raise EmbeddingError(
+            f"the ids cannot be written to {place} ({error.strerror or error}): write them to a file in another place, "
+            "and name that"
+        ) from None
+    try:
+        yield place
+    except BaseException:
+        place.unlink(missing_ok=True)
+        raise
 
 
 def remove(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Registered:
@@ -196,6 +242,13 @@ def _check_entry(entry: Registered) -> None:
         raise EmbeddingError(f"unknown modality {entry.modality!r}: {entry.dataset} has {listing}")
     if entry.metric not in METRICS:
         raise EmbeddingError(f"unknown metric {entry.metric!r}: {', '.join(get_args(Metric))}")
+    for path in (entry.path, entry.ids_path, entry.codes_path):
+        mark = next((mark for mark in ("?ids=", "?codes=") if mark in str(path)), None)
+        if mark:
+            raise EmbeddingError(
+                f"{path}: {mark!r} in a path means in SQL that another follows: name the ids and the codes on their own, or "
+                "rename the file"
+            )
     if not entry.name:
         raise EmbeddingError("embeddings need a name that is not empty")
 
@@ -212,7 +265,7 @@ def _check_ids(
         if len(items) != len(embeddings):
             raise EmbeddingError(
                 f"{entry.path} has {len(embeddings):,} rows and no ids, but {entry.table} has {len(items):,}: "
-                "give one vector for each row of the info CSV, in its order, or name the ids with --ids"
+                "give one vector for each row of the info CSV, in its order, or name the file of ids"
             )
         if np.array_equal(items, np.arange(len(items))):
             return [], None
@@ -231,7 +284,7 @@ def _check_ids(
     if embeddings.ids_path is None:
         raise EmbeddingError(
             f"{entry.path} has no ids, so row {first} would be the item {first}, which {entry.table} does not have "
-            f"({missing:,} such rows): name the file of ids with --ids"
+            f"({missing:,} such rows): name the file of ids"
         )
     return [
         f"{missing:,} of its {len(known):,} ids are not in {entry.table} (the first is {embeddings.ids[first]})"
@@ -247,7 +300,7 @@ def _build_codes(embeddings: Embeddings, entry: Registered, progress: Callable[[
     except EmbeddingError as error:
         if entry.codes or "cannot be written" not in str(error):
             raise
-        return [f"no codes were made, so searches will be slower: {error} (name another place with --codes)"]
+        return [f"no codes were made, so searches will be slower: {error} (name another place for codes)"]
     return []
 
 
@@ -268,7 +321,7 @@ def verify(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> tu
     place = f" in {entry.codes}" if entry.codes else ""
     if embeddings.verify():
         return embeddings, f"codes sound{place}"
-    return embeddings, f"no codes of it{place} (register it again with --replace to make them)"
+    return embeddings, f"no codes of it{place} (register it again in its place to make them)"
 
 
 def item_ids(connection: duckdb.DuckDBPyConnection, entry: Registered) -> NDArray[np.int64]:

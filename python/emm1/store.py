@@ -208,7 +208,7 @@ class Store:
         *,
         dataset: Split,
         modality: str,
-        ids: PathLike | None = None,
+        ids: PathLike | ArrayLike | None = None,
         codes: PathLike | Literal[False] | None = None,
         metric: Metric = "cosine",
         replace: bool = False,
@@ -220,8 +220,9 @@ class Store:
             file: the file or folder, rows × dims: anything that `Embeddings` opens.
             dataset: the split whose items its rows are: ``100m``, ``1m`` or ``eshot``.
             modality: the modality of the items.
-            ids: file of the ids of its rows; by default ``NAME.ids.npy`` beside it, or else the row numbers (for
-                EShot: the order of the info CSV).
+            ids: file of the ids of its rows, or the ids themselves, which are then written to ``NAME.ids.npy`` beside it
+                (never over other ids); by default that file, or else the row numbers (for EShot: the order of the info
+                CSV).
             codes: the file of codes, written where there is none; by default ``NAME.npy.codes`` beside the file. False
                 for none.
             metric: metric to search by unless another is asked for.
@@ -237,11 +238,12 @@ class Store:
             modality,
             metric,
             Path(file).absolute(),
-            Path(ids).absolute() if ids else None,
+            Path(ids).absolute() if isinstance(ids, str | os.PathLike) else None,
             codes if codes is None or codes is False else Path(codes).absolute(),
         )
+        given = None if ids is None or isinstance(ids, str | os.PathLike) else as_ids(ids, "ids")
         with self._registering, self._connections.new() as connection:
-            notes = registry.add(connection, self.path.parent, entry, replace=replace)
+            notes = registry.add(connection, self.path.parent, entry, ids=given, replace=replace)
         for note in notes:
             warnings.warn(f"{name}: {note}", stacklevel=2)
 
@@ -321,7 +323,7 @@ class Store:
                 among = items.to_arrow_table().column(0).to_numpy()
             except duckdb.Error as error:
                 raise StoreError(
-                    f"--where {where!r} does not fit {entry.table}: {str(error).splitlines()[0]}"
+                    f"the condition {where!r} does not fit {entry.table}: {str(error).splitlines()[0]}"
                 ) from None
         hits = self._open(entry).search(query, k, metric or entry.metric, among)
         if hits.ids.ndim != 1:

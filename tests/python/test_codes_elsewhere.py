@@ -90,7 +90,7 @@ def test_a_folder_that_cannot_be_written(own_store: Path, vectors: Path, tmp_pat
     codes = tmp_path / "image.codes"
     with read_only(vectors.parent):
         file = vectors
-        assert "name another place with --codes" in add(own_store, file).replace("\n", " ")
+        assert "name another place for codes" in add(own_store, file).replace("\n", " ")
         with emm1.open(own_store) as store:
             assert store.embeddings("image").codes_path is None
             store.add_embeddings("image", file, dataset="100m", modality="image", codes=codes, replace=True)

@@ -286,7 +286,7 @@ def test_wrong_requests_say_what_to_do(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "empty").mkdir()
     refused("without Parquet or Arrow files", path=tmp_path / "empty")
     np.savez(tmp_path / "two.npz", a=rows, b=rows, flat=ids)
-    refused(r"several columns of vectors: name one with --vector \(a, b\)", path=tmp_path / "two.npz")
+    refused(r"several columns of vectors: name one of them \(a, b\)", path=tmp_path / "two.npz")
     np.savez(tmp_path / "short.npz", a=rows[:-1], flat=ids)
     refused("4,796 keys for the 4,795 rows of 'a'", path=tmp_path / "short.npz", key="flat")
     np.savez(tmp_path / "objects.npz", a=np.array([[1.0, None]]), b=np.asfortranarray(rows))

@@ -20,6 +20,7 @@ from uuid import uuid4
 import duckdb
 from sqlglot import exp
 
+from emm1.arguments import duckdb_threads, memory_size
 from emm1.building.categories import load_categories
 from emm1.building.groups import load_groups
 from emm1.building.infos import SYMBOLS, find_symbols, load_info
@@ -96,12 +97,12 @@ def build_store(
     """Build a store; `emm1.build` says what the arguments mean."""
     started = time.monotonic()
     store = Path(os.path.abspath(store))
+    settings: dict[str, Any] = {"memory_limit": memory_size(memory_limit)}
+    if threads is not None:
+        settings["threads"] = duckdb_threads(threads)
     found = find_sources(root, splits, ranks)
     check_target(store, force=force)
     report = BuildReport(store, missing=found.missing, warnings=[*found.packed])
-    settings: dict[str, Any] = {"memory_limit": memory_limit}
-    if threads is not None:
-        settings["threads"] = threads
     progress = progress or _silent
     root_of_media = _media_root(media_root or root)
     with plainly(store), staging(store) as folder:
@@ -344,7 +345,7 @@ def plainly(store: Path) -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         first = str(error).splitlines()[0]
         raise StoreError(
-            f"not enough memory to build {store}: raise --memory-limit or lower --threads ({first})"
+            f"not enough memory to build {store}: raise the memory limit or use fewer threads ({first})"
         ) from None
     except (duckdb.Error, OSError) as error:
         if isinstance(error, Error):

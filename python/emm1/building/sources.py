@@ -6,8 +6,11 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import numpy as np
+
+from emm1.arguments import check_regular, listed
 from emm1.errors import FileNotFoundError, SourceError, StoreError
 
 Split = Literal["100m", "1m", "eshot"]
@@ -79,6 +82,8 @@ def find_sources(root: Path, splits: Sequence[Split] | None, ranks: Sequence[int
     """
     base = _base_folder(root)
     wanted = [source for split in splits or SPLITS for source in _published(base, split, ranks or RANKS)]
+    for source in wanted:
+        check_regular(source.path, SourceError)
     sources = [source for source in wanted if source.path.is_file()]
     absent = [source for source in wanted if not source.path.is_file()]
     packed = [note for source in absent if (note := _packed(source))]
@@ -152,14 +157,14 @@ def _refuse_absent(
     hint = f"; {packed[0]}" if packed else ""
     for split in splits or ():
         if not any(source.split == split for source in sources):
-            raise FileNotFoundError(f"{base / FOLDERS[split][0]} is not there, but --splits names {split}{hint}")
+            raise FileNotFoundError(f"{base / FOLDERS[split][0]} is not there, but the split {split} was named{hint}")
     if ranks and (splits is None or "100m" in splits):
         there = {source.rank for source in sources}
         absent = [str(rank) for rank in ranks if rank not in there]
         if absent:
             raise FileNotFoundError(
-                f"{base / FOLDERS['100m'][0]} has no nn_{absent[0]}/data_groups.csv, but --ranks names "
-                f"{', '.join(absent)}{hint}"
+                f"{base / FOLDERS['100m'][0]} has no nn_{absent[0]}/data_groups.csv, but the ranks "
+                f"{', '.join(absent)} were named{hint}"
             )
     if not sources:
         raise FileNotFoundError(f"{base} holds none of the published files{hint}")
@@ -212,20 +217,20 @@ def _clone_of(path: Path) -> Path:
     return split.parent.parent if split.parent.name == "datasets" else split.parent
 
 
-def ranks_of(nn_index: int | Iterable[int] | None) -> list[int] | None:
-    """The ranks as a list; None for all. An error where one is not from 1 to 16."""
+def ranks_of(nn_index: int | Iterable[int] | None, what: str = "nn_index") -> list[int] | None:
+    """The ranks as a list; None for all. An error where one is not from 1 to 16; `what` is what they were given as."""
     if nn_index is None:
         return None
-    ranks = [nn_index] if isinstance(nn_index, int) else list(nn_index)
+    ranks: list[Any] = [nn_index] if isinstance(nn_index, int | np.integer) else listed(nn_index, what)
     for rank in ranks:
-        if isinstance(rank, bool) or not isinstance(rank, int) or rank not in RANKS:
-            raise StoreError(f"nn_index {rank!r} is not a rank: 1 (nearest) to 16")
-    return ranks
+        if isinstance(rank, bool) or not isinstance(rank, int | np.integer) or rank not in RANKS:
+            raise StoreError(f"{what}: {rank!r} is not a rank: 1 (nearest) to 16")
+    return [int(rank) for rank in ranks]
 
 
 def check_ranks(ranks: Iterable[int]) -> list[int]:
     """The ranks in order, each once; an error where one is not from 1 to 16 or there is none."""
-    listed = sorted(set(ranks_of(ranks) or []))
+    listed = sorted(set(ranks_of(ranks, "ranks") or []))
     if not listed:
         raise StoreError("no ranks were named: 1 to 16")
     return listed
@@ -233,7 +238,7 @@ def check_ranks(ranks: Iterable[int]) -> list[int]:
 
 def check_splits(splits: Iterable[Split]) -> list[Split]:
     """The splits in order, each once; an error where one is unknown or there is none."""
-    named = list(splits)
+    named = listed(splits, "splits")
     for split in named:
         if split not in SPLITS:
             raise StoreError(f"unknown split {split!r}: {', '.join(SPLITS)}")

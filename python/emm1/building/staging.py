@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 from emm1.building.sources import SCHEMAS
 from emm1.errors import StoreError
-from emm1.files import check_version, connect, is_store, schema_version
+from emm1.files import check_path, check_version, connect, is_store, schema_version
 
 # Seconds between two writes of a new store to the disk.
 PAUSE = 0.25
@@ -112,6 +112,7 @@ def check_target(store: Path, *, force: bool) -> None:
             given, or by a newer one, or it is being written elsewhere; or the name is one that DuckDB would take for a
             schema of the store.
     """
+    check_path(store)
     name = store.name.lstrip(".").partition(".")[0]
     if name.casefold() in SCHEMAS.values():
         raise StoreError(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from emm1.arguments import memory_size
 from emm1.building.keeping import PREVIOUS, attached, copy_rows
 from emm1.building.replacing import put_in_place
 from emm1.building.run import finish, fresh, plainly
@@ -53,7 +54,7 @@ def upgrade_store(
         if before == SCHEMA_VERSION:
             return before
         file = new_file(store, folder)
-        with fresh(file, folder, {"memory_limit": memory_limit}) as connection:
+        with fresh(file, folder, {"memory_limit": memory_size(memory_limit)}) as connection:
             with attached(connection, store), written_back(file):
                 _copy(connection, store)
             found = [str(names) for names in finish(connection, media_root)]

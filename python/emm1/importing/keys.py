@@ -94,7 +94,7 @@ def ids_of(source: Source, column: str, items: Items | None) -> Keyed:
     elif items is None:
         raise EmbeddingError(
             f"{source.path}: column {column!r} holds text: to make ids of file names or youtube ids, name a store, "
-            "a dataset and a modality (--store, --dataset, --modality)"
+            "a dataset and a modality"
         )
     else:
         with closing(interruptible(items.connection.cursor())) as connection:
@@ -140,7 +140,7 @@ def _looked_up(source: Source, column: str, items: Items, connection: duckdb.Duc
         raise EmbeddingError(
             f"{source.path}: the keys of {several.size:,} rows each name several items of {items.name}: in row {row}, "
             f"{name} {_key(connection, row)!r} is that of {rows['items'][row]}, from {least} to {most}. "
-            "Name a column of ids with --key"
+            "Name a column of ids as the key"
         )
     notes = []
     if unknown:

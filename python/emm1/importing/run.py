@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from emm1.arguments import check_regular
 from emm1.building.sources import Split, is_pointer
 from emm1.building.staging import staging
 from emm1.embeddings import SUFFIXES, Embeddings
@@ -141,6 +142,7 @@ def open_source(path: Path) -> Source:
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
+    check_regular(path)
     suffix = path.suffix.lower()
     if path.is_dir() and suffix != ".lance":
         return _open_folder(path)

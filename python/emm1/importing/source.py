@@ -92,7 +92,7 @@ class Source(ABC):
             return candidates[0]
         if candidates:
             raise EmbeddingError(
-                f"{self.path} holds several columns of vectors: name one with --vector ({', '.join(candidates)})"
+                f"{self.path} holds several columns of vectors: name one of them ({', '.join(candidates)})"
             )
         listing = ", ".join(f"{name} ({what})" for name, what in self.columns().items())
         raise EmbeddingError(f"{self.path} holds no column of vectors: {listing or 'it has no columns'}")
