@@ -16,6 +16,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Where the tests write: on the disk of this tree, since codes are refused on tmpfs, which /tmp may be.
+export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/target
 SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py
 
 help:

@@ -113,7 +113,7 @@ def test_rows_written_through_a_live_map(path: Path, row: int, flush: bool) -> N
         assert e.search(query, 1).ids.tolist() == [row]
         assert answers_like_numpy(e, x)
     assert not opened(path)[0].verify()
-    with pytest.raises(emm1.EmbeddingError, match=r"x\.npy\.codes: is damaged"):
+    with pytest.raises(emm1.EmbeddingError, match=r"x\.npy\.codes: is not that of .* any more: row \d+ or one soon"):
         open_after.verify()
 
 
@@ -135,6 +135,21 @@ def test_files_moved_copied_and_restored_keep_their_codes(path: Path, tmp_path: 
         )
         assert done.stdout.strip() == "True", done.stderr  # the identity was kept: nothing to say
         path = there / path.name
+
+
+def test_the_command_line_says_it_in_a_note(store_path: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copy(store_path, tmp_path / "emm1.duckdb"))
+    small = tmp_path / "small.npy"
+    np.save(small, vectors()[:50])
+    with emm1.open(own) as store:
+        store.add_embeddings("image", small, dataset="100m", modality="image")
+    small.chmod(0o600)
+    first, second = (emm1_cli("search", own, "image", "--id", 3) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert first.stdout == second.stdout
+    assert first.stderr.startswith("emm1: note: ")
+    assert "its rows are the same" in first.stderr.replace("\n", " ")
+    assert not second.stderr
 
 
 def test_one_shard_replaced(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
 use crate::bound::CodedQuery;
-use crate::codes::{Coded, Encoder, MOST_CODED, Parts, sampled_mean};
+use crate::codes::{Coded, CodesFile, Encoder, MOST_CODED, Parts, sampled_mean};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::{Panel, TILE, kernels, pack};
@@ -45,20 +45,18 @@ impl EmbeddingFile {
     /// there is no memory for the hits; or `stop` said so.
     pub fn search(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
         let found = self.search_once(queries, search, stop);
-        match found {
-            // The codes turned out to be damaged: from here on it goes without them.
-            Err(Error::File(path, what)) if self.has_damaged_codes(&path) => {
-                let how = "it is not used any more, and the answer was found without it";
-                self.remark(format!("{}: {what}; {how}", path.display()));
-                self.search_once(queries, search, stop)
-            }
-            found => found,
+        let Err(Error::File(path, what)) = &found else { return found };
+        let Some(codes) = self.damaged_codes(path) else { return found };
+        // From here on it goes without these codes.
+        if codes.is_to_be_said() {
+            self.remark(format!("{}: {what}. Until then it is not used; no answer is wrong", path.display()));
         }
+        self.search_once(queries, search, stop)
     }
 
-    /// Whether this is the file of the codes in use, and it is damaged.
-    fn has_damaged_codes(&self, path: &Path) -> bool {
-        self.codes.as_ref().is_some_and(|codes| codes.path() == path && codes.found_damage())
+    /// The codes in use, if this is their file and they are damaged.
+    fn damaged_codes(&self, path: &Path) -> Option<&CodesFile> {
+        self.codes.as_ref().filter(|codes| codes.path() == path && codes.found_damage())
     }
 
     fn search_once(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {

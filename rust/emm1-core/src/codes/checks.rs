@@ -19,18 +19,24 @@ pub(super) const KINDS: usize = 1 + Level::ALL.len();
 pub(crate) struct Compared {
     blocks: [Box<[AtomicU64]>; KINDS],
     damaged: AtomicBool,
+    said: AtomicBool,
 }
 
 impl Compared {
     pub(super) fn none(rows: usize) -> Self {
         let words = rows.div_ceil(BLOCK).div_ceil(64);
         let blocks = [(); KINDS].map(|()| (0..words).map(|_| AtomicU64::new(0)).collect());
-        Self { blocks, damaged: AtomicBool::new(false) }
+        Self { blocks, damaged: AtomicBool::new(false), said: AtomicBool::new(false) }
     }
 
     /// Whether a block was not what was written.
     pub(super) fn found_damage(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody has said so yet; from here on somebody has.
+    pub(super) fn is_to_be_said(&self) -> bool {
+        !self.said.swap(true, Ordering::Relaxed)
     }
 }
 

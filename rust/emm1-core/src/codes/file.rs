@@ -263,17 +263,25 @@ impl CodesFile {
             return Ok(false);
         }
         let identity = matrix.identity()?;
-        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
-        if verdict.identity != identity {
-            let Some(now) = judge(matrix, self.checksums_of_rows(), self.id, false, stop)? else { return Ok(false) };
-            *verdict = now;
+        let verdict = || self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(belongs) = Some(verdict()).filter(|last| last.identity == identity).map(|last| last.belongs) {
+            return Ok(belongs);
         }
-        Ok(verdict.belongs)
+        // Not under the lock: `stop` may run what it likes, a search of this file too.
+        let Some(now) = judge(matrix, self.checksums_of_rows(), self.id, false, stop)? else { return Ok(false) };
+        let belongs = now.belongs;
+        *verdict() = now;
+        Ok(belongs)
     }
 
     /// Whether a block of codes was not what was written.
     pub(crate) fn found_damage(&self) -> bool {
         self.compared.found_damage()
+    }
+
+    /// Whether it is for the caller to say so: true once.
+    pub(crate) fn is_to_be_said(&self) -> bool {
+        self.compared.is_to_be_said()
     }
 
     /// Codes every row anew and compares.
@@ -293,7 +301,12 @@ impl CodesFile {
                 coded.check_records(&numbers)?;
                 Level::ALL.into_iter().try_for_each(|level| coded.check_plane(level, &numbers))?;
                 if view.checksum(rows.clone())?.to_le_bytes() != self.checksums_of_rows()[block] {
-                    return Err(damaged(&self.path, rows.start));
+                    let text = format!(
+                        "is not that of {} any more: row {} or one soon after it was written to since. Make it again",
+                        file.matrix().path().display(),
+                        rows.start
+                    );
+                    return Err(Error::file(&self.path, text));
                 }
             }
             let differs = anew.records != coded.records[rows.clone()].as_flattened()
