@@ -67,7 +67,7 @@ class Codes(Fresh):
     def ask(self, asked: Question) -> str:
         """The answer, in short."""
         e = emm1.Embeddings(self.path)
-        if self.dice.random() < 0.3 and not getattr(e, "why_no_codes", None):
+        if self.dice.random() < 0.3 and e.why_no_codes is None:
             e.build_codes(threads=self.dice.choice((1, 2)))
         return self.answer(e, asked)
 

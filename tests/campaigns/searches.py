@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import re
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 import emm1
 from emm1.embeddings import METRICS, Metric
+from emm1.errors import EmbeddingsWarning
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -136,14 +138,17 @@ class Trial:
         given: Any = self.ids_path if self.dice.random() < 0.5 or not plan.ids else self.ids
         beside = Path(f"{self.path}.codes")
         place = self.folder / "elsewhere.codes" if plan.codes == "elsewhere" else beside
-        if plan.codes != "none":
-            emm1.Embeddings(self.path, given).build_codes(place, threads=plan.threads)
+        without = emm1.Embeddings(self.path, given, codes=False)
+        if plan.codes == "none" or without.why_no_codes is not None:  # as on a tmpfs
+            self.codes = None
+            return without
+        without.build_codes(place, threads=plan.threads)
         if plan.codes == "old":  # those of a file of the same shape
             other = self.folder / "other.npy"
             np.save(other, self.x[::-1] + np.float32(1))
             shutil.copy(emm1.Embeddings(other).build_codes(), beside)
-        self.codes = None if plan.codes == "none" else place
-        return emm1.Embeddings(self.path, given, codes=False if plan.codes == "none" else place)
+        self.codes = place
+        return emm1.Embeddings(self.path, given, codes=place)
 
     def _argument(self) -> str:
         """What SQL calls the file."""
@@ -155,10 +160,10 @@ class Trial:
         if self.spoilt is not None:
             self.check_spoilt(int(self.spoilt))
             return
-        beyond = np.isinf(self.found)
-        numbers = range(len(self.q))
-        if beyond.any():  # scores that FLOAT does not have: an error that names such a row, or the order of infinities
-            numbers = self._finite(beyond)
+        beyond = np.isinf(self.found).any(axis=1)
+        if beyond.any():
+            self.check_beyond(int(np.flatnonzero(beyond)[0]))
+        numbers = np.flatnonzero(~beyond)
         if not len(numbers):
             return
         self.given, self.q, self.found = self.given[numbers], self.q[numbers], self.found[numbers]
@@ -169,26 +174,28 @@ class Trial:
         if self.dice.random() < 0.4:
             self.check_sql(connection)
 
-    def _finite(self, beyond: NDArray[np.bool_]) -> Any:
-        """The queries whose scores are all finite; one of the others is asked alone."""
-        outside = np.flatnonzero(beyond.any(axis=1))
-        number = int(outside[0])
-        rows = np.flatnonzero(beyond[number])
-        with expected_of("row", rows.tolist()) as refused:
-            hits = self.e.search(self.q[number], 5, self.metric)
-        if not refused:
-            best = reference.order(self.metric, self.found[number], self.ids)[:5]
-            same(hits.ids, self.ids[best], "ids beside infinities")
-        return np.flatnonzero(~beyond.any(axis=1))
+    def check_beyond(self, number: int) -> None:
+        """A query with scores that FLOAT does not have: an error names such a row if one is among the best, and only then."""
+        found, k = self.found[number], self.dice.choice((1, 5, self.plan.rows))
+        best = self.best(found, k, np.ones(self.plan.rows, bool))
+        with expected_of("row", np.flatnonzero(np.isinf(found)).tolist()) as refused:
+            hits = self.e.search(self.given[number], k, self.metric, threads=self.plan.threads)
+            same(hits.ids, self.ids[best], f"ids beside infinities, k = {k}")
+            same(hits.scores, found[best], f"scores beside infinities, k = {k}")
+        assert bool(refused) == bool(np.isinf(found[best]).any()), (
+            "an infinity was given, or an error for one that was not"
+        )
 
     def check_spoilt(self, row: int) -> None:
         """A row that holds NaN or an infinity is named by all that meets it, and by nothing else."""
-        calls: tuple[Callable[[], object], ...] = (
+        calls: list[Callable[[], object]] = [
             lambda: self.e.search(self.given, 3, self.metric, threads=self.plan.threads),
             lambda: self.e.score(self.ids[[row]], self.q[0], self.metric),
             lambda: self.e.centroid(self.ids),
             self.e.build_codes,
-        )
+        ]
+        if self.e.why_no_codes is not None:
+            calls.pop()
         for call in calls:
             with expected_of("row", [row]) as refused:
                 call()
@@ -363,7 +370,7 @@ class Searches:
             folder = self.folder / "case"
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore", category=EmbeddingsWarning):
                 Trial(plan, folder).check(self.connection)
 
         return str(plan).encode(), run

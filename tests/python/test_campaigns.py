@@ -28,3 +28,9 @@ def test_searches_equal_the_reference(tmp_path: Path, simd: str) -> None:
     if "none of the instruction sets of this processor" in run.stdout + run.stderr:
         pytest.skip(f"this processor has no {simd}")
     assert run.returncode == 0, f"EMM1_SIMD={simd!r}, seed {seed}\n{run.stdout}{run.stderr}"
+
+
+def test_answers_are_right_while_files_and_codes_change(tmp_path: Path) -> None:
+    seed = secrets.randbelow(10**9)
+    run = campaign("chaos.py", "--minutes", 0.5, "--seed", seed, "--folder", tmp_path)
+    assert run.returncode == 0, f"seed {seed}\n{run.stdout}{run.stderr}"
