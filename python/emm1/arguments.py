@@ -130,6 +130,18 @@ def duckdb_threads(threads: Any) -> int:
     return min(count, os.cpu_count() or 1)
 
 
+def check_text(value: object, kind: type[Error] = EmbeddingError) -> None:
+    """Refuse what has bytes that are not UTF-8, as names of files may: DuckDB takes no such text.
+
+    Raises:
+        emm1.errors.Error: of this kind.
+    """
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        raise kind(f"{value} is not text in UTF-8") from None
+
+
 def check_regular(path: Path, kind: type[Error] = EmbeddingError) -> None:
     """Refuse what is there but is neither a file nor a folder: to open a pipe or a device may wait for ever.
 

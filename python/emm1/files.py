@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from emm1.arguments import check_regular
+from emm1.arguments import check_regular, check_text
 from emm1.errors import FileNotFoundError, StoreError
 from emm1.extension import load_extension
 from emm1.interrupts import interruptible
@@ -71,6 +71,7 @@ def check_path(path: Path) -> None:
     Raises:
         StoreError: it has a question mark, or is neither a file nor a folder.
     """
+    check_text(path, StoreError)
     if "?" in str(path.absolute()):
         raise StoreError(
             f"{path.absolute()}: the path of a store may have no question mark, DuckDB would put its log elsewhere: "

@@ -132,6 +132,7 @@ def knn_to_parquet(
     """
     queries, base = as_embeddings(queries), as_embeddings(base)
     _check_dims(queries, base)
+    at_least_one(k, "k")
     target = Path(output)
     if target.exists():
         raise EmbeddingError(f"{target} exists: remove it or name another file")

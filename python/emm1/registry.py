@@ -18,6 +18,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from emm1.arguments import check_text
 from emm1.building.sources import SCHEMAS, SPLITS, Split
 from emm1.embeddings import METRICS, Embeddings, Metric, file_of
 from emm1.errors import EmbeddingError, EmbeddingsWarning, StoreError, unknown_embeddings
@@ -242,6 +243,8 @@ def _check_entry(entry: Registered) -> None:
         raise EmbeddingError(f"unknown modality {entry.modality!r}: {entry.dataset} has {listing}")
     if entry.metric not in METRICS:
         raise EmbeddingError(f"unknown metric {entry.metric!r}: {', '.join(get_args(Metric))}")
+    for text in (entry.name, entry.path, entry.ids_path, entry.codes_path):
+        check_text(text)
     for path in (entry.path, entry.ids_path, entry.codes_path):
         mark = next((mark for mark in ("?ids=", "?codes=") if mark in str(path)), None)
         if mark:

@@ -243,3 +243,28 @@ def test_knn_of_paths(x: emm1.Embeddings, tmp_path: Path) -> None:
     assert emm1.knn_to_parquet(str(x.path), x.path, tmp_path / "out.parquet", k=2) == 6
     with pytest.raises(emm1.FileNotFoundError):
         emm1.knn(tmp_path / "no.npy", x)
+
+
+def test_text_that_is_not_utf8(store_path: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(b"\xff")
+    store, file = tmp_path / f"{odd}.duckdb", tmp_path / f"{odd}.npy"
+    os.link(store_path, store)
+    np.save(file, np.eye(3, dtype=np.float32))
+    as_image = ["--dataset", "100m", "--modality", "image"]
+    for arguments in (
+        ["info", store],
+        ["sql", store_path, f"SELECT '{odd}'"],
+        ["embeddings", "add", store_path, odd, tmp_path / "x.npy", *as_image],
+        ["embeddings", "add", store_path, "odd", file, *as_image],
+        ["search", store_path, odd, "--id", 1],
+        ["search", store_path, "text", "--id", 1, "--where", odd],
+    ):
+        done = emm1_cli(*arguments)
+        assert (done.returncode, done.stderr.count("\n"), "Traceback" in done.stderr) == (1, 1, False), done.stderr
+
+
+def test_nothing_is_left_of_what_could_not_begin(x: emm1.Embeddings, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(emm1.EmbeddingError, match="k must be"):
+        emm1.knn_to_parquet(x, x, tmp_path / "out.parquet", k=0)
+    assert sorted(tmp_path.iterdir()) == before

@@ -43,6 +43,7 @@ def upgrade_store(
         StoreError: it is not a store, a newer emm1 built it, or its tables lack something that is needed now, or
             what users made in it cannot be carried over.
     """
+    settings = {"memory_limit": memory_size(memory_limit)}
     store = Path(os.path.abspath(store))
     if not os.path.lexists(store):
         raise FileNotFoundError(f"{store} does not exist: build it with `emm1 build ROOT {store}`")
@@ -54,7 +55,7 @@ def upgrade_store(
         if before == SCHEMA_VERSION:
             return before
         file = new_file(store, folder)
-        with fresh(file, folder, {"memory_limit": memory_size(memory_limit)}) as connection:
+        with fresh(file, folder, settings) as connection:
             with attached(connection, store), written_back(file):
                 _copy(connection, store)
             found = [str(names) for names in finish(connection, media_root)]

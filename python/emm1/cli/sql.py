@@ -19,6 +19,7 @@ from uuid import uuid4
 import duckdb
 import typer
 
+from emm1.arguments import check_text
 from emm1.cli.data import StorePath
 from emm1.errors import StoreError
 from emm1.interrupts import abandonable
@@ -61,6 +62,7 @@ def sql(
 
     Example: `emm1 sql emm1.duckdb "SELECT nn_index, count(*) FROM e_mm1_100m.groups GROUP BY ALL ORDER BY ALL"`
     """
+    check_text(query, StoreError)
     if format is Format.parquet and output is None:
         raise typer.BadParameter("parquet is written to a file: name it", param_hint="--output")
     with (
