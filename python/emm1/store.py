@@ -33,9 +33,9 @@ FILE_MODALITIES = ("image", "audio", "video", "points")
 class Store:
     """An emm1 store: one DuckDB file, open.
 
-    `open` and `build` return it; it closes its connection when used as a context manager. Every method may be called
-    from any thread. In threads other than the one that opened the store each call has a connection of its own, so that
-    temporary tables, variables and transactions of `sql` last for that call alone: use a `cursor` for more.
+    `open` and `build` return it; it closes its connection when used as a context manager. Every method may be called from
+    any thread: in others than the one that opened the store each call has a connection of its own, so that temporary
+    tables, variables and transactions of `sql` last for that call (use a `cursor` for more).
 
     >>> import emm1
     >>> folder = getfixture("tmp_path")
@@ -78,8 +78,7 @@ class Store:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of your own, for any one thread, with the media root and audio folder set as they are now.
 
-        "Now" is what `sql` set in the thread that opened the store; what was set by way of `connection` counts from
-        the next call of `sql` or `cursor` there.
+        "Now" is what `sql` set in the thread that opened the store; what was set by `connection` counts from its next `cursor`.
 
         >>> import emm1, threading
         >>> folder = getfixture("tmp_path")
