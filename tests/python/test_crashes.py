@@ -187,7 +187,7 @@ def test_what_duckdb_throws_for_want_of_memory_is_an_error(tmp_path: Path) -> No
             connection.execute("SELECT emm1_file($f)", {"f": file}).fetchall()
         calls = [
             ("SELECT len(emm1_ids($f)) FROM range(3)", x), ("SELECT max(len(emm1_vector($f, i))) FROM range(2048) t(i)", y),
-            ("SELECT max(len(vector)) FROM emm1_scan($f)", y), ("SELECT len(emm1_centroid($f, i)) FROM range(2048) t(i)", y),
+            ("SELECT max(len(vector)) FROM emm1_scan($f)", y), ("SELECT len(emm1_centroid_of($f, [i])) FROM range(2048) t(i)", y),
             ("SELECT len(emm1_topk($f, [1], 10000000, 'l2'))", x),
         ]
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
