@@ -22,6 +22,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from sqlglot import exp
 
 from emm1 import _native
 from emm1.errors import EmbeddingError, Error
@@ -116,7 +117,8 @@ class Database:
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection) -> Database:
         """That of a connection in whose database functions were registered."""
-        ((number,),) = connection.execute(f"SELECT {IN_PYTHON}(0)").fetchall()
+        call = exp.select(exp.func(IN_PYTHON, exp.Literal.number(0)))
+        ((number,),) = connection.execute(call.sql("duckdb")).fetchall()
         return cls._all[int(number)]
 
     @classmethod

@@ -189,7 +189,7 @@ def test_file_names_become_ids(
         assert e.ids.tolist() == ids
         assert (e.vectors(ids) == rows).all()
         assert store.sql("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'emm1_keys'").fetchall() == [(0,)]
-    with pytest.raises(emm1.EmbeddingError, match=r"'name' holds text.*--store, --dataset, --modality"):
+    with pytest.raises(emm1.EmbeddingError, match=r"'name' holds text.*name a store, a dataset and a modality"):
         emm1.import_embeddings(source, tmp_path / "c.npy", key="name")
 
 

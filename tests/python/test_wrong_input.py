@@ -249,5 +249,5 @@ def test_a_source_in_another_form_is_mentioned(form: str, todo: str, own_tree: P
     assert (str(packed) in warning, todo in warning) == (True, True)
     groups = own_tree / "e-mm1_100m/nn_3/data_groups.csv"
     groups.rename(groups.with_name("data_groups.csv.gz"))
-    with pytest.raises(emm1.FileNotFoundError, match=r"--ranks names 3; .*audio.*is not there, but"):
+    with pytest.raises(emm1.FileNotFoundError, match=r"the ranks 3 were asked for; .*audio.*is not there, but"):
         build_store(own_tree, tmp_path / "emm1.duckdb", ranks=[1, 3])

@@ -155,8 +155,8 @@ def _macros(store: Path, folder: Path) -> dict[Key, str]:
         try:
             with attached(connection, store):
                 connection.execute(_copy_of_schema())
-            export = f"EXPORT DATABASE empty TO {exp.Literal.string(str(folder)).sql('duckdb')}"
-            connection.execute(export)
+            place = exp.Literal.string(str(folder)).sql("duckdb")
+            connection.execute(exp.Command(this="EXPORT DATABASE", expression=f"empty TO {place}").sql("duckdb"))
         except duckdb.Error:
             return {}
         statements = connection.extract_statements((folder / "schema.sql").read_text(encoding="utf-8"))
@@ -166,7 +166,7 @@ def _macros(store: Path, folder: Path) -> dict[Key, str]:
 
 def _copy_of_schema() -> str:
     previous = exp.to_identifier(PREVIOUS).sql("duckdb")
-    return f"COPY FROM DATABASE {previous} TO empty (SCHEMA)"
+    return exp.Command(this="COPY FROM DATABASE", expression=f"{previous} TO empty (SCHEMA)").sql("duckdb")
 
 
 def _macro(statement: str) -> tuple[Key | None, str]:
@@ -249,9 +249,10 @@ def _make(connection: duckdb.DuckDBPyConnection, made: Made, stored: Iterable[st
 
 def _make_type(connection: duckdb.DuckDBPyConnection, key: Key) -> None:
     before = exp.table_(key.name, db=key.schema, catalog=PREVIOUS, quoted=True)
-    ((text,),) = connection.execute(f"SELECT typeof(NULL::{before.sql('duckdb')})").fetchall()
+    typeof = exp.select(exp.func("typeof", exp.Cast(this=exp.null(), to=before)))
+    ((text,),) = connection.execute(typeof.sql("duckdb")).fetchall()
     name = exp.table_(key.name, db=key.schema, quoted=True)
-    connection.execute(f"CREATE TYPE {name.sql('duckdb')} AS {text}")
+    connection.execute(exp.Create(kind="TYPE", this=name, expression=exp.var(text)).sql("duckdb"))
 
 
 @contextmanager

@@ -183,8 +183,13 @@ def _run(connection: duckdb.DuckDBPyConnection, folder: Traversable, numbers: ra
     connection.begin()  # the disk is waited for once
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name):
         if int(file.name.partition("_")[0]) in numbers:
-            connection.execute(file.read_text(encoding="utf-8").replace("'STORE ID'", f"'{store_id}'"))
+            connection.execute(_of_store(file.read_text(encoding="utf-8"), store_id))
     connection.commit()
+
+
+def _of_store(statements: str, store_id: str) -> str:
+    """Statements of the schema for the store of an id, which stands in them as a literal: nothing else is folded away."""
+    return statements.replace("'STORE ID'", exp.Literal.string(store_id).sql("duckdb"))
 
 
 def _read(

@@ -157,14 +157,16 @@ def _refuse_absent(
     hint = f"; {packed[0]}" if packed else ""
     for split in splits or ():
         if not any(source.split == split for source in sources):
-            raise FileNotFoundError(f"{base / FOLDERS[split][0]} is not there, but the split {split} was named{hint}")
+            raise FileNotFoundError(
+                f"{base / FOLDERS[split][0]} is not there, but the split {split} was asked for{hint}"
+            )
     if ranks and (splits is None or "100m" in splits):
         there = {source.rank for source in sources}
         absent = [str(rank) for rank in ranks if rank not in there]
         if absent:
             raise FileNotFoundError(
                 f"{base / FOLDERS['100m'][0]} has no nn_{absent[0]}/data_groups.csv, but the ranks "
-                f"{', '.join(absent)} were named{hint}"
+                f"{', '.join(absent)} were asked for{hint}"
             )
     if not sources:
         raise FileNotFoundError(f"{base} holds none of the published files{hint}")

@@ -133,7 +133,7 @@ def upgrade(
         show.say(f"{store} is up to date: schema version {before}")
     else:
         for note in notes:
-            show.warn(f"note: {note}")
+            show.say(f"note: {note}")
         show.say(f"{store}: schema version {before} became {SCHEMA_VERSION}")
 
 
