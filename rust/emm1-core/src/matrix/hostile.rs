@@ -251,7 +251,7 @@ fn shards_are_one_matrix_in_the_order_of_their_names() {
 fn npy_files_that_are_refused() {
     let folder = TempDir::new().unwrap();
     for (descr, shape, words) in [
-        (">f4", "(2, 2)", "astype('<f4')"),
+        (">f4", "(2, 2)", "big-endian: convert it with `emm1 embeddings import"),
         ("|O", "(2, 2)", "Python objects"),
         ("<f8", "(2, 2)", "float32, float16 or int8"),
         ("<f4", "(4,)", "expected 2"),
