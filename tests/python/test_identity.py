@@ -4,8 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +118,32 @@ def test_rows_written_through_a_live_map(path: Path, row: int, flush: bool) -> N
     assert not opened(path)[0].verify()
     with pytest.raises(emm1.EmbeddingError, match=r"x\.npy\.codes: is not that of .* any more: row \d+ or one soon"):
         open_after.verify()
+
+
+def test_codes_made_while_somebody_writes(path: Path) -> None:
+    """They are refused, or know of every later write: one to a page that is dirty already moves no time."""
+    live = np.load(path, mmap_mode="r+")
+    x, query = vectors(), vectors(99)[0]
+    e = emm1.Embeddings(path, codes=False)
+    Path(f"{path}.codes").unlink()
+    enough = threading.Event()
+
+    def write() -> None:
+        while not enough.is_set():
+            live[7, 0] += np.float32(1)
+            time.sleep(0.0005)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with suppress(emm1.EmbeddingError):
+            e.build_codes()
+    finally:
+        enough.set()
+        writer.join()
+    live[7] = x[7] = query
+    assert e.search(query, 1).ids.tolist() == [7]
+    assert answers_like_numpy(opened(path)[0], x)
 
 
 def test_files_moved_copied_and_restored_keep_their_codes(path: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
 //! verdict is kept for the process, and a good one in the file of codes as well.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
@@ -33,6 +33,8 @@ static VERDICTS: Mutex<Option<Verdicts>> = Mutex::new(None);
 type Verdicts = HashMap<(FileId, Vec<FileId>), bool>;
 /// Verdicts kept at most; files that change all the time would add one each time.
 const VERDICTS_KEPT: usize = 4096;
+/// How often a file that is being written is looked at before it is given up.
+const ROUNDS: usize = 8;
 /// Blocks of rows compared by one thread before it looks up.
 const BLOCKS: usize = 64;
 
@@ -41,6 +43,11 @@ const BLOCKS: usize = 64;
 pub(super) struct Verdict {
     pub(super) identity: Vec<FileId>,
     pub(super) belongs: bool,
+}
+
+impl Verdict {
+    /// Nothing was looked at yet: no file has this identity.
+    pub(super) const NONE: Self = Self { identity: Vec::new(), belongs: false };
 }
 
 /// Judges a file whose identity is not the one that its codes know; None where it is being written, so that nothing can be
@@ -52,10 +59,7 @@ pub(super) fn judge(
     wait: bool,
     stop: Stop<'_>,
 ) -> Result<Option<Verdict>> {
-    if !settle(matrix, wait)? {
-        return Ok(None);
-    }
-    let identity = matrix.identity()?;
+    let Some(identity) = settled(matrix, wait)? else { return Ok(None) };
     let key = (codes, identity.clone());
     let known = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().get(&key).copied();
     if let Some(belongs) = known {
@@ -74,17 +78,22 @@ pub(super) fn judge(
     Ok(Some(Verdict { identity, belongs }))
 }
 
-/// Sees to it that every later write changes the identity: writes the files back, and waits, if it may, for the clock that
-/// their times are taken from. False where they are not settled.
-pub(super) fn settle(matrix: &Matrix, wait: bool) -> Result<bool> {
-    if matrix.write_back().is_err() {
-        return Ok(false);
+/// The identity of the files once every later write will change it: they were written back, and the clock that their times
+/// are taken from has ticked since. A write through a map to a page that is not written back yet moves no time, so nobody
+/// may have written in between either. None where somebody goes on writing, they cannot be written back, or `wait` is
+/// false and it takes a wait.
+pub(super) fn settled(matrix: &Matrix, wait: bool) -> Result<Option<Vec<FileId>>> {
+    for _ in 0..ROUNDS {
+        let identity = matrix.identity()?;
+        match identity.iter().filter_map(FileId::unsettled).max() {
+            Some(_) if !wait => return Ok(None),
+            Some(rest) => thread::sleep(rest),
+            None if matrix.write_back().is_err() => return Ok(None),
+            None if matrix.identity()? == identity => return Ok(Some(identity)),
+            None => {}
+        }
     }
-    let rest = matrix.identity()?.iter().filter_map(FileId::unsettled).max();
-    if let Some(rest) = rest.filter(|_| wait) {
-        thread::sleep(rest);
-    }
-    Ok(rest.is_none() || wait)
+    Ok(None)
 }
 
 /// Whether every block of rows has its checksum.
@@ -119,14 +128,16 @@ pub(super) fn to_bytes(identity: &[FileId]) -> Vec<u8> {
     identity.iter().flat_map(FileId::words).flat_map(u64::to_le_bytes).collect()
 }
 
-/// Writes an identity to its place in a file of codes, if there still is that file and not another. A reader that sees half
-/// of it sees one that no file has, and compares the rows.
-pub(super) fn keep(path: &Path, codes: FileId, place: Range<usize>, identity: &[FileId]) -> Result<()> {
+/// Writes an identity to its place in a file of codes, if there still is that file and not another: the file's own identity
+/// after that. A reader that sees half of it sees one that no file has, and compares the rows.
+pub(super) fn keep(path: &Path, codes: FileId, place: Range<usize>, identity: &[FileId]) -> Result<FileId> {
     let bytes = to_bytes(identity);
     let failed = |error| Error::cannot_write(path, &error);
     let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
-    if bytes.len() != place.len() || FileId::of(&file.metadata().map_err(failed)?) != codes {
-        return Ok(());
+    let now = |file: &File| file.metadata().map(|metadata| FileId::of(&metadata)).map_err(failed);
+    if bytes.len() != place.len() || now(&file)? != codes {
+        return Ok(codes);
     }
-    file.seek(SeekFrom::Start(place.start as u64)).and_then(|_| file.write_all(&bytes)).map_err(failed)
+    file.seek(SeekFrom::Start(place.start as u64)).and_then(|_| file.write_all(&bytes)).map_err(failed)?;
+    now(&file)
 }

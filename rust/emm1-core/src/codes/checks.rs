@@ -29,7 +29,17 @@ impl Compared {
         Self { blocks, damaged: AtomicBool::new(false), said: AtomicBool::new(false) }
     }
 
-    /// Whether a block was not what was written.
+    /// Has no block count as compared.
+    pub(super) fn forget(&self) {
+        self.blocks.iter().flatten().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
+    /// Takes note that the file is not what was written.
+    pub(super) fn note_damage(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the file, or a block, was not what was written.
     pub(super) fn found_damage(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
     }
@@ -111,7 +121,7 @@ impl Checks<'_> {
                 _ => &plane.bytes[rows.start * plane.width..rows.end * plane.width],
             };
             if crc32fast::hash(content).to_le_bytes() != self.checksums[kind][block] {
-                self.compared.damaged.store(true, Ordering::Relaxed);
+                self.compared.note_damage();
                 return Err(damaged(self.path, BLOCK * block));
             }
             self.compared.blocks[kind][word].fetch_or(missing & missing.wrapping_neg(), Ordering::Relaxed);

@@ -14,40 +14,30 @@
 //! low1      low nibbles of the first part
 //! low2      of the second
 //! ```
-//!
-//! It is written beside its place under a name of its own and renamed when complete.
 
-use std::fs::Permissions;
-use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tempfile::NamedTempFile;
-
-use super::belonging::{self, Keep, Verdict, judge, rows_of, settle, to_bytes};
+use super::belonging::{self, Keep, Verdict, judge, rows_of, to_bytes};
+use super::build::block_of;
 use super::checks::{BLOCK, Checks, Compared, KINDS, damaged};
 use super::sections::{Kind, Sections, Shape};
 use crate::bound::Level;
-use crate::codes::{Block, Coded, Encoder, Parts, Record};
+use crate::codes::{Coded, Encoder, Parts, Record};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::identity::FileId;
 use crate::kernel::{Plane, SLACK};
-use crate::matrix::{Map, Matrix, Reading, View};
+use crate::matrix::{Map, Matrix, Reading};
 use crate::parallel::{Stop, in_parallel};
 
-const MEAN: &Kind = b"mean\0\0\0\0";
+pub(super) const MEAN: &Kind = b"mean\0\0\0\0";
 const SOURCE: &Kind = b"source\0\0";
 const ROWS: &Kind = b"rows\0\0\0\0";
 const CHECKS: &Kind = b"checks\0\0";
 const RECORDS: &Kind = b"records\0";
 const PLANES: [&Kind; 4] = [b"high1\0\0\0", b"high2\0\0\0", b"low1\0\0\0\0", b"low2\0\0\0\0"];
-/// Rows whose mean is taken as that of all.
-const SAMPLE: usize = 4096;
-/// Components coded at a time.
-const COMPONENTS: usize = 1 << 20;
 /// Components up to which no sum of products, 255 · 127 each, overflows 32 bits.
 pub(crate) const MOST_CODED: usize = 1 << 16;
 
@@ -56,30 +46,34 @@ pub(crate) const MOST_CODED: usize = 1 << 16;
 pub struct CodesFile {
     path: PathBuf,
     map: Map,
-    /// What the file itself was when it was opened.
-    id: FileId,
     encoder: Encoder,
-    rows: usize,
+    shape: Shape,
     places: Places,
     compared: Compared,
-    /// The last verdict on the embedding file.
-    verdict: Mutex<Verdict>,
+    known: Mutex<Known>,
+}
+
+/// What was seen last: what the file of codes itself was, and the verdict on the embedding file.
+#[derive(Debug)]
+struct Known {
+    id: FileId,
+    verdict: Verdict,
 }
 
 /// Where each section lies.
-#[derive(Debug)]
-struct Places {
-    mean: Range<usize>,
-    source: Range<usize>,
-    rows: Range<usize>,
-    checks: Range<usize>,
-    records: Range<usize>,
-    planes: [Range<usize>; 4],
+#[derive(Debug, PartialEq)]
+pub(super) struct Places {
+    pub(super) mean: Range<usize>,
+    pub(super) source: Range<usize>,
+    pub(super) rows: Range<usize>,
+    pub(super) checks: Range<usize>,
+    pub(super) records: Range<usize>,
+    pub(super) planes: [Range<usize>; 4],
 }
 
 impl Places {
     /// Of the sections of codes of this shape; None where one is missing or of another length.
-    fn of(sections: &Sections, shape: Shape) -> Option<Self> {
+    pub(super) fn of(sections: &Sections, shape: Shape) -> Option<Self> {
         let place = |kind| sections.get(kind);
         let sized = |kind| {
             let length = lengths(shape, 0).into_iter().find(|(other, _)| other == kind)?.1;
@@ -99,7 +93,7 @@ impl Places {
 }
 
 /// The sections of codes and their lengths; None for one that no file can hold.
-fn lengths(shape: Shape, files: usize) -> [(Kind, Option<usize>); 9] {
+pub(super) fn lengths(shape: Shape, files: usize) -> [(Kind, Option<usize>); 9] {
     let blocks = shape.rows.div_ceil(BLOCK);
     let plane = |level: Level| {
         let width = Parts::of(shape.dims).widths[level.part()];
@@ -120,7 +114,7 @@ fn lengths(shape: Shape, files: usize) -> [(Kind, Option<usize>); 9] {
 }
 
 impl Shape {
-    fn of(matrix: &Matrix) -> Self {
+    pub(super) fn of(matrix: &Matrix) -> Self {
         Self { rows: matrix.rows(), dims: matrix.dims(), dtype: matrix.dtype() as usize }
     }
 }
@@ -166,42 +160,36 @@ impl CodesFile {
 
     /// Reads what does not depend on the rows; the error says why the codes cannot be used.
     fn read(path: &Path, map: Map, matrix: &Matrix) -> std::result::Result<Self, String> {
-        let bytes = map.bytes();
-        if !Sections::is_of_this_version(bytes) {
-            let other = Sections::is_of_the_family(bytes);
-            return Err(if other { "is of another version of emm1" } else { "is not a file of codes" }.into());
-        }
-        let damaged = || "is damaged".to_owned();
-        let (shape, sections) = Sections::read(bytes).ok_or_else(damaged)?;
-        if shape != Shape::of(matrix) {
-            return Err("is of another embedding file".into());
-        }
-        let places = Places::of(&sections, shape).ok_or_else(damaged)?;
-        let mean: Vec<f32> =
-            bytes[places.mean.clone()].as_chunks().0.iter().map(|&raw| f32::from_le_bytes(raw)).collect();
-        if !mean.iter().all(|value| value.is_finite()) {
-            return Err(damaged());
-        }
+        let id = map.check(path).map_err(|error| error.to_string())?;
+        let shape = Shape::of(matrix);
+        let (places, mean) = parts(map.bytes(), shape)?;
         Ok(Self {
-            id: map.check(path).map_err(|error| error.to_string())?,
             path: path.to_owned(),
             encoder: Encoder::new(mean).map_err(|error| error.to_string())?,
-            rows: shape.rows,
+            shape,
             places,
             compared: Compared::none(shape.rows),
-            verdict: Mutex::new(Verdict { identity: Vec::new(), belongs: false }),
+            known: Mutex::new(Known { id, verdict: Verdict::NONE }),
             map,
         })
     }
 
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether these are the codes of files of this identity: they were coded with it, or compared by somebody since.
+    fn are_of(&self, identity: &[FileId]) -> bool {
+        to_bytes(identity) == self.map.bytes()[self.places.source.clone()]
+    }
+
     /// The codes, if they are those of the matrix.
     fn judged(self, matrix: &Matrix, keep: Keep, remarks: &mut Vec<String>, stop: Stop<'_>) -> Result<Option<Self>> {
-        let identity = matrix.identity()?;
-        let verdict = if to_bytes(&identity) == self.map.bytes()[self.places.source.clone()] {
+        let (identity, id) = (matrix.identity()?, self.known().id);
+        let verdict = if self.are_of(&identity) {
             Verdict { identity, belongs: true }
         } else {
-            let verdict = judge(matrix, self.checksums_of_rows(), self.id, true, stop)?;
-            let verdict = verdict.unwrap_or(Verdict { identity: Vec::new(), belongs: false });
+            let verdict = judge(matrix, self.checksums_of_rows(), id, true, stop)?.unwrap_or(Verdict::NONE);
             remarks.push(if verdict.belongs {
                 let (codes, file) = (self.path.display(), matrix.path().display());
                 format!("{codes}: {file} was copied, moved or written since it was coded; its rows are the same, all were compared")
@@ -210,41 +198,15 @@ impl CodesFile {
             });
             if verdict.belongs && keep == Keep::InFile {
                 // Where it cannot be written, the verdict is that of this process.
-                let _ = belonging::keep(&self.path, self.id, self.places.source.clone(), &verdict.identity);
+                if let Ok(id) = belonging::keep(&self.path, id, self.places.source.clone(), &verdict.identity) {
+                    self.known().id = id;
+                }
             }
             verdict
         };
         let belongs = verdict.belongs;
-        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = verdict;
+        self.known().verdict = verdict;
         Ok(belongs.then_some(self))
-    }
-
-    /// Makes the codes of a matrix, in bounded memory.
-    ///
-    /// # Errors
-    /// A row holds NaN or an infinity, the place cannot be written, the file lies where nothing tells that it was written
-    /// to, or `stop` said so; nothing is left behind then.
-    pub fn build(
-        path: &Path,
-        file: &EmbeddingFile,
-        threads: usize,
-        progress: &(dyn Fn(usize) + Sync),
-        stop: Stop<'_>,
-    ) -> Result<()> {
-        let matrix = file.matrix();
-        if let Some(why) = why_no_codes(matrix) {
-            return Err(why);
-        }
-        settle(matrix, true)?;
-        let identity = matrix.identity()?;
-        let failed = |error: std::io::Error| Error::cannot_write(path, &error);
-        let written = beside(path).map_err(failed)?;
-        write(written.as_file(), path, file, &identity, threads, progress, stop)?;
-        if matrix.identity()? != identity {
-            return Err(Error::file(matrix.path(), "changed while its codes were made: make them again"));
-        }
-        written.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
     }
 
     /// The file.
@@ -258,20 +220,50 @@ impl CodesFile {
     }
 
     /// Whether the embedding file is still the one that was coded, and the codes are sound as far as they were read.
+    ///
+    /// # Errors
+    /// The file of codes was cut or written anew since it was opened, which counts as damage from here on. Or `stop` said so.
     pub(crate) fn can_be_used(&self, matrix: &Matrix, stop: Stop<'_>) -> Result<bool> {
         if self.found_damage() {
             return Ok(false);
         }
+        let id = self.look_again().inspect_err(|_| self.compared.note_damage())?;
         let identity = matrix.identity()?;
-        let verdict = || self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(belongs) = Some(verdict()).filter(|last| last.identity == identity).map(|last| last.belongs) {
+        if let Some(belongs) =
+            Some(self.known()).filter(|last| last.verdict.identity == identity).map(|last| last.verdict.belongs)
+        {
             return Ok(belongs);
         }
         // Not under the lock: `stop` may run what it likes, a search of this file too.
-        let Some(now) = judge(matrix, self.checksums_of_rows(), self.id, false, stop)? else { return Ok(false) };
+        let now = if self.are_of(&identity) {
+            Verdict { identity, belongs: true }
+        } else {
+            let Some(now) = judge(matrix, self.checksums_of_rows(), id, false, stop)? else { return Ok(false) };
+            now
+        };
         let belongs = now.belongs;
-        *verdict() = now;
+        self.known().verdict = now;
         Ok(belongs)
+    }
+
+    /// Looks whether somebody wrote to the file of codes: another process may have kept an identity there, but whatever it
+    /// was, nothing counts as compared any more.
+    fn look_again(&self) -> Result<FileId> {
+        let now = self.map.check(&self.path)?;
+        let mut known = self.known();
+        if known.id != now {
+            if !parts(self.map.bytes(), self.shape)
+                .is_ok_and(|(places, mean)| places == self.places && mean == self.encoder.mean())
+            {
+                return Err(Error::file(
+                    &self.path,
+                    "was written anew since it was opened. Open the embedding file again",
+                ));
+            }
+            self.compared.forget();
+            *known = Known { id: now, verdict: Verdict::NONE };
+        }
+        Ok(now)
     }
 
     /// Whether a block of codes was not what was written.
@@ -291,12 +283,12 @@ impl CodesFile {
     pub(crate) fn verify(&self, file: &EmbeddingFile, threads: usize, stop: Stop<'_>) -> Result<()> {
         let coded = self.coded()?;
         let block = block_of(self.encoder.mean().len());
-        in_parallel(threads, (0..self.rows).step_by(block), stop, |begin| {
+        in_parallel(threads, (0..self.shape.rows).step_by(block), stop, |begin| {
             let view = file.matrix().view(Reading::Much)?;
-            let rows = begin..self.rows.min(begin + block);
+            let rows = begin..self.shape.rows.min(begin + block);
             let anew = self.encoder.block(rows.len(), |number, row| file.finite_row(&view, begin + number, row))?;
             for block in begin / BLOCK..rows.end.div_ceil(BLOCK) {
-                let rows = rows_of(block, self.rows);
+                let rows = rows_of(block, self.shape.rows);
                 let numbers: Vec<u32> = rows.clone().map(|row| row as u32).collect();
                 coded.check_records(&numbers)?;
                 Level::ALL.into_iter().try_for_each(|level| coded.check_plane(level, &numbers))?;
@@ -330,7 +322,7 @@ impl CodesFile {
             Plane { bytes: &bytes[places.planes[level as usize].clone()], width }
         };
         let checksums: &[[u8; 4]] = bytes[places.checks.clone()].as_chunks().0;
-        let blocks = self.rows.div_ceil(BLOCK);
+        let blocks = self.shape.rows.div_ceil(BLOCK);
         let checks = Checks {
             path: &self.path,
             compared: &self.compared,
@@ -343,6 +335,22 @@ impl CodesFile {
     fn checksums_of_rows(&self) -> &[[u8; 4]] {
         self.map.bytes()[self.places.rows.clone()].as_chunks().0
     }
+}
+
+/// Where the sections of codes of this shape lie, and the mean; the error says why they cannot be used.
+fn parts(bytes: &[u8], wanted: Shape) -> std::result::Result<(Places, Vec<f32>), String> {
+    if !Sections::is_of_this_version(bytes) {
+        let other = Sections::is_of_the_family(bytes);
+        return Err(if other { "is of another version of emm1" } else { "is not a file of codes" }.into());
+    }
+    let damaged = || "is damaged".to_owned();
+    let (shape, sections) = Sections::read(bytes).ok_or_else(damaged)?;
+    if shape != wanted {
+        return Err("is of another embedding file".into());
+    }
+    let places = Places::of(&sections, shape).ok_or_else(damaged)?;
+    let mean: Vec<f32> = bytes[places.mean.clone()].as_chunks().0.iter().map(|&raw| f32::from_le_bytes(raw)).collect();
+    if mean.iter().all(|value| value.is_finite()) { Ok((places, mean)) } else { Err(damaged()) }
 }
 
 /// Why a matrix can have no codes, if it cannot.
@@ -370,103 +378,4 @@ fn unused(path: &Path, why: &str) -> String {
          `emm1 embeddings add --replace`)",
         path.display()
     )
-}
-
-/// The mean of rows that are evenly spread over the matrix; zeros where it is not finite.
-pub(crate) fn sampled_mean(view: &View<'_>, rows: usize, dims: usize) -> Result<Vec<f32>> {
-    let mut sums = vec![0.0f64; dims];
-    let mut row = vec![0.0; dims];
-    let sample = rows.min(SAMPLE);
-    for number in 0..sample {
-        view.row_f32((number as u128 * rows as u128 / sample as u128) as usize, &mut row)?;
-        sums.iter_mut().zip(&row).for_each(|(sum, &value)| *sum += f64::from(value));
-    }
-    let mean: Vec<f32> = sums.iter().map(|sum| (sum / sample.max(1) as f64) as f32).collect();
-    Ok(if mean.iter().all(|value| value.is_finite()) { mean } else { vec![0.0; dims] })
-}
-
-/// Rows coded at a time: whole blocks.
-fn block_of(dims: usize) -> usize {
-    (COMPONENTS / dims).max(1).next_multiple_of(BLOCK)
-}
-
-/// A file beside a place, under a name that no one else has; it goes away unless it is persisted.
-fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&name).suffix(".building");
-    #[cfg(unix)]
-    builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666)); // less the umask
-    builder.tempfile_in(folder)
-}
-
-fn write(
-    file: &std::fs::File,
-    path: &Path,
-    source: &EmbeddingFile,
-    identity: &[FileId],
-    threads: usize,
-    progress: &(dyn Fn(usize) + Sync),
-    stop: Stop<'_>,
-) -> Result<()> {
-    let matrix = source.matrix();
-    let shape = Shape::of(matrix);
-    let too_large = || Error::file(matrix.path(), "is too large for codes");
-    let mut sections = Sections::place(&lengths(shape, identity.len())).ok_or_else(too_large)?;
-    let places = Places::of(&sections, shape).expect("all have a place");
-    let encoder = Encoder::new(sampled_mean(&matrix.view(Reading::Much)?, shape.rows, shape.dims)?)?;
-    let failed = |error: std::io::Error| Error::cannot_write(path, &error);
-    file.set_len(sections.end() as u64).map_err(failed)?;
-    let turn = Mutex::new(file);
-    let put = |at: usize, bytes: &[u8]| {
-        let mut file = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(at as u64)).and_then(|_| file.write_all(bytes)).map_err(failed)
-    };
-    let mean: Vec<u8> = encoder.mean().iter().flat_map(|value| value.to_le_bytes()).collect();
-    sections.vouch(MEAN, &mean);
-    put(places.mean.start, &mean)?;
-    put(places.source.start, &to_bytes(identity))?;
-
-    let (block, blocks) = (block_of(shape.dims), shape.rows.div_ceil(BLOCK));
-    let done = AtomicUsize::new(0);
-    in_parallel(threads, (0..shape.rows).step_by(block), stop, |begin| {
-        let view = matrix.view(Reading::Much)?;
-        let count = block.min(shape.rows - begin);
-        let coded = encoder.block(count, |number, row| source.finite_row(&view, begin + number, row))?;
-        put(places.records.start + begin * Record::BYTES, &coded.records)?;
-        for (level, plane) in Level::ALL.into_iter().zip(&coded.planes) {
-            let width = encoder.parts().widths[level.part()];
-            put(places.planes[level as usize].start + begin * width, &plane[..count * width])?;
-        }
-        let first = begin / BLOCK * size_of::<u32>();
-        let mut of_rows = Vec::with_capacity(count.div_ceil(BLOCK) * size_of::<u32>());
-        for block in begin / BLOCK..(begin + count).div_ceil(BLOCK) {
-            of_rows.extend(view.checksum(rows_of(block, shape.rows))?.to_le_bytes());
-        }
-        put(places.rows.start + first, &of_rows)?;
-        for (kind, checksums) in checksums(&coded, count, encoder.parts()).iter().enumerate() {
-            put(places.checks.start + kind * blocks * size_of::<u32>() + first, checksums)?;
-        }
-        progress(done.fetch_add(count, Ordering::Relaxed) + count);
-        Ok(())
-    })?;
-    put(0, &sections.header(shape))?;
-    file.sync_all().map_err(failed)
-}
-
-/// The checksums of the blocks of records, and of each plane.
-fn checksums(coded: &Block, count: usize, parts: Parts) -> [Vec<u8>; KINDS] {
-    std::array::from_fn(|kind| {
-        let (bytes, width) = match kind {
-            0 => (&coded.records, Record::BYTES),
-            _ => (&coded.planes[kind - 1], parts.widths[Level::ALL[kind - 1].part()]),
-        };
-        let block = |block: usize| {
-            let rows = rows_of(block, count);
-            crc32fast::hash(&bytes[rows.start * width..rows.end * width]).to_le_bytes()
-        };
-        (0..count.div_ceil(BLOCK)).flat_map(block).collect()
-    })
 }

@@ -1,6 +1,7 @@
 //! Codes of an embedding file: eight bits a component in four planes of nibbles, and what they miss.
 
 mod belonging;
+mod build;
 mod checks;
 mod encode;
 mod file;
@@ -9,10 +10,11 @@ mod sections;
 mod tests;
 
 pub use belonging::Keep;
+pub(crate) use build::sampled_mean;
 use checks::Checks;
 pub(crate) use encode::{Block, Encoder, Parts};
 pub use file::CodesFile;
-pub(crate) use file::{MOST_CODED, sampled_mean, why_no_codes};
+pub(crate) use file::{MOST_CODED, why_no_codes};
 
 use crate::bound::Level;
 use crate::error::Result;

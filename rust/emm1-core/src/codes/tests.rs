@@ -349,3 +349,40 @@ fn damage_is_found_when_it_is_touched_and_said_once() {
     check(&file, &vectors(9));
     assert_eq!(says(&file), "");
 }
+
+#[test]
+fn codes_that_are_overwritten_while_they_are_open_are_not_used() {
+    let (_folder, path, codes) = coded();
+    let (_, sections) = sections::Sections::read(&codes).unwrap();
+    let records = sections.get(b"records\0").unwrap();
+    let mut zeros = codes.clone();
+    zeros[records.clone()].fill(0); // rows that no query can be near to
+    let mut other = codes.clone();
+    other[sections.get(b"mean\0\0\0\0").unwrap()].fill(0);
+    for (overwritten, said) in
+        [(&zeros[..], "is damaged"), (&other, "written anew"), (&codes[..records.start], "cut short")]
+    {
+        let file = open(&path);
+        assert!(check(&file, &vectors(9)) && says(&file).is_empty());
+        overwrite(&codes_of(&path), overwritten);
+        check(&file, &vectors(9));
+        let lines = says(&file);
+        assert!(lines.contains(said) && lines.lines().count() == 1, "{lines}");
+        check(&file, &vectors(9));
+        assert_eq!(says(&file), "");
+        overwrite(&codes_of(&path), &codes);
+    }
+    // The same codes again, as where another process keeps an identity there.
+    let file = open(&path);
+    overwrite(&codes_of(&path), &codes);
+    assert!(check(&file, &vectors(9)) && says(&file).is_empty());
+    assert!(file.codes().unwrap().can_be_used(file.matrix(), &mut || false).unwrap());
+}
+
+/// Writes a file in its place, as `cp` does.
+fn overwrite(path: &Path, bytes: &[u8]) {
+    std::thread::sleep(std::time::Duration::from_millis(50)); // the file's time has ticked since it was opened
+    let mut file = OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+    file.set_len(bytes.len() as u64).unwrap();
+}

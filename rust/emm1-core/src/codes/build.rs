@@ -1,0 +1,159 @@
+//! Makes a file of codes: beside its place under a name of its own, renamed when complete.
+
+use std::fs::{File, Permissions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use tempfile::NamedTempFile;
+
+use super::belonging::{rows_of, settled, to_bytes};
+use super::checks::{BLOCK, KINDS};
+use super::file::{CodesFile, MEAN, Places, lengths, why_no_codes};
+use super::sections::{Sections, Shape};
+use crate::bound::Level;
+use crate::codes::{Block, Encoder, Parts, Record};
+use crate::error::{Error, Result};
+use crate::file::EmbeddingFile;
+use crate::identity::FileId;
+use crate::matrix::{Reading, View};
+use crate::parallel::{Stop, in_parallel};
+
+/// Rows whose mean is taken as that of all.
+const SAMPLE: usize = 4096;
+/// Components coded at a time.
+const COMPONENTS: usize = 1 << 20;
+
+impl CodesFile {
+    /// Makes the codes of a matrix, in bounded memory.
+    ///
+    /// # Errors
+    /// A row holds NaN or an infinity, the place cannot be written, the file is being written or lies where nothing tells that
+    /// it was, or `stop` said so; nothing is left behind then.
+    pub fn build(
+        path: &Path,
+        file: &EmbeddingFile,
+        threads: usize,
+        progress: &(dyn Fn(usize) + Sync),
+        stop: Stop<'_>,
+    ) -> Result<()> {
+        let matrix = file.matrix();
+        if let Some(why) = why_no_codes(matrix) {
+            return Err(why);
+        }
+        let busy = || {
+            let text =
+                "is being written, or its disk does not take what was written to it: make its codes when that is over";
+            Error::file(matrix.path(), text)
+        };
+        let identity = settled(matrix, true)?.ok_or_else(busy)?;
+        let failed = |error: std::io::Error| Error::cannot_write(path, &error);
+        let written = beside(path).map_err(failed)?;
+        write(written.as_file(), path, file, &identity, threads, progress, stop)?;
+        if matrix.identity()? != identity {
+            return Err(Error::file(matrix.path(), "changed while its codes were made: make them again"));
+        }
+        written.persist(path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+}
+
+/// The mean of rows that are evenly spread over the matrix; zeros where it is not finite.
+pub(crate) fn sampled_mean(view: &View<'_>, rows: usize, dims: usize) -> Result<Vec<f32>> {
+    let mut sums = vec![0.0f64; dims];
+    let mut row = vec![0.0; dims];
+    let sample = rows.min(SAMPLE);
+    for number in 0..sample {
+        view.row_f32((number as u128 * rows as u128 / sample as u128) as usize, &mut row)?;
+        sums.iter_mut().zip(&row).for_each(|(sum, &value)| *sum += f64::from(value));
+    }
+    let mean: Vec<f32> = sums.iter().map(|sum| (sum / sample.max(1) as f64) as f32).collect();
+    Ok(if mean.iter().all(|value| value.is_finite()) { mean } else { vec![0.0; dims] })
+}
+
+/// Rows coded at a time: whole blocks.
+pub(super) fn block_of(dims: usize) -> usize {
+    (COMPONENTS / dims).max(1).next_multiple_of(BLOCK)
+}
+
+/// A file beside a place, under a name that no one else has; it goes away unless it is persisted.
+fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&name).suffix(".building");
+    #[cfg(unix)]
+    builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666)); // less the umask
+    builder.tempfile_in(folder)
+}
+
+fn write(
+    file: &File,
+    path: &Path,
+    source: &EmbeddingFile,
+    identity: &[FileId],
+    threads: usize,
+    progress: &(dyn Fn(usize) + Sync),
+    stop: Stop<'_>,
+) -> Result<()> {
+    let matrix = source.matrix();
+    let shape = Shape::of(matrix);
+    let too_large = || Error::file(matrix.path(), "is too large for codes");
+    let mut sections = Sections::place(&lengths(shape, identity.len())).ok_or_else(too_large)?;
+    let places = Places::of(&sections, shape).expect("all have a place");
+    let encoder = Encoder::new(sampled_mean(&matrix.view(Reading::Much)?, shape.rows, shape.dims)?)?;
+    let failed = |error: std::io::Error| Error::cannot_write(path, &error);
+    file.set_len(sections.end() as u64).map_err(failed)?;
+    let turn = Mutex::new(file);
+    let put = |at: usize, bytes: &[u8]| {
+        let mut file = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(at as u64)).and_then(|_| file.write_all(bytes)).map_err(failed)
+    };
+    let mean: Vec<u8> = encoder.mean().iter().flat_map(|value| value.to_le_bytes()).collect();
+    sections.vouch(MEAN, &mean);
+    put(places.mean.start, &mean)?;
+    put(places.source.start, &to_bytes(identity))?;
+
+    let (block, blocks) = (block_of(shape.dims), shape.rows.div_ceil(BLOCK));
+    let done = AtomicUsize::new(0);
+    in_parallel(threads, (0..shape.rows).step_by(block), stop, |begin| {
+        let view = matrix.view(Reading::Much)?;
+        let count = block.min(shape.rows - begin);
+        let coded = encoder.block(count, |number, row| source.finite_row(&view, begin + number, row))?;
+        put(places.records.start + begin * Record::BYTES, &coded.records)?;
+        for (level, plane) in Level::ALL.into_iter().zip(&coded.planes) {
+            let width = encoder.parts().widths[level.part()];
+            put(places.planes[level as usize].start + begin * width, &plane[..count * width])?;
+        }
+        let first = begin / BLOCK * size_of::<u32>();
+        let mut of_rows = Vec::with_capacity(count.div_ceil(BLOCK) * size_of::<u32>());
+        for block in begin / BLOCK..(begin + count).div_ceil(BLOCK) {
+            of_rows.extend(view.checksum(rows_of(block, shape.rows))?.to_le_bytes());
+        }
+        put(places.rows.start + first, &of_rows)?;
+        for (kind, checksums) in checksums(&coded, count, encoder.parts()).iter().enumerate() {
+            put(places.checks.start + kind * blocks * size_of::<u32>() + first, checksums)?;
+        }
+        progress(done.fetch_add(count, Ordering::Relaxed) + count);
+        Ok(())
+    })?;
+    put(0, &sections.header(shape))?;
+    file.sync_all().map_err(failed)
+}
+
+/// The checksums of the blocks of records, and of each plane.
+fn checksums(coded: &Block, count: usize, parts: Parts) -> [Vec<u8>; KINDS] {
+    std::array::from_fn(|kind| {
+        let (bytes, width) = match kind {
+            0 => (&coded.records, Record::BYTES),
+            _ => (&coded.planes[kind - 1], parts.widths[Level::ALL[kind - 1].part()]),
+        };
+        let block = |block: usize| {
+            let rows = rows_of(block, count);
+            crc32fast::hash(&bytes[rows.start * width..rows.end * width]).to_le_bytes()
+        };
+        (0..count.div_ceil(BLOCK)).flat_map(block).collect()
+    })
+}
