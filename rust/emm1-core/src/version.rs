@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::identity::FileId;
@@ -11,7 +12,14 @@ use crate::matrix::{ids_of_shards, shards, split_tensor};
 /// Sizes, times and numbers of the files that make up an embedding file: vectors, ids and codes. Two versions of one
 /// place are equal where nothing changed in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version(Vec<(PathBuf, FileId)>);
+pub struct Version {
+    parts: Vec<(PathBuf, FileId)>,
+    /// Equal to no other where a file was written just now: another write might leave its times as they are.
+    unsettled: Option<u64>,
+}
+
+/// Numbers versions that are not settled.
+static UNSETTLED: AtomicU64 = AtomicU64::new(0);
 
 impl Version {
     /// The version of an embedding file that is there now. `ids` is the file or folder of its ids; None for what lies
@@ -29,9 +37,10 @@ impl Version {
             Some(folder) if folder.is_dir() => files.extend(ids_of_shards(&folder)?),
             beside => files.extend(beside),
         }
-        let parts: Result<Vec<_>> = files.into_iter().map(part).collect();
-        let codes = codes.and_then(|codes| part(codes.to_owned()).ok());
-        Ok(Self(parts?.into_iter().chain(codes).collect()))
+        let mut parts = files.into_iter().map(part).collect::<Result<Vec<_>>>()?;
+        parts.extend(codes.and_then(|codes| part(codes.to_owned()).ok()));
+        let settled = parts.iter().all(|(_, id)| id.unsettled().is_none());
+        Ok(Self { parts, unsettled: (!settled).then(|| UNSETTLED.fetch_add(1, Ordering::Relaxed)) })
     }
 }
 
@@ -44,6 +53,33 @@ fn part(path: PathBuf) -> Result<(PathBuf, FileId)> {
 mod tests {
     use super::*;
     use crate::codes::CodesFile;
+
+    /// The version once it is equal to itself: some milliseconds after the last write.
+    fn settled(path: &Path, ids: Option<&Path>, codes: Option<&Path>) -> Version {
+        loop {
+            let version = Version::of(path, ids, codes).unwrap();
+            if version.unsettled.is_none() {
+                return version;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_write_within_a_tick_of_another_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.npy");
+        let mut seen = Vec::new();
+        for text in ["1", "2", "3", "4"] {
+            fs::write(&file, text).unwrap(); // the times of some of these are the same
+            let version = Version::of(&file, None, None).unwrap();
+            assert!(!seen.contains(&version), "{text}");
+            seen.push(version);
+        }
+        let version = settled(&file, None, None);
+        assert!(!seen.contains(&version));
+        assert_eq!(version, Version::of(&file, None, None).unwrap());
+    }
 
     #[test]
     fn every_part_counts() {
@@ -63,14 +99,14 @@ mod tests {
             ("shards.ids.npy", "1"),
         ] {
             fs::write(at(name), text).unwrap();
-            let version = Version::of(&at("shards"), None, Some(&codes)).unwrap();
+            let version = settled(&at("shards"), None, Some(&codes));
             let known = seen.contains(&version);
             assert_eq!(known, name == "shards.npy.codes", "{name}");
             seen.push(version);
         }
         let ids = Some(at("shards.npy.codes"));
-        assert_ne!(Version::of(&at("shards"), ids.as_deref(), Some(&codes)).unwrap(), seen[7]);
-        assert_ne!(Version::of(&at("shards"), None, None).unwrap(), seen[7]);
+        assert_ne!(settled(&at("shards"), ids.as_deref(), Some(&codes)), seen[7]);
+        assert_ne!(settled(&at("shards"), None, None), seen[7]);
     }
 
     #[test]
@@ -79,7 +115,7 @@ mod tests {
         let file = folder.path().join("x.safetensors");
         fs::write(&file, "1").unwrap();
         let tensor = folder.path().join("x.safetensors#image");
-        assert_eq!(Version::of(&tensor, None, None).unwrap(), Version::of(&file, None, None).unwrap());
+        assert_eq!(settled(&tensor, None, None), settled(&file, None, None));
     }
 
     #[test]
