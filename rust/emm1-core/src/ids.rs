@@ -104,7 +104,8 @@ impl Ids {
         if ids.is_sorted_by(|a, b| a < b) {
             return Ok(Self::Listed { ids, order: None });
         }
-        let mut order: Vec<u32> = (0..rows).collect();
+        let mut order: Vec<u32> = list_for(ids.len())?;
+        order.extend(0..rows);
         for piece in order.chunks_mut(PIECE) {
             if stop() {
                 return Err(Error::Stopped);

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::disk::hides_writes;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, list_for};
 use crate::identity::FileId;
 use crate::kernel::fetch;
 pub use dtype::Dtype;
@@ -321,7 +321,7 @@ pub(crate) fn split_tensor(path: &Path) -> (&Path, Option<&str>) {
 /// All bytes of a file, for those that are small beside the vectors.
 pub(crate) fn read_all(path: &Path) -> Result<Vec<u8>> {
     let (mut file, length) = regular::open(path)?;
-    let mut bytes = Vec::with_capacity(length as usize);
+    let mut bytes = list_for(usize::try_from(length).unwrap_or(usize::MAX))?;
     file.read_to_end(&mut bytes).map_err(|error| Error::io(path, error))?;
     refuse_pointer(path, &bytes)?;
     Ok(bytes)
