@@ -1,12 +1,13 @@
 //! `emm1_knn(queries, base, k := 10, metric := 'cosine')`: the nearest of every vector of one file in another.
 
 use std::ffi::CStr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
-use emm1_core::{EmbeddingFile, Error, Goal, Metric, Result, Search, list_for};
+use emm1_core::{EmbeddingFile, Error, Goal, Metric, Result, Search, Stop, list_for};
 
 use super::at_least_one;
 use crate::ffi::table_function::{Arguments, Rows, Table};
@@ -14,7 +15,8 @@ use crate::ffi::types::Kind;
 use crate::files;
 use crate::settings::Settings;
 
-/// DuckDB can interrupt a query only between two chunks, so a block of queries should take about this long.
+/// DuckDB can interrupt a query only between two chunks, so a block of queries should take about this long. One that takes
+/// twice as long, as where hard queries follow easy ones, is given up and searched in small parts.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Bytes of neighbours that a thread finds at once, at most, unless those of one query are more.
@@ -26,6 +28,7 @@ pub(crate) struct Knn {
     base: Arc<EmbeddingFile>,
     k: usize,
     metric: Metric,
+    patience: Duration,
     settings: Arc<Settings>,
 }
 
@@ -44,9 +47,12 @@ pub(crate) struct Neighbour {
     score: f32,
 }
 
-/// What a thread has found and not yet given away.
+/// What a thread has found and not yet given away, and the rows of the queries that it took and has not searched yet.
 #[derive(Default)]
-pub(crate) struct Found(IntoIter<Neighbour>);
+pub(crate) struct Found {
+    neighbours: IntoIter<Neighbour>,
+    waiting: Range<usize>,
+}
 
 impl Table for Knn {
     const NAME: &'static CStr = c"emm1_knn";
@@ -69,7 +75,7 @@ impl Table for Knn {
         }
         let k = at_least_one(arguments.named_integer(c"k", "k")?.unwrap_or(10), &base)?;
         let metric = arguments.named_text(c"metric").as_deref().unwrap_or("cosine").parse()?;
-        Ok(Self { queries, base, k, metric, settings: Arc::clone(settings) })
+        Ok(Self { queries, base, k, metric, patience: PATIENCE, settings: Arc::clone(settings) })
     }
 
     fn rows(&self) -> usize {
@@ -86,10 +92,10 @@ impl Table for Knn {
     }
 
     fn next(&self, shared: &Shared, found: &mut Found, rows: &Rows<'_>) -> Result<Vec<Neighbour>> {
-        if found.0.len() == 0 {
-            *found = Found(self.search(shared)?.into_iter());
+        if found.neighbours.len() == 0 {
+            found.neighbours = self.search(shared, &mut found.waiting)?.into_iter();
         }
-        Ok(found.0.by_ref().take(rows.capacity()).collect())
+        Ok(found.neighbours.by_ref().take(rows.capacity()).collect())
     }
 
     fn write(chunk: &Vec<Neighbour>, rows: &Rows<'_>) -> Result<usize> {
@@ -102,33 +108,83 @@ impl Table for Knn {
 }
 
 impl Knn {
-    /// The neighbours of the next block of queries; none where all were taken.
-    fn search(&self, shared: &Shared) -> Result<Vec<Neighbour>> {
-        let started = Instant::now();
-        let block = shared.block.load(Relaxed).min(KEPT / (self.k * size_of::<Neighbour>()) + 1);
-        let count = self.queries.matrix().rows();
-        let first = shared.taken.fetch_add(block, Relaxed).min(count);
-        let ids: Vec<i64> = (first..(first + block).min(count)).map(|row| self.queries.ids().id(row)).collect();
-        if ids.is_empty() {
-            return Ok(Vec::new());
+    /// The neighbours of the next block of queries, of those that wait or else of new ones; none where all were taken.
+    fn search(&self, shared: &Shared, waiting: &mut Range<usize>) -> Result<Vec<Neighbour>> {
+        let mut block = shared.block.load(Relaxed).min(KEPT / (self.k * size_of::<Neighbour>()) + 1);
+        if waiting.start == waiting.end {
+            let count = self.queries.matrix().rows();
+            let first = shared.taken.fetch_add(block, Relaxed).min(count);
+            *waiting = first..(first + block).min(count);
         }
+        while waiting.start < waiting.end {
+            block = block.min(waiting.len());
+            let (rows, started) = (waiting.start..waiting.start + block, Instant::now());
+            let found = self.neighbours(rows.clone(), &mut || block > 1 && started.elapsed() > 2 * self.patience);
+            // Twice as many, or fewer, the next time, until a block takes as long as it should.
+            let taken = started.elapsed();
+            if matches!(found, Err(Error::Stopped)) {
+                block = 1; // several attempts one after another would take their time
+                shared.block.store(block, Relaxed);
+                continue;
+            }
+            if taken < self.patience / 2 {
+                shared.block.store((block * 2).min(1 << 12), Relaxed);
+            } else if taken > self.patience * 2 {
+                shared.block.store((block / 2).max(1), Relaxed);
+            }
+            waiting.start = rows.end;
+            return found;
+        }
+        Ok(Vec::new())
+    }
+
+    /// The neighbours of the queries in some rows.
+    fn neighbours(&self, rows: Range<usize>, stop: Stop<'_>) -> Result<Vec<Neighbour>> {
+        let ids = self.queries.list_ids(rows.start, rows.end, &mut || false)?;
         let vectors = self.queries.vectors(&ids, &mut || false)?;
         let vectors: Vec<&[f32]> = vectors.chunks(self.queries.matrix().dims()).collect();
         let hits = self.settings.with_threads(|threads| {
             let search = Search { goal: Goal::Best(self.k), metric: self.metric, among: None, threads };
-            self.base.search(&vectors, &search, &mut || false)
+            self.base.search(&vectors, &search, stop)
         })?;
-        // Twice as many, or half as many, the next time, until a block takes as long as it should.
-        let taken = started.elapsed();
-        if taken < PATIENCE / 2 {
-            shared.block.store((block * 2).min(1 << 12), Relaxed);
-        } else if taken > PATIENCE * 2 {
-            shared.block.store((block / 2).max(1), Relaxed);
-        }
         let mut found = list_for(hits.iter().map(Vec::len).sum())?;
         found.extend(ids.into_iter().zip(hits).flat_map(|(query_id, hits)| {
             (1..).zip(hits).map(move |(rank, hit)| Neighbour { query_id, rank, id: hit.id, score: hit.score })
         }));
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_take_too_long_are_searched_in_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, count) = (folder.path().join("x.fbin"), 100u32);
+        let values = (0..2 * count).flat_map(|at| (at as f32).sin().to_le_bytes());
+        let bytes: Vec<u8> = count.to_le_bytes().into_iter().chain(2u32.to_le_bytes()).chain(values).collect();
+        std::fs::write(&path, bytes).unwrap();
+        let file = Arc::new(EmbeddingFile::open(&path, None, &mut || false).unwrap());
+        let neighbours = |patience: Duration| {
+            let (queries, base, settings) = (Arc::clone(&file), Arc::clone(&file), Arc::new(Settings::new(2, true)));
+            let knn = Knn { queries, base, k: 3, metric: Metric::Cosine, patience, settings };
+            let shared = Shared { taken: AtomicUsize::new(0), block: AtomicUsize::new(40) };
+            let (mut waiting, mut all) = (0..0, Vec::new());
+            loop {
+                let some = knn.search(&shared, &mut waiting).unwrap();
+                if some.is_empty() {
+                    return all;
+                }
+                let queries = some.len() / 3;
+                all.extend(some.into_iter().map(|found| (found.query_id, found.rank, found.id)));
+                // Whoever has no patience at all searches one at a time.
+                assert!(patience > Duration::ZERO || queries == 1);
+            }
+        };
+        let all = neighbours(Duration::MAX / 4);
+        assert_eq!(all.len(), 300);
+        assert_eq!(neighbours(Duration::ZERO), all);
     }
 }
