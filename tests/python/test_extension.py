@@ -162,6 +162,7 @@ def large(tmp_path: Path) -> Path:
     "sql",
     [
         "SELECT sum(score) FROM emm1_knn($file, $file, k := 3)",
+        "SELECT sum(score) FROM emm1_knn($file, $file, k := 6000)",
         "SELECT max(emm1_topk($file, vector, 1, 'dot')[1].score) FROM emm1_scan($file)",
     ],
 )

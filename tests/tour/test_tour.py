@@ -263,6 +263,22 @@ def test_functions_in_python_where_the_extension_may_not_be_loaded(tree: Path) -
             assert found == nearest(tree, "image", query, 5)
 
 
+def test_a_prepared_query_reads_the_files_as_they_are(tmp_path: Path) -> None:
+    """An older DuckDB prepares a table function once."""
+    file, new = tmp_path / "x.npy", tmp_path / "new.npy"
+    np.save(file, np.eye(5, dtype=np.float32))
+    np.save(new, np.eye(7, dtype=np.float32))
+    with duckdb.connect(config={"allow_unsigned_extensions": True}) as connection:
+        emm1.load_extension(connection)
+        connection.execute(f"PREPARE scan AS SELECT count(*), max(len(vector)) FROM emm1_scan('{file}')")
+        connection.execute(f"PREPARE knn AS SELECT count(*), max(id) FROM emm1_knn('{file}', '{file}', k := 6)")
+        for rows in (5, 7):
+            assert connection.execute("EXECUTE scan").fetchall() == [(rows, rows)]
+            assert connection.execute("EXECUTE knn").fetchall() == [(rows * min(6, rows), rows - 1)]
+            if new.exists():
+                new.replace(file)
+
+
 def test_the_commands_are_installed(tmp_path: Path) -> None:
     command = shutil.which("emm1", path=str(Path(sys.executable).parent))
     assert command

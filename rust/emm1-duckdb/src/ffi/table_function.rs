@@ -40,8 +40,8 @@ pub(crate) trait Table: Sized + Send + Sync + 'static {
     /// Threads that can share the work.
     fn threads(&self) -> usize;
 
-    /// Starts a query.
-    fn start(&self) -> Self::Shared;
+    /// Starts a query. A prepared one starts more than once, and files may have changed since `bind`.
+    fn start(&self) -> Result<Self::Shared>;
 
     /// Finds the next rows, as many as fit at most.
     fn next(&self, shared: &Self::Shared, local: &mut Self::Local, rows: &Rows<'_>) -> Result<Self::Batch>;
@@ -224,7 +224,7 @@ unsafe extern "C-unwind" fn init<F: Table>(info: *mut InitInfo) {
                 (0..(api().init_get_column_count)(info)).map(|place| (api().init_get_column_index)(info, place));
             // A query that only counts rows asks for a column that no table function has.
             let known = |column: u64| usize::try_from(column).ok().filter(|&column| column < F::COLUMNS.len());
-            let started = Started::<F> { shared: function.start(), columns: asked.map(known).collect() };
+            let started = Started::<F> { shared: function.start()?, columns: asked.map(known).collect() };
             (api().init_set_max_threads)(info, function.threads().max(1) as u64);
             (api().init_set_init_data)(info, boxed(started), drop_boxed::<Started<F>>);
         }

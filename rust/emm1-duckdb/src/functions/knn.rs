@@ -22,18 +22,24 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// Bytes of neighbours that a thread finds at once, at most, unless those of one query are more.
 const KEPT: usize = 1 << 26;
 
-/// `emm1_knn`.
+/// `emm1_knn`: its arguments, and how many rows it may give.
 pub(crate) struct Knn {
+    queries: String,
+    base: String,
+    k: i64,
+    metric: Metric,
+    rows: usize,
+    settings: Arc<Settings>,
+}
+
+/// What the threads share: the files as they are when a query starts, which for a prepared one is long after `bind`.
+pub(crate) struct Shared {
     queries: Arc<EmbeddingFile>,
     base: Arc<EmbeddingFile>,
     k: usize,
     metric: Metric,
     patience: Duration,
     settings: Arc<Settings>,
-}
-
-/// What the threads share.
-pub(crate) struct Shared {
     /// The first row of the queries that no thread has taken.
     taken: AtomicUsize,
     /// Queries to take at once.
@@ -65,35 +71,52 @@ impl Table for Knn {
     type Batch = Vec<Neighbour>;
 
     fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self> {
-        let queries = files::open(settings, &arguments.text(0)?)?;
-        let base = files::open(settings, &arguments.text(1)?)?;
-        let dims = [&queries, &base].map(|file| file.matrix().dims());
-        if dims[0] != dims[1] {
-            let [queries, base] = [&queries, &base].map(|file| file.matrix().path().display());
-            let text = format!("the vectors of {queries} have {} components, those of {base} {}", dims[0], dims[1]);
-            return Err(Error::Request(text));
-        }
-        let k = at_least_one(arguments.named_integer(c"k", "k")?.unwrap_or(10), &base)?;
-        let metric = arguments.named_text(c"metric").as_deref().unwrap_or("cosine").parse()?;
-        Ok(Self { queries, base, k, metric, patience: PATIENCE, settings: Arc::clone(settings) })
+        let mut knn = Self {
+            queries: arguments.text(0)?,
+            base: arguments.text(1)?,
+            k: arguments.named_integer(c"k", "k")?.unwrap_or(10),
+            metric: arguments.named_text(c"metric").as_deref().unwrap_or("cosine").parse()?,
+            rows: 0,
+            settings: Arc::clone(settings),
+        };
+        let found = knn.start()?;
+        knn.rows = found.queries.matrix().rows() * found.k.min(found.base.matrix().rows());
+        Ok(knn)
     }
 
     fn rows(&self) -> usize {
-        self.queries.matrix().rows() * self.k.min(self.base.matrix().rows())
+        self.rows
     }
 
     fn threads(&self) -> usize {
         self.settings.threads()
     }
 
-    fn start(&self) -> Shared {
-        // One query of a large base may take a good part of that time; a small base soon has large blocks.
-        Shared { taken: AtomicUsize::new(0), block: AtomicUsize::new(1) }
+    fn start(&self) -> Result<Shared> {
+        let queries = files::open(&self.settings, &self.queries)?;
+        let base = files::open(&self.settings, &self.base)?;
+        let dims = [&queries, &base].map(|file| file.matrix().dims());
+        if dims[0] != dims[1] {
+            let [queries, base] = [&queries, &base].map(|file| file.matrix().path().display());
+            let text = format!("the vectors of {queries} have {} components, those of {base} {}", dims[0], dims[1]);
+            return Err(Error::Request(text));
+        }
+        Ok(Shared {
+            k: at_least_one(self.k, &base)?,
+            queries,
+            base,
+            metric: self.metric,
+            patience: PATIENCE,
+            settings: Arc::clone(&self.settings),
+            taken: AtomicUsize::new(0),
+            // One query of a large base may take a good part of that time; a small base soon has large blocks.
+            block: AtomicUsize::new(1),
+        })
     }
 
     fn next(&self, shared: &Shared, found: &mut Found, rows: &Rows<'_>) -> Result<Vec<Neighbour>> {
         if found.neighbours.len() == 0 {
-            found.neighbours = self.search(shared, &mut found.waiting)?.into_iter();
+            found.neighbours = shared.search(&mut found.waiting)?.into_iter();
         }
         Ok(found.neighbours.by_ref().take(rows.capacity()).collect())
     }
@@ -107,13 +130,13 @@ impl Table for Knn {
     }
 }
 
-impl Knn {
+impl Shared {
     /// The neighbours of the next block of queries, of those that wait or else of new ones; none where all were taken.
-    fn search(&self, shared: &Shared, waiting: &mut Range<usize>) -> Result<Vec<Neighbour>> {
-        let mut block = shared.block.load(Relaxed).min(KEPT / (self.k * size_of::<Neighbour>()) + 1);
+    fn search(&self, waiting: &mut Range<usize>) -> Result<Vec<Neighbour>> {
+        let mut block = self.block.load(Relaxed).min(KEPT / (self.k * size_of::<Neighbour>()) + 1);
         if waiting.start == waiting.end {
             let count = self.queries.matrix().rows();
-            let first = shared.taken.fetch_add(block, Relaxed).min(count);
+            let first = self.taken.fetch_add(block, Relaxed).min(count);
             *waiting = first..(first + block).min(count);
         }
         while waiting.start < waiting.end {
@@ -124,13 +147,13 @@ impl Knn {
             let taken = started.elapsed();
             if matches!(found, Err(Error::Stopped)) {
                 block = 1; // several attempts one after another would take their time
-                shared.block.store(block, Relaxed);
+                self.block.store(block, Relaxed);
                 continue;
             }
             if taken < self.patience / 2 {
-                shared.block.store((block * 2).min(1 << 12), Relaxed);
+                self.block.store((block * 2).min(1 << 12), Relaxed);
             } else if taken > self.patience * 2 {
-                shared.block.store((block / 2).max(1), Relaxed);
+                self.block.store((block / 2).max(1), Relaxed);
             }
             waiting.start = rows.end;
             return found;
@@ -168,12 +191,19 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let file = Arc::new(EmbeddingFile::open(&path, None, &mut || false).unwrap());
         let neighbours = |patience: Duration| {
-            let (queries, base, settings) = (Arc::clone(&file), Arc::clone(&file), Arc::new(Settings::new(2, true)));
-            let knn = Knn { queries, base, k: 3, metric: Metric::Cosine, patience, settings };
-            let shared = Shared { taken: AtomicUsize::new(0), block: AtomicUsize::new(40) };
+            let shared = Shared {
+                queries: Arc::clone(&file),
+                base: Arc::clone(&file),
+                k: 3,
+                metric: Metric::Cosine,
+                patience,
+                settings: Arc::new(Settings::new(2, true)),
+                taken: AtomicUsize::new(0),
+                block: AtomicUsize::new(40),
+            };
             let (mut waiting, mut all) = (0..0, Vec::new());
             loop {
-                let some = knn.search(&shared, &mut waiting).unwrap();
+                let some = shared.search(&mut waiting).unwrap();
                 if some.is_empty() {
                     return all;
                 }

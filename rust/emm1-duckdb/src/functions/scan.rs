@@ -13,10 +13,18 @@ use crate::ffi::types::Kind;
 use crate::files;
 use crate::settings::Settings;
 
-/// `emm1_scan`.
+/// `emm1_scan`: its argument, and how many rows it may give.
 pub(crate) struct Scan {
+    argument: String,
+    rows: usize,
+    settings: Arc<Settings>,
+}
+
+/// The file as it is when a query starts, which for a prepared one is long after `bind`.
+pub(crate) struct Shared {
     file: Arc<EmbeddingFile>,
-    threads: usize,
+    /// The first row that no thread has taken.
+    taken: AtomicUsize,
 }
 
 impl Table for Scan {
@@ -24,36 +32,36 @@ impl Table for Scan {
     const PARAMETERS: &'static [Kind] = &[Kind::Varchar];
     const NAMED: &'static [(&'static CStr, Kind)] = &[];
     const COLUMNS: &'static [(&'static CStr, Kind)] = &[(c"id", Kind::BigInt), (c"vector", FLOATS)];
-    /// The first row that no thread has taken.
-    type Shared = AtomicUsize;
+    type Shared = Shared;
     type Local = ();
     /// The ids of some rows and their vectors, if they are asked for.
     type Batch = (Vec<i64>, Vec<Part>);
 
     fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self> {
-        Ok(Self { file: files::open(settings, &arguments.text(0)?)?, threads: settings.threads() })
+        let mut scan = Self { argument: arguments.text(0)?, rows: 0, settings: Arc::clone(settings) };
+        scan.rows = scan.start()?.file.matrix().rows();
+        Ok(scan)
     }
 
     fn rows(&self) -> usize {
-        self.file.matrix().rows()
+        self.rows
     }
 
     fn threads(&self) -> usize {
-        self.threads
+        self.settings.threads()
     }
 
-    fn start(&self) -> AtomicUsize {
-        AtomicUsize::new(0)
+    fn start(&self) -> Result<Shared> {
+        Ok(Shared { file: files::open(&self.settings, &self.argument)?, taken: AtomicUsize::new(0) })
     }
 
-    fn next(&self, taken: &AtomicUsize, (): &mut (), rows: &Rows<'_>) -> Result<Self::Batch> {
-        let first = taken.fetch_add(rows.capacity(), Relaxed).min(self.rows());
-        let last = (first + rows.capacity()).min(self.rows());
-        let ids = self.file.list_ids(first, last, &mut || false)?;
+    fn next(&self, Shared { file, taken }: &Shared, (): &mut (), rows: &Rows<'_>) -> Result<Self::Batch> {
+        let first = taken.fetch_add(rows.capacity(), Relaxed);
+        let ids = file.list_ids(first, first + rows.capacity(), &mut || false)?;
         if !rows.wants(1) {
             return Ok((ids, Vec::new()));
         }
-        let (vectors, dims) = (Arc::new(self.file.vectors(&ids, &mut || false)?), self.file.matrix().dims());
+        let (vectors, dims) = (Arc::new(file.vectors(&ids, &mut || false)?), file.matrix().dims());
         let part = |row: usize| Part { of: Arc::clone(&vectors), range: row * dims..(row + 1) * dims };
         let parts = (0..ids.len()).map(part).collect();
         Ok((ids, parts))
