@@ -6,6 +6,9 @@ import duckdb
 import pytest
 
 import emm1
+from emm1.building.run import build_store
+from emm1.building.upgrading import upgrade_store
+from emm1.files import SCHEMA_VERSION
 
 ASKED = (
     'SELECT * FROM "groups" WHERE encord_text_id < 3 ORDER BY ALL',
@@ -48,3 +51,13 @@ def test_a_copy_answers_as_the_store_does(way: str, tree: Path, tmp_path: Path) 
         if way == "EXPORT DATABASE":
             connection.execute(f"IMPORT DATABASE '{tmp_path}/files'")
         assert answers(connection) == expected
+        connection.execute("CREATE TABLE mine AS SELECT 1 AS a")
+    build_store(tree, copy, force=True)
+    with emm1.open(copy, read_only=True) as store:
+        assert answers(store.connection)[: len(ASKED)] == expected[: len(ASKED)]
+        assert store.sql("FROM mine").fetchall() == [(1,)]
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute(f"UPDATE emm1_store SET schema_version = {SCHEMA_VERSION - 1}")
+    upgrade_store(copy)
+    with emm1.open(copy, read_only=True) as store:
+        assert answers(store.connection)[: len(ASKED)] == expected[: len(ASKED)]

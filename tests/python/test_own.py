@@ -178,6 +178,35 @@ def test_python_stops_too(tree: Path, store: Path) -> None:
     emm1.build(tree, store, ranks=[1], drop_own=True).close()
 
 
+def test_tables_that_refer_to_the_register_are_carried_over(tree: Path, store: Path) -> None:
+    execute(
+        store,
+        "CREATE TABLE runs(name VARCHAR REFERENCES embeddings(name))",
+        "INSERT INTO runs VALUES ('text')",
+    )
+    emm1.build(tree, store, force=True).close()
+    with emm1.open(store) as opened:
+        assert opened.sql("FROM runs").fetchall() == [("text",)]
+        with pytest.raises(duckdb.ConstraintException):
+            opened.connection.execute("INSERT INTO runs VALUES ('other')")
+
+
+def test_macros_are_carried_over_beside_what_names_its_database(tree: Path, store: Path) -> None:
+    execute(store, "CREATE TABLE named(i INTEGER DEFAULT nextval('emm1.lab.numbers'))")
+    emm1.build(tree, store, force=True).close()
+    with emm1.open(store) as opened:
+        assert opened.sql("SELECT zz(1)").fetchall() == [(6,)]
+        assert opened.sql("INSERT INTO named VALUES (DEFAULT) RETURNING i").fetchall() == [(8,)]
+
+
+def test_comments_of_another_emm1_are_no_users_objects(tree: Path, store: Path) -> None:
+    """Two versions of emm1 may comment on the same view in different words."""
+    execute(store, "COMMENT ON VIEW assets IS 'in other words'", "UPDATE emm1_store SET emm1_version = '0.0.1'")
+    before = answers(store)
+    build_store(tree, store, force=True)
+    assert answers(store)[1:] == before[1:]
+
+
 def test_an_up_to_date_store_is_left_as_it_is(tree: Path, store: Path) -> None:
     execute(store, "ALTER TABLE e_mm1_100m.image ADD COLUMN tag VARCHAR")
     before = store.read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -79,12 +80,14 @@ def carry_over(connection: duckdb.DuckDBPyConnection, store: Path, folder: Path,
     """
     with attached(connection, store):
         before, now = _catalog(connection, PREVIOUS), _catalog(connection, None)
-        older = _version(connection) < SCHEMA_VERSION
-        own = Own(lost=_replaced(before, now, older=older) | _columns_added(connection))
+        schema_version, emm1_version = _versions(connection)
+        older = schema_version < SCHEMA_VERSION
+        same = not older and emm1_version == version("emm1")
+        own = Own(lost=_replaced(before, now, same=same) | _columns_added(connection))
     former = FORMER if older else set()
     theirs = [made for key, made in before.items() if key not in now and key.name not in former]
     if any(made.key.kind.startswith("MACRO") for made in theirs):
-        texts = _macros(store, folder / "macros")
+        texts = _macros(store, _name(connection), folder / "macros")
         theirs = [replace(made, sql=made.sql or texts.get(made.key)) for made in theirs]
     if theirs:
         with attached(connection, store):
@@ -111,25 +114,41 @@ def _text(name: str) -> str:
 
 def _catalog(connection: duckdb.DuckDBPyConnection, database: str | None) -> dict[Key, Made]:
     """Everything that is not DuckDB's own in a database; None for the one in use."""
-    if database is None:
-        ((database,),) = connection.execute("SELECT current_database()").fetchall()
-    rows = connection.execute(_text("catalog.sql"), {"database": database}).fetchall()
+    rows = connection.execute(_text("catalog.sql"), {"database": database or _name(connection)}).fetchall()
     return {Key(*names): Made(Key(*names), sql, comment) for *names, sql, comment in rows}
 
 
-def _version(connection: duckdb.DuckDBPyConnection) -> int:
-    query = exp.select("schema_version").from_(exp.table_("emm1_store", db="main", catalog=PREVIOUS))
-    return int(connection.execute(query.sql("duckdb")).fetchall()[0][0])
+def _name(connection: duckdb.DuckDBPyConnection) -> str:
+    """What DuckDB calls the new store, and called the store before: their files have one name."""
+    ((name,),) = connection.execute("SELECT current_database()").fetchall()
+    return str(name)
 
 
-def _replaced(before: dict[Key, Made], now: dict[Key, Made], *, older: bool) -> dict[str, str]:
-    """Objects of emm1's that a user put others in place of: CREATE OR REPLACE takes the comment away."""
+def _versions(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
+    """The schema version of the store before, and the version of emm1 that made it."""
+    table = exp.table_("emm1_store", db="main", catalog=PREVIOUS)
+    query = exp.select("schema_version", "emm1_version").from_(table)
+    ((schema_version, emm1_version),) = connection.execute(query.sql("duckdb")).fetchall()
+    return schema_version, emm1_version
+
+
+def _replaced(before: dict[Key, Made], now: dict[Key, Made], *, same: bool) -> dict[str, str]:
+    """Objects of emm1's that a user put others in place of: CREATE OR REPLACE takes the comment away.
+
+    IMPORT DATABASE takes all comments away, which says nothing of any object.
+
+    Args:
+        before: of the store before.
+        now: of the new store.
+        same: one version of emm1 made both, and so the same comments.
+    """
+    shared = [key for key in before if key in now and now[key].comment is not None]
+    if all(before[key].comment is None for key in shared):
+        return {}
     return {
-        f"your {key}": "it has the name of one that emm1 makes: give yours another name"
-        for key, made in before.items()
-        if key in now
-        and now[key].comment is not None
-        and (made.comment is None if older else made.comment != now[key].comment)
+        f"your {key}": "emm1 makes one of this name: give yours another name; a comment of yours on emm1's is not kept"
+        for key in shared
+        if before[key].comment is None or (same and before[key].comment != now[key].comment)
     }
 
 
@@ -143,30 +162,32 @@ def _columns_added(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     }
 
 
-def _macros(store: Path, folder: Path) -> dict[Key, str]:
+def _macros(store: Path, name: str, folder: Path) -> dict[Key, str]:
     """The statements that make a store's macros, with their parameters' defaults, which only EXPORT tells.
 
-    EXPORT writes every row too, so it gets an empty copy. A DuckDB of its own makes it: some versions cannot copy a type
-    that is made of another type, and end.
+    EXPORT writes every row too, so it gets an empty copy, of the same name, which defaults may say. A DuckDB of its own
+    makes it: some versions cannot copy a type that is made of another type, and end.
+
+    Args:
+        store: its file.
+        name: what DuckDB calls it.
+        folder: for what EXPORT writes.
     """
+    empty, before = (exp.to_identifier(database, quoted=True).sql("duckdb") for database in (name, PREVIOUS))
     with duckdb.connect(config={**UNSIGNED}) as connection:
         load_extension(connection)
-        connection.execute("ATTACH ':memory:' AS empty")
         try:
+            connection.execute(exp.Command(this="ATTACH", expression=f"':memory:' AS {empty}").sql("duckdb"))
             with attached(connection, store):
-                connection.execute(_copy_of_schema())
+                copy = exp.Command(this="COPY FROM DATABASE", expression=f"{before} TO {empty} (SCHEMA)")
+                connection.execute(copy.sql("duckdb"))
             place = exp.Literal.string(str(folder)).sql("duckdb")
-            connection.execute(exp.Command(this="EXPORT DATABASE", expression=f"empty TO {place}").sql("duckdb"))
+            connection.execute(exp.Command(this="EXPORT DATABASE", expression=f"{empty} TO {place}").sql("duckdb"))
         except duckdb.Error:
             return {}
         statements = connection.extract_statements((folder / "schema.sql").read_text(encoding="utf-8"))
     found = (_macro(statement.query) for statement in statements)
     return {key: text for key, text in found if key is not None}
-
-
-def _copy_of_schema() -> str:
-    previous = exp.to_identifier(PREVIOUS).sql("duckdb")
-    return exp.Command(this="COPY FROM DATABASE", expression=f"{previous} TO empty (SCHEMA)").sql("duckdb")
 
 
 def _macro(statement: str) -> tuple[Key | None, str]:
@@ -175,7 +196,7 @@ def _macro(statement: str) -> tuple[Key | None, str]:
     if tokens[:2] != ["CREATE", "MACRO"]:
         return None, statement
     schema, name = ("main", tokens[2]) if tokens[3] != "." else (tokens[2], tokens[4])
-    begin = depth = tokens.index("(")
+    begin = tokens.index("(")
     depth = 0
     for end in range(begin, len(tokens)):
         depth += (tokens[end] == "(") - (tokens[end] == ")")

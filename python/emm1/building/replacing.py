@@ -33,39 +33,41 @@ def put_in_place(
         StoreError: something cannot be taken over, or the old store is open or was written to meanwhile.
     """
     notes: list[str] = []
-    seen = None
     if os.path.lexists(store):
         settle(store)
-        seen = _stamp(store)
-        notes = carry_over(connection, store, file.parent, drop=drop_own).notes()
-    with replaced(store) as old:
-        if old is not None:
-            if _stamp(store) != seen:
-                raise StoreError(f"{store} was written to while the new store was made of it: do it again")
+    seen = _stamp(store)
+    if seen:
+        with connect(store, read_only=True) as old:  # first: what users made may refer to it
             keep_embeddings(old, connection)
+        notes = carry_over(connection, store, file.parent, drop=drop_own).notes()
+    with held(store):
+        if _stamp(store) != seen:
+            raise StoreError(f"{store} was written to while the new store was made from it: run the command again")
         connection.close()
         file.replace(store)
     return notes
 
 
-def _stamp(store: Path) -> tuple[int, int, int]:
+def _stamp(store: Path) -> tuple[int, int, int] | None:
+    if not os.path.lexists(store):
+        return None
     stat = store.stat()
     return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 @contextmanager
-def replaced(store: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """Hold the old store while its registered embeddings are copied and the new one is renamed over it.
+def held(store: Path) -> Iterator[None]:
+    """Hold the old store, if there is one, while the new one is renamed over it.
 
     Readers go on reading the old file; writers are kept out, and what one that was killed left in its write-ahead log is
     put into the store first: a log left beside a renamed file would be taken for the new file's.
     """
     if not os.path.lexists(store):
-        yield None
+        yield
         return
     settle(store)
-    with connect(store, read_only=True, alone=True) as old:
-        yield old
+    with connect(store, read_only=True, alone=True):
+        yield
 
 
 def keep_embeddings(old: duckdb.DuckDBPyConnection, new: duckdb.DuckDBPyConnection) -> None:
