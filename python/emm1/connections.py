@@ -57,12 +57,18 @@ class Connections:
             connection.execute(SET[name], [value])
         return connection
 
+    def apart(self) -> duckdb.DuckDBPyConnection:
+        """A connection for a question of emm1's own: on the caller's it would end a result that is yet to be fetched."""
+        return self.own.cursor()
+
     def note_variables(self) -> None:
         """Keep the variables of the caller's own connection, which no other thread may ask: it may be in use."""
         if not self._is_own_thread():
             return
-        with suppress(duckdb.TransactionException):  # one that failed: no query runs until it is rolled back
-            values = self.own.execute("SELECT getvariable('emm1_root'), getvariable('emm1_audio_folder')").fetchall()[0]
+        # No query runs until a transaction that failed is rolled back, or since 2.0.1 a result is fetched to its end. `sql`
+        # says so, where `execute` would throw the caller's result away.
+        with suppress(duckdb.Error):
+            values = self.own.sql("SELECT getvariable('emm1_root'), getvariable('emm1_audio_folder')").fetchall()[0]
             self._variables = {name: value for name, value in zip(SET, values, strict=True) if value is not None}
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ def _groups(ranks: Sequence[int] | None) -> exp.Select:
 
 def _items(connection: duckdb.DuckDBPyConnection, modalities: Sequence[str]) -> dict[str, tuple[str, exp.Select]]:
     """For each column that groups get: the column of ids, and a query of ids and items."""
-    found = connection.execute("SELECT media_root(), media_folder('audio')").fetchall()[0]
+    found = connection.sql("SELECT media_root(), media_folder('audio')").fetchall()[0]
     items = {f"{m}_file_path": (f"encord_{m}_id", _paths(m, *found)) for m in modalities}
     text = exp.table_("text", db="e_mm1_100m")
     items["caption"] = ("encord_text_id", exp.select("encord_text_id", exp.column("caption").as_("item")).from_(text))

@@ -24,7 +24,7 @@ from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
 if TYPE_CHECKING:
     import polars as pl
 
-    from emm1.eshot import EShotReport, Samples
+    from emm1.eshot import EShotReport
 
 PathLike = str | os.PathLike[str]
 FILE_MODALITIES = ("image", "audio", "video", "points")
@@ -78,7 +78,8 @@ class Store:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of your own, for any one thread, with the media root and audio folder set as they are now.
 
-        "Now" is what `sql` set in the thread that opened the store; what was set by `connection` counts from its next `cursor`.
+        "Now" is what `sql` set in the thread that opened the store. What `connection` set counts from the next `cursor` that is
+        called there while no result of `connection` is yet to be fetched.
 
         >>> import emm1, threading
         >>> folder = getfixture("tmp_path")
@@ -252,18 +253,19 @@ class Store:
         Raises:
             emm1.errors.EmbeddingError: no such name; lists the known ones.
         """
-        if _is_file(source):
+        if is_file(source):
             return Embeddings(source)
         return self._open(self._find(source))
 
     def metric(self, source: PathLike) -> Metric:
         """The metric that embeddings are registered with; cosine for a file."""
-        if _is_file(source):
+        if is_file(source):
             return "cosine"
         return self._find(source).metric
 
     def _find(self, name: PathLike) -> registry.Registered:
-        return registry.find(self._connections.here(), self.path.parent, str(name))
+        with self._connections.apart() as connection:
+            return registry.find(connection, self.path.parent, str(name))
 
     def _open(self, entry: registry.Registered) -> Embeddings:
         file = file_of(entry.path)
@@ -314,7 +316,7 @@ class Store:
         import polars as pl
 
         connection = self._connections.here()
-        entry = registry.find(connection, self.path.parent, name)
+        entry = self._find(name)
         among = None
         if where is not None:
             try:
@@ -342,49 +344,12 @@ class Store:
             emm1.errors.Error: a file that does not fit, an unknown name, or a store without EShot.
         """
         from emm1.eshot import evaluate
+        from emm1.eshot_samples import samples_of
 
-        return evaluate(self._samples("audio", audio), self._samples("points", points))
-
-    def _samples(self, modality: str, source: PathLike) -> Samples:
-        from emm1.eshot import Samples
-
-        categories: dict[str, list[int]] = {}
-        rows = (
-            self._connections.here()
-            .execute("SELECT category, eshot_id FROM eshot.categories WHERE modality = ? ORDER BY rowid", [modality])
-            .fetchall()
-        )
-        for category, eshot_id in rows:
-            categories.setdefault(category, []).append(eshot_id)
-        if not categories:
-            raise StoreError(f"{self.path} holds no EShot {modality} samples: build it with the eshot folder")
-        embeddings, ids = self._eshot_file(modality, source)
-        return Samples(ids, embeddings.vectors(embeddings.ids), categories)
-
-    def _eshot_file(self, modality: str, source: PathLike) -> tuple[Embeddings, Any]:
-        if not _is_file(source):
-            entry = self._find(source)
-            if (entry.dataset, entry.modality) != ("eshot", modality):
-                raise EmbeddingError(
-                    f"{entry.name!r} is {entry.dataset} {entry.modality}, expected embeddings of eshot {modality}"
-                )
-            embeddings = self._open(entry)
-            return embeddings, embeddings.ids
-        path = Path(source)
-        embeddings = Embeddings(path)
-        if embeddings.ids_path is not None:
-            return embeddings, embeddings.ids
-        entry = registry.Registered(path.name, "eshot", modality, "cosine", path, None)
-        ids = registry.item_ids(self._connections.here(), entry)
-        if len(ids) != len(embeddings):
-            raise EmbeddingError(
-                f"{path} has {len(embeddings):,} rows and no ids, but {entry.table} has {len(ids):,}: give one vector "
-                f"for each row of the info CSV, in its order, or put the ids in {path.stem}.ids.npy beside it"
-            )
-        return embeddings, ids
+        return evaluate(samples_of(self, "audio", audio), samples_of(self, "points", points))
 
 
-def _is_file(source: PathLike) -> bool:
+def is_file(source: PathLike) -> bool:
     """A path has a separator or a known suffix; anything else is a registered name."""
     text = os.fspath(source)
     return not isinstance(source, str) or os.sep in text or file_of(Path(text)).suffix in SUFFIXES

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,29 @@ def test_variables_of_the_thread_that_opened_the_store(tree: Path, store_path: P
         store.sql("RESET VARIABLE emm1_root")
         assert pool.submit(lambda: store.sql(ask).fetchall()).result()[0][0] == str(tree)
         assert store.sql("SELECT count(*) FROM mine").fetchall() == [(1,)]
+
+
+def test_a_result_of_the_connection_is_fetched_whole(tree: Path, store: emm1.Store) -> None:
+    """Whatever is asked meanwhile; what cannot be answered before DuckDB is through says so."""
+    query = "SELECT range FROM range(20_000)"
+    meanwhile: dict[str, Callable[[], Any]] = {
+        "cursor": lambda: asked_by_cursor(store),
+        "embeddings": lambda: store.embeddings("image").ids,
+        "metric": lambda: store.metric("image"),
+        "eshot": lambda: store.eshot("eshot_audio", tree / "embeddings/eshot_points.npy"),
+        "nearest": lambda: store.nearest("image", np.ones(16, np.float32)).fetchall(),
+        "groups_frame": lambda: store.groups_frame(1),
+        "add": lambda: store.add_embeddings(
+            "again", tree / "embeddings/image.npy", dataset="100m", modality="image", replace=True
+        ),
+    }
+    for name, call in meanwhile.items():
+        connection = store.connection
+        rows = [connection.execute(query).fetchone()]
+        with suppress(duckdb.Error):
+            call()
+        rows += connection.fetchall()
+        assert rows == [(number,) for number in range(20_000)], name
 
 
 def test_a_store_that_is_closed_is_closed_for_every_thread(store_path: Path) -> None:
