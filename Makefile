@@ -85,7 +85,7 @@ ARM := aarch64-unknown-linux-gnu
 test-neon:
 	@missing=; for tool in qemu-aarch64 aarch64-linux-gnu-gcc; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	rustup target list --installed 2>/dev/null | grep -qx $(ARM) || missing="$$missing Rust's $(ARM)"; \
-	if [ -n "$$missing" ]; then echo "NEON kernels: not run, for want of$$missing"; else \
+	if [ -n "$$missing" ]; then echo "NEON kernels: skipped, missing$$missing"; else \
 		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
 		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
 		PROPTEST_CASES=20 cargo test --target $(ARM) -p emm1-core --lib --locked --quiet; \

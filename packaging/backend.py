@@ -91,7 +91,7 @@ def build_extension() -> None:
         [*command, "--message-format", "json-render-diagnostics"], cwd=TOP, stdout=subprocess.PIPE, check=False
     )
     if built.returncode:
-        sys.exit("cargo could not build emm1's DuckDB extension: what it said stands above")
+        sys.exit("cargo could not build emm1's DuckDB extension: its output is above")
     library = _library(built.stdout.decode())
     new = EXTENSION.with_suffix(".new")
     new.write_bytes(library.read_bytes() + footer(_platform(), _version()))

@@ -105,7 +105,7 @@ CREATE TABLE e_mm1_1m.triplets (
     encord_annotated_id INTEGER USING COMPRESSION bitpacking,
     annotation SMALLINT
 );
-COMMENT ON TABLE e_mm1_1m.triplets IS 'Human ratings: does the annotated item fit the captioned, paired one? Rows may stand twice, as published';
+COMMENT ON TABLE e_mm1_1m.triplets IS 'Human ratings: does the annotated item fit the captioned, paired one? Rows may repeat, as published';
 COMMENT ON COLUMN e_mm1_1m.triplets.encord_text_id IS 'The caption';
 COMMENT ON COLUMN e_mm1_1m.triplets.paired_modality IS 'Modality of the item that the caption belongs to';
 COMMENT ON COLUMN e_mm1_1m.triplets.annotated_modality IS 'Modality of the item that was rated';

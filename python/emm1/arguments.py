@@ -32,12 +32,12 @@ def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
     if array.dtype == object and array.ndim == 1:  # as NumPy makes of integers that no type of its own holds
         too_large = next((x for x in array if isinstance(x, int) and not INT64.min <= x <= INT64.max), None)
         if too_large is not None:
-            raise EmbeddingError(f"{what} has the id {too_large}, which does not fit 64 bits with sign")
+            raise EmbeddingError(f"{what} has the id {too_large}, which does not fit a signed 64-bit integer")
     if array.ndim != 1 or array.dtype.kind not in "iu":
         given = f"{array.dtype} of shape {array.shape}" if array.ndim and array.dtype != object else _shown(ids)
         raise EmbeddingError(f"{what} must be a list of integers, not {given}")
     if array.dtype.kind == "u" and array.max() > INT64.max:
-        raise EmbeddingError(f"{what} has the id {array.max()}, which does not fit 64 bits with sign")
+        raise EmbeddingError(f"{what} has the id {array.max()}, which does not fit a signed 64-bit integer")
     return np.ascontiguousarray(array, np.int64)
 
 
@@ -93,7 +93,7 @@ def as_number(value: float, name: str) -> float:
     except (TypeError, ValueError):
         raise EmbeddingError(f"{name} must be a number, not {value!r}") from None
     except OverflowError:
-        raise EmbeddingError(f"{name} is beyond float64") from None
+        raise EmbeddingError(f"{name} is too large for float64") from None
 
 
 def listed(values: Any, what: str) -> list[Any]:
@@ -139,7 +139,7 @@ def check_text(value: object, kind: type[Error] = EmbeddingError) -> None:
     try:
         str(value).encode()
     except UnicodeEncodeError:
-        raise kind(f"{value} is not text in UTF-8") from None
+        raise kind(f"{value} is not valid UTF-8") from None
 
 
 def check_regular(path: Path, kind: type[Error] = EmbeddingError) -> None:

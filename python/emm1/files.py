@@ -74,7 +74,7 @@ def check_path(path: Path) -> None:
     check_text(path, StoreError)
     if "?" in str(path.absolute()):
         raise StoreError(
-            f"{path.absolute()}: the path of a store may have no question mark, DuckDB would put its log elsewhere: "
+            f"{path.absolute()}: the path of a store must not contain a question mark, since DuckDB would put its log elsewhere: "
             "name another place"
         )
     check_regular(path, StoreError)

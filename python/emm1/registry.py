@@ -324,7 +324,7 @@ def verify(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> tu
     place = f" in {entry.codes}" if entry.codes else ""
     if embeddings.verify():
         return embeddings, f"codes sound{place}"
-    return embeddings, f"no codes of it{place} (register it again in its place to make them)"
+    return embeddings, f"no codes of it{place} (`emm1 embeddings add --replace` makes them)"
 
 
 def item_ids(connection: duckdb.DuckDBPyConnection, entry: Registered) -> NDArray[np.int64]:

@@ -151,7 +151,7 @@ def twice(draw: st.DrawFn, table: Table, at: int) -> Broken:
     value = table.rows[first][column]
     if not value.startswith("-"):
         value = draw(st.sampled_from(["", "+", "0", "+00"])) + value
-    return with_field(table, at, column, value, f"stands twice, first in line {table.line(first)}:")
+    return with_field(table, at, column, value, f"appears twice, first in line {table.line(first)}:")
 
 
 def too_few(draw: st.DrawFn, table: Table, at: int) -> Broken:

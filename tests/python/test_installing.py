@@ -76,7 +76,7 @@ def test_cargo_that_fails_is_no_traceback(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: linker `cc` not found",
-        "cargo could not build emm1's DuckDB extension: what it said stands above",
+        "cargo could not build emm1's DuckDB extension: its output is above",
     ]
 
 
@@ -107,7 +107,7 @@ def test_neon_is_skipped_by_the_name_of_what_is_missing(absent: str | None, tmp_
         assert said.endswith("with aarch64-linux-gnu-gcc")
     else:
         named = {"rustup": "Rust's aarch64-unknown-linux-gnu", "target": "Rust's aarch64-unknown-linux-gnu"}
-        assert said == f"NEON kernels: not run, for want of {named.get(absent, absent)}"
+        assert said == f"NEON kernels: skipped, missing {named.get(absent, absent)}"
 
 
 def test_the_lock_file_names_the_public_registry_alone() -> None:

@@ -47,7 +47,7 @@ def test_categories_in_two_forms_are_one(own_tree: Path, tmp_path: Path) -> None
 
 def test_one_file_with_both_forms_is_refused(own_tree: Path, tmp_path: Path) -> None:
     (own_tree / AUDIO).write_text(json.dumps({NAME: [0], APART: [1]}))
-    with pytest.raises(emm1.SourceError, match="are one text in two Unicode forms"):
+    with pytest.raises(emm1.SourceError, match="are the same text in two Unicode forms"):
         build_store(own_tree, tmp_path / "emm1.duckdb")
 
 

@@ -94,7 +94,7 @@ def read_categories(path: Path) -> Categories:
         raise SourceError(f"{path} holds a JSON {type(listed).__name__}: {shape}")
     for name, ids in listed.items():
         if not isinstance(ids, list):
-            raise SourceError(f"{path}, category {shown(name)}: {shape}, here stands {json.dumps(ids)[:60]}")
+            raise SourceError(f"{path}, category {shown(name)}: {shape}, found {json.dumps(ids)[:60]}")
         for sample in ids:
             if isinstance(sample, bool) or not isinstance(sample, int | str):
                 raise SourceError(f"{path}, category {name!r}: {json.dumps(sample)[:60]} is not an id")
@@ -110,14 +110,16 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(result) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _ContentError(f"the key {twice!r} stands twice: merge the two or remove one")
+        raise _ContentError(f"the key {twice!r} appears twice: merge the two or remove one")
     forms: dict[int | str, str] = {}
     for name in result:
         first = forms.setdefault(_composed(name), name)
         if first != name:
-            raise _ContentError(f"the keys {first!a} and {name!a} are one text in two Unicode forms: merge the two")
+            raise _ContentError(
+                f"the keys {first!a} and {name!a} are the same text in two Unicode forms: merge the two"
+            )
         if SURROGATE.search(name):
-            raise _ContentError(f"the key {name!r} is not Unicode text: half of a surrogate pair stands alone")
+            raise _ContentError(f"the key {name!r} is not Unicode text: it has half of a surrogate pair")
     return result
 
 

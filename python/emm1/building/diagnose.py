@@ -148,7 +148,7 @@ def _row_problem(
         if column.unique:
             first = seen[name].setdefault(to_int(value), line)
             if first != line:
-                return f", column {name}: id {value} stands twice, first in line {first}: an id must be unique within its file"
+                return f", column {name}: id {value} appears twice, first in line {first}: an id must be unique within its file"
     return None
 
 

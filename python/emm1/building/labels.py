@@ -33,7 +33,7 @@ def load_labels(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     except csv.Error as error:
         raise SourceError(f"{path}, line {line}: {syntax_problem(str(error))}") from None
     except UnicodeDecodeError:
-        raise SourceError(f"{path} is not text in UTF-8: convert it or download it again") from None
+        raise SourceError(f"{path} is not valid UTF-8: convert it or download it again") from None
     if not labels:
         raise SourceError(f"{path} has no codes: expected lines like 1,Good Match")
     connection.executemany("INSERT INTO e_mm1_1m.annotation_mapping VALUES (?, ?)", [*labels.items()])
@@ -50,6 +50,6 @@ def _row_problem(row: list[str], labels: dict[int, str], *, first: bool) -> str 
     if not -LIMITS["SMALLINT"] <= to_int(code) < LIMITS["SMALLINT"]:
         return f"the code {shown(code)} is out of range for SMALLINT"
     if to_int(code) in labels:
-        return f"the code {code} stands twice"
+        return f"the code {code} appears twice"
     labels[to_int(code)] = label
     return None

@@ -36,7 +36,7 @@ class ClimbingNames:
         """For people."""
         rows = ", ".join(f"{item}: {shown(folder)} {shown(name)}" for item, folder, name in self.first)
         return (
-            f"{self.count:,} of the file names in {self.table} lead out of their folder, are absolute, hold NUL or name no "
+            f"{self.count:,} of the file names in {self.table} lead out of their folder, are absolute, contain NUL or name no "
             f"file: views and macros give no path for them (id, save_folder and file_name of the first: {rows})"
         )
 

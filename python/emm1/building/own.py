@@ -95,8 +95,8 @@ def carry_over(connection: duckdb.DuckDBPyConnection, store: Path, folder: Path,
     if own.lost and not drop:
         listing = "".join(f"\n  {what}: {why}" for what, why in own.lost.items())
         raise StoreError(
-            f"{store} holds what its users made and a new store cannot take over:{listing}\n"
-            "It is left as it was. Save what you need, then go on without the rest: --drop-own (in Python drop_own=True)"
+            f"{store} holds objects of its users that cannot be carried over to the new store:{listing}\n"
+            "It was not changed. Save what you need, then go on without these: --drop-own (in Python drop_own=True)"
         )
     return own
 
@@ -146,7 +146,7 @@ def _replaced(before: dict[Key, Made], now: dict[Key, Made], *, same: bool) -> d
     if all(before[key].comment is None for key in shared):
         return {}
     return {
-        f"your {key}": "emm1 makes one of this name: give yours another name; a comment of yours on emm1's is not kept"
+        f"your {key}": "emm1 makes one of this name: rename yours (or, if you only changed the comment of emm1's, your comment is not kept)"
         for key in shared
         if before[key].comment is None or (same and before[key].comment != now[key].comment)
     }
@@ -156,8 +156,8 @@ def _columns_added(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Columns that a user added to tables of emm1's: those that no published file had."""
     parameters = {"previous": PREVIOUS, "published": PUBLISHED}
     return {
-        f"column {column} of {schema}.{table}": "columns added to the tables of emm1 stay behind: keep yours in a table of "
-        "your own, beside the ids"
+        f"column {column} of {schema}.{table}": "columns added to the tables of emm1 are not carried over: keep yours in a table of "
+        "your own, with the ids"
         for schema, table, column in connection.execute(_text("added_columns.sql"), parameters).fetchall()
     }
 
@@ -207,7 +207,7 @@ def _macro(statement: str) -> tuple[Key | None, str]:
 
 
 def _make_all(connection: duckdb.DuckDBPyConnection, theirs: list[Made], own: Own) -> None:
-    """Make objects, each as often as it fails for want of another, until no more can be made."""
+    """Make objects, retrying those that fail because another is missing, until no more can be made."""
     while theirs:
         why: dict[Key, str] = {}
         for made in theirs:
@@ -251,7 +251,7 @@ def _make(connection: duckdb.DuckDBPyConnection, made: Made, stored: Iterable[st
         _make_type(connection, made.key)
     elif made.sql is None:
         raise duckdb.CatalogException(
-            "this DuckDB cannot write out how it was made: save its text from where you have it"
+            "this version of DuckDB cannot export how it was made: keep your own copy of its definition"
         )
     elif kind == "SEQUENCE":  # its statement does not say the schema
         with _in_schema(connection, str(schema)):

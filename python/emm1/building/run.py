@@ -269,7 +269,7 @@ def _check_ids(connection: duckdb.DuckDBPyConnection, loader: Loader, source: So
     """An id stands once in its file."""
     key = KEYS.get((source.split, source.table))
     if key and duplicates(connection, f"{source.schema}.{source.table}", key, source.rank):
-        raise SourceError(loader.explain(source) or f"{source.path}: an id in column {key} stands twice")
+        raise SourceError(loader.explain(source) or f"{source.path}: an id in column {key} appears twice")
 
 
 def _check_annotations(connection: duckdb.DuckDBPyConnection, loader: Loader, source: Source) -> None:

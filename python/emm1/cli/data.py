@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from emm1.building.run import BuildReport
 
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The DuckDB file.")]
-DropOwn = Annotated[bool, typer.Option("--drop-own", help="Go on without what you made in STORE and cannot be kept.")]
+DropOwn = Annotated[
+    bool, typer.Option("--drop-own", help="Go on even if some of what you made in STORE cannot be kept.")
+]
 
 
 def sample(

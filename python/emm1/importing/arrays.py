@@ -38,7 +38,7 @@ class Npz(Source):
         name = member.filename.removesuffix(".npy")
         read = HEADERS.get(npy.read_magic(file))
         if read is None:
-            raise EmbeddingError(f"{self.path}: {name!r} is of a version of .npy that is not known")
+            raise EmbeddingError(f"{self.path}: {name!r} is of an unknown version of the .npy format")
         shape, fortran_order, dtype = read(file)
         held = member.file_size - file.tell()
         if not dtype.hasobject and (min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != held):
@@ -135,12 +135,12 @@ def _header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtyp
     """Shape, order and type of a ``.npy`` file; leaves it at its data."""
     read = HEADERS.get(npy.read_magic(file))
     if read is None:
-        raise EmbeddingError(f"{path} is of a version of .npy that is not known")
+        raise EmbeddingError(f"{path} is of an unknown version of the .npy format")
     shape, fortran_order, dtype = read(file)
     held = path.stat().st_size - file.tell()
     if not dtype.hasobject and (min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != held):
         raise EmbeddingError(
-            f"{path} says shape {shape} of {dtype}, but has {held:,} bytes: it is cut short or damaged"
+            f"{path} says shape {shape} of {dtype}, but has {held:,} bytes: it is truncated or damaged"
         )
     return shape, fortran_order, dtype
 
@@ -186,5 +186,7 @@ def int64(path: Path, column: str, block: NDArray[Any]) -> pa.Array:
         EmbeddingError: one does not fit.
     """
     if block.dtype.kind == "u" and block.size and block.max() > np.iinfo(np.int64).max:
-        raise EmbeddingError(f"{path}: column {column!r} has the id {block.max()}, too large for 64 bits with sign")
+        raise EmbeddingError(
+            f"{path}: column {column!r} has the id {block.max()}, which does not fit a signed 64-bit integer"
+        )
     return pa.array(block.astype(np.int64))

@@ -239,5 +239,5 @@ def _rounded(source: Source, column: str, block: NDArray[Any], dtype: np.dtype[A
     if not finite.all():
         at = int(np.argmin(finite))
         what = "a component too large for float32" if np.isfinite(block[at]).all() else "NaN or an infinity"
-        raise EmbeddingError(f"{source.path}: row {first + at} of {column!r} holds {what}: remove or mend it")
+        raise EmbeddingError(f"{source.path}: row {first + at} of {column!r} holds {what}: remove or fix it")
     return rows
