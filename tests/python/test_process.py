@@ -288,8 +288,12 @@ def test_ctrl_c_while_modules_are_imported(store: Path) -> None:
 
 
 def test_ctrl_c_is_ignored_where_the_shell_says_so(store: Path) -> None:
-    script = f"trap '' INT; exec {shlex.join(command('sql', store, 'SELECT count(*) FROM range(100_000_000)'))}"
+    script = (
+        f"trap '' INT; echo ready; exec {shlex.join(command('sql', store, 'SELECT count(*) FROM range(100_000_000)'))}"
+    )
     process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline() == b"ready\n"
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     assert b"100000000" in process.communicate()[0]

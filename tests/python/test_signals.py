@@ -75,15 +75,6 @@ def test_an_exception_of_a_signal_handler_arrives_as_itself(path: Path, name: st
     assert not list(path.parent.glob("codes*"))
 
 
-@pytest.fixture
-def listening() -> Iterator[None]:
-    """Ctrl-C as Python hears it: a shell starts what runs in the background with Ctrl-C ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("listening")
 def test_ctrl_c_is_a_keyboard_interrupt(path: Path) -> None:
     call = CALLS["search"](_native.EmbeddingFile(path), path)
     with pytest.raises(KeyboardInterrupt):

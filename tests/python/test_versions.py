@@ -2,6 +2,7 @@
 
 import lzma
 import platform
+import re
 import shutil
 import sys
 import tarfile
@@ -185,7 +186,9 @@ def test_a_failure_beside_a_release_not_seen_says_which_work(
     error: Exception = duckdb.InternalException("something new")
     assert run(Interrupts()) == 1
     said = capsys.readouterr().err
-    assert "duckdb 99.1.dev3: newer than emm1" in said
+    assert re.search(
+        r"duckdb 99\.1\.dev3\b.*: newer than emm1", said
+    )  # others may be newer as well: `make test-newest`
     assert f"pip install 'duckdb<={locked_version('duckdb')}'" in said
     error = TypeError("unexpected argument")
     with pytest.raises(TypeError) as raised:
