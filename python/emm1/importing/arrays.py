@@ -35,18 +35,10 @@ class Npz(Source):
 
     def _header(self, member: zipfile.ZipInfo, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
         """Shape and type of an array; leaves the file at its data."""
-        name = member.filename.removesuffix(".npy")
-        read = HEADERS.get(npy.read_magic(file))
-        if read is None:
-            raise EmbeddingError(f"{self.path}: {name!r} is of an unknown version of the .npy format")
-        shape, fortran_order, dtype = read(file)
-        held = member.file_size - file.tell()
-        if not dtype.hasobject and (min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != held):
-            raise EmbeddingError(f"{self.path}: {name!r} says shape {shape} of {dtype}, but has {held:,} bytes")
+        name = f"{self.path}: {member.filename.removesuffix('.npy')!r}"
+        shape, fortran_order, dtype = _header(name, file, member.file_size)
         if fortran_order and min(shape[:TWO], default=0) > 1 and len(shape) > 1:
-            raise EmbeddingError(
-                f"{self.path}: {name!r} is stored in Fortran order: save it again with numpy.ascontiguousarray"
-            )
+            raise EmbeddingError(f"{name} is stored in Fortran order: save it again with numpy.ascontiguousarray")
         return shape, dtype
 
     def columns(self) -> dict[str, str]:
@@ -103,44 +95,44 @@ class Npy(Source):
         described = {}
         for name, path in self._files.items():
             with reading(path), path.open("rb") as file:
-                shape, _, dtype = _header(path, file)
+                shape, _, dtype = _header(path, file, path.stat().st_size)
                 described[name] = f"{dtype} of shape {shape}"
         return described
 
     def vector_columns(self) -> list[str]:
         """The array, where it is of numbers and has two dimensions."""
         with reading(self.path), self.path.open("rb") as file:
-            shape, _, dtype = _header(self.path, file)
+            shape, _, dtype = _header(self.path, file, self.path.stat().st_size)
         return [self.VECTORS] if len(shape) == TWO and dtype.name in COMPONENTS else []
 
     def blocks(self, column: str) -> Iterator[NDArray[Any]]:
         """The rows of the array."""
         path = self._files[column]
         with reading(path), path.open("rb") as file:
-            shape, fortran_order, dtype = _header(path, file)
+            shape, fortran_order, dtype = _header(path, file, path.stat().st_size)
             yield from (columnwise if fortran_order else chunks)(file, dtype, shape)
 
     def keys(self, column: str) -> Iterator[pa.Array]:
         """The ids."""
         path = self._files[column]
         with reading(path), path.open("rb") as file:
-            shape, _, dtype = _header(path, file)
+            shape, _, dtype = _header(path, file, path.stat().st_size)
             if len(shape) != 1 or dtype.kind not in "iu":
                 raise self.wrong_key(column)
             for block in chunks(file, dtype, shape):
                 yield int64(path, column, block)
 
 
-def _header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and type of a ``.npy`` file; leaves it at its data."""
+def _header(name: object, file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type of an array in the .npy format, which is of this size; leaves the file at its data."""
     read = HEADERS.get(npy.read_magic(file))
     if read is None:
-        raise EmbeddingError(f"{path} is of an unknown version of the .npy format")
+        raise EmbeddingError(f"{name} is of an unknown version of the .npy format")
     shape, fortran_order, dtype = read(file)
-    held = path.stat().st_size - file.tell()
+    held = size - file.tell()
     if not dtype.hasobject and (min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != held):
         raise EmbeddingError(
-            f"{path} says shape {shape} of {dtype}, but has {held:,} bytes: it is truncated or damaged"
+            f"{name} says shape {shape} of {dtype}, but has {held:,} bytes: it is truncated or damaged"
         )
     return shape, fortran_order, dtype
 
