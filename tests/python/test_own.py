@@ -191,6 +191,18 @@ def test_tables_that_refer_to_the_register_are_carried_over(tree: Path, store: P
             opened.connection.execute("INSERT INTO runs VALUES ('other')")
 
 
+def test_tables_that_refer_to_themselves_are_carried_over(tree: Path, store: Path) -> None:
+    execute(
+        store,
+        'CREATE TABLE lab."the tree"(id INTEGER PRIMARY KEY, up INTEGER REFERENCES lab."the tree"(id), x INTEGER AS (id * 2))',
+        'INSERT INTO lab."the tree" VALUES (2, NULL)',
+        'INSERT INTO lab."the tree" VALUES (1, 2), (3, 2)',
+    )
+    emm1.build(tree, store, force=True).close()
+    with emm1.open(store) as opened:
+        assert opened.sql('FROM lab."the tree"').fetchall() == [(2, None, 4), (1, 2, 2), (3, 2, 6)]
+
+
 def test_macros_are_carried_over_beside_what_names_its_database(tree: Path, store: Path) -> None:
     execute(store, "CREATE TABLE named(i INTEGER DEFAULT nextval('emm1.lab.numbers'))")
     emm1.build(tree, store, force=True).close()

@@ -181,6 +181,9 @@ def _macros(store: Path, name: str, folder: Path) -> dict[Key, str]:
             with attached(connection, store):
                 copy = exp.Command(this="COPY FROM DATABASE", expression=f"{before} TO {empty} (SCHEMA)")
                 connection.execute(copy.sql("duckdb"))
+            for schema, table in _referring_to_themselves(connection, name):  # EXPORT refuses these
+                refused = exp.table_(table, db=schema, catalog=name, quoted=True).sql("duckdb")
+                connection.execute(exp.Command(this="DROP TABLE", expression=refused).sql("duckdb"))
             place = exp.Literal.string(str(folder)).sql("duckdb")
             connection.execute(exp.Command(this="EXPORT DATABASE", expression=f"{empty} TO {place}").sql("duckdb"))
         except duckdb.Error:
@@ -286,11 +289,31 @@ def _in_schema(connection: duckdb.DuckDBPyConnection, schema: str) -> Iterator[N
 
 
 def _copy_rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str, names: Iterable[str]) -> None:
-    """Fill a table with the rows that it had; generated columns are computed anew."""
+    """Fill a table with the rows that it had; generated columns are computed anew.
+
+    Where a foreign key refers to the table itself, a row sees only those that earlier statements wrote: one at a time.
+    """
     columns = [exp.to_identifier(name, quoted=True) for name in names]
-    rows = exp.select(*map(exp.column, columns)).from_(exp.table_(table, db=schema, catalog=PREVIOUS, quoted=True))
+    before = exp.table_(table, db=schema, catalog=PREVIOUS, quoted=True)
+    rows = exp.select(*map(exp.column, columns)).from_(before)
     into = exp.Schema(this=exp.table_(table, db=schema, quoted=True), expressions=columns)
-    connection.execute(exp.Insert(this=into, expression=rows).sql("duckdb"))
+    if (schema, table) not in _referring_to_themselves(connection, PREVIOUS):
+        connection.execute(exp.Insert(this=into, expression=rows).sql("duckdb"))
+        return
+    one = exp.Insert(this=into, expression=rows.where("rowid = ?")).sql("duckdb")
+    order = exp.select("rowid").from_(before).order_by("rowid").sql("duckdb")
+    for place in connection.execute(order).fetchall():
+        connection.execute(one, place)
+
+
+def _referring_to_themselves(connection: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, str]]:
+    """The tables with a foreign key to themselves: schema and name."""
+    query = (
+        exp.select("schema_name", "table_name")
+        .from_(exp.func("duckdb_constraints"))
+        .where("constraint_type = 'FOREIGN KEY' AND referenced_table = table_name AND database_name = $database")
+    )
+    return connection.execute(query.sql("duckdb"), {"database": database}).fetchall()
 
 
 def _stored_columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> list[str]:
