@@ -309,7 +309,7 @@ impl EmbeddingFile {
 
     pub(crate) fn not_finite(&self, row: usize) -> Error {
         let id = self.ids.id(row);
-        Error::file(self.matrix.path(), format!("row {row} (id {id}) holds NaN or an infinity: remove or mend it"))
+        Error::file(self.matrix.path(), format!("row {row} (id {id}) holds NaN or an infinity: remove or fix it"))
     }
 }
 
