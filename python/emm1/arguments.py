@@ -96,6 +96,17 @@ def as_number(value: float, name: str) -> float:
         raise EmbeddingError(f"{name} is too large for float64") from None
 
 
+def metric_name(metric: Any) -> str:
+    """A metric by its name; the core says which there are.
+
+    >>> metric_name("dot")
+    'dot'
+    """
+    if not isinstance(metric, str):
+        raise EmbeddingError(f"unknown metric {_shown(metric)}: cosine, dot or l2")
+    return metric
+
+
 def listed(values: Any, what: str) -> list[Any]:
     """Several values that were given as one argument; text is one value, not its letters.
 

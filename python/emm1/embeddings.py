@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emm1 import _native
-from emm1.arguments import as_ids, as_number, as_vector, as_vectors, at_least_one, thread_count
+from emm1.arguments import as_ids, as_number, as_vector, as_vectors, at_least_one, metric_name, thread_count
 from emm1.errors import EmbeddingError, EmbeddingsWarning
 
 Metric = Literal["cosine", "dot", "l2"]
@@ -230,7 +230,9 @@ class Embeddings:
         single = queries.ndim == 1
         # The answer to no queries has as many columns as that to one.
         rows = np.atleast_2d(queries) if queries.size else np.zeros((1, queries.shape[-1]), np.float32)
-        ids, scores = self._file.search(rows, at_least_one(k, "k"), metric, self._among(among), thread_count(threads))
+        ids, scores = self._file.search(
+            rows, at_least_one(k, "k"), metric_name(metric), self._among(among), thread_count(threads)
+        )
         _say(self._file.remarks())
         return Hits(ids[0], scores[0]) if single else Hits(ids[: len(queries)], scores[: len(queries)])
 
@@ -264,7 +266,11 @@ class Embeddings:
         if not isinstance(threshold, float | int | np.number):
             raise EmbeddingError(f"the threshold must be a number, not {threshold!r}")
         ids, scores = self._file.within(
-            vector[np.newaxis], as_number(threshold, "the threshold"), metric, self._among(among), thread_count(threads)
+            vector[np.newaxis],
+            as_number(threshold, "the threshold"),
+            metric_name(metric),
+            self._among(among),
+            thread_count(threads),
         )
         _say(self._file.remarks())
         return Hits(ids[0], scores[0])
@@ -281,7 +287,7 @@ class Embeddings:
         >>> emm1.Embeddings(path).score([2, 0], [0, 0, 2], metric="dot").tolist()
         [2.0, 0.0]
         """
-        return self._file.score(as_ids(ids), as_vector(query, "score"), metric)
+        return self._file.score(as_ids(ids), as_vector(query, "score"), metric_name(metric))
 
     def vectors(self, ids: ArrayLike) -> NDArray[np.float32]:
         """The vectors of these ids, float32, (ids, dim).
@@ -375,7 +381,7 @@ def score_pairs(
     >>> emm1.score_pairs(x, [0, 1], x, [0, 2]).tolist()
     [1.0, 0.0]
     """
-    return a._file.score_pairs(as_ids(a_ids), b._file, as_ids(b_ids), metric, thread_count(threads))  # noqa: SLF001
+    return a._file.score_pairs(as_ids(a_ids), b._file, as_ids(b_ids), metric_name(metric), thread_count(threads))  # noqa: SLF001
 
 
 def file_of(path: Path) -> Path:

@@ -223,6 +223,8 @@ def find(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Regi
     Raises:
         EmbeddingError: no such name; lists the known ones.
     """
+    if not isinstance(name, str):  # DuckDB would cast every name to the type of this one
+        raise unknown_embeddings(name, names(connection))
     found = connection.execute(
         "SELECT dataset, modality, metric, path, ids_path, codes_path, rows, dims, dtype FROM embeddings WHERE name = ?",
         [name],

@@ -15,7 +15,7 @@ import duckdb
 from numpy.typing import ArrayLike
 
 from emm1 import _native, registry
-from emm1.arguments import as_ids
+from emm1.arguments import as_ids, listed
 from emm1.building.sources import Split, ranks_of
 from emm1.connections import Connections, sql_seeing
 from emm1.embeddings import SUFFIXES, Embeddings, Metric, file_of
@@ -356,10 +356,9 @@ def is_file(source: PathLike) -> bool:
 
 
 def _check_modalities(modalities: Sequence[str]) -> None:
-    if isinstance(modalities, str):
-        raise StoreError(f"modalities is a list, such as [{modalities!r}]")
-    for modality in modalities:
+    names = listed(modalities, "modalities")
+    for modality in names:
         if modality not in FILE_MODALITIES:
             raise StoreError(f"unknown modality {modality!r}: files have {', '.join(FILE_MODALITIES)}")
-        if list(modalities).count(modality) > 1:
+        if names.count(modality) > 1:
             raise StoreError(f"modalities names {modality!r} twice")

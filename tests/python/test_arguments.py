@@ -32,6 +32,13 @@ WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda x: x.search([1, 0, 0], among=np.ma.masked_array([1, 2], mask=[False, True])),
         "among has masked",
     ),
+    "metric": (lambda x: x.search([1, 0, 0], metric=None), "unknown metric None: cosine, dot or l2"),
+    "metric of within": (lambda x: x.within([1, 0, 0], 0.5, metric=2), "unknown metric 2"),
+    "metric of score": (lambda x: x.score([1], [1, 0, 0], metric=2), "unknown metric 2"),
+    "metric of pairs": (
+        lambda x: emm1.score_pairs(x, [1], x, [2], metric=2),  # type: ignore[arg-type]
+        "unknown metric 2",
+    ),
     "among": (lambda x: x.search([1, 0, 0], among="12"), "among must be a list of integers"),
     "among of numbers": (lambda x: x.search([1, 0, 0], among=[0.5]), "among must be a list of integers"),
     "ragged among": (lambda x: x.search([1, 0, 0], among=[[1], [1, 2]]), "among must be a list"),
@@ -175,6 +182,9 @@ def test_messages_in_words_of_python(tree: Path, store: emm1.Store, tmp_path: Pa
     store.add_embeddings("image", image, dataset="100m", modality="image")
     np.save(tmp_path / "many.npy", np.ones((100_000, 2), np.float32))
     calls: list[tuple[Callable[[], object], str]] = [
+        (lambda: store.nearest(3, np.ones(16)), "no embeddings are called '3': registered are image"),  # type: ignore[arg-type]
+        (lambda: store.triplets(modalities=5), "modalities must be a list"),  # type: ignore[arg-type]
+        (lambda: store.groups(modalities="image"), r"modalities must be a list, such as \['image'\]"),
         (lambda: store.nearest("image", np.ones(16), where="nope = 1"), "the condition 'nope = 1' does not fit"),
         (lambda: store.add_embeddings("image", image, dataset="100m", modality="image"), "is taken"),
         (lambda: store.add_embeddings("m", tmp_path / "many.npy", dataset="100m", modality="image"), "name the file"),
