@@ -25,23 +25,17 @@ def content(store: Path) -> dict[str, Any]:
     """Everything in a store but the times: its catalog, and every row in its order."""
     with duckdb.connect(str(store), read_only=True) as connection:
         found: dict[str, Any] = {name: connection.execute(sql).fetchall() for name, sql in CATALOG.items()}
-        for schema, table in connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'main'"
-        ).fetchall():
-            name = f'"{schema}"."{table}"'
-            found[name] = connection.execute(f"FROM {name} ORDER BY rowid").fetchall()
     return found | rows_of(store)
 
 
 def rows_of(store: Path) -> dict[str, Any]:
-    """Every row of the published tables, in its order, and the types of their columns."""
+    """Every row of the tables outside `main`, in its order, by ``schema.table``; and the types of their columns."""
     with duckdb.connect(str(store), read_only=True) as connection:
         columns = connection.execute(
             "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
-            "WHERE schema_name IN ('e_mm1_100m', 'e_mm1_1m', 'eshot') ORDER BY schema_name, table_name, column_index"
+            "WHERE NOT internal AND schema_name <> 'main' ORDER BY schema_name, table_name, column_index"
         ).fetchall()
-        names = {f'"{schema}"."{table}"' for schema, table, *_ in columns}
-        return {
-            "types": columns,
-            **{name: connection.execute(f"FROM {name} ORDER BY rowid").fetchall() for name in names},
-        }
+        found: dict[str, Any] = {"types": columns}
+        for schema, table in {(schema, table) for schema, table, *_ in columns}:
+            found[f"{schema}.{table}"] = connection.execute(f'FROM "{schema}"."{table}"').fetchall()
+    return found
