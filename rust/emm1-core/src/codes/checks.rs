@@ -74,11 +74,11 @@ impl Checks<'_> {
         if (last - first) as usize + 1 == rows.len() {
             return self.compare_blocks(kind, records, plane, block(first)..=block(last));
         }
-        let mut before = None;
+        let words = &self.compared.blocks[kind];
         for &row in rows {
-            if before != Some(block(row)) {
-                self.compare_blocks(kind, records, plane, block(row)..=block(row))?;
-                before = Some(block(row));
+            let (word, bit) = (block(row) / 64, 1 << (block(row) % 64));
+            if words[word].load(Ordering::Relaxed) & bit == 0 {
+                self.compare_missing(kind, records, plane, word, bit)?;
             }
         }
         Ok(())
