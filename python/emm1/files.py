@@ -86,13 +86,13 @@ def is_store(path: Path) -> bool:
     Raises:
         StoreError: it is a database, but open elsewhere or unreadable.
     """
-    if not path.is_file() or not _is_database(path):
+    if not path.is_file() or not is_database(path):
         return False
     with connect(path, read_only=True) as connection:
         return schema_version(connection) is not None
 
 
-def _is_database(path: Path) -> bool:
+def is_database(path: Path) -> bool:
     """DuckDB files carry the letters DUCK after an eight-byte checksum."""
     try:
         with path.open("rb") as file:
@@ -120,7 +120,7 @@ def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     check_path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: build it with `emm1 build ROOT {path}`")
-    if path.is_file() and not _is_database(path):
+    if path.is_file() and not is_database(path):
         raise StoreError(f"{path} is not an emm1 store (not even a DuckDB file)")
     connection = connect(path, read_only=read_only)
     version = schema_version(connection)

@@ -101,6 +101,8 @@ def test_ways_around_are_closed(store: Path, tmp_path: Path) -> None:
         ),
         (["SELECT 1", "--format", "csv", "--output", store], "is the store itself"),
         (["--write", f"COPY (SELECT 1) TO '{store}'"], "is the store itself"),
+        ([f"COPY (SELECT 1) TO '{tmp_path}/other.duckdb'"], "is a DuckDB database"),
+        (["SELECT 1", "--format", "csv", "--output", tmp_path / "other.duckdb"], "is a DuckDB database"),
         (
             [f"ATTACH '{tmp_path}/other.duckdb' AS other; CREATE TABLE other.t AS SELECT 1"],
             "change the database 'other'",

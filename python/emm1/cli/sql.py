@@ -22,6 +22,7 @@ import typer
 from emm1.arguments import check_text
 from emm1.cli.data import StorePath
 from emm1.errors import StoreError
+from emm1.files import is_database
 from emm1.interrupts import abandonable
 from emm1.opening import open as open_store
 from emm1.streams import printable
@@ -120,9 +121,13 @@ class _Guard:
             )
 
     def check_target(self, target: Path | None) -> None:
-        """Refuse to write rows onto the store itself."""
-        if target is not None and target.exists() and target.samefile(self._store):
+        """Refuse to write rows onto the store itself, or onto any other database."""
+        if target is None or not target.is_file():
+            return
+        if target.samefile(self._store):
             raise StoreError(f"{target} is the store itself: name another file to write rows to")
+        if is_database(target):
+            raise StoreError(f"{target} is a DuckDB database: name another file to write rows to")
 
     def _is_attached(self) -> bool:
         names = self._connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()
