@@ -97,7 +97,8 @@ wheel: .venv/built
 
 # Each in an environment of its own, with a store that it made: .tour/NAME/made.
 .tour/lowest: OPTIONS := --resolution lowest-direct
-.tour/duckdb-%: OPTIONS = $(if $(filter newest,$*),,'duckdb==$(if $(word 3,$(subst ., ,$*)),$*,$*.*)')
+.tour/duckdb-%: DUCKDB = $(@:.tour/duckdb-%=%)
+.tour/duckdb-%: OPTIONS = $(if $(filter newest,$(DUCKDB)),,'duckdb==$(if $(word 3,$(subst ., ,$(DUCKDB))),$(DUCKDB),$(DUCKDB).*)')
 .tour/%: wheel
 	@echo "== $@"
 	$(UV) venv --quiet --clear --python $(BIN)/python $@
