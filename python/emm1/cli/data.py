@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
+import duckdb
 import typer
 
 from emm1 import versions
@@ -144,8 +145,6 @@ def info(store: StorePath) -> None:
 
     Example: `emm1 info emm1.duckdb`
     """
-    from sqlglot import exp
-
     with open_store(store, read_only=True) as opened:
         connection = opened.connection
         version, built_at, media_root = connection.execute(
@@ -161,14 +160,8 @@ def info(store: StorePath) -> None:
         show.say(f"{store}: {show.size(store.stat().st_size)}, built {built_at} by emm1 {version}")
         show.say(f"media root: {media_root}")
         show.say(f"read with {versions.in_use()}\n")
-
-        def rows_of(schema: str, name: str) -> int:
-            table = exp.table_(name, db=schema, quoted=True)
-            return int(
-                connection.sql(exp.select(exp.Count(this=exp.Star())).from_(table).sql("duckdb")).fetchall()[0][0]
-            )
-
-        show.table(["table", "rows"], [(f"{schema}.{name}", rows_of(schema, name)) for schema, name in tables])
+        counts = [(f"{schema}.{name}", _rows_in(connection, schema, name)) for schema, name in tables]
+        show.table(["table", "rows"], counts)
         show.say()
         show.table(["source", "rows", "bytes", "published", "sha256", "note"], sources)
         show.say()
@@ -176,6 +169,14 @@ def info(store: StorePath) -> None:
             "SELECT name, dataset, modality, rows, dims, dtype, metric, path FROM embeddings"
         ).fetchall()
         show.table(["embeddings", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"], rows)
+
+
+def _rows_in(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
+    """How many rows a table has, whatever a user called it."""
+    from sqlglot import exp
+
+    rows = exp.select(exp.Count(this=exp.Star())).from_(exp.table_(table, db=schema, quoted=True))
+    return int(connection.execute(rows.sql("duckdb")).fetchall()[0][0])
 
 
 def check(
