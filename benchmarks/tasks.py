@@ -17,7 +17,7 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.data import Vectors, queries_for
 from benchmarks.measure import anonymous, best_of, evict, peak_of_anonymous, plain_read, touched, without_huge_pages
 from benchmarks.runners.emm1_codes import coded
-from emm1.neighbours import knn_to_parquet
+from emm1.embeddings.knn import knn_to_parquet
 
 K, MORE, BATCH_K = 10, 100, 16
 BATCHES = (8, 64, 512)

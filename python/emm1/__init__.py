@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, StoreError
 
 if TYPE_CHECKING:
+    from emm1.convert import import_embeddings
     from emm1.embeddings import Embeddings, Hits, score_pairs
-    from emm1.eshot import EShotReport
-    from emm1.extension import load_extension
-    from emm1.importing import import_embeddings
-    from emm1.neighbours import Neighbours, knn, knn_to_parquet
-    from emm1.opening import build, open
+    from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
+    from emm1.evaluation.eshot import EShotReport
+    from emm1.ingest.build import build
     from emm1.sample import write_sample
     from emm1.store import Store
+    from emm1.store.extension import load_extension
+    from emm1.store.opening import open
 
 __all__ = [
     "EShotReport",
@@ -40,13 +41,14 @@ __version__: str
 
 # Where the names above are that take longer to import: imported when asked for.
 _MODULES = {
+    "convert": ("import_embeddings",),
     "embeddings": ("Embeddings", "Hits", "score_pairs"),
-    "eshot": ("EShotReport",),
-    "extension": ("load_extension",),
-    "importing": ("import_embeddings",),
-    "neighbours": ("Neighbours", "knn", "knn_to_parquet"),
-    "opening": ("build", "open"),
+    "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),
+    "evaluation.eshot": ("EShotReport",),
+    "ingest.build": ("build",),
     "sample": ("write_sample",),
+    "store.extension": ("load_extension",),
+    "store.opening": ("open",),
     "store": ("Store",),
 }
 
@@ -63,4 +65,4 @@ if not TYPE_CHECKING:  # a type checker would take it for a module that has ever
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    return sorted({*globals(), *__all__, *(m for m in _MODULES if "." not in m)})

@@ -17,6 +17,7 @@ from emm1.errors import EmbeddingError, Error, FileNotFoundError, StoreError
 
 MEMORY = re.compile(r"\s*(\d+(\.\d+)?)\s*([KMGT]i?)?B\s*", re.IGNORECASE)
 MAGIC = b"\x93NUMPY"
+POINTER = b"version https://git-lfs"
 INT64 = np.iinfo(np.int64)
 
 
@@ -34,7 +35,7 @@ def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
         if too_large is not None:
             raise EmbeddingError(f"{what} has the id {too_large}, which does not fit a signed 64-bit integer")
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        given = f"{array.dtype} of shape {array.shape}" if array.ndim and array.dtype != object else _shown(ids)
+        given = f"{array.dtype} of shape {array.shape}" if array.ndim and array.dtype != object else shown(ids)
         raise EmbeddingError(f"{what} must be a list of integers, not {given}")
     if array.dtype.kind == "u" and array.max() > INT64.max:
         raise EmbeddingError(f"{what} has the id {array.max()}, which does not fit a signed 64-bit integer")
@@ -66,9 +67,10 @@ def _refuse_mask(values: Any, what: str) -> None:
         raise EmbeddingError(f"{what} has masked values: fill them, or leave them out")
 
 
-def _shown(value: object) -> str:
+def shown(value: object, most: int = 60) -> str:
+    """A value as a message shows it: not longer than a message can be."""
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"  # noqa: PLR2004
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def as_vector(query: ArrayLike, what: str) -> NDArray[np.float32]:
@@ -103,7 +105,7 @@ def metric_name(metric: Any) -> str:
     'dot'
     """
     if not isinstance(metric, str):
-        raise EmbeddingError(f"unknown metric {_shown(metric)}: cosine, dot or l2")
+        raise EmbeddingError(f"unknown metric {shown(metric)}: cosine, dot or l2")
     return metric
 
 
@@ -114,7 +116,7 @@ def listed(values: Any, what: str) -> list[Any]:
     ['100m']
     """
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise StoreError(f"{what} must be a list, such as [{values!r}], not {_shown(values)}")
+        raise StoreError(f"{what} must be a list, such as [{values!r}], not {shown(values)}")
     return list(values)
 
 
@@ -126,7 +128,7 @@ def memory_size(limit: Any) -> str:
     """
     found = MEMORY.fullmatch(limit) if isinstance(limit, str) else None
     if found is None or not float(found[1]):
-        raise StoreError(f"the memory limit {_shown(limit)} is not an amount of memory: say it as 4GB or 512MB")
+        raise StoreError(f"the memory limit {shown(limit)} is not an amount of memory: say it as 4GB or 512MB")
     return str(limit)
 
 
@@ -137,7 +139,7 @@ def duckdb_threads(threads: Any) -> int:
     except TypeError:
         count = 0
     if count < 1:
-        raise StoreError(f"threads must be a whole number of at least 1, not {_shown(threads)}")
+        raise StoreError(f"threads must be a whole number of at least 1, not {shown(threads)}")
     return min(count, os.cpu_count() or 1)
 
 
@@ -165,6 +167,12 @@ def check_regular(path: Path, kind: type[Error] = EmbeddingError) -> None:
         return
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise kind(f"{path} is not a regular file")
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file is a Git LFS pointer: some 130 bytes of text in place of the real file."""
+    with path.open("rb") as file:
+        return file.read(len(POINTER)) == POINTER
 
 
 def thread_count(threads: int | None) -> int:

@@ -30,15 +30,16 @@ from searches import Searches
 from sqlglot import exp
 
 import emm1
-from emm1.building.categories import load_categories
-from emm1.building.groups import load_groups
-from emm1.building.infos import find_symbols, load_info
-from emm1.building.labels import load_labels
-from emm1.building.provenance import fingerprint
-from emm1.building.run import fresh
-from emm1.building.sources import Source, Split
-from emm1.building.tables import Loader
+from emm1.dataset import Split
 from emm1.errors import EmbeddingsWarning, Error
+from emm1.ingest.categories import load_categories
+from emm1.ingest.groups import load_groups
+from emm1.ingest.infos import find_symbols, load_info
+from emm1.ingest.labels import load_labels
+from emm1.ingest.provenance import fingerprint
+from emm1.ingest.run import fresh
+from emm1.ingest.sources import Source
+from emm1.ingest.tables import Loader
 
 # Gives the bytes of a case, and a function that tries them and raises where the outcome is wrong.
 Case = tuple[bytes, Callable[[], object]]

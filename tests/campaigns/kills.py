@@ -19,7 +19,7 @@ from store_content import content
 from system import command
 
 import emm1
-from emm1.building.run import build_store
+from emm1.ingest.run import build_store
 
 RANKS = ("1-8", "5-12")
 

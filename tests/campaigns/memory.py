@@ -19,7 +19,7 @@ import numpy as np
 from tests.python.test_sql import records, write_small_files
 
 from emm1 import Embeddings
-from emm1.extension import PATH
+from emm1.store.extension import PATH
 
 FUNCTIONS = Path(__file__).parents[1] / "sql" / "functions.test"
 CHILD = """

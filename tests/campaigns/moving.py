@@ -18,7 +18,7 @@ import numpy as np
 import reference
 from numpy.typing import NDArray
 
-from emm1.embeddings import METRICS, Metric
+from emm1.embeddings.file import METRICS, Metric
 
 ROWS, DIMS, QUERIES = 900, 64, 40
 NAME = "moving.npy"

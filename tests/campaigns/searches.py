@@ -22,7 +22,7 @@ from kinds import KINDS, as_stored, components
 from numpy.typing import NDArray
 
 import emm1
-from emm1.embeddings import METRICS, Metric
+from emm1.embeddings.file import METRICS, Metric
 from emm1.errors import EmbeddingsWarning
 
 Floats = NDArray[np.float32]

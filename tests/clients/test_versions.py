@@ -12,7 +12,7 @@ import pytest
 from clients import CLI, PYTHONS, SOURCES, Client, NotHadError
 
 import emm1
-from emm1.extension import load_statement
+from emm1.store.extension import load_statement
 
 # What clients list.
 CATALOG = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emm1.embeddings import Metric
+from emm1.embeddings.file import Metric
 
 LANES = 16
 

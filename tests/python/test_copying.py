@@ -6,9 +6,9 @@ import duckdb
 import pytest
 
 import emm1
-from emm1.building.run import build_store
-from emm1.building.upgrading import upgrade_store
-from emm1.files import SCHEMA_VERSION
+from emm1.ingest.run import build_store
+from emm1.ingest.upgrade import upgrade_store
+from emm1.store.database import SCHEMA_VERSION
 
 ASKED = (
     'SELECT * FROM "groups" WHERE encord_text_id < 3 ORDER BY ALL',

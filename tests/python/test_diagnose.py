@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import emm1
-from emm1.building.diagnose import Column, first_defect
+from emm1.ingest.diagnose import Column, first_defect
 
 ID = "encord_text_id"
 # The columns of text.csv, then more that only the diagnosis knows.

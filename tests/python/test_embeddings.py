@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from emm1.embeddings import Metric
+    from emm1.embeddings.file import Metric
 
 
 @pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])

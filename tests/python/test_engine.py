@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from reference import order, scores, within
 
 import emm1
-from emm1.embeddings import _SAID, METRICS, Metric
+from emm1.embeddings.file import _SAID, METRICS, Metric
 from emm1.errors import EmbeddingsWarning
 
 Kind = Literal[
@@ -81,7 +81,7 @@ def text_vectors(rows: int, dims: int) -> NDArray[np.float32]:
 
 
 def agree(
-    ask: Callable[[NDArray[np.float32]], emm1.embeddings.Hits],
+    ask: Callable[[NDArray[np.float32]], emm1.Hits],
     queries: NDArray[np.float32],
     ids: NDArray[np.int64],
     expected: list[tuple[NDArray[np.intp], NDArray[np.float32]]],

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emm1.errors import EmbeddingError
-from emm1.eshot import DIRECTIONS, Direction, EShotReport, Samples, evaluate
-from emm1.sample import write_sample
+from emm1.evaluation.eshot import DIRECTIONS, Direction, EShotReport, Samples, evaluate
+from emm1.sample.write import write_sample
 
 SCRIPT = Path(__file__).parents[1] / "oracle" / "eshot_script.py"
 

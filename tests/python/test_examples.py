@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import emm1
-from emm1.groups import GROUP_COLUMNS
+from emm1.dataset import GROUP_COLUMNS
 
 MODALITIES = ["image", "audio", "video", "points"]
 HOSTILE = [

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import emm1
-import emm1.extension
+import emm1.store.extension
+from emm1.embeddings.file import Metric
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def connection(request: pytest.FixtureRequest) -> Iterator[duckdb.DuckDBPyConnec
 @pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])
 @pytest.mark.parametrize("codes", [False, True])
 def test_answers_are_those_of_python(
-    connection: duckdb.DuckDBPyConnection, file: Path, metric: emm1.embeddings.Metric, codes: bool
+    connection: duckdb.DuckDBPyConnection, file: Path, metric: Metric, codes: bool
 ) -> None:
     e = emm1.Embeddings(file)
     if codes:
@@ -143,7 +144,7 @@ def test_errors_say_what_to_do(connection: duckdb.DuckDBPyConnection, file: Path
 def test_loaded_in_a_transaction_that_called_a_function_it_is_seen_after_its_end(file: Path) -> None:
     with duckdb.connect(config={"allow_unsigned_extensions": True}) as connection:
         connection.execute("BEGIN").execute("SELECT version()").fetchall()
-        connection.execute(emm1.extension.load_statement())
+        connection.execute(emm1.store.extension.load_statement())
         query = "SELECT len(emm1_ids(?))"
         with pytest.raises(duckdb.CatalogException, match="emm1_ids does not exist"):
             connection.execute(query, [str(file)])

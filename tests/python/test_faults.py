@@ -16,7 +16,7 @@ from store_content import content
 from system import command, emm1_cli, small_disk
 
 import emm1
-from emm1.building.run import build_store
+from emm1.ingest.run import build_store
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ from typer.testing import CliRunner
 
 import emm1
 from emm1.cli import app
-from emm1.importing.source import BLOCK
-from emm1.importing.torch_file import Program
+from emm1.convert.source import BLOCK
+from emm1.convert.torch_file import Program
 
 ROWS, DIMS = BLOCK + 700, 5
 

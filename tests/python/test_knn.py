@@ -10,7 +10,7 @@ import pytest
 from system import emm1_cli
 
 import emm1
-from emm1.neighbours import BATCH, PART
+from emm1.embeddings.knn import BATCH, PART
 
 
 @pytest.fixture

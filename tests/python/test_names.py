@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from system import emm1_cli
 
 import emm1
-from emm1.building.run import build_store
-from emm1.files import SCHEMA_VERSION
+from emm1.ingest.run import build_store
+from emm1.store.database import SCHEMA_VERSION
 
 HOSTILE = ["../../etc/passwd", "/etc/passwd", "a/../../b", "..\\b", "C:\\b", "nul\0.jpg", "..", "."]
 

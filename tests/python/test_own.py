@@ -10,8 +10,8 @@ from store_content import content
 from system import emm1_cli
 
 import emm1
-from emm1.building.run import build_store
-from emm1.files import SCHEMA_VERSION
+from emm1.ingest.run import build_store
+from emm1.store.database import SCHEMA_VERSION
 
 # Made in an order that is not the one of their names, and each of what stands before it.
 MADE = """

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from store_content import content
 
 import emm1
-from emm1.building.plain import BUFFER, Kind, NotPlainError, read_records, schema_of, to_arrow
+from emm1.ingest.plain import BUFFER, Kind, NotPlainError, read_records, schema_of, to_arrow
 
 KINDS: list[Kind] = ["integer", "number", "text", "symbol"]
 NAMES = ["id", "time", "name", "folder"]

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from emm1 import errors
-from emm1.sample import RANKS, TRIPLET_PAIRS, write_sample
-from emm1.sample_neighbours import nearest_rows, reference_cosine
+from emm1.sample.neighbours import nearest_rows, reference_cosine
+from emm1.sample.write import RANKS, TRIPLET_PAIRS, write_sample
 
 ITEMS = ("video", "audio", "image", "points")
 

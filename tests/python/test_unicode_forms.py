@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import emm1
-from emm1.building.run import build_store
+from emm1.ingest.run import build_store
 
 NAME = "~ àéî"
 APART = unicodedata.normalize("NFD", NAME)

@@ -12,7 +12,7 @@ import pytest
 from store_content import content
 
 import emm1
-from emm1.building.run import BuildReport, build_store
+from emm1.ingest.run import BuildReport, build_store
 
 GROUPS = "e-mm1_100m/nn_{}/data_groups.csv"
 

@@ -20,10 +20,10 @@ from system import emm1_cli
 import emm1
 from emm1 import versions
 from emm1.__main__ import run
-from emm1.building.tables import PUBLISHED
 from emm1.cli import show
-from emm1.files import SCHEMA_VERSION
+from emm1.ingest.tables import PUBLISHED
 from emm1.interrupts import Interrupts
+from emm1.store.database import SCHEMA_VERSION
 
 TOP = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ import pytest
 from system import emm1_cli, small_disk
 
 import emm1
-from emm1.building.run import build_store
+from emm1.ingest.run import build_store
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 IMAGE = "e-mm1_100m/infos/image.csv"

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import emm1
-from emm1.building.sources import Split
+from emm1.dataset import Split
 
 EMBEDDINGS: dict[str, Split] = {"text": "100m", "image": "100m", "eshot_audio": "eshot", "eshot_points": "eshot"}
 

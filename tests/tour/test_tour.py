@@ -24,7 +24,7 @@ from store_content import rows_of
 from system import emm1_cli
 
 import emm1
-from emm1.files import SCHEMA_VERSION
+from emm1.store.database import SCHEMA_VERSION
 
 TESTS = Path(__file__).parents[1]
 MODALITIES = ["image", "audio", "video", "points"]

@@ -9,14 +9,14 @@ import duckdb
 import typer
 
 from emm1 import versions
-from emm1.building.sources import Split, check_ranks, check_splits
 from emm1.cli import show
-from emm1.files import SCHEMA_VERSION
-from emm1.opening import open as open_store
+from emm1.dataset import Split, check_ranks, check_splits
+from emm1.store.database import SCHEMA_VERSION
+from emm1.store.opening import open as open_store
 
 if TYPE_CHECKING:
-    from emm1.building.integrity import Orphans
-    from emm1.building.run import BuildReport
+    from emm1.ingest.run import BuildReport
+    from emm1.store.integrity import Orphans
 
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The DuckDB file.")]
 DropOwn = Annotated[
@@ -34,7 +34,7 @@ def sample(
 
     Example: `emm1 sample demo/sample --embeddings 64`
     """
-    from emm1.sample import write_sample
+    from emm1.sample.write import write_sample
 
     write_sample(folder, scale=scale, embeddings=embeddings, seed=seed)
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -63,7 +63,7 @@ def build(
 
     Example: `emm1 build E-MM1/datasets emm1.duckdb --ranks 1-4`
     """
-    from emm1.building.run import build_store
+    from emm1.ingest.run import build_store
 
     wanted_ranks = None if ranks is None else check_ranks(_numbers(ranks))
     wanted_splits = None if splits is None else check_splits([cast("Split", s.strip()) for s in splits.split(",")])
@@ -128,7 +128,7 @@ def upgrade(
 
     Example: `emm1 upgrade emm1.duckdb`
     """
-    from emm1.building.upgrading import upgrade_store
+    from emm1.ingest.upgrade import upgrade_store
 
     notes: list[str] = []
     before = upgrade_store(store, memory_limit=memory_limit, drop_own=drop_own, tell=notes.append)
@@ -187,7 +187,7 @@ def check(
 
     Example: `emm1 check emm1.duckdb --media-root /data/e-mm1`
     """
-    from emm1.check import check_store
+    from emm1.store.check import check_store
 
     if media_root is not None and not media_root.is_dir():
         raise typer.BadParameter(f"{media_root} is not a folder", param_hint="--media-root")

@@ -8,12 +8,12 @@ from typing import Annotated, cast
 
 import typer
 
-from emm1 import registry
-from emm1.building.sources import Split
 from emm1.cli import show
 from emm1.cli.data import StorePath
-from emm1.embeddings import Embeddings, Metric
-from emm1.opening import open as open_store
+from emm1.dataset import Split
+from emm1.embeddings.file import Embeddings, Metric
+from emm1.store import registry
+from emm1.store.opening import open as open_store
 
 app = typer.Typer(no_args_is_help=True, help="Register embedding files under names, or convert them.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the embeddings.")]
@@ -126,9 +126,9 @@ def import_(
     Example: `emm1 embeddings import image.parquet image.npy --key file_name --store emm1.duckdb --dataset 100m
     --modality image`
     """
-    from emm1 import importing
+    from emm1.convert.run import convert
 
-    notes = importing.convert(
+    notes = convert(
         source,
         target,
         key=key,

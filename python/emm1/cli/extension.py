@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emm1.cli import show
-from emm1.extension import PATH, load_statement
+from emm1.store.extension import PATH, load_statement
 
 CLIENTS = """\
 {path}

@@ -8,13 +8,13 @@ from typing import Annotated
 import duckdb
 import typer
 
-from emm1 import registry
 from emm1.arguments import read_query
 from emm1.cli import show
 from emm1.cli.data import StorePath
-from emm1.embeddings import METRICS
-from emm1.opening import open as open_store
-from emm1.store import Store
+from emm1.embeddings.file import METRICS
+from emm1.store import registry
+from emm1.store.opening import open as open_store
+from emm1.store.store import Store
 
 
 def search(
@@ -73,7 +73,7 @@ def knn(
 
     Example: `emm1 knn emm1.duckdb text image -k 16 --output neighbours.parquet`
     """
-    from emm1.neighbours import knn_to_parquet
+    from emm1.embeddings.knn import knn_to_parquet
 
     if metric is not None and metric not in METRICS:
         raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")

@@ -22,9 +22,9 @@ import typer
 from emm1.arguments import check_text
 from emm1.cli.data import StorePath
 from emm1.errors import StoreError
-from emm1.files import is_database
 from emm1.interrupts import abandonable
-from emm1.opening import open as open_store
+from emm1.store.database import is_database
+from emm1.store.opening import open as open_store
 from emm1.streams import printable
 
 # How DuckDB refuses a statement that would change a database which is open for reading only.

@@ -1,0 +1,184 @@
+"""NumPy's files: ``.npz``, arrays in a zip file, and ``.npy``; read without ever holding an array whole."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from emm1.convert.source import BLOCK, Source, reading
+from emm1.errors import EmbeddingError
+
+COMPONENTS = ("float16", "float32", "float64", "int8", "uint8")
+TWO = 2
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+class Npz(Source):
+    """A ``.npz`` file, as numpy.savez and savez_compressed write it; arrays of objects are never unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._arrays: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        with reading(path), zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.filename.endswith(".npy"):
+                    with archive.open(member) as file:
+                        self._arrays[member.filename.removesuffix(".npy")] = self._header(member, file)
+
+    def _header(self, member: zipfile.ZipInfo, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape and type of an array; leaves the file at its data."""
+        name = f"{self.path}: {member.filename.removesuffix('.npy')!r}"
+        shape, fortran_order, dtype = _header(name, file, member.file_size)
+        if fortran_order and min(shape[:TWO], default=0) > 1 and len(shape) > 1:
+            raise EmbeddingError(f"{name} is stored in Fortran order: save it again with numpy.ascontiguousarray")
+        return shape, dtype
+
+    def columns(self) -> dict[str, str]:
+        """Every array by name, its type and shape."""
+        return {name: f"{dtype} of shape {shape}" for name, (shape, dtype) in self._arrays.items()}
+
+    def vector_columns(self) -> list[str]:
+        """The arrays of numbers of two dimensions."""
+        arrays = self._arrays.items()
+        return [name for name, (shape, dtype) in arrays if len(shape) == TWO and dtype.name in COMPONENTS]
+
+    def blocks(self, column: str) -> Iterator[NDArray[Any]]:
+        """The rows of an array."""
+        yield from self._read(column)
+
+    def keys(self, column: str) -> Iterator[pa.Array]:
+        """The elements of an array of one dimension: integers, or text as NumPy stores it."""
+        shape, dtype = self._arrays[column]
+        if len(shape) != 1 or dtype.kind not in "iuUS":
+            raise self.wrong_key(column)
+        for block in self._read(column):
+            if dtype.kind == "U":
+                yield pa.array(block.tolist(), pa.large_string())
+            elif dtype.kind == "S":
+                yield pa.array([text.decode() for text in block.tolist()], pa.large_string())
+            else:
+                yield int64(self.path, column, block)
+
+    def _read(self, column: str) -> Iterator[NDArray[Any]]:
+        with reading(self.path), zipfile.ZipFile(self.path) as archive:
+            member = archive.getinfo(f"{column}.npy")
+            with archive.open(member) as file:
+                shape, dtype = self._header(member, file)
+                yield from chunks(file, dtype, shape)
+
+
+class Npy(Source):
+    """A ``.npy`` file that cannot be searched as it lies: of another type, big-endian, or in Fortran order.
+
+    The ids in ``NAME.ids.npy`` beside it are its keys.
+    """
+
+    VECTORS = "array"
+    IDS = "ids"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        ids = path.with_suffix(".ids.npy")
+        self._files = {self.VECTORS: path} | ({self.IDS: ids} if ids.exists() else {})
+        self.default_key = self.IDS if ids.exists() else None
+
+    def columns(self) -> dict[str, str]:
+        """The array, and its ids where there are any: type and shape."""
+        described = {}
+        for name, path in self._files.items():
+            with reading(path), path.open("rb") as file:
+                shape, _, dtype = _header(path, file, path.stat().st_size)
+                described[name] = f"{dtype} of shape {shape}"
+        return described
+
+    def vector_columns(self) -> list[str]:
+        """The array, where it is of numbers and has two dimensions."""
+        with reading(self.path), self.path.open("rb") as file:
+            shape, _, dtype = _header(self.path, file, self.path.stat().st_size)
+        return [self.VECTORS] if len(shape) == TWO and dtype.name in COMPONENTS else []
+
+    def blocks(self, column: str) -> Iterator[NDArray[Any]]:
+        """The rows of the array."""
+        path = self._files[column]
+        with reading(path), path.open("rb") as file:
+            shape, fortran_order, dtype = _header(path, file, path.stat().st_size)
+            yield from (columnwise if fortran_order else chunks)(file, dtype, shape)
+
+    def keys(self, column: str) -> Iterator[pa.Array]:
+        """The ids."""
+        path = self._files[column]
+        with reading(path), path.open("rb") as file:
+            shape, _, dtype = _header(path, file, path.stat().st_size)
+            if len(shape) != 1 or dtype.kind not in "iu":
+                raise self.wrong_key(column)
+            for block in chunks(file, dtype, shape):
+                yield int64(path, column, block)
+
+
+def _header(name: object, file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type of an array in the .npy format, which is of this size; leaves the file at its data."""
+    read = HEADERS.get(npy.read_magic(file))
+    if read is None:
+        raise EmbeddingError(f"{name} is of an unknown version of the .npy format")
+    shape, fortran_order, dtype = read(file)
+    held = size - file.tell()
+    if not dtype.hasobject and (min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != held):
+        raise EmbeddingError(
+            f"{name} says shape {shape} of {dtype}, but has {held:,} bytes: it is truncated or damaged"
+        )
+    return shape, fortran_order, dtype
+
+
+def columnwise(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
+    """An array of two dimensions in Fortran order, from where a file stands: some rows at a time, of each column.
+
+    Raises:
+        EOFError: the file ends before.
+    """
+    start, (rows, columns) = file.tell(), shape
+    for begin in range(0, rows, BLOCK):
+        block = np.empty((min(BLOCK, rows - begin), columns), dtype, order="F")
+        for column in range(columns):
+            file.seek(start + (column * rows + begin) * dtype.itemsize)
+            data = file.read(len(block) * dtype.itemsize)
+            if len(data) != len(block) * dtype.itemsize:
+                raise EOFError(f"it ends in column {column}")
+            block[:, column] = np.frombuffer(data, dtype)
+        yield block
+
+
+def chunks(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
+    """An array of one or two dimensions, in C order, from where a file stands: some rows at a time.
+
+    Raises:
+        EOFError: the file ends before.
+    """
+    rows, width = shape[0], dtype.itemsize * math.prod(shape[1:])
+    for begin in range(0, rows if width else 0, BLOCK):
+        count = min(BLOCK, rows - begin)
+        data = file.read(count * width)
+        if len(data) != count * width:
+            raise EOFError(f"it ends in row {begin + len(data) // width}")
+        yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+    file.read(1)  # at the end the zip file's checksum is compared
+
+
+def int64(path: Path, column: str, block: NDArray[Any]) -> pa.Array:
+    """Integers as int64.
+
+    Raises:
+        EmbeddingError: one does not fit.
+    """
+    if block.dtype.kind == "u" and block.size and block.max() > np.iinfo(np.int64).max:
+        raise EmbeddingError(
+            f"{path}: column {column!r} has the id {block.max()}, which does not fit a signed 64-bit integer"
+        )
+    return pa.array(block.astype(np.int64))

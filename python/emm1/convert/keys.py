@@ -1,0 +1,191 @@
+"""Keys of rows become ids: integers are ids already, text is looked for in the info table of the items."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from sqlglot import exp
+
+from emm1.convert.source import Source
+from emm1.dataset import KEYS, SCHEMAS, Split, check_items
+from emm1.errors import EmbeddingError
+from emm1.interrupts import interruptible
+
+TEXT_COLUMNS = ("file_name", "youtube_id")
+
+
+@dataclass(frozen=True)
+class Items:
+    """The items that keys may name.
+
+    Attributes:
+        connection: to a store; tables made on it are temporary.
+        dataset: split of the items.
+        modality: modality of the items.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    dataset: Split
+    modality: str
+
+    def __post_init__(self) -> None:
+        """Refuse what no store has.
+
+        Raises:
+            EmbeddingError: an unknown split or modality.
+        """
+        check_items(self.dataset, self.modality)
+
+    @property
+    def table(self) -> exp.Table:
+        """Their info table."""
+        return exp.table_(self.modality, db=SCHEMAS[self.dataset])
+
+    @property
+    def name(self) -> str:
+        """Its name, for messages."""
+        return f"{SCHEMAS[self.dataset]}.{self.modality}"
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """The id of each row of a source.
+
+    Attributes:
+        ids: int64, (rows,).
+        known: bool, (rows,): whether the row's key names an item; its id is 0 where it does not.
+        notes: what the user should know.
+    """
+
+    ids: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    notes: list[str]
+
+
+def ids_of(source: Source, column: str, items: Items | None) -> Keyed:
+    """The id of each row by its key.
+
+    Args:
+        source: what is imported.
+        column: the column of keys.
+        items: what text may name; None where the keys must be ids.
+
+    Raises:
+        EmbeddingError: keys that name several items, or none at all, or the same item twice; text without items.
+    """
+    source.check_column(column)
+    batches = source.keys(column)
+    first = next(batches, pa.array([], pa.int64()))
+    if first.type == pa.int64():
+        ids = np.concatenate([first.to_numpy(), *(batch.to_numpy() for batch in batches)])
+        keyed = Keyed(ids, np.ones(len(ids), np.bool_), [])
+    elif items is None:
+        raise EmbeddingError(
+            f"{source.path}: column {column!r} holds text: to make ids of file names or youtube ids, name a store, "
+            "a dataset and a modality"
+        )
+    else:
+        with closing(interruptible(items.connection.cursor())) as connection:
+            _store(connection, itertools.chain([first], batches))
+            keyed = _looked_up(source, column, items, connection)
+    _refuse_twice(source, column, keyed)
+    return keyed
+
+
+def _store(connection: duckdb.DuckDBPyConnection, batches: Iterable[pa.Array]) -> None:
+    """Put the keys into a temporary table, with the number of their row."""
+    connection.execute("CREATE TEMP TABLE emm1_keys (row BIGINT, key VARCHAR)")
+    row = 0
+    for batch in batches:
+        rows = pa.array(np.arange(row, row + len(batch)))
+        connection.register("emm1_batch", pa.table({"row": rows, "key": batch}))
+        connection.execute("INSERT INTO emm1_keys FROM emm1_batch")
+        row += len(batch)
+
+
+def _looked_up(source: Source, column: str, items: Items, connection: duckdb.DuckDBPyConnection) -> Keyed:
+    """The ids of keys that are text: by the column of the info table that knows the most of them."""
+    there = connection.table(items.name).columns
+    columns = [name for name in TEXT_COLUMNS if name in there]
+    if not columns:
+        raise EmbeddingError(
+            f"{source.path}: column {column!r} holds text, but {items.name} has neither file_name nor youtube_id: "
+            "name a column of ids"
+        )
+    tables = {name: _matches(connection, items, name) for name in columns}
+    name, rows = max(tables.items(), key=lambda table: len(table[1]) - table[1]["id"].null_count)
+    known = rows["id"].is_valid().to_numpy()
+    unknown = len(known) - int(np.count_nonzero(known))
+    if not known.any():
+        tried = " or ".join(columns)
+        raise EmbeddingError(
+            f"{source.path}: no key in {column!r} is a {tried} of {items.name} (the first is {_key(connection, 0)!r})"
+        )
+    several = np.flatnonzero(rows["items"].to_numpy() > 1)
+    if several.size:
+        row = int(several[0])
+        least, most = rows["id"][row], rows["largest"][row]
+        raise EmbeddingError(
+            f"{source.path}: the keys of {several.size:,} rows each name several items of {items.name}: in row {row}, "
+            f"{name} {_key(connection, row)!r} is that of {rows['items'][row]}, from {least} to {most}. "
+            "Name a column of ids as the key"
+        )
+    notes = []
+    if unknown:
+        row = int(np.argmin(known))
+        notes.append(
+            f"{unknown:,} of {len(known):,} rows were left out: their keys are no {name} of {items.name} "
+            f"(the first is {_key(connection, row)!r}, row {row})"
+        )
+    return Keyed(rows["id"].fill_null(0).to_numpy(), known, notes)
+
+
+def _matches(connection: duckdb.DuckDBPyConnection, items: Items, name: str) -> pa.Table:
+    """For each row the smallest and the largest id of the items that its key names, and their number.
+
+    Texts are the same if they are in Unicode's NFC: macOS hands out file names with their accents apart.
+    """
+    key = exp.column(KEYS[items.dataset, items.modality])
+    named = (
+        exp.select(
+            exp.func("nfc_normalize", exp.column(name)).as_("key"),
+            exp.Min(this=key).as_("id"),
+            exp.Max(this=key).as_("largest"),
+            exp.Count(this=exp.Star()).as_("items"),
+        )
+        .from_(items.table)
+        .group_by(exp.func("nfc_normalize", exp.column(name)))
+    )
+    columns = (exp.cast(exp.column(column, table="i"), "BIGINT").as_(column) for column in ("id", "largest", "items"))
+    wanted = exp.func("nfc_normalize", exp.column("key", table="k"))
+    query = (
+        exp.select(*columns)
+        .from_(exp.table_("emm1_keys", alias="k"))
+        .join(named.subquery("i"), on=exp.column("key", table="i").eq(wanted), join_type="left")
+        .order_by(exp.column("row", table="k"))
+    )
+    return connection.sql(query.sql("duckdb")).to_arrow_table()
+
+
+def _key(connection: duckdb.DuckDBPyConnection, row: int) -> str:
+    return str(connection.execute("SELECT key FROM emm1_keys WHERE row = ?", [row]).fetchall()[0][0])
+
+
+def _refuse_twice(source: Source, column: str, keyed: Keyed) -> None:
+    rows = np.flatnonzero(keyed.known)
+    order = rows[np.argsort(keyed.ids[rows], kind="stable")]
+    ids = keyed.ids[order]
+    twice = np.flatnonzero(ids[1:] == ids[:-1])
+    if twice.size:
+        at = int(twice[0])
+        raise EmbeddingError(
+            f"{source.path}: rows {order[at]} and {order[at + 1]} have the same key in {column!r}, of the id {ids[at]}: "
+            "every item has one vector"
+        )

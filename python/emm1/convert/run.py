@@ -1,0 +1,243 @@
+"""The import itself: choose the columns, make ids of keys, stream the vectors beside their place, rename."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import ml_dtypes
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from emm1.arguments import check_regular, is_pointer
+from emm1.convert.arrays import Npy, Npz
+from emm1.convert.keys import Items, Keyed, ids_of
+from emm1.convert.source import Source
+from emm1.convert.tables import Arrow, Folder, Lance, Parquet, Table
+from emm1.convert.torch_file import TorchFile
+from emm1.dataset import Split
+from emm1.embeddings.file import SUFFIXES, Embeddings
+from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.staging import staging
+from emm1.store.database import open_store
+from emm1.store.store import Store
+
+PathLike = str | os.PathLike[str]
+
+READERS: dict[str, type[Source]] = {
+    ".parquet": Parquet,
+    ".pq": Parquet,
+    ".arrow": Arrow,
+    ".arrows": Arrow,
+    ".ipc": Arrow,
+    ".feather": Arrow,
+    ".lance": Lance,
+    ".npy": Npy,
+    ".npz": Npz,
+    ".pt": TorchFile,
+    ".pth": TorchFile,
+}
+# How each type is written; every value of the others is one of the new type, but for float64.
+WRITTEN: dict[np.dtype[Any], tuple[np.dtype[Any], str]] = {
+    np.dtype(np.float64): (np.dtype("<f4"), "float64 was rounded to float32"),
+    np.dtype(ml_dtypes.bfloat16): (np.dtype("<f4"), "bfloat16 was widened to float32"),
+    np.dtype(np.uint8): (np.dtype("<f2"), "uint8 was widened to float16"),
+}
+
+
+def import_embeddings(
+    source: PathLike,
+    target: PathLike,
+    *,
+    key: str | None = None,
+    vector: str | None = None,
+    store: Store | PathLike | None = None,
+    dataset: Split | None = None,
+    modality: str | None = None,
+) -> Embeddings:
+    """Convert a file that cannot be searched as it is to ``.npy``, with the ids of its rows beside it.
+
+    It is read and written some rows at a time, beside its place, and renamed when complete. float64 is rounded to
+    float32, bfloat16 widened to float32 and uint8 to float16; other types stay.
+
+    Args:
+        source: ``.parquet``, ``.arrow``, ``.feather`` (or a folder of one of these, read in the order of the names),
+            ``.lance``, ``.npz``, ``.pt``, or a ``.npy`` of float64, of uint8, big-endian or in Fortran order. Nothing in a ``.npz`` or ``.pt`` file is ever executed.
+        target: the ``.npy`` file to write; it must not exist.
+        key: the column of the ids of the rows, written to ``TARGET.ids.npy``; or of their file names or youtube ids,
+            which `store`, `dataset` and `modality` make ids of. Without it the row numbers are the ids.
+        vector: the column of the vectors; by default the only one that holds vectors.
+        store: an open store, or the path of one, whose info table knows the file names.
+        dataset: split of the items: ``100m``, ``1m`` or ``eshot``.
+        modality: modality of the items.
+
+    Returns:
+        The new file, open.
+
+    Raises:
+        emm1.errors.FileNotFoundError: there is no such file.
+        emm1.errors.EmbeddingError: the file is damaged or not of a kind that can be converted, a column is not
+            there, a vector holds NaN or is of another length, a key names several items or stands twice.
+
+    >>> import emm1, polars as pl
+    >>> folder = getfixture("tmp_path")
+    >>> frame = pl.DataFrame({"item": [30, 10], "v": [[1.0, 0.0], [0.0, 1.0]]})
+    >>> frame.cast({"v": pl.Array(pl.Float32, 2)}).write_parquet(folder / "image.parquet")
+    >>> emm1.import_embeddings(folder / "image.parquet", folder / "image.npy", key="item").ids.tolist()
+    [30, 10]
+    """
+    for note in convert(
+        Path(source), Path(target), key=key, vector=vector, store=store, dataset=dataset, modality=modality
+    ):
+        warnings.warn(note, stacklevel=2)
+    return Embeddings(target)
+
+
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    key: str | None,
+    vector: str | None,
+    store: Store | PathLike | None,
+    dataset: Split | None,
+    modality: str | None,
+) -> list[str]:
+    """Do what `import_embeddings` does.
+
+    Returns:
+        What the user should know about it.
+    """
+    ids_target = _check_target(target)
+    opened = open_source(source)
+    column = opened.vector_column(vector)
+    key = key or opened.default_key
+    with _items(store, dataset, modality, key) as items:
+        keyed = None if key is None else ids_of(opened, key, items)
+    with staging(target) as folder:
+        vectors, ids = folder / "vectors.npy", folder / "ids.npy"
+        try:
+            with vectors.open("wb") as file:
+                notes = _write(file, opened, column, keyed)
+            if keyed is not None:
+                np.save(ids, keyed.ids[keyed.known])
+                ids.rename(ids_target)
+            vectors.rename(target)
+        except OSError as error:
+            raise EmbeddingError(f"cannot write {target}: {error.strerror or error}") from None
+    return [*(keyed.notes if keyed else []), *notes]
+
+
+def open_source(path: Path) -> Source:
+    """Open a file by its suffix, or a folder by the suffix of what it holds.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        EmbeddingError: it is of another kind.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist")
+    check_regular(path)
+    suffix = path.suffix.lower()
+    if path.is_dir() and suffix != ".lance":
+        return _open_folder(path)
+    if suffix in SUFFIXES and (suffix != ".npy" or _can_be_searched(path)):
+        raise EmbeddingError(f"{path} needs no import: it can be searched as it is")
+    if suffix not in READERS:
+        raise EmbeddingError(f"{path} cannot be imported: {', '.join(READERS)} can")
+    if path.is_file() and is_pointer(path):
+        raise EmbeddingError(f"{path} is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`")
+    return READERS[suffix](path)
+
+
+def _can_be_searched(path: Path) -> bool:
+    try:
+        Embeddings(path, codes=False)
+    except EmbeddingError:
+        return False
+    return True
+
+
+def _open_folder(path: Path) -> Source:
+    files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    for suffixes in ((".parquet", ".pq"), (".arrow", ".arrows", ".ipc", ".feather")):
+        tables = [open_source(file) for file in files if file.suffix.lower() in suffixes]
+        if tables:
+            return Folder(path, [table for table in tables if isinstance(table, Table)])
+    raise EmbeddingError(f"{path} is a folder without Parquet or Arrow files")
+
+
+def _check_target(target: Path) -> Path:
+    """Refuse a target before any work is done; gives the place of its ids."""
+    if target.suffix != ".npy" or target.name.endswith(".ids.npy"):
+        raise EmbeddingError(f"{target} must end with .npy (and not with .ids.npy, which is where the ids go)")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {target}: the folder {target.parent} does not exist")
+    ids = target.with_suffix(".ids.npy")
+    for path in (target, ids):
+        if os.path.lexists(path):
+            raise EmbeddingError(f"{path} exists: remove it first, or name another file")
+    return ids
+
+
+@contextmanager
+def _items(
+    store: Store | PathLike | None, dataset: Split | None, modality: str | None, key: str | None
+) -> Iterator[Items | None]:
+    """The items that keys may name; None where no store was given."""
+    if store is None and dataset is None and modality is None:
+        yield None
+        return
+    if store is None or dataset is None or modality is None or key is None:
+        raise EmbeddingError("a store makes ids of keys by a dataset and a modality: name all four, or key alone")
+    if isinstance(store, Store):
+        with store.cursor() as connection:
+            yield Items(connection, dataset, modality)
+    else:
+        with open_store(Path(store), read_only=True) as connection:
+            yield Items(connection, dataset, modality)
+
+
+def _write(file: IO[bytes], source: Source, column: str, keyed: Keyed | None) -> list[str]:
+    """Stream the vectors; the header is written again once the number of rows is known, in the same place."""
+    row = written = 0
+    notes: list[str] = []
+    header: dict[str, Any] = {}
+    for block in source.blocks(column):
+        native = block.dtype.newbyteorder("=")
+        dtype, note = WRITTEN.get(native, (native.newbyteorder("<"), ""))
+        if not block.shape[1]:
+            raise EmbeddingError(f"{source.path}: the vectors of {column!r} have no components")
+        if not header:
+            header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (0, block.shape[1])}
+            npy.write_array_header_1_0(file, header)
+            notes = [note] if note else []
+        rows = _rounded(source, column, block, dtype, row)
+        if keyed is not None:
+            rows = rows[keyed.known[row : row + len(rows)]]
+        file.write(np.ascontiguousarray(rows).data)
+        row, written = row + len(block), written + len(rows)
+    if not written:
+        raise EmbeddingError(f"{source.path}: column {column!r} has no vectors")
+    if keyed is not None and row != len(keyed.known):
+        raise EmbeddingError(f"{source.path}: {len(keyed.known):,} keys for the {row:,} rows of {column!r}")
+    file.seek(0)
+    npy.write_array_header_1_0(file, {**header, "shape": (written, header["shape"][1])})
+    return notes
+
+
+def _rounded(source: Source, column: str, block: NDArray[Any], dtype: np.dtype[Any], first: int) -> NDArray[Any]:
+    """A block in the type it is written in, finite all over."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = block.astype(dtype, copy=False)
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        what = "a component too large for float32" if np.isfinite(block[at]).all() else "NaN or an infinity"
+        raise EmbeddingError(f"{source.path}: row {first + at} of {column!r} holds {what}: remove or fix it")
+    return rows

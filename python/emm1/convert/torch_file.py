@@ -1,0 +1,289 @@
+"""``.pt``: what torch.save writes, read without torch, and without ever running the pickle inside.
+
+The file is a zip: ``data.pkl`` says which tensors there are, ``data/0``, ``data/1``… hold their numbers. A pickle is a
+program that may call anything; here its instructions are read one by one and only those that build plain values
+have a meaning. A call makes a tensor, an empty dictionary or a size where it is one of torch's own three, and
+otherwise a mark that says what it would have been. Nothing is imported and nothing is called.
+"""
+
+from __future__ import annotations
+
+import math
+import pickletools
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from emm1.convert.arrays import COMPONENTS, TWO, chunks, int64
+from emm1.convert.source import Source, reading
+from emm1.errors import EmbeddingError
+
+STORAGES: dict[str, np.dtype[Any]] = {
+    "torch FloatStorage": np.dtype("<f4"),
+    "torch DoubleStorage": np.dtype("<f8"),
+    "torch HalfStorage": np.dtype("<f2"),
+    "torch BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
+    "torch CharStorage": np.dtype("i1"),
+    "torch ByteStorage": np.dtype("u1"),
+    "torch ShortStorage": np.dtype("<i2"),
+    "torch IntStorage": np.dtype("<i4"),
+    "torch LongStorage": np.dtype("<i8"),
+}
+LARGEST = 1 << 62
+
+
+@dataclass(frozen=True, eq=False)
+class Opaque:
+    """A value that is not read: an object of some class, or the class itself.
+
+    Attributes:
+        name: module and name of the class.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Where the numbers of a tensor lie.
+
+    Attributes:
+        storage: name of the zip's member after ``data/``.
+        dtype: type of its numbers.
+        offset: numbers before the first.
+        shape: size along each dimension.
+        stride: numbers from one to the next along each dimension.
+    """
+
+    storage: str
+    dtype: np.dtype[Any]
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"a {self.dtype} tensor of shape {self.shape}"
+
+    def is_contiguous(self) -> bool:
+        """Whether its numbers lie one after another, row by row."""
+        expected = [math.prod(self.shape[i + 1 :]) for i in range(len(self.shape))]
+        sides = zip(self.shape, self.stride, expected, strict=True)
+        return all(size <= 1 or stride == step for size, stride, step in sides)
+
+
+class TorchFile(Source):
+    """A ``.pt`` or ``.pth`` file: a tensor, or a dictionary of tensors and lists."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        if not zipfile.is_zipfile(path):
+            raise EmbeddingError(
+                f"{path} is not a zip file, as torch.save has written since 1.6: load it with torch and save it again"
+            )
+        with reading(path), zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name == "data.pkl" or name.endswith("/data.pkl")]
+            if len(names) != 1:
+                raise EmbeddingError(f"{path} has no data.pkl: it was not written by torch.save")
+            self._folder = names[0].removesuffix("data.pkl")
+            order = f"{self._folder}byteorder"
+            if order in archive.namelist() and archive.read(order) != b"little":
+                raise EmbeddingError(f"{path} is big-endian: save it again on a little-endian machine")
+            if archive.getinfo(names[0]).compress_type != zipfile.ZIP_STORED:
+                raise EmbeddingError(f"{path} is compressed, which torch.save does not do: it may hold anything")
+            value = Program(archive.read(names[0])).run()
+        # A tensor by itself has no name of its own.
+        self._values: dict[str, Any] = (
+            {str(key): held for key, held in value.items()} if isinstance(value, dict) else {"tensor": value}
+        )
+
+    def columns(self) -> dict[str, str]:
+        """Every entry by name, and what it is."""
+        return {name: _described(value) for name, value in self._values.items()}
+
+    def vector_columns(self) -> list[str]:
+        """The tensors of numbers of two dimensions."""
+        return [
+            name
+            for name, value in self._values.items()
+            if isinstance(value, Tensor)
+            and len(value.shape) == TWO
+            and value.dtype.name in (*COMPONENTS, ml_dtypes.bfloat16.__name__)
+        ]
+
+    def blocks(self, column: str) -> Iterator[NDArray[Any]]:
+        """The rows of a tensor."""
+        yield from self._read(column, self._values[column])
+
+    def keys(self, column: str) -> Iterator[pa.Array]:
+        """The elements of a list of text or of integers, or of a tensor of integers of one dimension."""
+        value = self._values[column]
+        if isinstance(value, Tensor) and len(value.shape) == 1 and value.dtype.kind in "iu":
+            for block in self._read(column, value):
+                yield int64(self.path, column, block)
+        elif isinstance(value, list | tuple) and all(type(key) is str for key in value):
+            yield pa.array(value, pa.large_string())
+        elif isinstance(value, list | tuple) and all(type(key) is int for key in value):
+            with reading(self.path):
+                yield pa.array(value, pa.int64())
+        else:
+            raise self.wrong_key(column)
+
+    def _read(self, column: str, tensor: Tensor) -> Iterator[NDArray[Any]]:
+        if not tensor.is_contiguous():
+            raise EmbeddingError(f"{self.path}: {column!r} is not contiguous: save tensor.contiguous()")
+        with reading(self.path), zipfile.ZipFile(self.path) as archive:
+            member = archive.getinfo(f"{self._folder}data/{tensor.storage}")
+            begin = tensor.offset * tensor.dtype.itemsize
+            end = begin + math.prod(tensor.shape) * tensor.dtype.itemsize
+            if end > member.file_size:
+                raise EmbeddingError(
+                    f"{self.path}: {column!r}, {tensor}, ends at byte {end:,} of its storage, which has "
+                    f"{member.file_size:,}: it is cut short"
+                )
+            with archive.open(member) as file:
+                file.seek(begin)
+                yield from chunks(file, tensor.dtype, tensor.shape)
+
+
+def _described(value: object) -> str:
+    if isinstance(value, Tensor | Opaque):
+        return str(value)
+    if isinstance(value, list | tuple):
+        kinds = sorted({type(held).__name__ for held in value})
+        return f"a list of {len(value):,} {' and '.join(kinds) or 'values'}"
+    return f"a {type(value).__name__}"
+
+
+class Program:
+    """The instructions of a pickle, read as data.
+
+    Args:
+        pickle: protocol 2 to 5, as torch.save writes it.
+    """
+
+    def __init__(self, pickle: bytes) -> None:
+        self._pickle = pickle
+        self._stack: list[Any] = []
+        self._marks: list[list[Any]] = []  # the stacks below each MARK
+        self._memo: dict[int, Any] = {}
+
+    def run(self) -> Any:
+        """The value that the pickle describes.
+
+        Raises:
+            ValueError: it is damaged, or does what torch.save never does.
+        """
+        try:
+            for opcode, argument, _ in pickletools.genops(self._pickle):
+                if opcode.name == "STOP":
+                    return self._stack.pop()
+                self._step(opcode.name, argument)
+        except (IndexError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"its pickle is damaged ({error!r})") from None
+        raise ValueError("its pickle ends before it is done")
+
+    def _step(self, name: str, argument: Any) -> None:  # noqa: C901, PLR0912 - one case an instruction
+        stack = self._stack
+        match name:
+            case "PROTO" | "FRAME":
+                pass
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "BINBYTES" | "SHORT_BINBYTES":
+                stack.append(argument)
+            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "BINFLOAT":
+                stack.append(argument)
+            case "NONE" | "NEWTRUE" | "NEWFALSE" | "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
+                stack.append(CONSTANTS[name]())
+            case "GLOBAL":
+                stack.append(Opaque(argument))
+            case "STACK_GLOBAL":
+                module, attribute = stack.pop(-2), stack.pop()
+                stack.append(Opaque(f"{module} {attribute}"))
+            case "BINPUT" | "LONG_BINPUT":
+                self._memo[argument] = stack[-1]
+            case "MEMOIZE":
+                self._memo[len(self._memo)] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                stack.append(self._memo[argument])
+            case "MARK":
+                self._marks.append(stack)
+                self._stack = []
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                count = int(name[-1])
+                stack[-count:] = [tuple(stack[-count:])]
+            case "TUPLE":
+                items = self._to_mark()
+                self._stack.append(tuple(items))
+            case "APPEND" | "APPENDS":
+                items = self._to_mark() if name == "APPENDS" else [stack.pop()]
+                if isinstance(self._stack[-1], list):
+                    self._stack[-1].extend(items)
+            case "SETITEM" | "SETITEMS":
+                items = self._to_mark() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
+                self._set(self._stack[-1], items)
+            case "REDUCE" | "NEWOBJ":
+                called, arguments = stack.pop(-2), stack.pop()
+                stack.append(_called(called, arguments))
+            case "BUILD":
+                stack.pop()  # attributes: of no value that is kept
+            case "BINPERSID":
+                stack.append(_storage(stack.pop()))
+            case _:
+                raise ValueError(f"its pickle uses {name}, which torch.save does not")
+
+    def _to_mark(self) -> list[Any]:
+        items, self._stack = self._stack, self._marks.pop()
+        return items
+
+    @staticmethod
+    def _set(target: object, items: list[Any]) -> None:
+        if isinstance(target, dict):
+            # Other keys name no column, and hashing what a hostile file nests deeply could exhaust the C stack.
+            pairs = zip(items[::2], items[1::2], strict=True)
+            target.update({key: value for key, value in pairs if isinstance(key, str | int)})
+
+
+CONSTANTS: dict[str, Callable[[], Any]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_DICT": dict,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
+}
+
+
+def _storage(reference: Any) -> tuple[str, np.dtype[Any]] | Opaque:
+    """A storage, from ``('storage', class, key, location, length)``."""
+    _, kind, key, _, _ = reference
+    dtype = STORAGES.get(kind.name)
+    return Opaque(kind.name) if dtype is None else (str(key), dtype)
+
+
+def _called(called: Any, arguments: Any) -> Any:
+    """What a call would make, for the calls that torch.save writes; a mark for any other."""
+    if called.name == "torch._utils _rebuild_tensor_v2":
+        storage, offset, shape, stride = arguments[:4]
+        if isinstance(storage, Opaque):
+            return storage
+        numbers = (offset, *shape, *stride)
+        if len(shape) != len(stride) or not all(type(number) is int and 0 <= number < LARGEST for number in numbers):
+            raise ValueError("a tensor has a shape or a stride that no tensor can have")
+        name, dtype = storage
+        return Tensor(name, dtype, offset, tuple(shape), tuple(stride))
+    if called.name == "torch._utils _rebuild_parameter":
+        return arguments[0]
+    if called.name == "collections OrderedDict" and not arguments:
+        return {}
+    if called.name == "torch Size":
+        return tuple(arguments[0])
+    return Opaque(called.name)

@@ -1,0 +1,74 @@
+"""The dataset's vocabulary: splits, modalities, schemas, id columns and ranks. Everything else builds on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from emm1.arguments import listed
+from emm1.errors import EmbeddingError, StoreError
+
+Split = Literal["100m", "1m", "eshot"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+# The schema of a store that holds the tables of each split.
+SCHEMAS: dict[Split, str] = {"100m": "e_mm1_100m", "1m": "e_mm1_1m", "eshot": "eshot"}
+# Modalities whose items are files, in the order in which paths are given by default.
+FILE_MODALITIES = ("image", "audio", "video", "points")
+MODALITIES = ("text", *FILE_MODALITIES)
+# The modalities of each split; each has a table of this name.
+MODALITIES_OF: dict[Split, tuple[str, ...]] = {"100m": MODALITIES, "1m": MODALITIES, "eshot": ("audio", "points")}
+# The published columns of the groups, in their order.
+GROUP_COLUMNS = (*(f"encord_{modality}_id" for modality in ("text", "video", "audio", "image", "points")), "nn_index")
+RANKS = range(1, 17)
+# The id column of each table that has one: no id is repeated in a published file.
+KEYS: dict[tuple[str, str], str] = {
+    **{(split, modality): f"encord_{modality}_id" for split in ("100m", "1m") for modality in MODALITIES},
+    ("100m", "groups"): "encord_text_id",
+    ("eshot", "audio"): "eshot_audio_id",
+    ("eshot", "points"): "eshot_point_id",
+}
+
+
+def check_items(dataset: str, modality: str) -> None:
+    """Refuse a split or a modality of items that the dataset does not have.
+
+    Raises:
+        emm1.errors.EmbeddingError: lists those it has.
+    """
+    if dataset not in SPLITS:
+        raise EmbeddingError(f"unknown dataset {dataset!r}: {', '.join(SPLITS)}")
+    if modality not in MODALITIES_OF[dataset]:
+        listing = ", ".join(sorted(MODALITIES_OF[dataset]))
+        raise EmbeddingError(f"unknown modality {modality!r}: {dataset} has {listing}")
+
+
+def ranks_of(nn_index: int | Iterable[int] | None, what: str = "nn_index") -> list[int] | None:
+    """The ranks as a list; None for all. An error where one is not from 1 to 16; `what` is what they were given as."""
+    if nn_index is None:
+        return None
+    ranks: list[Any] = [nn_index] if isinstance(nn_index, int | np.integer) else listed(nn_index, what)
+    for rank in ranks:
+        if isinstance(rank, bool) or not isinstance(rank, int | np.integer) or rank not in RANKS:
+            raise StoreError(f"{what}: {rank!r} is not a rank: 1 (nearest) to 16")
+    return [int(rank) for rank in ranks]
+
+
+def check_ranks(ranks: Iterable[int]) -> list[int]:
+    """The ranks in order, each once; an error where one is not from 1 to 16 or there is none."""
+    listed = sorted(set(ranks_of(ranks, "ranks") or []))
+    if not listed:
+        raise StoreError("no ranks were named: 1 to 16")
+    return listed
+
+
+def check_splits(splits: Iterable[Split]) -> list[Split]:
+    """The splits in order, each once; an error where one is unknown or there is none."""
+    named = listed(splits, "splits")
+    for split in named:
+        if split not in SPLITS:
+            raise StoreError(f"unknown split {split!r}: {', '.join(SPLITS)}")
+    if not named:
+        raise StoreError(f"no splits were named: {', '.join(SPLITS)}")
+    return [split for split in SPLITS if split in named]

@@ -1,0 +1,357 @@
+"""The EShot evaluation: zero-shot classification between audio and point clouds, as its script defines it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from emm1.errors import EmbeddingError
+
+Direction = Literal["audio_to_points", "points_to_audio"]
+DIRECTIONS: tuple[Direction, ...] = ("audio_to_points", "points_to_audio")
+TITLES: dict[str, str] = {
+    "audio_to_points": "Audio → Points Classification",
+    "points_to_audio": "Points → Audio Classification",
+}
+TOP = (1, 5)
+RULE = "=" * 60
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One modality of the benchmark.
+
+    Attributes:
+        ids: eshot ids of the rows of `vectors`, int64, shape (n,), each once.
+        vectors: float32, shape (n, dim), any length but finite.
+        categories: eshot ids by category, in the order of the published JSON file. Samples without a vector
+            may be listed, and vectors that no category lists are ignored.
+
+    Raises:
+        EmbeddingError: shapes do not match, an id stands twice, or a vector is not finite.
+
+    Example:
+        >>> Samples(np.array([7]), np.float32([[3, 4]]), {"bell": [7, 8]}).coverage
+        {'listed': 2, 'with_vector': 1, 'without_vector': 1, 'unlisted': 0}
+    """
+
+    ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    categories: Mapping[str, Sequence[int]]
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or self.ids.shape != (len(self.vectors),):  # noqa: PLR2004 - rows and columns
+            shapes = f"{self.ids.shape} and {self.vectors.shape}"
+            raise EmbeddingError(f"EShot ids and vectors have shapes {shapes}; expected (n,) and (n, dim)")
+        values, counts = np.unique(self.ids, return_counts=True)
+        if len(values) < len(self.ids):
+            raise EmbeddingError(f"EShot id {values[counts > 1][0]} has more than one vector")
+        finite = np.isfinite(self.vectors).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise EmbeddingError(f"the vector of EShot id {self.ids[row]} (row {row}) has NaN or infinity")
+
+    @cached_property
+    def _row_of(self) -> dict[int, int]:
+        return {int(eshot_id): row for row, eshot_id in enumerate(self.ids)}
+
+    def rows(self, category: str) -> list[int]:
+        """Rows of `vectors` that belong to a category, in the order of its list; none if it has no list."""
+        listed = self.categories.get(category, ())
+        return [self._row_of[int(eshot_id)] for eshot_id in listed if int(eshot_id) in self._row_of]
+
+    @property
+    def coverage(self) -> dict[str, int]:
+        """How many samples the categories list, how many have a vector, and how many vectors none lists."""
+        listed = [int(eshot_id) for eshot_ids in self.categories.values() for eshot_id in eshot_ids]
+        found = sum(eshot_id in self._row_of for eshot_id in listed)
+        return {
+            "listed": len(listed),
+            "with_vector": found,
+            "without_vector": len(listed) - found,
+            "unlisted": len(self._row_of.keys() - set(listed)),
+        }
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """One direction: each sample's id and true class, and all classes from the most to the least similar."""
+
+    eshot_id: NDArray[np.int64]  # (n,)
+    truth: NDArray[np.int64]  # (n,)
+    ranking: NDArray[np.int64]  # (n, classes)
+
+    def correct(self, k: int) -> NDArray[np.bool_]:
+        hits: NDArray[np.bool_] = np.any(self.ranking[:, :k] == self.truth[:, None], axis=1)
+        return hits
+
+
+@dataclass(frozen=True)
+class EShotReport:
+    """What `evaluate` found; `str(report)` is the published script's text, then the overall numbers.
+
+    The first part of the text is what the script prints, character by character; an "Overall" and a
+    "Coverage" section follow in its style. The text does not end with a line break, as print() adds one.
+
+    Attributes:
+        classes: the categories evaluated, in code-point order; a class index is a place in this list.
+        skipped: categories left without any vector in one of the modalities, in code-point order.
+        coverage: one row per modality: modality, listed, with_vector, without_vector, unlisted.
+    """
+
+    classes: tuple[str, ...]
+    skipped: tuple[str, ...]
+    coverage: pl.DataFrame
+    _outcomes: Mapping[Direction, _Outcome]
+
+    def __str__(self) -> str:
+        return "\n".join([*_category_lines(self.to_frame()), *_overall_lines(self), *_coverage_lines(self)])
+
+    def to_frame(self) -> pl.DataFrame:
+        """Give one row per category and direction, in the order of the text.
+
+        Returns:
+            category, class_index, direction, samples, top1_correct, top5_correct, top1_accuracy and
+            top5_accuracy; the counts are integers, the accuracies shares of `samples`.
+
+        Example:
+            >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+            >>> evaluate(x, x).to_frame()["top1_accuracy"].to_list()
+            [1.0, 1.0, 1.0, 1.0]
+        """
+        columns = {f"top{k}_correct": pl.col(f"top{k}").sum().cast(pl.Int64) for k in TOP}
+        accuracies = {f"top{k}_accuracy": pl.col(f"top{k}").mean() for k in TOP}
+        names = pl.DataFrame({"category": self.classes}, schema={"category": pl.String}).with_row_index("class_index")
+        samples = pl.concat(
+            pl.DataFrame({"class_index": outcome.truth} | {f"top{k}": outcome.correct(k) for k in TOP}).with_columns(
+                direction=pl.lit(direction)
+            )
+            for direction, outcome in self._outcomes.items()
+        )
+        return (
+            samples.group_by("class_index", "direction")
+            .agg(pl.len().cast(pl.Int64).alias("samples"), **columns, **accuracies)
+            .join(names.cast({"class_index": pl.Int64}), on="class_index")
+            .sort("class_index", "direction")
+            .select("category", "class_index", "direction", "samples", *columns, *accuracies)
+        )
+
+    @property
+    def overall(self) -> pl.DataFrame:
+        """One row per direction: samples, correct and accuracy over samples, and the mean over categories.
+
+        Example:
+            >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+            >>> evaluate(x, x).overall.select("direction", "samples", "top1_category_mean").rows()
+            [('audio_to_points', 2, 1.0), ('points_to_audio', 2, 1.0)]
+        """
+        correct = [pl.col(f"top{k}_correct").sum() for k in TOP]
+        shares = {f"top{k}_accuracy": pl.col(f"top{k}_correct").sum() / pl.col("samples").sum() for k in TOP}
+        means = {f"top{k}_category_mean": pl.col(f"top{k}_accuracy").mean() for k in TOP}
+        grouped = self.to_frame().group_by("direction", maintain_order=True)
+        return grouped.agg(pl.col("samples").sum(), *correct, **shares, **means)
+
+    def confusion(self, direction: Direction) -> pl.DataFrame:
+        """Count how often samples of each category are taken for each category.
+
+        Args:
+            direction: "audio_to_points" or "points_to_audio".
+
+        Returns:
+            One row per category: its name in the first column, "category", then a count per predicted
+            category. (Should a category itself be called "category", the first column is "category_".)
+
+        Raises:
+            EmbeddingError: there is no such direction.
+
+        Example:
+            >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+            >>> evaluate(x, x).confusion("audio_to_points").rows()
+            [('bell', 1, 0), ('dog', 0, 1)]
+        """
+        outcome = self._outcome(direction)
+        counts = np.zeros((len(self.classes), len(self.classes)), np.int64)
+        np.add.at(counts, (outcome.truth, outcome.ranking[:, 0]), 1)
+        key = "category"
+        while key in self.classes:
+            key += "_"
+        return pl.DataFrame({key: self.classes} | dict(zip(self.classes, counts.T, strict=True)))
+
+    def predictions(self, direction: Direction) -> pl.DataFrame:
+        """Give every sample with all categories from the most to the least similar.
+
+        Args:
+            direction: "audio_to_points" or "points_to_audio".
+
+        Returns:
+            eshot_id, category (the true one), predicted (list of categories, best first), by category and
+            then in the order of its list.
+
+        Raises:
+            EmbeddingError: there is no such direction.
+
+        Example:
+            >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+            >>> evaluate(x, x).predictions("points_to_audio").row(1)
+            (1, 'dog', ['dog', 'bell'])
+        """
+        outcome = self._outcome(direction)
+        names = np.array(self.classes, dtype=object)
+        return pl.DataFrame(
+            {
+                "eshot_id": outcome.eshot_id,
+                "category": names[outcome.truth].tolist(),
+                "predicted": names[outcome.ranking].tolist(),
+            }
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the report as text, HTML with charts, CSV and JSON.
+
+        Writes report.txt, report.html (opens without a network), report.json, categories.csv,
+        confusion_audio_to_points.csv and confusion_points_to_audio.csv.
+
+        Args:
+            folder: where to write; made if missing, files of these names are replaced.
+
+        Returns:
+            The folder.
+
+        Example:
+            >>> import tempfile
+            >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+            >>> sorted(path.name for path in evaluate(x, x).save(tempfile.mkdtemp()).iterdir())[-3:]
+            ['report.html', 'report.json', 'report.txt']
+        """
+        from emm1.evaluation import page  # noqa: PLC0415 - altair is slow to import, and only files need it
+
+        categories = self.to_frame()
+        tables = {
+            "overall": self.overall.to_dicts(),
+            "coverage": self.coverage.to_dicts(),
+            "skipped": self.skipped,
+            "categories": categories.to_dicts(),
+        }
+        confusions: dict[str, pl.DataFrame] = {direction: self.confusion(direction) for direction in DIRECTIONS}
+        return page.save(
+            Path(folder), text=str(self), tables=tables, categories=categories, confusions=confusions, titles=TITLES
+        )
+
+    def _outcome(self, direction: Direction) -> _Outcome:
+        if direction not in self._outcomes:
+            raise EmbeddingError(f"no direction {direction!r}: it is 'audio_to_points' or 'points_to_audio'")
+        return self._outcomes[direction]
+
+
+def evaluate(audio: Samples, points: Samples) -> EShotReport:
+    """Classify each modality's samples by the class vectors of the other, as the published script does.
+
+    A class vector is the mean of its category's raw vectors, brought to unit length. Every step is the
+    script's own float32 operation in its order, so on the same machine the numbers are the script's to the
+    last bit. Where the script's result is not well defined, this one is:
+
+    * Equal similarities: the script's argsort leaves their order open; here the class that is later in
+      code-point order comes first, as in the script when its sort happens to be stable.
+    * A zero vector, or a class whose mean is zero, gives NaN in the script; here its similarity is 0.
+    * A sample without a vector is left out and counted, a category left empty in either modality is skipped
+      and named; the script stops at both.
+
+    Args:
+        audio: audio samples.
+        points: point cloud samples, with vectors of the same dimension.
+
+    Raises:
+        EmbeddingError: dimensions differ, or no category has vectors in both modalities.
+
+    Example:
+        >>> audio = Samples(np.arange(2), np.float32([[1, 0], [0, 1]]), {"bell": [0], "dog": [1]})
+        >>> points = Samples(np.arange(2), np.float32([[2, 1], [1, 2]]), {"bell": [0], "dog": [1]})
+        >>> evaluate(audio, points).overall["top1_accuracy"].to_list()
+        [1.0, 1.0]
+    """
+    if audio.vectors.shape[1] != points.vectors.shape[1]:
+        dims = f"{audio.vectors.shape[1]} and {points.vectors.shape[1]}"
+        raise EmbeddingError(f"audio and points vectors have {dims} dimensions: embed both with one model")
+    names = sorted({*audio.categories, *points.categories})
+    classes = tuple(name for name in names if audio.rows(name) and points.rows(name))
+    if not classes:
+        raise EmbeddingError(
+            f"none of {len(names)} EShot categories has vectors in both modalities: "
+            f"audio has {audio.coverage['with_vector']} of {audio.coverage['listed']} samples, "
+            f"points {points.coverage['with_vector']} of {points.coverage['listed']}; are these EShot's ids?"
+        )
+    outcomes: dict[Direction, _Outcome] = {
+        "audio_to_points": _classify(audio, _class_vectors(points, classes), classes),
+        "points_to_audio": _classify(points, _class_vectors(audio, classes), classes),
+    }
+    coverage = pl.DataFrame(
+        [{"modality": "audio"} | audio.coverage, {"modality": "points"} | points.coverage],
+    )
+    skipped = tuple(name for name in names if name not in set(classes))
+    return EShotReport(classes, skipped, coverage, outcomes)
+
+
+def _class_vectors(samples: Samples, classes: Iterable[str]) -> NDArray[np.float32]:
+    """Average each class, to unit length: the script's make_class_embedding, shape (classes, dim)."""
+    means = (samples.vectors[samples.rows(name)].mean(axis=0) for name in classes)
+    return np.stack([mean / (np.linalg.norm(mean) or np.float32(1)) for mean in means])
+
+
+def _classify(samples: Samples, class_vectors: NDArray[np.float32], classes: Sequence[str]) -> _Outcome:
+    """Rank all classes for every sample, one category at a time, as the script's products do."""
+    ids, truth, rankings = [], [], []
+    for index, name in enumerate(classes):
+        rows = samples.rows(name)
+        vectors = samples.vectors[rows]
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        norms[norms == 0] = 1
+        similarity = (vectors / norms) @ class_vectors.T
+        rankings.append(np.argsort(similarity, axis=1, kind="stable")[:, ::-1])
+        ids.append(samples.ids[rows])
+        truth.append(np.full(len(rows), index))
+    return _Outcome(np.concatenate(ids), np.concatenate(truth), np.concatenate(rankings))
+
+
+def _heading(title: str) -> list[str]:
+    return ["", RULE, title, RULE]
+
+
+def _accuracy(k: int, correct: int, samples: int) -> str:
+    return f"  Top-{k} Accuracy: {correct / samples:.4f} ({correct}/{samples} correct)"
+
+
+def _category_lines(frame: pl.DataFrame) -> Iterator[str]:
+    """Print what the script prints: a heading per category, then both directions."""
+    for row in frame.iter_rows(named=True):
+        if row["direction"] == DIRECTIONS[0]:
+            yield from _heading(f"Category: {row['category']}")
+        yield from ("", f"[{TITLES[row['direction']]}]")
+        yield from (_accuracy(k, row[f"top{k}_correct"], row["samples"]) for k in TOP)
+
+
+def _overall_lines(report: EShotReport) -> Iterator[str]:
+    yield from _heading("Overall")
+    for row in report.overall.iter_rows(named=True):
+        yield from ("", f"[{TITLES[row['direction']]}]")
+        yield from (_accuracy(k, row[f"top{k}_correct"], row["samples"]) for k in TOP)
+        for k in TOP:
+            mean = row[f"top{k}_category_mean"]
+            yield f"  Top-{k} Mean over Categories: {mean:.4f} ({len(report.classes)} categories)"
+
+
+def _coverage_lines(report: EShotReport) -> Iterator[str]:
+    yield from (*_heading("Coverage"), "")
+    for row in report.coverage.iter_rows(named=True):
+        share = row["with_vector"] / row["listed"] if row["listed"] else 0
+        found = f"{row['with_vector']}/{row['listed']} with a vector, {row['without_vector']} without"
+        ignored = f", {row['unlisted']} vectors in no category" if row["unlisted"] else ""
+        yield f"  {row['modality'].capitalize()} Samples: {share:.4f} ({found}{ignored})"
+    used, total = len(report.classes), len(report.classes) + len(report.skipped)
+    yield f"  Categories: {used / total:.4f} ({used}/{total} evaluated)"
+    if report.skipped:
+        yield f"  Skipped, no vector in one modality: {', '.join(report.skipped)}"

@@ -1,0 +1,65 @@
+"""The samples of EShot that a store lists, with vectors of registered embeddings or of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emm1.embeddings.file import Embeddings
+from emm1.errors import EmbeddingError, StoreError
+from emm1.evaluation.eshot import Samples
+from emm1.store import registry
+from emm1.store.store import PathLike, Store, is_file
+
+
+def samples_of(store: Store, modality: str, source: PathLike) -> Samples:
+    """The samples of a modality by category, and the vectors of those that have one.
+
+    Args:
+        store: it lists them.
+        modality: ``audio`` or ``points``.
+        source: registered name, or file, of the embeddings.
+
+    Raises:
+        emm1.errors.Error: a file that does not fit, an unknown name, or a store without EShot.
+    """
+    categories: dict[str, list[int]] = {}
+    with store.cursor() as connection:
+        rows = connection.execute(
+            "SELECT category, eshot_id FROM eshot.categories WHERE modality = ? ORDER BY rowid", [modality]
+        ).fetchall()
+    for category, eshot_id in rows:
+        categories.setdefault(category, []).append(eshot_id)
+    if not categories:
+        raise StoreError(f"{store.path} holds no EShot {modality} samples: build it with the eshot folder")
+    embeddings, ids = _of_file(store, modality, Path(source)) if is_file(source) else _of_name(store, modality, source)
+    return Samples(ids, embeddings.vectors(embeddings.ids), categories)
+
+
+def _of_name(store: Store, modality: str, name: PathLike) -> tuple[Embeddings, NDArray[np.int64]]:
+    with store.cursor() as connection:
+        entry = registry.find(connection, store.path.parent, str(name))
+    if (entry.dataset, entry.modality) != ("eshot", modality):
+        raise EmbeddingError(
+            f"{entry.name!r} is {entry.dataset} {entry.modality}, expected embeddings of eshot {modality}"
+        )
+    embeddings = store.embeddings(name)
+    return embeddings, embeddings.ids
+
+
+def _of_file(store: Store, modality: str, path: Path) -> tuple[Embeddings, NDArray[np.int64]]:
+    """Without ids, row i is the i-th row of the info CSV, as in the published script."""
+    embeddings = Embeddings(path)
+    if embeddings.ids_path is not None:
+        return embeddings, embeddings.ids
+    entry = registry.Registered(path.name, "eshot", modality, "cosine", path, None)
+    with store.cursor() as connection:
+        ids = registry.item_ids(connection, entry)
+    if len(ids) != len(embeddings):
+        raise EmbeddingError(
+            f"{path} has {len(embeddings):,} rows and no ids, but {entry.table} has {len(ids):,}: give one vector "
+            f"for each row of the info CSV, in its order, or put the ids in {path.stem}.ids.npy beside it"
+        )
+    return embeddings, ids

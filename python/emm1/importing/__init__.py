@@ -1,5 +1,0 @@
-"""Files that cannot be searched as they are become ``.npy`` files: Parquet, Arrow, Lance, ``.npz``, ``.pt``."""
-
-from emm1.importing.run import convert, import_embeddings
-
-__all__ = ["convert", "import_embeddings"]

@@ -1,0 +1,56 @@
+"""Load ``annotation_mapping.csv``: two columns, a code and its label, whose header is not published."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import duckdb
+
+from emm1.arguments import shown
+from emm1.errors import SourceError
+from emm1.ingest.diagnose import INTEGER, LIMITS, syntax_problem, to_int
+
+
+def load_labels(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Fill ``e_mm1_1m.annotation_mapping``; a first row whose code is no number is taken for the header.
+
+    Returns:
+        The number of codes.
+
+    Raises:
+        SourceError: a row is not a code and a label, or a code stands twice.
+    """
+    labels: dict[int, str] = {}
+    line = 1
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            for row in reader:
+                problem = _row_problem(row, labels, first=line == 1) if row else None
+                if problem:
+                    raise SourceError(f"{path}, line {line}: {problem}")
+                line = reader.line_num + 1
+    except csv.Error as error:
+        raise SourceError(f"{path}, line {line}: {syntax_problem(str(error))}") from None
+    except UnicodeDecodeError:
+        raise SourceError(f"{path} is not valid UTF-8: convert it or download it again") from None
+    if not labels:
+        raise SourceError(f"{path} has no codes: expected lines like 1,Good Match")
+    connection.executemany("INSERT INTO e_mm1_1m.annotation_mapping VALUES (?, ?)", [*labels.items()])
+    return len(labels)
+
+
+def _row_problem(row: list[str], labels: dict[int, str], *, first: bool) -> str | None:
+    """Note the label of a row's code, or say what is wrong with the row; the first may be a header."""
+    if len(row) != 2:  # noqa: PLR2004 - a code and a label
+        return f"{len(row)} fields, expected a code and its label"
+    code, label = row
+    if not INTEGER.fullmatch(code):
+        return None if first else f"the code {shown(code)} is not an integer"
+    if not -LIMITS["SMALLINT"] <= to_int(code) < LIMITS["SMALLINT"]:
+        return f"the code {shown(code)} is out of range for SMALLINT"
+    if to_int(code) in labels:
+        return f"the code {code} appears twice"
+    labels[to_int(code)] = label
+    return None

@@ -1,0 +1,81 @@
+"""Put a new store in the place of the old one, with what of the old one belongs to its users."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from emm1.errors import StoreError
+from emm1.ingest.own import carry_over
+from emm1.ingest.target import settle
+from emm1.store.database import connect
+
+
+def put_in_place(
+    file: Path, store: Path, connection: duckdb.DuckDBPyConnection, *, drop_own: bool = False
+) -> list[str]:
+    """Close a new store that is whole and rename it over the old one, whose embeddings and users' objects it takes over.
+
+    Args:
+        file: the new store.
+        store: the place of the old one, if there is one.
+        connection: of the new store.
+        drop_own: go on without what cannot be taken over.
+
+    Returns:
+        What to tell of what was taken over.
+
+    Raises:
+        StoreError: something cannot be taken over, or the old store is open or was written to meanwhile.
+    """
+    notes: list[str] = []
+    if os.path.lexists(store):
+        settle(store)
+    seen = _stamp(store)
+    if seen:
+        with connect(store, read_only=True) as old:  # first: what users made may refer to it
+            keep_embeddings(old, connection)
+        notes = carry_over(connection, store, file.parent, drop=drop_own).notes()
+    with held(store):
+        if _stamp(store) != seen:
+            raise StoreError(f"{store} was written to while the new store was made from it: run the command again")
+        connection.close()
+        file.replace(store)
+    return notes
+
+
+def _stamp(store: Path) -> tuple[int, int, int] | None:
+    if not os.path.lexists(store):
+        return None
+    stat = store.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+@contextmanager
+def held(store: Path) -> Iterator[None]:
+    """Hold the old store, if there is one, while the new one is renamed over it.
+
+    Readers go on reading the old file; writers are kept out, and what one that was killed left in its write-ahead log is
+    put into the store first: a log left beside a renamed file would be taken for the new file's.
+    """
+    if not os.path.lexists(store):
+        yield
+        return
+    settle(store)
+    with connect(store, read_only=True, alone=True):
+        yield
+
+
+def keep_embeddings(old: duckdb.DuckDBPyConnection, new: duckdb.DuckDBPyConnection) -> None:
+    """Copy the register of embeddings from the store that is replaced, by the columns that both have."""
+    known = {*new.table("embeddings").columns} - {"store_id"}  # each store has its own
+    before = old.table("embeddings")
+    rows = before.select(*(duckdb.ColumnExpression(name) for name in before.columns if name in known)).to_arrow_table()
+    if rows.num_rows:
+        new.register("kept", rows)
+        new.execute("INSERT INTO embeddings BY NAME FROM kept")
+        new.unregister("kept")

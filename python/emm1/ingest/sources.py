@@ -1,0 +1,204 @@
+"""Which published files lie under a folder, under whatever folder names they were published with."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emm1.arguments import check_regular, is_pointer
+from emm1.dataset import MODALITIES, RANKS, SCHEMAS, SPLITS, Split
+from emm1.errors import FileNotFoundError, SourceError
+
+# The published name of each split's folder first, then the name that older texts use.
+FOLDERS: dict[Split, tuple[str, ...]] = {
+    "100m": ("e-mm1_100m", "encord_phase_1_dataset"),
+    "1m": ("e-mm1_1m", "encord_phase_2_dataset"),
+    "eshot": ("eshot",),
+}
+AUDIO_CATEGORIES = "eshot/category_to_audio_ids.json"
+POINT_CATEGORIES = "eshot/category_to_point_ids.json"
+# What is added to the name of a file in another form.
+PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".parquet")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One published file.
+
+    Attributes:
+        name: its published name, such as ``e-mm1_100m/infos/audio.csv``.
+        path: where it is.
+        split: the split it belongs to.
+        table: the table of that split it fills (for JSON files: ``categories``).
+        rank: of a group file, the rank its folder names.
+    """
+
+    name: str
+    path: Path
+    split: Split
+    table: str
+    rank: int | None = None
+
+    @property
+    def schema(self) -> str:
+        """Schema of the store that holds the table."""
+        return SCHEMAS[self.split]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The published files asked for: those that are there, and the names of those that are not.
+
+    ``packed`` says where one that is not there lies beside its place in another form.
+    """
+
+    sources: list[Source]
+    missing: list[str]
+    packed: list[str]
+
+
+def find_sources(root: Path, splits: Sequence[Split] | None, ranks: Sequence[int] | None) -> Found:
+    """Look for the published files under ``root``: the clone, its ``datasets`` folder, or a copy of it.
+
+    Args:
+        root: where to look.
+        splits: the splits wanted; None for whatever is there.
+        ranks: the ranks of the groups wanted; None for whatever is there.
+
+    Raises:
+        FileNotFoundError: no such folder, nothing published in it, or something asked for by name is absent.
+        SourceError: some of the files are Git LFS pointers or empty.
+    """
+    base = _base_folder(root)
+    wanted = [source for split in splits or SPLITS for source in _published(base, split, ranks or RANKS)]
+    for source in wanted:
+        check_regular(source.path, SourceError)
+    sources = [source for source in wanted if source.path.is_file()]
+    absent = [source for source in wanted if not source.path.is_file()]
+    packed = [note for source in absent if (note := _packed(source))]
+    _refuse_absent(base, sources, splits, ranks, packed)
+    _refuse_pointers(sources)
+    for source in sources:
+        if source.path.stat().st_size == 0:
+            raise SourceError(f"{source.path} is empty: download {source.name} again")
+    return Found(sources, [source.name for source in absent], packed)
+
+
+def _packed(source: Source) -> str | None:
+    """What lies where a source is missing: the same file compressed, or as Parquet."""
+    beside = [source.path.with_name(source.path.name + suffix) for suffix in PACKED]
+    beside.append(source.path.with_suffix(".parquet"))
+    found = next((path for path in beside if path.is_file()), None)
+    if found is None:
+        return None
+    what = "write it as CSV or JSON" if found.suffix == ".parquet" else "decompress it"
+    return f"{source.name} is not there, but {found} is: {what} beside it, then build again"
+
+
+def _base_folder(root: Path) -> Path:
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise FileNotFoundError(
+            f"{root} {what}: name the folder that holds e-mm1_100m, e-mm1_1m or eshot (the clone or its datasets folder)"
+        )
+    names = [name for folders in FOLDERS.values() for name in folders]
+    for base in (root / "datasets", root):
+        if any((base / name).is_dir() for name in names):
+            return base
+    hint = ""
+    if root.name in names:
+        hint = f" (did you mean its parent, {root.parent}?)"
+    raise FileNotFoundError(
+        f"{root} holds none of the folders {', '.join(names)}, nor does a datasets folder in it{hint}"
+    )
+
+
+def _published(base: Path, split: Split, ranks: Iterable[int]) -> Iterable[Source]:
+    folders = FOLDERS[split]
+    folder = next((base / name for name in folders if (base / name).is_dir()), base / folders[0])
+
+    def source(relative: str, table: str, rank: int | None = None) -> Source:
+        return Source(f"{folders[0]}/{relative}", folder / relative, split, table, rank)
+
+    if split == "eshot":
+        yield source("eshot_audio_info.csv", "audio")
+        yield source("eshot_points_info.csv", "points")
+        yield source(AUDIO_CATEGORIES.partition("/")[2], "categories")
+        yield source(POINT_CATEGORIES.partition("/")[2], "categories")
+        return
+    for modality in MODALITIES:
+        yield source(f"infos/{modality}.csv", modality)
+    if split == "100m":
+        for rank in ranks:
+            yield source(f"nn_{rank}/data_groups.csv", "groups", rank)
+    else:
+        yield source("annotation_mapping.csv", "annotation_mapping")
+        yield source("triplets.csv", "triplets")
+
+
+def _refuse_absent(
+    base: Path,
+    sources: list[Source],
+    splits: Sequence[Split] | None,
+    ranks: Sequence[int] | None,
+    packed: list[str],
+) -> None:
+    hint = f"; {packed[0]}" if packed else ""
+    for split in splits or ():
+        if not any(source.split == split for source in sources):
+            raise FileNotFoundError(
+                f"{base / FOLDERS[split][0]} is not there, but the split {split} was asked for{hint}"
+            )
+    if ranks and (splits is None or "100m" in splits):
+        there = {source.rank for source in sources}
+        absent = [str(rank) for rank in ranks if rank not in there]
+        if absent:
+            raise FileNotFoundError(
+                f"{base / FOLDERS['100m'][0]} has no nn_{absent[0]}/data_groups.csv, but the ranks "
+                f"{', '.join(absent)} were asked for{hint}"
+            )
+    if not sources:
+        raise FileNotFoundError(f"{base} holds none of the published files{hint}")
+
+
+def _refuse_pointers(sources: list[Source]) -> None:
+    pointers = [source for source in sources if is_pointer(source.path)]
+    if not pointers:
+        return
+    clone = _clone_of(pointers[0].path)
+    include = ",".join(source.path.resolve().relative_to(clone).as_posix() for source in pointers)
+    listing = "".join(f"\n  {source.path}" for source in pointers)
+    raise SourceError(
+        f"{len(pointers)} of the {len(sources)} files are Git LFS pointers, not the files themselves:{listing}\n"
+        f"Fetch just these:\n"
+        f"  cd {shlex.quote(str(clone))}\n"
+        f'  git lfs pull --include="{include}"' + _without(sources, pointers)
+    )
+
+
+def _without(sources: list[Source], pointers: list[Source]) -> str:
+    """The options that build from what was fetched, where whole splits or ranks were."""
+    lacking = {source.split for source in pointers if source.rank is None}
+    ranks = [source.rank for source in sources if source.rank and source not in pointers]
+    splits = [split for split in SPLITS if split not in lacking and any(s.split == split for s in sources)]
+    if not ranks and "100m" in splits:
+        splits.remove("100m")
+    if not splits:
+        return ""
+    options = f"--splits {','.join(splits)}"
+    if "100m" in splits and any(source.rank for source in pointers):
+        options += f" --ranks {','.join(map(str, ranks))}"
+    return f"\nor build without them: {options}"
+
+
+def _clone_of(path: Path) -> Path:
+    """The git work tree that a file lies in; where there is none, the folder above ``datasets`` or the split."""
+    folders = path.resolve().parents
+    for folder in folders:
+        if (folder / ".git").exists():
+            return folder
+    names = {name for group in FOLDERS.values() for name in group}
+    split = next(folder for folder in folders if folder.name in names)
+    return split.parent.parent if split.parent.name == "datasets" else split.parent

@@ -1,0 +1,91 @@
+"""Bring a store that an older emm1 built to this one's tables, views and macros, from its own rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from emm1.arguments import memory_size
+from emm1.errors import FileNotFoundError, StoreError
+from emm1.ingest.keeping import PREVIOUS, attached, copy_rows
+from emm1.ingest.replacing import put_in_place
+from emm1.ingest.run import finish, fresh, plainly
+from emm1.ingest.tables import OPTIONAL, PUBLISHED, Loader
+from emm1.ingest.target import check_target, written_back
+from emm1.staging import new_file, staging
+from emm1.store.database import SCHEMA_VERSION, connect, schema_version
+
+
+def upgrade_store(
+    store: Path,
+    *,
+    memory_limit: str = "2GB",
+    drop_own: bool = False,
+    tell: Callable[[str], object] = lambda _: None,
+) -> int:
+    """Make a store anew from its own rows, with the types, views, macros and comments of this version.
+
+    It is made beside its place and renamed when whole, as a build is; registered embeddings and what users made stay.
+
+    Args:
+        store: the store.
+        memory_limit: what all of it may use; DuckDB gets half of that.
+        drop_own: go on without what users made and cannot be carried over.
+        tell: called with what the user should know.
+
+    Returns:
+        The schema version that it had; where that is this one's, nothing is done.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: it is not a store, a newer emm1 built it, or its tables lack something that is needed now, or
+            what users made in it cannot be carried over.
+    """
+    settings = {"memory_limit": memory_size(memory_limit)}
+    store = Path(os.path.abspath(store))
+    if not os.path.lexists(store):
+        raise FileNotFoundError(f"{store} does not exist: build it with `emm1 build ROOT {store}`")
+    check_target(store, force=True)
+    with plainly(store), staging(store) as folder:
+        with connect(store, read_only=True) as connection:
+            before = schema_version(connection) or 0
+            (media_root,) = connection.execute("SELECT media_root FROM emm1_store").fetchall()[0]
+        if before == SCHEMA_VERSION:
+            return before
+        file = new_file(store, folder)
+        with fresh(file, folder, settings) as connection:
+            with attached(connection, store), written_back(file):
+                _copy(connection, store)
+            found = [str(names) for names in finish(connection, media_root)]
+            found += put_in_place(file, store, connection, drop_own=drop_own)
+        for note in found:
+            tell(note)
+    return before
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+    """Copy every table of the store before, but for those that say what it is."""
+    loader = Loader(connection)
+    held: dict[tuple[str, str], list[str]] = {}
+    for schema, table, column, comment in connection.execute(
+        "SELECT schema_name, table_name, column_name, comment FROM duckdb_columns() WHERE database_name = $database "
+        "ORDER BY schema_name, table_name, column_index",
+        {"database": PREVIOUS},
+    ).fetchall():
+        if comment == PUBLISHED or column in loader.declared.get((schema, table), {}):
+            held.setdefault((schema, table), []).append(column)
+    for (schema, table), declared in loader.declared.items():
+        if (schema, table) in {("main", "emm1_store"), ("main", "embeddings")}:
+            continue
+        columns = held.get((schema, table), [])
+        lacking = sorted(declared.keys() - set(columns) - OPTIONAL)
+        if lacking:
+            raise StoreError(
+                f"{store} was built by an older emm1 whose {schema}.{table} has no column {', '.join(lacking)}: "
+                f"build it again from the published files with `emm1 build ROOT {store} --force`"
+            )
+        loader.add_columns(schema, table, columns)
+        copy_rows(connection, schema, table, columns)

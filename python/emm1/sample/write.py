@@ -1,0 +1,359 @@
+"""A small dataset tree of the published shape and quirks, with embeddings whose neighbours are known."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from emm1 import errors
+from emm1.sample.neighbours import nearest_rows
+from emm1.sample.vectors import (
+    Items,
+    item_vectors,
+    items_of_topics,
+    topic_vectors,
+    write_1m_embeddings,
+    write_embeddings,
+    write_eshot_embeddings,
+)
+from emm1.sample.words import (
+    CATEGORIES,
+    LICENSES,
+    ODD_CAPTIONS,
+    PLACES,
+    SOURCES,
+    SUBJECTS,
+    SUBJECTS_PER_THEME,
+    VERBS,
+    VERBS_PER_THEME,
+)
+
+MODALITIES = ("video", "audio", "image", "points", "text")  # in the order of the groups' columns
+RANKS = 16
+ODD_EVERY = 37  # every 37th caption and youtube id is an odd one: at least one in the smallest tree
+ROWS_100M = {"video": 2_200_000, "audio": 2_100_000, "image": 2_950_000, "points": 517_000, "text": 6_706_765}
+ROWS_1M = {"video": 72_000, "audio": 121_000, "image": 118_000, "points": 177_000, "text": 312_000}
+TEXT_IDS_100M = 8_134_021  # text ids have gaps: 6,706,765 of these are used
+LEAST_ROWS = 40
+TRIPLETS, LEAST_TRIPLETS = 1_000_000, 400
+# (paired, annotated): share. Some pairs of modalities have one direction only.
+TRIPLET_PAIRS = {
+    ("audio", "points"): 0.15,
+    ("image", "points"): 0.28,
+    ("points", "image"): 0.02,
+    ("video", "points"): 0.25,
+    ("audio", "image"): 0.2,
+    ("image", "audio"): 0.1,
+}
+
+# The folders of a sample.
+PARTS = ("e-mm1_100m", "e-mm1_1m", "eshot", "embeddings")
+
+YOUTUBE = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
+HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
+DIGITS = HEX[:10]
+
+
+def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 64, seed: int = 0) -> None:
+    """Write a dataset tree of the published shape, small enough to try things on.
+
+    The tree has the published files, columns and quirks: captions with quotes, line breaks, other scripts
+    and the words NA and null, gaps in the text ids, youtube ids that look like numbers, clips without times,
+    files that both splits share under different ids, duplicate triplets, categories that list file_ids.
+    Every caption and item belongs to a topic, which the caption names; with `embeddings`, the groups of
+    nn_k hold the k-th nearest item of each modality by cosine (equal cosines: the lower id), and triplets are
+    rated by topic. The vectors of the 1M split are there too, for its files and for a few copies, encoded anew, that
+    have names of their own. The same arguments give the same bytes.
+
+    Neighbours are computed exactly, which takes time in the square of `scale`: seconds at the default,
+    minutes at 0.01.
+
+    Args:
+        folder: where to write; made if missing, must otherwise be empty.
+        scale: rows as a share of the published ones, above 0 and up to 1; EShot always has 112 categories.
+        embeddings: dimensions of the float32 unit vectors in `folder`/embeddings and, for the 1M split,
+            `folder`/embeddings/1m; 0 writes none and fills the groups at random.
+        seed: another seed gives another tree.
+
+    Raises:
+        errors.SourceError: `folder` is a file or not empty, or `scale` or `seed` is out of range.
+        errors.EmbeddingError: `embeddings` is negative.
+        errors.Error: the files cannot be written; what was is removed.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> write_sample(folder, scale=0.0001, embeddings=16)
+        >>> pl.read_csv(folder / "e-mm1_100m/nn_1/data_groups.csv").columns[:3]
+        ['encord_text_id', 'encord_video_id', 'encord_audio_id']
+        >>> np.load(folder / "embeddings/points.npy").shape
+        (51, 16)
+    """
+    folder = Path(folder)
+    _check(folder, scale, embeddings, seed)
+    with _whole(folder):
+        _write(folder, scale, embeddings, seed)
+
+
+def _write(folder: Path, scale: float, embeddings: int, seed: int) -> None:
+    streams = np.random.default_rng(seed).spawn(7)  # one per part, so that none depends on another's size
+    items = _split_100m(streams[0], folder / "e-mm1_100m", scale)
+    items_1m = _split_1m(streams[1], folder / "e-mm1_1m", scale, items)
+    labels = _eshot(streams[2], folder / "eshot")
+    if embeddings:
+        topics = topic_vectors(streams[3], embeddings)
+        vectors = item_vectors(streams[3], topics, items)
+        write_embeddings(folder / "embeddings", items, vectors)
+        write_1m_embeddings(streams[6], folder / "embeddings" / "1m", topics, items_1m, (items, vectors))
+        write_eshot_embeddings(streams[4], folder / "embeddings", labels, embeddings)
+        groups = _nearest_groups(vectors)
+    else:
+        groups = _random_groups(streams[5], items)
+    _write_groups(folder / "e-mm1_100m", items["text"], groups)
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Write all of a sample into a folder, or leave it as it was."""
+    made = not folder.exists()
+    try:
+        yield
+    except BaseException as error:
+        for part in PARTS:
+            shutil.rmtree(folder / part, ignore_errors=True)
+        if made:
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise errors.Error(f"the sample cannot be written to {folder}: {error.strerror or error}") from None
+        raise
+
+
+def _check(folder: Path, scale: float, embeddings: int, seed: int) -> None:
+    if not 0 < scale <= 1:
+        raise errors.SourceError(f"scale is {scale}: give a number above 0 and up to 1 (0.001 is the default)")
+    if embeddings < 0:
+        raise errors.EmbeddingError(f"embeddings is {embeddings}: give the dimensions of a vector, or 0 for none")
+    if seed < 0:
+        raise errors.SourceError(f"seed is {seed}: give a whole number from 0")
+    if folder.exists() and not folder.is_dir():
+        raise errors.SourceError(f"{folder} is a file: name a new or empty folder for the sample")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise errors.SourceError(f"{folder} is not empty: name a new or empty folder for the sample")
+
+
+def _split_100m(rng: np.random.Generator, folder: Path, scale: float) -> dict[str, Items]:
+    items = {}
+    for modality in MODALITIES:
+        rows = max(LEAST_ROWS, int(ROWS_100M[modality] * scale))
+        ids = np.arange(rows)
+        if modality == "text":
+            ids = np.sort(rng.choice(max(rows, int(TEXT_IDS_100M * scale)), rows, replace=False))
+        items[modality] = _items(rng, modality, ids, ("e-mm1_100m_only", "shared"))
+        _write_csv(items[modality].info, folder / "infos" / f"{modality}.csv")
+    return items
+
+
+def _split_1m(rng: np.random.Generator, folder: Path, scale: float, items_100m: dict[str, Items]) -> dict[str, Items]:
+    items = {}
+    for modality in MODALITIES:
+        rows = max(LEAST_ROWS, int(ROWS_1M[modality] * scale))
+        items[modality] = _items(rng, modality, np.arange(rows), ("e-mm1_1m_only",))
+        if modality != "text":
+            items[modality] = _with_shared_files(rng, modality, items[modality], items_100m[modality])
+        _write_csv(items[modality].info, folder / "infos" / f"{modality}.csv")
+    triplets = _triplets(rng, {modality: item.topic for modality, item in items.items()}, scale)
+    _write_csv(triplets, folder / "triplets.csv")
+    labels = {"annotation": [1, 2, 3], "annotation_string": ["Good Match", "Partial Match", "Bad Match"]}
+    _write_csv(pl.DataFrame(labels), folder / "annotation_mapping.csv")
+    return items
+
+
+def _with_shared_files(rng: np.random.Generator, modality: str, own: Items, other: Items) -> Items:
+    """Replace up to half of the 1M split's items by files of the 100M split, shuffled, so that ids differ."""
+    shared = np.flatnonzero((other.info["save_folder"] == "shared").to_numpy())[: own.info.height // 2]
+    rest = np.arange(len(shared), own.info.height)
+    order = rng.permutation(own.info.height)
+    key = f"encord_{modality}_id"
+    info = pl.concat([other.info[shared], own.info[rest]])[order].with_columns(own.info[key])
+    return Items(info, np.concatenate([other.topic[shared], own.topic[rest]])[order])
+
+
+def _items(rng: np.random.Generator, modality: str, ids: NDArray[np.int64], save_folders: tuple[str, ...]) -> Items:
+    topic = rng.integers(len(SUBJECTS), size=len(ids))
+    head = pl.DataFrame({f"encord_{modality}_id": ids}).with_columns(
+        _pick(rng, SOURCES[modality], len(ids)).alias("source_dataset"),
+        _pick(rng, LICENSES, len(ids)).alias("dataset_license"),
+    )
+    if modality == "text":
+        return Items(head.with_columns(_captions(rng, topic)), topic)
+    if modality in ("audio", "video"):
+        info = _clips(rng, modality, head)
+    elif modality == "image":
+        info = _images(rng, head)
+    else:
+        info = _points(rng, head)
+    return Items(info.with_columns(_pick(rng, save_folders, len(ids)).alias("save_folder")), topic)
+
+
+def _captions(rng: np.random.Generator, topic: NDArray[np.int64]) -> pl.Series:
+    rows = len(topic)
+    theme = topic // SUBJECTS_PER_THEME
+    words = pl.DataFrame(
+        {
+            "subject": pl.Series(SUBJECTS).gather(topic),
+            "verb": pl.Series(VERBS).gather(theme * VERBS_PER_THEME + rng.integers(VERBS_PER_THEME, size=rows)),
+            "place": _pick(rng, PLACES, rows),
+            "then": pl.Series(VERBS).gather(theme * VERBS_PER_THEME + rng.integers(VERBS_PER_THEME, size=rows)),
+            "odd": pl.Series(ODD_CAPTIONS).gather(np.arange(rows) // ODD_EVERY % len(ODD_CAPTIONS)),
+        }
+    )
+    return words.select(
+        pl.when(pl.int_range(pl.len()) % ODD_EVERY == ODD_EVERY - 1)
+        .then(pl.col("odd").str.replace("{}", pl.col("subject"), literal=True))
+        .otherwise(pl.format("{} {} {}, then {}", "subject", "verb", "place", "then"))
+        .alias("caption")
+    ).to_series()
+
+
+def _clips(rng: np.random.Generator, modality: str, head: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns of audio or video: times of a YouTube video, or the name of a VidGen-1M scene."""
+    start = rng.integers(600, size=head.height)
+    info = head.with_columns(
+        _youtube_ids(rng, head.height).alias("youtube_id"),
+        pl.Series("start_time", start),
+        pl.Series("end_time", start + 10),
+        file_id=pl.lit(None, pl.String),
+    ).with_columns(pl.format("{}_{}.mp4", "youtube_id", "start_time").alias("file_name"))
+    if modality == "audio":
+        return info.drop("file_id")
+    scene = pl.col("source_dataset") == "VidGen-1M"
+    return info.with_columns(
+        pl.when(scene).then(pl.format("{}-Scene-{}", "youtube_id", "start_time")).alias("file_id"),
+        pl.when(~scene).then(pl.col("youtube_id", "start_time", "end_time")),
+    )
+
+
+def _images(rng: np.random.Generator, head: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns of images: a file_id is a URL or a number with leading zeros, by source."""
+    info = head.with_columns(
+        pl.Series("number", rng.integers(10**6, size=head.height)).cast(pl.String).str.zfill(12),
+        _tokens(rng, head.height, 24, YOUTUBE).alias("token"),
+    )
+    url = pl.format("https://images.example/{}/{}.jpg?size=large&v=1,2", "token", "number")
+    has_url = pl.col("source_dataset") == "Google Conceptual Captions"
+    return info.with_columns(
+        pl.when(has_url).then(url).otherwise("number").alias("file_id"),
+        pl.format("{}_{}.jpg", "number", "encord_image_id").alias("file_name"),
+    ).drop("number", "token")
+
+
+def _points(rng: np.random.Generator, head: pl.DataFrame) -> pl.DataFrame:
+    file_id = _tokens(rng, head.height, 32, HEX).alias("file_id")
+    return head.with_columns(file_id, (file_id + ".npy").alias("file_name"))
+
+
+def _triplets(rng: np.random.Generator, topics: dict[str, NDArray[np.int64]], scale: float) -> pl.DataFrame:
+    """Draw triplets: a caption, an item of its topic, and an item of its topic, its theme or neither."""
+    rows = max(LEAST_TRIPLETS, int(TRIPLETS * scale))
+    text = rng.integers(len(topics["text"]), size=rows)
+    topic = topics["text"][text]
+    any_topic = rng.integers(len(SUBJECTS), size=rows)
+    same_theme = topic - topic % SUBJECTS_PER_THEME + any_topic % SUBJECTS_PER_THEME
+    candidate = np.choose(rng.choice(3, rows, p=[0.45, 0.25, 0.3]), [topic, same_theme, any_topic])
+    pair = rng.choice(len(TRIPLET_PAIRS), rows, p=list(TRIPLET_PAIRS.values()))
+    paired, annotated = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    for code, (first, second) in enumerate(TRIPLET_PAIRS):
+        at = np.flatnonzero(pair == code)
+        paired[at] = items_of_topics(rng, topics[first], topic[at])
+        annotated[at] = items_of_topics(rng, topics[second], candidate[at])
+    # Raters see topics: the same one is a good match, one of the same theme a partial match.
+    related = topic // SUBJECTS_PER_THEME == candidate // SUBJECTS_PER_THEME
+    triplets = pl.DataFrame(
+        {
+            "encord_text_id": text,
+            "paired_modality": pl.Series([first for first, _ in TRIPLET_PAIRS]).gather(pair),
+            "annotated_modality": pl.Series([second for _, second in TRIPLET_PAIRS]).gather(pair),
+            "encord_paired_id": paired,
+            "encord_annotated_id": annotated,
+            "annotation": np.where(topic == candidate, 1, np.where(related, 2, 3)),
+        }
+    )
+    return pl.concat([triplets, triplets.head(rows // 200)])  # nothing published says that rows are unique
+
+
+def _eshot(rng: np.random.Generator, folder: Path) -> dict[str, NDArray[np.int64]]:
+    """Write EShot's files; return each modality's categories, one per row of its info file."""
+    labels = {
+        modality: rng.permutation(np.repeat(np.arange(len(CATEGORIES)), rng.integers(5, 26, len(CATEGORIES))))
+        for modality in ("audio", "points")
+    }
+    audio = pl.DataFrame({"eshot_audio_id": np.arange(len(labels["audio"]))})
+    clips = _clips(rng, "audio", audio).with_columns(save_folder=pl.lit("eshot"))
+    points = _points(rng, pl.DataFrame({"eshot_point_id": np.arange(len(labels["points"]))}))
+    _write_csv(clips, folder / "eshot_audio_info.csv")
+    _write_csv(points.with_columns(save_folder=pl.lit("eshot")), folder / "eshot_points_info.csv")
+    # Published as lists of ids by the README, of file_ids by the file's size; the latter is the harder case.
+    _write_categories(folder / "category_to_audio_ids.json", labels["audio"], clips["eshot_audio_id"])
+    _write_categories(folder / "category_to_point_ids.json", labels["points"], points["file_id"])
+    return labels
+
+
+def _write_categories(path: Path, labels: NDArray[np.int64], keys: pl.Series) -> None:
+    lists = {name: keys.gather(np.flatnonzero(labels == i)).to_list() for i, name in enumerate(CATEGORIES)}
+    path.write_text(json.dumps(lists), encoding="utf-8")
+
+
+def _nearest_groups(vectors: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.int64]]:
+    """Find the neighbours of every caption: per modality, item ids of shape (captions, RANKS)."""
+    return {
+        modality: np.concatenate(list(nearest_rows(vectors["text"], vectors[modality], RANKS)))
+        for modality in MODALITIES
+        if modality != "text"
+    }
+
+
+def _random_groups(rng: np.random.Generator, items: dict[str, Items]) -> dict[str, NDArray[np.int64]]:
+    shape = (len(items["text"].topic), RANKS)
+    return {
+        modality: rng.integers(len(items[modality].topic), size=shape) for modality in MODALITIES if modality != "text"
+    }
+
+
+def _write_groups(folder: Path, text: Items, groups: dict[str, NDArray[np.int64]]) -> None:
+    for rank in range(1, RANKS + 1):
+        columns = {f"encord_{modality}_id": ids[:, rank - 1] for modality, ids in groups.items()}
+        table = text.info.select("encord_text_id").with_columns(
+            **{name: pl.Series(ids) for name, ids in columns.items()}, nn_index=pl.lit(rank)
+        )
+        _write_csv(table, folder / f"nn_{rank}" / "data_groups.csv")
+
+
+def _pick(rng: np.random.Generator, values: tuple[str, ...], rows: int) -> pl.Series:
+    return pl.Series(values).gather(rng.integers(len(values), size=rows))
+
+
+def _tokens(rng: np.random.Generator, rows: int, width: int, alphabet: NDArray[np.uint8]) -> pl.Series:
+    return _as_strings(alphabet[rng.integers(len(alphabet), size=(rows, width))])
+
+
+def _youtube_ids(rng: np.random.Generator, rows: int) -> pl.Series:
+    """Draw ids of eleven characters; some look like numbers, which trips type guesses."""
+    ids = YOUTUBE[rng.integers(len(YOUTUBE), size=(rows, 11))]
+    odd = ids[ODD_EVERY - 1 :: ODD_EVERY]
+    odd[:] = DIGITS[rng.integers(len(DIGITS), size=odd.shape)]
+    return _as_strings(ids)
+
+
+def _as_strings(characters: NDArray[np.uint8]) -> pl.Series:
+    rows, width = characters.shape
+    return pl.Series(np.ascontiguousarray(characters).view(f"S{width}").reshape(rows).astype(str))
+
+
+def _write_csv(table: pl.DataFrame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.write_csv(path)

@@ -1,0 +1,156 @@
+"""Open the DuckDB file of a store, and say in plain words why it cannot be opened."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from emm1.arguments import check_regular, check_text
+from emm1.errors import FileNotFoundError, StoreError
+from emm1.interrupts import interruptible
+from emm1.store.extension import load_extension
+
+SCHEMA_VERSION = 4
+# Files that DuckDB 1.2 and later can read.
+STORAGE_VERSION = "v1.2.0"
+# The extension is not signed by DuckDB's makers; that it may be loaded can be said only when a file is opened.
+UNSIGNED = {"allow_unsigned_extensions": True}
+# A setting no one else uses: DuckDB refuses to open a file twice in a process with different settings, which tells
+# whether this process has it open already.
+ALONE = {"custom_user_agent": "emm1-alone"}
+
+
+def connect(path: Path, *, read_only: bool = False, alone: bool = False, **config: Any) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file.
+
+    Args:
+        path: the file.
+        read_only: open it for reading; other processes may then read it too.
+        alone: fail where this process has it open already.
+        config: DuckDB settings.
+
+    Raises:
+        StoreError: the file is not a database, is open elsewhere or may not be read; says what to do.
+    """
+    settings = {**UNSIGNED, **config, **(ALONE if alone else {})}
+    try:
+        return interruptible(duckdb.connect(str(path), read_only=read_only, config=settings))
+    except duckdb.Error as error:
+        raise StoreError(_reason(path, str(error), read_only=read_only)) from None
+
+
+def _reason(path: Path, message: str, *, read_only: bool) -> str:
+    first = message.splitlines()[0] if message else ""
+    if "different configuration" in message or "file handle conflict" in message:
+        return (
+            f"{path} is open in this process with other settings: close that connection first, "
+            "or use it (emm1.load_extension prepares a connection you opened yourself)"
+        )
+    if "lock on file" in message:
+        holder = re.search(r"PID \d+", message)
+        how = "" if read_only else ", or open it read-only in all of them"
+        return f"{path} is open in another process{f' ({holder[0]})' if holder else ''}: close it there{how}"
+    if path.is_dir():
+        return f"{path} is a folder, not an emm1 store"
+    if not os.access(path, os.R_OK):
+        return f"{path} may not be read: no permission"
+    if not read_only and not os.access(path, os.W_OK):
+        return f"{path} may not be written: open it read-only"
+    if "not a valid DuckDB database file" in message:
+        return f"{path} is not an emm1 store (not even a DuckDB file)"
+    return f"{path} cannot be opened: {first}"
+
+
+def check_path(path: Path) -> None:
+    """Refuse a path that DuckDB would not open as it is meant.
+
+    Raises:
+        StoreError: it has a question mark, or is neither a file nor a folder.
+    """
+    check_text(path, StoreError)
+    if "?" in str(path.absolute()):
+        raise StoreError(
+            f"{path.absolute()}: the path of a store must not contain a question mark, since DuckDB would put its log elsewhere: "
+            "name another place"
+        )
+    check_regular(path, StoreError)
+
+
+def is_store(path: Path) -> bool:
+    """Whether a file is an emm1 store.
+
+    Raises:
+        StoreError: it is a database, but open elsewhere or unreadable.
+    """
+    if not path.is_file() or not is_database(path):
+        return False
+    with connect(path, read_only=True) as connection:
+        return schema_version(connection) is not None
+
+
+def is_database(path: Path) -> bool:
+    """DuckDB files carry the letters DUCK after an eight-byte checksum."""
+    try:
+        with path.open("rb") as file:
+            return file.read(12)[8:] == b"DUCK"
+    except PermissionError:
+        raise StoreError(f"{path} may not be read: no permission") from None
+
+
+def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The schema version of the store that a connection has open; None where it is no store."""
+    try:
+        rows = connection.execute("SELECT schema_version FROM emm1_store").fetchall()
+    except duckdb.Error:
+        return None
+    return int(rows[0][0]) if rows else None
+
+
+def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open a store, with the extension loaded.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: it is not a store, or one of another version, or cannot be opened.
+    """
+    check_path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist: build it with `emm1 build ROOT {path}`")
+    if path.is_file() and not is_database(path):
+        raise StoreError(f"{path} is not an emm1 store (not even a DuckDB file)")
+    connection = connect(path, read_only=read_only)
+    version = schema_version(connection)
+    if version != SCHEMA_VERSION:
+        connection.close()
+    if version is None:
+        raise StoreError(f"{path} is a DuckDB file, but not an emm1 store: build one with `emm1 build ROOT {path}`")
+    check_version(path, version)
+    load_extension(connection)
+    return connection
+
+
+def check_version(path: Path, version: int, *, older: bool = False) -> None:
+    """Refuse a store of another schema version.
+
+    Args:
+        path: the store.
+        version: its schema version.
+        older: let older ones through.
+
+    Raises:
+        StoreError: it was built by a newer emm1, or by an older one; says what to do.
+    """
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} was built by a newer emm1 (schema version {version}, this one reads {SCHEMA_VERSION}): update emm1, "
+            "or build another file"
+        )
+    if version < SCHEMA_VERSION and not older:
+        raise StoreError(
+            f"{path} was built by an older emm1 (schema version {version}, this one reads {SCHEMA_VERSION}): bring it up "
+            f"to date with `emm1 upgrade {path}`, or build it anew with --force"
+        )

@@ -1,0 +1,184 @@
+"""The functions of the extension that give a value for each row, in Python: for connections that may not load it.
+
+DuckDB hands over Arrow columns, a chunk of rows at a time. Rows that ask for the same are answered together, by the
+library behind the Python API, so answers are those of the extension.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from emm1 import _native
+from emm1.arguments import as_vectors, thread_count
+from emm1.errors import EmbeddingError, StoreError, unknown_embeddings
+from emm1.store.functions import ID, IDS, NUMBER, QUERY, TEXT, TEXTS, Database, File, Function, Ids, K, split
+
+
+def register(connection: duckdb.DuckDBPyConnection, marker: str, *, again: bool) -> None:
+    """Register every function that Python can stand in for, in the database of a connection.
+
+    Args:
+        connection: it is asked for the settings of the database as long as it is open.
+        marker: the function that is there where the others are in Python.
+        again: the functions are there already.
+    """
+    database = Database.of(connection, marker) if again else Database.register(connection, FUNCTIONS, marker)
+    database.know(connection)
+    # Macros are temporary, so that nothing stays in a file: each connection has its own.
+    connection.execute((files("emm1") / "sql" / "fallback" / "macros.sql").read_text(encoding="utf-8"))
+
+
+def _query(packed: bytes) -> NDArray[np.float32]:
+    return as_vectors(np.frombuffer(packed, np.float64))
+
+
+def _topk(opened: Database, file: str, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
+    return _search(opened[file], None, k, metric, queries)
+
+
+def _topk_among(opened: Database, file: str, ids: bytes, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
+    return _search(opened[file], np.frombuffer(ids, np.int64), k, metric, queries)
+
+
+def _search(file: File, among: Ids | None, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
+    """Each distinct query is asked once, all of them together."""
+    if k < 1:
+        raise EmbeddingError(f"k must be at least 1, not {k}")
+    vectors = {packed: _query(packed) for packed in queries}
+    for vector in vectors.values():
+        if len(vector) != file.native.dims:
+            raise EmbeddingError(
+                f"the query has {len(vector)} components, the vectors of {file.path} have {file.native.dims}"
+            )
+    hits = file.native.search(
+        np.stack(list(vectors.values())), min(k, max(file.native.rows, 1)), metric, among, thread_count(None)
+    )
+    ranked = {packed: _ranked(*hit) for packed, hit in zip(vectors, zip(*hits, strict=True), strict=True)}
+    return [ranked[packed] for packed in queries]
+
+
+def _ranked(ids: Ids, scores: NDArray[np.float32]) -> pa.Array:
+    return pa.StructArray.from_arrays([np.arange(1, len(ids) + 1), ids, scores], fields=list(_RANKED))
+
+
+def _within(opened: Database, file: str, threshold: float, metric: str, queries: list[bytes]) -> Sequence[Any]:
+    native, threads = opened[file].native, thread_count(None)
+    found = {
+        packed: _scored(*(x[0] for x in native.within(_query(packed)[np.newaxis], threshold, metric, None, threads)))
+        for packed in set(queries)
+    }
+    return [found[packed] for packed in queries]
+
+
+def _scored(ids: Ids, scores: NDArray[np.float32]) -> pa.Array:
+    return pa.StructArray.from_arrays([ids, scores], fields=list(_SCORED))
+
+
+def _score(opened: Database, file: str, query: bytes, metric: str, ids: list[int]) -> Sequence[Any]:
+    known = opened[file].known(np.array(ids, np.int64))
+    scores = opened[file].native.score(known, _query(query), metric)
+    by_id = dict(zip(known.tolist(), scores.tolist(), strict=True))
+    return [by_id.get(number) for number in ids]
+
+
+def _similarity(
+    opened: Database, file_a: str, file_b: str, metric: str, a_ids: list[int], b_ids: list[int]
+) -> Sequence[Any]:
+    a, b = opened[file_a], opened[file_b]
+    left, right = np.array(a_ids, np.int64), np.array(b_ids, np.int64)
+    both = np.isin(left, a.ids) & np.isin(right, b.ids)
+    scores = iter(a.native.score_pairs(left[both], b.native, right[both], metric, thread_count(None)).tolist())
+    return [next(scores) if known else None for known in both]
+
+
+def _vector(opened: Database, file: str, ids: list[int]) -> Sequence[Any]:
+    known = opened[file].known(np.array(ids, np.int64))
+    by_id = dict(zip(known.tolist(), opened[file].native.vectors(known), strict=True))
+    return [by_id.get(number) for number in ids]
+
+
+def _ids(opened: Database, names: list[str]) -> Sequence[Any]:
+    return [opened[name].ids for name in names]
+
+
+def _file(opened: Database, names: list[str]) -> Sequence[Any]:
+    return [_facts(opened[name].native, str(split(name)[0])) for name in names]
+
+
+def _facts(file: _native.EmbeddingFile, path: str) -> dict[str, Any]:
+    listed = None if file.ids_path is None else str(file.ids_path)
+    return {"path": path, "ids_path": listed, "rows": file.rows, "dims": file.dims, "dtype": file.dtype}
+
+
+def _centroid_of(opened: Database, file: str, lists: list[bytes]) -> Sequence[Any]:
+    known = {packed: opened[file].known(np.frombuffer(packed, np.int64)) for packed in set(lists)}
+    means = {packed: opened[file].native.centroid(ids) if ids.size else None for packed, ids in known.items()}
+    return [means[packed] for packed in lists]
+
+
+def _registered(
+    opened: Database, known: tuple[tuple[Any, ...], ...] | None, names: list[str | None]
+) -> Sequence[dict[str, str]]:
+    if not all(len(entry) == _ENTRY_LENGTH for entry in known or ()):
+        raise StoreError(
+            "the macros of this store and the extension loaded here are of different versions of emm1: run "
+            "`emm1 upgrade STORE` with the newer one"
+        )
+    entries = {entry[0]: entry[1:] for entry in known or ()}
+    return [_entry(opened, name, entries) for name in names]
+
+
+def _entry(opened: Database, name: str | None, entries: dict[Any, tuple[Any, ...]]) -> dict[str, str]:
+    if name not in entries:
+        raise unknown_embeddings(name, entries)
+    store, file, ids, codes, metric, items, *registered = entries[name]
+    folder = re.sub(r"[^/\\]*$", "", store)
+
+    def under(path: str) -> str:
+        return path if re.match(r"[/\\]|[A-Za-z]:", path) else folder + path
+
+    argument = under(file) + (f"?ids={under(ids)}" if ids is not None else "")
+    if codes is not None:
+        argument += f"?codes={under(codes) if codes else ''}"
+    native = None if None in registered else opened[argument].native
+    if native and (now := [str(native.rows), str(native.dims), native.dtype]) != registered:
+        raise EmbeddingError(
+            f"{under(file)} holds {' × '.join(now)}, but {' × '.join(registered)} were registered as '{name}': register it "
+            "again with `emm1 embeddings add --replace`"
+        )
+    return {"file": argument, "metric": metric, "items": items}
+
+
+_SCORED = pa.struct({"id": pa.int64(), "score": pa.float32()})
+_RANKED = pa.struct({"rank": pa.int64(), "id": pa.int64(), "score": pa.float32()})
+_ENTRY = pa.struct({"file": pa.string(), "metric": pa.string(), "items": pa.string()})
+_FACTS = pa.struct(
+    {"path": pa.string(), "ids_path": pa.string(), "rows": pa.int64(), "dims": pa.int64(), "dtype": pa.string()}
+)
+_RANKED_SQL = "STRUCT(rank BIGINT, id BIGINT, score FLOAT)[]"
+_SCORED_SQL = "STRUCT(id BIGINT, score FLOAT)[]"
+_FACTS_SQL = "STRUCT(path VARCHAR, ids_path VARCHAR, rows BIGINT, dims BIGINT, dtype VARCHAR)"
+_ENTRY_SQL = "STRUCT(file VARCHAR, metric VARCHAR, items VARCHAR)"
+# What the macro called lists of each: name, store, file, ids, codes, metric, items, rows, dims, type.
+_ENTRY_LENGTH = 10
+
+FUNCTIONS = [
+    Function("emm1_topk", [TEXT, QUERY, K, TEXT], (1,), _topk, _RANKED_SQL, _RANKED),
+    Function("emm1_topk_among", [TEXT, QUERY, IDS, K, TEXT], (1,), _topk_among, _RANKED_SQL, _RANKED),
+    Function("emm1_within", [TEXT, QUERY, NUMBER, TEXT], (1,), _within, _SCORED_SQL, _SCORED),
+    Function("emm1_score", [TEXT, ID, QUERY, TEXT], (1,), _score, "FLOAT", pa.float32()),
+    Function("emm1_similarity", [TEXT, ID, TEXT, ID, TEXT], (1, 3), _similarity, "FLOAT", pa.float32()),
+    Function("emm1_vector", [TEXT, ID], (1,), _vector, "FLOAT[]", pa.float32()),
+    Function("emm1_ids", [TEXT], (0,), _ids, "BIGINT[]", pa.int64()),
+    Function("emm1_file", [TEXT], (0,), _file, _FACTS_SQL, _FACTS),
+    Function("emm1_registered", [TEXT, TEXTS], (0,), _registered, _ENTRY_SQL, _ENTRY, of_null=True),
+    Function("emm1_centroid_of", [TEXT, IDS], (1,), _centroid_of, "FLOAT[]", pa.float32()),
+]

@@ -1,0 +1,32 @@
+"""Open a store that is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from emm1.store.database import open_store
+from emm1.store.store import PathLike, Store
+
+
+def open(path: PathLike, read_only: bool = False, root: PathLike | None = None) -> Store:  # noqa: A001
+    """Open a store.
+
+    Args:
+        path: the DuckDB file.
+        read_only: for reading only; other processes may then read it at the same time.
+        root: folder of the media, for file paths; by default ``$ROOT_DATA_PATH``, or else the one given at build.
+
+    Raises:
+        emm1.errors.FileNotFoundError: there is no such file.
+        emm1.errors.StoreError: it is not a store, or open elsewhere with other settings.
+
+    >>> import emm1
+    >>> emm1.open("missing.duckdb")
+    Traceback (most recent call last):
+    emm1.errors.FileNotFoundError: missing.duckdb does not exist: build it with `emm1 build ROOT missing.duckdb`
+    """
+    file = Path(path)
+    media = os.fspath(root) if root is not None else os.environ.get("ROOT_DATA_PATH")
+    absolute = os.path.abspath(media).rstrip(os.sep) if media else None
+    return Store(open_store(file, read_only=read_only), file.resolve(), absolute)

@@ -1,0 +1,364 @@
+"""A store open in Python: the published examples as methods, SQL, and exact search by name."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import duckdb
+from numpy.typing import ArrayLike
+
+from emm1 import _native
+from emm1.arguments import as_ids, listed
+from emm1.dataset import FILE_MODALITIES, Split, ranks_of
+from emm1.embeddings.file import SUFFIXES, Embeddings, Metric, file_of
+from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
+from emm1.store import registry
+from emm1.store.connections import Connections, sql_seeing
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from emm1.evaluation.eshot import EShotReport
+
+PathLike = str | os.PathLike[str]
+
+
+class Store:
+    """An emm1 store: one DuckDB file, open.
+
+    `open` and `build` return it; it closes its connection when used as a context manager. Every method may be called from
+    any thread: in others than the one that opened the store each call has a connection of its own, so that temporary
+    tables, variables and transactions of `sql` last for that call (use a `cursor` for more).
+
+    >>> import emm1
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample")
+    >>> with emm1.build(folder / "sample", folder / "emm1.duckdb") as store:
+    ...     store.sql("SELECT count(*) FROM e_mm1_100m.groups").fetchall()
+    [(107296,)]
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, root: str | None) -> None:
+        self.path = path
+        self._connections = Connections(connection, root)
+        self._registering = threading.Lock()
+        self._embeddings: dict[
+            tuple[Path, Path | None, Path | None], tuple[tuple[_native.Version, object], Embeddings]
+        ] = {}
+
+    def __enter__(self) -> Self:
+        """The store itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    def close(self) -> None:
+        """Close the connection; the store can be opened again."""
+        self._connections.close()
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The DuckDB connection; only the thread that opened the store may use it (see `cursor`)."""
+        return self._connections.own
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of your own, for any one thread, with the media root and audio folder set as they are now.
+
+        "Now" is what `sql` set in the thread that opened the store. What `connection` set counts from the next `cursor` that is
+        called there while no result of `connection` is yet to be fetched.
+
+        >>> import emm1, threading
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["eshot"])
+        >>> _ = store.sql("SET VARIABLE emm1_root = '/data'")
+        >>> def ask():
+        ...     with store.cursor() as cursor:
+        ...         print(cursor.execute("SELECT media_root()").fetchall())
+        >>> thread = threading.Thread(target=ask)
+        >>> thread.start(), thread.join()
+        [('/data',)]
+        (None, None)
+        """
+        return self._connections.new()
+
+    def sql(self, query: str, *, params: Any = None) -> duckdb.DuckDBPyRelation:
+        """Run SQL; names that are no tables are looked for among the caller's variables, as `duckdb.sql` does.
+
+        >>> import polars as pl, emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["eshot"])
+        >>> wanted = pl.DataFrame({"category": ["bell"]})
+        >>> store.sql("SELECT DISTINCT category FROM eshot_categories JOIN wanted USING (category)").fetchall()
+        [('bell',)]
+        """
+        caller = sys._getframe(1)  # noqa: SLF001 - the documented way to see the caller
+        result = sql_seeing(self._connections.here(), query, params, (caller.f_locals, caller.f_globals))
+        if "variable" in query.casefold():  # SET VARIABLE, RESET VARIABLE
+            self._connections.note_variables()
+        return result
+
+    def groups(
+        self,
+        nn_index: int | Iterable[int] | None = None,
+        modalities: Sequence[str] = FILE_MODALITIES,
+        *,
+        captions: ArrayLike | None = None,
+    ) -> duckdb.DuckDBPyRelation:
+        """The groups of nearest neighbours with file paths and captions: the first published script.
+
+        Args:
+            nn_index: the rank, or ranks, from 1 (nearest) to 16; None for all.
+            modalities: whose paths to give, in this order.
+            captions: ids of the captions whose groups to give, any integers; None for all. Repeats count once.
+
+        Returns:
+            The published six columns, ``{modality}_file_path`` for each modality, and ``caption``. Where all rows are
+            wanted as a frame, `groups_frame` takes half the time.
+
+        Raises:
+            emm1.errors.StoreError: an unknown modality, or a rank that is not from 1 to 16.
+            emm1.errors.EmbeddingError: `captions` are not integers.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> store.groups(nn_index=1, modalities=["image"]).columns[-2:]
+        ['image_file_path', 'caption']
+        >>> store.groups(nn_index=[1, 2], captions=[7]).select("encord_text_id", "nn_index").order("ALL").fetchall()
+        [(7, 1), (7, 2)]
+        """
+        from emm1.store.groups import groups_of, groups_relation
+
+        _check_modalities(modalities)
+        ranks = ranks_of(nn_index)
+        if captions is None:
+            return groups_relation(self._connections.here(), modalities, ranks)
+        return groups_of(self._connections.here(), as_ids(captions, "captions").tolist(), modalities, ranks)
+
+    def groups_frame(
+        self, nn_index: int | Iterable[int] | None = None, modalities: Sequence[str] = FILE_MODALITIES
+    ) -> pl.DataFrame:
+        """The rows of `groups` as a Polars frame, in half the time of the query: rows share paths and captions.
+
+        Args:
+            nn_index: the rank, or ranks, from 1 (nearest) to 16; None for all.
+            modalities: whose paths to give, in this order.
+
+        Returns:
+            The columns of `groups`, and its rows in no order that is promised. It becomes an Arrow
+            table without a copy by ``to_arrow(compat_level=polars.CompatLevel.newest())``.
+
+        Raises:
+            emm1.errors.StoreError: an unknown modality, or a rank that is not from 1 to 16.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1])
+        >>> store.groups_frame(nn_index=1, modalities=["image"]).columns == store.groups(1, ["image"]).columns
+        True
+        """
+        from emm1.store.groups import groups_frame
+
+        _check_modalities(modalities)
+        return groups_frame(self._connections.here(), modalities, ranks_of(nn_index))
+
+    def triplets(self, modalities: Sequence[str] = FILE_MODALITIES) -> duckdb.DuckDBPyRelation:
+        """The rated triplets between modalities, in either direction: the second published script.
+
+        Returns:
+            The published six columns, ``paired_modality_file_path``, ``annotated_modality_file_path``, ``caption``;
+            duplicates stay. No rows where no pair of these modalities was rated.
+
+        Raises:
+            emm1.errors.StoreError: an unknown modality.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m"])
+        >>> store.triplets(modalities=["audio", "video"]).fetchall()
+        []
+        """
+        _check_modalities(modalities)
+        # As literals: DuckDB then knows, before it plans, whose files it does not need.
+        return self._connections.here().table_function("triplets_between", [list(modalities)])
+
+    def add_embeddings(
+        self,
+        name: str,
+        file: PathLike,
+        *,
+        dataset: Split,
+        modality: str,
+        ids: PathLike | ArrayLike | None = None,
+        codes: PathLike | Literal[False] | None = None,
+        metric: Metric = "cosine",
+        replace: bool = False,
+    ) -> None:
+        """Register an embedding file under a name, after checking it against the store.
+
+        Args:
+            name: what to call it.
+            file: the file or folder, rows × dims: anything that `Embeddings` opens.
+            dataset: the split whose items its rows are: ``100m``, ``1m`` or ``eshot``.
+            modality: the modality of the items.
+            ids: file of the ids of its rows, or the ids themselves, which are then written to ``NAME.ids.npy`` beside it
+                (never over other ids); by default that file, or else the row numbers (for EShot: the order of the info
+                CSV).
+            codes: the file of codes, written where there is none; by default ``NAME.npy.codes`` beside the file. False
+                for none.
+            metric: metric to search by unless another is asked for.
+            replace: take the place of what has this name already.
+
+        Raises:
+            emm1.errors.EmbeddingError: the file or its ids do not fit the store.
+            emm1.errors.StoreError: the name is taken, or the store is read-only.
+        """
+        entry = registry.Registered(
+            name,
+            dataset,
+            modality,
+            metric,
+            Path(file).absolute(),
+            Path(ids).absolute() if isinstance(ids, str | os.PathLike) else None,
+            codes if codes is None or codes is False else Path(codes).absolute(),
+        )
+        given = None if ids is None or isinstance(ids, str | os.PathLike) else as_ids(ids, "ids")
+        with self._registering, self._connections.new() as connection:
+            notes = registry.add(connection, self.path.parent, entry, ids=given, replace=replace)
+        for note in notes:
+            warnings.warn(f"{name}: {note}", stacklevel=2)
+
+    def embeddings(self, source: PathLike) -> Embeddings:
+        """The embeddings of a registered name, or of a file (with a path separator or a known suffix).
+
+        Raises:
+            emm1.errors.EmbeddingError: no such name; lists the known ones.
+        """
+        if is_file(source):
+            return Embeddings(source)
+        return self._open(self._find(source))
+
+    def metric(self, source: PathLike) -> Metric:
+        """The metric that embeddings are registered with; cosine for a file."""
+        if is_file(source):
+            return "cosine"
+        return self._find(source).metric
+
+    def _find(self, name: PathLike) -> registry.Registered:
+        with self._connections.apart() as connection:
+            return registry.find(connection, self.path.parent, str(name))
+
+    def _open(self, entry: registry.Registered) -> Embeddings:
+        file = file_of(entry.path)
+        if not file.exists():
+            raise FileNotFoundError(f"{entry.path}, the file of {entry.name!r}, is not there any more")
+        key = (entry.path, entry.ids_path, entry.codes_path)
+        version = (_native.Version(*key), entry.shape)
+        seen, embeddings = self._embeddings.get(key, (None, None))
+        if embeddings is None or seen != version:
+            embeddings = entry.open()
+            self._embeddings[key] = version, embeddings
+        return embeddings
+
+    def nearest(
+        self,
+        name: str,
+        query: ArrayLike,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        metric: Metric | None = None,
+    ) -> duckdb.DuckDBPyRelation:
+        """The k nearest items of registered embeddings, exactly.
+
+        Args:
+            name: of the embeddings.
+            query: a vector, (dim,).
+            k: how many.
+            where: look only among the items whose info row fulfils this SQL condition.
+            metric: by default the one it was registered with.
+
+        Returns:
+            rank (from 1), id, score; best first.
+
+        Raises:
+            emm1.errors.EmbeddingError: an unknown name, a query that does not fit, k < 1.
+            emm1.errors.StoreError: the condition is not SQL.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> store.add_embeddings("text", folder / "sample/embeddings/text.npy", dataset="100m", modality="text")
+        >>> query = store.embeddings("text").vectors([0])[0]
+        >>> store.nearest("text", query, k=1).fetchall()
+        [(1, 0, 1.0)]
+        """
+        import polars as pl
+
+        connection = self._connections.here()
+        entry = self._find(name)
+        among = None
+        if where is not None:
+            try:
+                items = connection.table(entry.table).filter(where).select(entry.key)
+                among = items.to_arrow_table().column(0).to_numpy()
+            except duckdb.Error as error:
+                raise StoreError(
+                    f"the condition {where!r} does not fit {entry.table}: {str(error).splitlines()[0]}"
+                ) from None
+        hits = self._open(entry).search(query, k, metric or entry.metric, among)
+        if hits.ids.ndim != 1:
+            raise EmbeddingError(f"nearest takes one query, (dim,), not several: shape {hits.ids.shape}")
+        found = pl.DataFrame({"id": hits.ids, "score": hits.scores}).with_row_index("rank", offset=1)
+        return connection.from_arrow(found.cast({"rank": pl.Int64}).to_arrow()).order("rank")
+
+    def eshot(self, audio: PathLike, points: PathLike) -> EShotReport:
+        """The EShot zero-shot evaluation: the third published script.
+
+        Args:
+            audio: registered name, or file, of the audio embeddings. Without ids, row i is the i-th row of
+                ``eshot_audio_info.csv``.
+            points: likewise for the point clouds.
+
+        Raises:
+            emm1.errors.Error: a file that does not fit, an unknown name, or a store without EShot.
+        """
+        from emm1.evaluation.eshot import evaluate
+        from emm1.evaluation.samples import samples_of
+
+        return evaluate(samples_of(self, "audio", audio), samples_of(self, "points", points))
+
+
+def is_file(source: PathLike) -> bool:
+    """A path has a separator or a known suffix; anything else is a registered name."""
+    text = os.fspath(source)
+    return not isinstance(source, str) or os.sep in text or file_of(Path(text)).suffix in SUFFIXES
+
+
+def _check_modalities(modalities: Sequence[str]) -> None:
+    names = listed(modalities, "modalities")
+    for modality in names:
+        if modality not in FILE_MODALITIES:
+            raise StoreError(f"unknown modality {modality!r}: files have {', '.join(FILE_MODALITIES)}")
+        if names.count(modality) > 1:
+            raise StoreError(f"modalities names {modality!r} twice")

@@ -1,0 +1,63 @@
+"""The rooms of the package import in one direction, and no modules in a circle."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import emm1
+
+PACKAGE = Path(emm1.__file__).parent
+# From the ground up. A module may import from its own room and from those below it, never from one beside it.
+FLOORS = [{"ground"}, {"embeddings"}, {"store"}, {"convert", "evaluation", "ingest", "sample"}, {"cli"}, {"process"}]
+# Modules outside of the rooms are the ground floor, but for those that hand out and run all the others.
+ROOFS = {"__init__": "process", "__main__": "process"}
+# A store's methods hand over to the rooms above, which they import when they are called.
+DELEGATES = {"store.store"}
+
+
+def test_imports_go_down() -> None:
+    height = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+    for module, imported in edges():
+        own, other = room(module), room(imported)
+        assert own == other or height[other] < height[own], f"emm1.{module} imports emm1.{imported}"
+
+
+def test_no_circles() -> None:
+    graph: dict[str, set[str]] = {}
+    for module, imported in edges():
+        graph.setdefault(module, set()).add(imported)
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
+
+
+def test_every_room_is_on_a_floor() -> None:
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    assert rooms == set().union(*FLOORS) - {"ground", "process"}
+
+
+def edges() -> set[tuple[str, str]]:
+    """Each module with each module of emm1 that it imports, in whatever function; by their names within emm1."""
+    names = {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    found = set()
+    for module, path in names.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        checked = {inner for node in ast.walk(tree) if is_for_types(node) for inner in ast.walk(node)}
+        late = {inner for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for inner in ast.walk(node)}
+        skipped = checked | (late if module in DELEGATES else set())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node not in skipped and (node.module or "").startswith("emm1"):
+                base = (node.module or "").removeprefix("emm1").removeprefix(".")
+                inside = {".".join(filter(None, (base, alias.name))) for alias in node.names}
+                found |= {(module, name) for name in (inside & names.keys()) or {base} & names.keys()}
+    return found
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def room(module: str) -> str:
+    head = module.partition(".")[0]
+    return ROOFS.get(head, head if (PACKAGE / head).is_dir() else "ground")
