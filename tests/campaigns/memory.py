@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tests.python.test_sql import records, write_small_files
+from tests.python.store.test_sql import records, write_small_files
 
 from emm1 import Embeddings
 from emm1.store.extension import PATH

@@ -18,7 +18,7 @@ from emm1.errors import EmbeddingError
 from emm1.evaluation.eshot import DIRECTIONS, Direction, EShotReport, Samples, evaluate
 from emm1.sample.write import write_sample
 
-SCRIPT = Path(__file__).parents[1] / "oracle" / "eshot_script.py"
+SCRIPT = Path(__file__).parents[2] / "oracle" / "eshot_script.py"
 
 
 def script_output(root: Path) -> str:

@@ -25,7 +25,7 @@ from safetensors.numpy import save_file
 
 import emm1
 
-FOLDER = Path(__file__).parents[1] / "sql"
+FOLDER = Path(__file__).parents[2] / "sql"
 FILES = sorted(FOLDER.glob("*.test"))
 # Every file, and for those that require emm1 each way to have its functions.
 RUNS = [

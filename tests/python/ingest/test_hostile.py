@@ -10,7 +10,7 @@ import pytest
 from emm1.__main__ import run
 from emm1.interrupts import Interrupts
 
-FOLDER = Path(__file__).parents[1] / "hostile"
+FOLDER = Path(__file__).parents[2] / "hostile"
 ROW = re.compile(r"^\| (\S+\.\w+) \| .+ \| `(.+)` \|$", re.MULTILINE)
 CASES = dict(ROW.findall((FOLDER / "README.md").read_text(encoding="utf-8")))
 
