@@ -83,8 +83,8 @@ def test_blocks_do_not_change_the_neighbours(dim: int, monkeypatch: pytest.Monke
     x = np.random.default_rng(dim).standard_normal((90, dim))
     unit = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
     whole = np.concatenate(list(nearest_rows(unit, unit, 16)))
-    monkeypatch.setattr("emm1.sample_neighbours.BLOCK_SCORES", 700)
-    monkeypatch.setattr("emm1.sample_neighbours.CHUNK_VALUES", 50)
+    monkeypatch.setattr("emm1.sample.neighbours.BLOCK_SCORES", 700)
+    monkeypatch.setattr("emm1.sample.neighbours.CHUNK_VALUES", 50)
     assert np.array_equal(whole, np.concatenate(list(nearest_rows(unit, unit, 16))))
     assert whole.tolist() == [brute_force(query, unit, 16) for query in unit]
 
