@@ -88,7 +88,7 @@ test-neon:
 	if [ -n "$$missing" ]; then echo "NEON kernels: skipped, missing$$missing"; else \
 		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
 		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
-		PROPTEST_CASES=20 cargo test --target $(ARM) -p emm1-core --lib --locked --quiet; \
+		PROPTEST_CASES=20 cargo test --target $(ARM) -p emm1-core -p emm1-csv --lib --locked --quiet; \
 	fi
 
 wheel: .venv/built

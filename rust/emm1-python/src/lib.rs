@@ -5,9 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emm1_core::{
-    CodesFile, EmbeddingFile, Error, Form, Goal, Hit, Keep, Result, Search, Stop, Values, Version, list_for,
-};
+use emm1_core::{CodesFile, EmbeddingFile, Error, Goal, Hit, Keep, Result, Search, Stop, Version, list_for};
+use emm1_csv::{Form, Values};
 use numpy::{
     Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -306,9 +305,9 @@ fn parse_records<'py>(
     let bytes = data.as_slice()?;
     let kinds = kinds.iter().map(|kind| kind.parse().map_err(|()| PyValueError::new_err(kind.clone())));
     let form = Form { kinds: kinds.collect::<PyResult<_>>()?, crlf };
-    let parsed = run(py, |_| Ok(emm1_core::parse_records(bytes, &form, &mut symbols, most, last)))?;
+    let parsed = run(py, |_| Ok(emm1_csv::parse_records(bytes, &form, &mut symbols, most, last)))?;
     let Some(records) = parsed else { return Ok(None) };
-    let fields = |column: emm1_core::Column| {
+    let fields = |column: emm1_csv::Column| {
         let validity = column.validity(records.rows).map(|bits| bits.into_pyarray(py));
         let arrays = match column.values {
             Values::Integers(values) => vec![values.into_pyarray(py).into_any()],

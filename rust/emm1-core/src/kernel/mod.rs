@@ -9,7 +9,6 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-mod marks;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod panel;
@@ -23,7 +22,6 @@ use std::sync::OnceLock;
 use crate::bound::{Level, Margin, Margins};
 use crate::codes::Record;
 use crate::error::{Error, Result};
-pub(crate) use marks::{WINDOW, marks};
 pub(crate) use panel::{Panel, TILE, WIDEST, stride};
 
 /// Rows whose products are summed over their lanes together.

@@ -1,6 +1,6 @@
 //! The digits of an integer, eight at a time: the sixteen files of groups are 4.3 GB of nothing else.
 
-use crate::kernel::{WINDOW, marks};
+use crate::marks::{WINDOW, marks};
 
 /// The integer that begins at `at`, and where it ends.
 #[inline(always)]

@@ -4,9 +4,12 @@
 //! kinds, a sign, bytes that are not UTF-8) is not guessed at: the caller then reads the file with a CSV reader, which
 //! knows what to say.
 
+#![deny(missing_docs)]
+
 mod column;
 mod field;
 mod integers;
+mod marks;
 
 use memchr::{memchr, memchr2, memchr3};
 
@@ -55,7 +58,7 @@ enum Stop {
 /// has the values of each column of [`Kind::Symbol`], and gets those that are new.
 ///
 /// ```
-/// use emm1_core::{Form, Kind, Values, parse_records};
+/// use emm1_csv::{Form, Kind, Values, parse_records};
 /// let form = Form { kinds: vec![Kind::Integer, Kind::Text], crlf: false };
 /// let records = parse_records(b"7,\"a, \"\"b\"\"\"\n8,c", &form, &mut [], 10, false).unwrap();
 /// assert_eq!(records.columns[0].values, Values::Integers(vec![7]));

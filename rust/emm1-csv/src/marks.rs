@@ -1,19 +1,19 @@
 //! What the bytes of CSV are, found 64 at a time.
 
 /// Bytes looked at together.
-pub(crate) const WINDOW: usize = 64;
+pub(super) const WINDOW: usize = 64;
 
 /// A bit for each byte of a window, the first lowest: whether it is what the name says.
-pub(crate) struct Marks {
-    pub(crate) comma: u64,
-    pub(crate) line_end: u64,
-    pub(crate) digit: u64,
+pub(super) struct Marks {
+    pub(super) comma: u64,
+    pub(super) line_end: u64,
+    pub(super) digit: u64,
 }
 
 /// What the bytes of a window are.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(crate) fn marks(window: &[u8; WINDOW]) -> Marks {
+pub(super) fn marks(window: &[u8; WINDOW]) -> Marks {
     use std::arch::x86_64::{
         _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_set1_epi8, _mm_sub_epi8,
     };
@@ -39,7 +39,7 @@ pub(crate) fn marks(window: &[u8; WINDOW]) -> Marks {
 /// What the bytes of a window are.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(crate) fn marks(window: &[u8; WINDOW]) -> Marks {
+pub(super) fn marks(window: &[u8; WINDOW]) -> Marks {
     plain_marks(window)
 }
 
