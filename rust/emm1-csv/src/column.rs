@@ -1,21 +1,21 @@
 //! Columns of parsed fields.
 
-/// What the fields of a column are.
+/// The type of the fields of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnType {
     /// Digits, as i32.
     Integer,
-    /// Digits, perhaps with a decimal point between, as f64.
+    /// Digits, optionally with a decimal point between them, as f64.
     Number,
     /// Any text.
     Text,
-    /// Text of few different values, 256 at most, as the place of each in a list.
+    /// Text with at most 256 distinct values, as indices into a list of symbols.
     Symbol,
-    /// Not looked at.
+    /// Ignored.
     Skipped,
 }
 
-impl std::str::FromStr for Kind {
+impl std::str::FromStr for ColumnType {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Self, ()> {
@@ -30,43 +30,43 @@ impl std::str::FromStr for Kind {
     }
 }
 
-/// The fields of a column. Of a field that is empty and not quoted, the value is a filler and the row is listed.
+/// The fields of a column. A field that is empty and not quoted is null: its value is a filler.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     /// The values.
     pub values: Values,
-    /// Numbers of the rows that have none, ascending.
+    /// The numbers of the rows that are null, ascending.
     pub nulls: Vec<usize>,
 }
 
-/// The values of a column, by its kind.
+/// The values of a column, by its type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// Of [`Kind::Integer`].
+    /// Of [`ColumnType::Integer`].
     Integers(Vec<i32>),
-    /// Of [`Kind::Number`].
+    /// Of [`ColumnType::Number`].
     Numbers(Vec<f64>),
-    /// Of [`Kind::Text`]: where each field begins and the last ends, and the bytes of all.
+    /// Of [`ColumnType::Text`]: the start of each field and the end of the last one, then the bytes of all fields.
     Texts(Vec<i32>, Vec<u8>),
-    /// Of [`Kind::Symbol`].
+    /// Of [`ColumnType::Symbol`].
     Symbols(Vec<u8>),
-    /// Of [`Kind::Skipped`].
+    /// Of [`ColumnType::Skipped`].
     Skipped,
 }
 
 impl Column {
-    pub(super) fn new(kind: Kind, room: usize) -> Self {
-        let values = match kind {
-            Kind::Integer => Values::Integers(Vec::with_capacity(room)),
-            Kind::Number => Values::Numbers(Vec::with_capacity(room)),
-            Kind::Text => Values::Texts(vec![0], Vec::new()),
-            Kind::Symbol => Values::Symbols(Vec::with_capacity(room)),
-            Kind::Skipped => Values::Skipped,
+    pub(super) fn new(column_type: ColumnType, capacity: usize) -> Self {
+        let values = match column_type {
+            ColumnType::Integer => Values::Integers(Vec::with_capacity(capacity)),
+            ColumnType::Number => Values::Numbers(Vec::with_capacity(capacity)),
+            ColumnType::Text => Values::Texts(vec![0], Vec::new()),
+            ColumnType::Symbol => Values::Symbols(Vec::with_capacity(capacity)),
+            ColumnType::Skipped => Values::Skipped,
         };
         Self { values, nulls: Vec::new() }
     }
 
-    /// A bit for each of `rows` rows, the first in the lowest of a byte: whether it has a value; None where all have.
+    /// A bitmap of `rows` rows, least significant bit first, in which a set bit is a value; None if no row is null.
     pub fn validity(&self, rows: usize) -> Option<Vec<u8>> {
         if self.nulls.is_empty() {
             return None;
@@ -78,7 +78,7 @@ impl Column {
         Some(bits)
     }
 
-    /// Forget what a row that is not whole has left.
+    /// Drops what an incomplete row left behind.
     pub(super) fn truncate(&mut self, rows: usize) {
         match &mut self.values {
             Values::Integers(values) => values.truncate(rows),

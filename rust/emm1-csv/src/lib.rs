@@ -1,8 +1,8 @@
-//! CSV parsed into columns, a block at a time: the files of infos are 1.7 GB of it.
+//! CSV parsed into columns, a block at a time.
 //!
-//! Whatever is not plain (a quote inside an unquoted field, a row of another length, an empty line, line ends of two
-//! kinds, a sign, bytes that are not UTF-8) is not guessed at: the caller then reads the file with a CSV reader, which
-//! knows what to say.
+//! Only regular CSV is parsed. Anything else (a quote inside an unquoted field, a row of another length, an empty line,
+//! mixed line ends, a sign, bytes that are not UTF-8) is refused rather than guessed at: the caller then uses a general
+//! CSV reader, which reports what is wrong.
 
 #![deny(missing_docs)]
 
@@ -13,70 +13,64 @@ mod marks;
 
 use memchr::{memchr, memchr2, memchr3};
 
-pub use column::{Column, Kind, Values};
+pub use column::{Column, ColumnType, Values};
 use field::Field;
 use integers::{integer, integer_rows};
 
-/// A block of rows.
+/// The rows parsed from a block.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Records {
-    /// One for each kind asked for.
+pub struct Parsed {
+    /// One for each column type asked for.
     pub columns: Vec<Column>,
-    /// How many rows there are.
+    /// The number of rows.
     pub rows: usize,
-    /// How many bytes they took.
+    /// The number of bytes that these rows occupied.
     pub bytes: usize,
 }
 
-/// What the rows of a file must be.
+/// The format that every row must have.
 #[derive(Clone, Debug)]
-pub struct Form {
-    /// The kind of each column.
-    pub kinds: Vec<Kind>,
-    /// Whether lines end in CRLF; otherwise in LF.
+pub struct Format {
+    /// The type of each column.
+    pub columns: Vec<ColumnType>,
+    /// Whether lines end in CRLF; otherwise they end in LF.
     pub crlf: bool,
 }
 
-/// Bytes of rows that are checked together, while they are in the cache.
-const CHECKED: usize = 32_768;
-/// A longer row is damaged, or its quote is closed too late.
+/// Bytes of parsed rows that are validated together, while they are in the cache.
+const VALIDATED: usize = 32_768;
+/// A longer row is damaged, or its closing quote is missing.
 const LONGEST_ROW: usize = 2_000_000;
 
-/// Why a row is not parsed.
-enum Stop {
-    /// It goes on after the block.
-    More,
-    /// It is not plain.
-    Odd,
-    /// It has a CR, and its fields were not searched for one.
+/// Why a row was not parsed.
+enum Unparsed {
+    /// It continues after the block.
+    Incomplete,
+    /// It is not regular.
+    Irregular,
+    /// It contains a CR, and its fields were not searched for one.
     StrayCr,
 }
 
-/// The first rows of a block, `most` at most; None where one is not plain.
+/// Parses the first rows of a block, at most `limit`; None if one of them is not regular.
 ///
-/// `last` says that the file ends with the block; otherwise a row that is not whole waits for the next one. `symbols`
-/// has the values of each column of [`Kind::Symbol`], and gets those that are new.
+/// `last` says that the file ends with the block; otherwise an incomplete row is left for the next block. `symbols` has
+/// the known values of each column of [`ColumnType::Symbol`]; new values are added.
 ///
 /// ```
-/// use emm1_csv::{Form, Kind, Values, parse_records};
-/// let form = Form { kinds: vec![Kind::Integer, Kind::Text], crlf: false };
-/// let records = parse_records(b"7,\"a, \"\"b\"\"\"\n8,c", &form, &mut [], 10, false).unwrap();
-/// assert_eq!(records.columns[0].values, Values::Integers(vec![7]));
-/// assert_eq!(records.columns[1].values, Values::Texts(vec![0, 6], b"a, \"b\"".to_vec()));
-/// assert_eq!((records.rows, records.bytes), (1, 13));
+/// use emm1_csv::{ColumnType, Format, Values, parse};
+/// let format = Format { columns: vec![ColumnType::Integer, ColumnType::Text], crlf: false };
+/// let parsed = parse(b"7,\"a, \"\"b\"\"\"\n8,c", &format, &mut [], 10, false).unwrap();
+/// assert_eq!(parsed.columns[0].values, Values::Integers(vec![7]));
+/// assert_eq!(parsed.columns[1].values, Values::Texts(vec![0, 6], b"a, \"b\"".to_vec()));
+/// assert_eq!((parsed.rows, parsed.bytes), (1, 13));
 /// ```
-pub fn parse_records(
-    data: &[u8],
-    form: &Form,
-    symbols: &mut [Vec<String>],
-    most: usize,
-    last: bool,
-) -> Option<Records> {
-    let block = Block { data, last, crlf: form.crlf, stray_cr: form.crlf };
-    match block.rows(&form.kinds, symbols, most) {
-        // There is hardly ever a CR in a file of LFs: its fields are searched for one only then.
-        Err(Stop::StrayCr) => Block { stray_cr: true, ..block }.rows(&form.kinds, symbols, most).ok(),
-        records => records.ok(),
+pub fn parse(data: &[u8], format: &Format, symbols: &mut [Vec<String>], limit: usize, last: bool) -> Option<Parsed> {
+    let block = Block { data, last, crlf: format.crlf, stray_cr: format.crlf };
+    match block.rows(&format.columns, symbols, limit) {
+        // A CR is rare in a file with LF line ends: fields are searched for one only when the block contains one.
+        Err(Unparsed::StrayCr) => Block { stray_cr: true, ..block }.rows(&format.columns, symbols, limit).ok(),
+        parsed => parsed.ok(),
     }
 }
 
@@ -84,149 +78,153 @@ struct Block<'a> {
     data: &'a [u8],
     last: bool,
     crlf: bool,
-    /// Whether fields may have a CR that ends no row.
+    /// Whether fields may contain a CR that is not part of a line end.
     stray_cr: bool,
 }
 
 impl<'a> Block<'a> {
-    /// The first rows, `most` at most.
-    fn rows(&self, kinds: &[Kind], symbols: &mut [Vec<String>], most: usize) -> Result<Records, Stop> {
-        // Room for the shortest rows that are likely; pages never written cost nothing.
-        let room = most.min(self.data.len() / (4 * kinds.len().max(1)));
-        let mut columns: Vec<Column> = kinds.iter().map(|kind| Column::new(*kind, room)).collect();
-        // Those after a row that is not as usual go the slower way.
+    /// The first rows, at most `limit`.
+    fn rows(&self, types: &[ColumnType], symbols: &mut [Vec<String>], limit: usize) -> Result<Parsed, Unparsed> {
+        // Capacity for the shortest likely rows; pages that are never written cost nothing.
+        let capacity = limit.min(self.data.len() / (4 * types.len().max(1)));
+        let mut columns: Vec<Column> = types.iter().map(|each| Column::new(*each, capacity)).collect();
+        // The bulk path ends at the first unusual row; the rows from there on take the slower path.
         let (mut rows, mut at) = match integers_of(&mut columns) {
-            Some(mut integers) if !self.crlf => integer_rows(self.data, &mut integers, most),
+            Some(mut integers) if !self.crlf => integer_rows(self.data, &mut integers, limit),
             _ => (0, 0),
         };
-        // Of digits every byte has been looked at.
-        let mut checked = at;
-        while rows < most && at < self.data.len() {
+        // The bulk path has seen every byte.
+        let mut validated = at;
+        while rows < limit && at < self.data.len() {
             match self.row(at, rows, &mut columns, symbols) {
                 Ok(end) if end - at <= LONGEST_ROW => at = end,
-                Ok(_) => return Err(Stop::Odd),
-                Err(Stop::More) => break,
+                Ok(_) => return Err(Unparsed::Irregular),
+                Err(Unparsed::Incomplete) => break,
                 Err(stop) => return Err(stop),
             }
             rows += 1;
-            if at - checked >= CHECKED {
-                self.check(&self.data[checked..at])?;
-                checked = at;
+            if at - validated >= VALIDATED {
+                self.validate(&self.data[validated..at])?;
+                validated = at;
             }
         }
-        self.check(&self.data[checked..at])?;
+        self.validate(&self.data[validated..at])?;
         columns.iter_mut().for_each(|column| column.truncate(rows));
-        Ok(Records { columns, rows, bytes: at })
+        Ok(Parsed { columns, rows, bytes: at })
     }
 
-    /// Rows that were parsed must be text.
-    fn check(&self, parsed: &[u8]) -> Result<(), Stop> {
+    /// Checks that parsed rows are text.
+    fn validate(&self, parsed: &[u8]) -> Result<(), Unparsed> {
         match memchr2(0, b'\r', parsed) {
-            Some(place) if parsed[place] == b'\r' && !self.stray_cr => Err(Stop::StrayCr),
-            Some(place) if memchr(0, &parsed[place..]).is_some() => Err(Stop::Odd),
-            _ => std::str::from_utf8(parsed).map(drop).map_err(|_| Stop::Odd),
+            Some(place) if parsed[place] == b'\r' && !self.stray_cr => Err(Unparsed::StrayCr),
+            Some(place) if memchr(0, &parsed[place..]).is_some() => Err(Unparsed::Irregular),
+            _ => std::str::from_utf8(parsed).map(drop).map_err(|_| Unparsed::Irregular),
         }
     }
 
-    /// Parse the row that begins at `at`; returns where it ends.
+    /// Parses the row that begins at `at` and returns its end.
     fn row(
         &self,
         mut at: usize,
         row: usize,
         columns: &mut [Column],
         symbols: &mut [Vec<String>],
-    ) -> Result<usize, Stop> {
+    ) -> Result<usize, Unparsed> {
         let mut symbols = symbols.iter_mut();
         let count = columns.len();
         for (number, Column { values, nulls }) in columns.iter_mut().enumerate() {
-            let next = match values {
+            let end = match values {
                 Values::Integers(values) if self.data.get(at).is_some_and(u8::is_ascii_digit) => {
-                    let (value, end) = integer(self.data, at).ok_or(Stop::Odd)?;
+                    let (value, end) = integer(self.data, at).ok_or(Unparsed::Irregular)?;
                     values.push(value);
                     end
                 }
                 _ => {
                     let field = self.field(at)?;
-                    if field.absent() {
+                    if field.is_null() {
                         nulls.push(row);
                     }
                     match values {
-                        Values::Integers(values) if field.absent() => values.push(0),
-                        Values::Integers(_) => return Err(Stop::Odd),
-                        Values::Numbers(values) => values.push(field.number().ok_or(Stop::Odd)?),
+                        Values::Integers(values) if field.is_null() => values.push(0),
+                        Values::Integers(_) => return Err(Unparsed::Irregular),
+                        Values::Numbers(values) => values.push(field.number().ok_or(Unparsed::Irregular)?),
                         Values::Texts(ends, bytes) => {
                             field.append_to(bytes);
-                            ends.push(i32::try_from(bytes.len()).map_err(|_| Stop::Odd)?);
+                            ends.push(i32::try_from(bytes.len()).map_err(|_| Unparsed::Irregular)?);
                         }
                         Values::Symbols(values) => {
-                            let known = symbols.next().ok_or(Stop::Odd)?;
-                            values.push(if field.absent() { 0 } else { field.place_in(known).ok_or(Stop::Odd)? });
+                            let known = symbols.next().ok_or(Unparsed::Irregular)?;
+                            values.push(if field.is_null() {
+                                0
+                            } else {
+                                field.symbol_in(known).ok_or(Unparsed::Irregular)?
+                            });
                         }
                         Values::Skipped => {}
                     }
-                    field.next
+                    field.end
                 }
             };
-            at = self.separator(next, number + 1 == count)?;
+            at = self.separator(end, number + 1 == count)?;
         }
         Ok(at)
     }
 
     #[inline]
-    fn field(&self, at: usize) -> Result<Field<'a>, Stop> {
+    fn field(&self, at: usize) -> Result<Field<'a>, Unparsed> {
         if self.data.get(at) == Some(&b'"') { self.quoted(at + 1) } else { self.unquoted(at) }
     }
 
     #[inline]
-    fn unquoted(&self, at: usize) -> Result<Field<'a>, Stop> {
+    fn unquoted(&self, at: usize) -> Result<Field<'a>, Unparsed> {
         let rest = &self.data[at..];
         let end = match memchr3(b',', b'\n', b'"', rest) {
-            Some(end) if rest[end] == b'"' => return Err(Stop::Odd),
-            Some(end) if rest[end] == b'\n' && self.crlf => end.checked_sub(1).ok_or(Stop::Odd)?,
+            Some(end) if rest[end] == b'"' => return Err(Unparsed::Irregular),
+            Some(end) if rest[end] == b'\n' && self.crlf => end.checked_sub(1).ok_or(Unparsed::Irregular)?,
             Some(end) => end,
             None if self.last => rest.len(),
-            None => return Err(Stop::More),
+            None => return Err(Unparsed::Incomplete),
         };
         let text = &rest[..end];
         if self.stray_cr && memchr(b'\r', text).is_some() {
-            return Err(Stop::Odd);
+            return Err(Unparsed::Irregular);
         }
-        Ok(Field { text, quoted: false, doubled: false, next: at + end })
+        Ok(Field { text, quoted: false, escaped: false, end: at + end })
     }
 
-    fn quoted(&self, start: usize) -> Result<Field<'a>, Stop> {
-        let (mut at, mut doubled) = (start, false);
+    fn quoted(&self, start: usize) -> Result<Field<'a>, Unparsed> {
+        let (mut at, mut escaped) = (start, false);
         loop {
-            let unclosed = if self.last { Stop::Odd } else { Stop::More };
+            let unclosed = if self.last { Unparsed::Irregular } else { Unparsed::Incomplete };
             let Some(quote) = memchr(b'"', &self.data[at..]) else { return Err(unclosed) };
             let end = at + quote;
             match self.data.get(end + 1) {
-                Some(b'"') => (at, doubled) = (end + 2, true),
-                None if !self.last => return Err(Stop::More),
-                _ => return Ok(Field { text: &self.data[start..end], quoted: true, doubled, next: end + 1 }),
+                Some(b'"') => (at, escaped) = (end + 2, true),
+                None if !self.last => return Err(Unparsed::Incomplete),
+                _ => return Ok(Field { text: &self.data[start..end], quoted: true, escaped, end: end + 1 }),
             }
         }
     }
 
-    /// Where the next field or row begins, after what ends the last one.
+    /// Skips the separator at `at`, or the line end after the last field of a row.
     #[inline]
-    fn separator(&self, at: usize, of_row: bool) -> Result<usize, Stop> {
+    fn separator(&self, at: usize, ends_row: bool) -> Result<usize, Unparsed> {
         match self.data.get(at) {
-            Some(b',') if !of_row => Ok(at + 1),
-            Some(b'\n') if of_row && !self.crlf => Ok(at + 1),
-            Some(b'\r') if of_row && self.crlf => match self.data.get(at + 1) {
+            Some(b',') if !ends_row => Ok(at + 1),
+            Some(b'\n') if ends_row && !self.crlf => Ok(at + 1),
+            Some(b'\r') if ends_row && self.crlf => match self.data.get(at + 1) {
                 Some(b'\n') => Ok(at + 2),
-                None if !self.last => Err(Stop::More),
-                _ => Err(Stop::Odd),
+                None if !self.last => Err(Unparsed::Incomplete),
+                _ => Err(Unparsed::Irregular),
             },
-            None if !self.last => Err(Stop::More),
-            None if of_row => Ok(at),
-            _ => Err(Stop::Odd),
+            None if !self.last => Err(Unparsed::Incomplete),
+            None if ends_row => Ok(at),
+            _ => Err(Unparsed::Irregular),
         }
     }
 }
 
-/// The values of the columns, where there are any and all are of integers.
+/// The values of the columns, if there are any and all are integers.
 fn integers_of(columns: &mut [Column]) -> Option<Vec<&mut Vec<i32>>> {
     let integers = columns.iter_mut().map(|column| match &mut column.values {
         Values::Integers(values) => Some(values),
@@ -239,14 +237,14 @@ fn integers_of(columns: &mut [Column]) -> Option<Vec<&mut Vec<i32>>> {
 mod tests {
     use super::*;
 
-    fn parsed(text: &[u8], last: bool) -> Option<Records> {
-        let form = Form { kinds: vec![Kind::Integer, Kind::Number, Kind::Text, Kind::Symbol], crlf: false };
-        parse_records(text, &form, &mut [Vec::new()], 100, last)
+    fn parsed(text: &[u8], last: bool) -> Option<Parsed> {
+        let columns = vec![ColumnType::Integer, ColumnType::Number, ColumnType::Text, ColumnType::Symbol];
+        parse(text, &Format { columns, crlf: false }, &mut [Vec::new()], 100, last)
     }
 
     #[test]
-    fn takes_nothing_but_plain_rows() {
-        for odd in [
+    fn refuses_rows_that_are_not_regular() {
+        for irregular in [
             "1,1,a",
             "1,1,a,b,c",
             "1,1,a,b\n\n",
@@ -267,14 +265,14 @@ mod tests {
             "1,1,a,b\r\n",
             "1,1,a\0,b",
         ] {
-            assert_eq!(parsed(odd.as_bytes(), true), None, "{odd:?}");
+            assert_eq!(parsed(irregular.as_bytes(), true), None, "{irregular:?}");
         }
         assert_eq!(parsed(b"1,1,\xff,b", true), None);
         assert_eq!(parsed(format!("1,1{},a,b", "0".repeat(400)).as_bytes(), true), None);
     }
 
     #[test]
-    fn a_row_that_is_not_whole_waits_for_the_next_block() {
+    fn an_incomplete_row_is_left_for_the_next_block() {
         let text = b"1,2.5,\"a\"\"\nb\",x\n,,,\n2,3,\"\",y\n";
         let whole = parsed(text, true).unwrap();
         assert_eq!(whole.rows, 3);

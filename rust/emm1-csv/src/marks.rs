@@ -1,16 +1,16 @@
-//! What the bytes of CSV are, found 64 at a time.
+//! Finds commas, line ends and digits, 64 bytes at a time: with SSE2, which every x86-64 has, or arithmetic on words.
 
-/// Bytes looked at together.
+/// Bytes classified at a time.
 pub(super) const WINDOW: usize = 64;
 
-/// A bit for each byte of a window, the first lowest: whether it is what the name says.
+/// A bit for each byte of a window, the first byte in the lowest bit.
 pub(super) struct Marks {
     pub(super) comma: u64,
     pub(super) line_end: u64,
     pub(super) digit: u64,
 }
 
-/// What the bytes of a window are.
+/// Classifies the bytes of a window.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn marks(window: &[u8; WINDOW]) -> Marks {
@@ -36,20 +36,20 @@ pub(super) fn marks(window: &[u8; WINDOW]) -> Marks {
     Marks { comma, line_end, digit }
 }
 
-/// What the bytes of a window are.
+/// Classifies the bytes of a window.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub(super) fn marks(window: &[u8; WINDOW]) -> Marks {
-    plain_marks(window)
+    portable_marks(window)
 }
 
-/// The same for any processor.
+/// Does the same on any processor.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-fn plain_marks(window: &[u8; WINDOW]) -> Marks {
+fn portable_marks(window: &[u8; WINDOW]) -> Marks {
     let bits = |is: fn(u8) -> bool| {
         let flags = window.map(|byte| u8::from(is(byte)));
         let (words, _) = flags.as_chunks::<8>();
-        // The multiplication gathers the flags, the first lowest, in the highest byte.
+        // The multiplication gathers the flags in the highest byte, the first one in its lowest bit.
         let byte = |word: &[u8; 8]| u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
         words.iter().rev().fold(0, |bits, word| bits << 8 | byte(word))
     };
@@ -67,11 +67,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_byte_is_what_it_is(window in prop::collection::vec(prop_oneof![any::<u8>(), b'+'..=b':', Just(b'\n')], WINDOW)) {
+        fn every_byte_is_classified(window in prop::collection::vec(prop_oneof![any::<u8>(), b'+'..=b':', Just(b'\n')], WINDOW)) {
             let expected = |is: fn(&u8) -> bool| -> u64 {
                 window.iter().enumerate().map(|(place, byte)| u64::from(is(byte)) << place).sum()
             };
-            for found in [marks, plain_marks].map(|marks| marks(window.as_slice().try_into().unwrap())) {
+            for found in [marks, portable_marks].map(|marks| marks(window.as_slice().try_into().unwrap())) {
                 prop_assert_eq!(found.comma, expected(|byte| *byte == b','));
                 prop_assert_eq!(found.line_end, expected(|byte| *byte == b'\n'));
                 prop_assert_eq!(found.digit, expected(u8::is_ascii_digit));

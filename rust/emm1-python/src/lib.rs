@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use emm1_core::{CodesFile, EmbeddingFile, Error, Goal, Hit, Keep, Result, Search, Stop, Version, list_for};
-use emm1_csv::{Form, Values};
+use emm1_csv::{Column, Format, Values};
 use numpy::{
     Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -288,10 +288,10 @@ fn rectangle(py: Python<'_>, found: Vec<Vec<Hit>>) -> PyResult<Hits<'_>> {
 /// The arrays of a column (none where it is skipped, two where it is text), and the bits of those rows that have a value.
 type Fields<'py> = (Vec<Bound<'py, PyAny>>, Option<Bound<'py, PyArray1<u8>>>);
 
-/// Columns, symbols, and how many rows and bytes they are.
+/// Columns, symbols, and the numbers of rows and bytes.
 type Block<'py> = (Vec<Fields<'py>>, Vec<Vec<String>>, usize, usize);
 
-/// The first rows of a block of CSV as columns, the symbols, how many rows and bytes they are; None where one is odd.
+/// Parses the first rows of a block of CSV into columns; None if one of the rows is not regular.
 #[pyfunction]
 fn parse_records<'py>(
     py: Python<'py>,
@@ -304,10 +304,10 @@ fn parse_records<'py>(
 ) -> PyResult<Option<Block<'py>>> {
     let bytes = data.as_slice()?;
     let kinds = kinds.iter().map(|kind| kind.parse().map_err(|()| PyValueError::new_err(kind.clone())));
-    let form = Form { kinds: kinds.collect::<PyResult<_>>()?, crlf };
-    let parsed = run(py, |_| Ok(emm1_csv::parse_records(bytes, &form, &mut symbols, most, last)))?;
+    let format = Format { columns: kinds.collect::<PyResult<_>>()?, crlf };
+    let parsed = run(py, |_| Ok(emm1_csv::parse(bytes, &format, &mut symbols, most, last)))?;
     let Some(records) = parsed else { return Ok(None) };
-    let fields = |column: emm1_csv::Column| {
+    let fields = |column: Column| {
         let validity = column.validity(records.rows).map(|bits| bits.into_pyarray(py));
         let arrays = match column.values {
             Values::Integers(values) => vec![values.into_pyarray(py).into_any()],
