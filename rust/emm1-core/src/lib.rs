@@ -6,28 +6,20 @@
 
 mod bound;
 mod codes;
-mod disk;
 mod error;
 mod file;
 mod identity;
-mod ids;
 mod kernel;
 mod matrix;
 mod parallel;
 mod rotation;
-mod scan;
 mod score;
 mod search;
-mod topk;
-mod version;
 
 pub use codes::{CodesFile, Keep};
 pub use error::{Error, Result, list_for};
-pub use file::EmbeddingFile;
-pub use ids::Ids;
+pub use file::{EmbeddingFile, Ids, Version};
 pub use matrix::{Dtype, Matrix};
 pub use parallel::Stop;
 pub use score::{Metric, score};
-pub use search::Search;
-pub use topk::{Goal, Hit};
-pub use version::Version;
+pub use search::{Goal, Hit, Search};

@@ -11,8 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::file::EmbeddingFile;
 use crate::score::Metric;
-use crate::search::Search;
-use crate::topk::{Goal, Hit};
+use crate::search::{Goal, Hit, Search};
 
 const DIMS: usize = 40;
 const ROWS: usize = 300;

@@ -79,7 +79,7 @@ impl Map {
 }
 
 /// Whether a write through a map to a clean page of a file in this folder moves the file's time.
-pub(crate) fn writes_through_maps_show(folder: &Path) -> io::Result<bool> {
+pub(super) fn writes_through_maps_show(folder: &Path) -> io::Result<bool> {
     const TICK: std::time::Duration = std::time::Duration::from_millis(20);
     let file = tempfile::tempfile_in(folder)?;
     file.set_len(1)?;

@@ -1,6 +1,7 @@
 //! A file of vectors: rows × dims, memory-mapped, each row widened to f32 exactly. One module per format.
 
 mod bin;
+mod disk;
 mod dtype;
 mod fvecs;
 mod layout;
@@ -17,14 +18,14 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::disk::hides_writes;
 use crate::error::{Error, Result, list_for};
 use crate::identity::FileId;
 use crate::kernel::fetch;
+use disk::hides_writes;
 pub use dtype::Dtype;
 use layout::Layout;
 pub(crate) use layout::check_length;
-pub(crate) use map::{Map, Reading, writes_through_maps_show};
+pub(crate) use map::{Map, Reading};
 pub(crate) use npy::Header;
 pub(crate) use shards::{IDS, files as shards, has_ids, ids as ids_of_shards};
 

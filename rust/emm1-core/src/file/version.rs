@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Ids;
 use crate::error::{Error, Result};
 use crate::identity::FileId;
-use crate::ids::Ids;
 use crate::matrix::{ids_of_shards, shards, split_tensor};
 
 /// Sizes, times and numbers of the files that make up an embedding file: vectors, ids and codes. Two versions of one

@@ -1,15 +1,19 @@
 //! An embedding file: vectors and the ids of their rows.
 
+mod ids;
+mod version;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::codes::{CodesFile, Keep, why_no_codes};
 use crate::error::{Error, Result, list_for, zeros};
-use crate::ids::Ids;
 use crate::kernel::kernels;
 use crate::matrix::{Matrix, Reading, View};
 use crate::parallel::{Stop, in_parallel};
 use crate::score::{Metric, Query};
+pub use ids::Ids;
+pub use version::Version;
 
 /// Vectors in a file, and the id of each.
 #[derive(Debug)]

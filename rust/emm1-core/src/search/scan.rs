@@ -16,6 +16,8 @@ use std::cmp::Reverse;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
+use super::plan::{Filter, Rows, Search};
+use super::topk::{Found, Hit};
 use crate::bound::{CodedQuery, Level, Margin, Margins, survives};
 use crate::codes::{Coded, Record};
 use crate::error::{Error, Result, zeros};
@@ -24,8 +26,6 @@ use crate::kernel::{Factor, Kernels, Left, Panel, RUN, TILE, consecutive, stride
 use crate::matrix::{Reading, View};
 use crate::parallel::{Stop, share};
 use crate::score::Query;
-use crate::search::{Filter, Rows, Search};
-use crate::topk::{Found, Hit};
 
 /// Products in a tenth of a millisecond or so: of f64, of nibbles read from memory, of panels.
 const PLAIN_WORK: usize = 1 << 20;

@@ -8,10 +8,10 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use crate::matrix::writes_through_maps_show;
+use super::map::writes_through_maps_show;
 
 /// None where every write to a file moves its time; else what its file system is called.
-pub(crate) fn hides_writes(file: &File, path: &Path) -> Option<String> {
+pub(super) fn hides_writes(file: &File, path: &Path) -> Option<String> {
     match kind(file) {
         Kind::Shows => None,
         Kind::Hides(name) => Some(name),

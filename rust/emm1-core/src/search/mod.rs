@@ -1,0 +1,91 @@
+//! Exact top-k search over an embedding file: [`plan`] decides how to search, [`scan`] does it, [`topk`] keeps the hits.
+
+mod plan;
+mod scan;
+mod topk;
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+
+use crate::bound::CodedQuery;
+use crate::codes::CodesFile;
+use crate::error::{Error, Result};
+use crate::file::EmbeddingFile;
+use crate::kernel::kernels;
+use crate::parallel::Stop;
+use crate::score::Query;
+pub use plan::Search;
+use plan::{BATCH, Filter, Rows, block_rows, pack_parts, panels};
+use scan::{Scan, Threshold};
+use topk::Found;
+pub use topk::{Goal, Hit};
+
+impl EmbeddingFile {
+    /// The hits of each query, best first.
+    ///
+    /// # Errors
+    /// `k` is 0, a query has other dimensions or holds NaN or an infinity, or a row does; a hit's score is beyond f32;
+    /// there is no memory for the hits; or `stop` said so.
+    pub fn search(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
+        let found = self.search_once(queries, search, stop);
+        let Err(Error::File(path, what)) = &found else { return found };
+        let Some(codes) = self.damaged_codes(path) else { return found };
+        // From here on it goes without these codes.
+        if codes.is_to_be_said() {
+            self.remark(format!("{}: {what}. Until then it is not used; no answer is wrong", path.display()));
+        }
+        self.search_once(queries, search, stop)
+    }
+
+    /// The codes in use, if this is their file and they are damaged.
+    fn damaged_codes(&self, path: &Path) -> Option<&CodesFile> {
+        self.codes.as_ref().filter(|codes| codes.path() == path && codes.found_damage())
+    }
+
+    fn search_once(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
+        match search.goal {
+            Goal::Best(0) => return Err(Error::Request("k must be at least 1".into())),
+            Goal::Within(threshold) if threshold.is_nan() => {
+                return Err(Error::Request("the threshold is NaN: name a score".into()));
+            }
+            _ => {}
+        }
+        for query in queries {
+            self.check_query(query)?;
+        }
+        let rows = Rows::of(search, self);
+        let kernels = kernels()?;
+        let filter = Filter::choose(self, &rows, queries.len(), search, stop)?;
+        let batch = queries.len() >= BATCH;
+        let most = if batch { kernels.most } else { i8::MAX };
+        let coded: Vec<CodedQuery> = filter.as_ref().map_or(Vec::new(), |filter| {
+            queries.iter().map(|query| CodedQuery::new(filter.encoder(), query, search.metric, most)).collect()
+        });
+        let width = self.matrix.dims().div_ceil(2);
+        let panels = if batch { panels(width, &coded) } else { Vec::new() };
+        let scan = Scan {
+            file: self,
+            kernels,
+            queries: queries.iter().map(|query| Query::new(kernels, query, search.metric)).collect(),
+            packed: coded.iter().map(|query| pack_parts(self.matrix.dims(), &query.fine.codes)).collect(),
+            coded,
+            panels,
+            thresholds: queries.iter().map(|_| Threshold::default()).collect(),
+            found: Mutex::new(queries.iter().map(|_| Found::new(search.goal, search.metric)).collect()),
+            block: block_rows(self.matrix.dims(), filter.is_some(), queries.len()),
+            filter,
+            search,
+            rows,
+            next: AtomicUsize::new(0),
+        };
+        scan.run(search.threads, stop)?;
+        let found = scan.found.into_inner().expect("no thread panicked while it held the result");
+        let found: Vec<Vec<Hit>> = found.into_iter().map(Found::into_hits).collect();
+        // Only of hits, so that it does not depend on the rows that were looked at on the way.
+        match found.iter().flatten().find(|hit| hit.score.is_infinite()) {
+            Some(hit) => Err(self.beyond_float(hit.id, search.metric, "the query")),
+            None => Ok(found),
+        }
+    }
+}

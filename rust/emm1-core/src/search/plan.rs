@@ -1,0 +1,139 @@
+//! What to search for, and how: which rows, whether codes rule rows out before they are scored, in blocks of which size.
+
+use super::topk::Goal;
+use crate::bound::CodedQuery;
+use crate::codes::{Coded, Encoder, MOST_CODED, Parts, sampled_mean};
+use crate::error::Result;
+use crate::file::EmbeddingFile;
+use crate::kernel::{Panel, TILE, pack};
+use crate::matrix::Reading;
+use crate::parallel::Stop;
+use crate::score::Metric;
+
+/// What to look for.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// What to keep.
+    pub goal: Goal,
+    /// By which score.
+    pub metric: Metric,
+    /// Among these ids only; unknown ones are ignored and repeated ones count once.
+    pub among: Option<Vec<i64>>,
+    /// Threads to use.
+    pub threads: usize,
+}
+
+/// Components scored exactly before anyone is asked whether to stop: some milliseconds of work.
+const PLAIN_BLOCK: usize = 1 << 21;
+/// Bytes of codes that are filtered at a time: what stays in the second cache while all queries go over it.
+const CODED_BLOCK: usize = 1 << 17;
+/// Queries from which it pays to multiply rows with all of them at once.
+pub(super) const BATCH: usize = 6;
+/// Queries from which it pays to code a file without codes on the fly.
+const CODED_ON_THE_FLY: usize = 24;
+
+/// The rows to search.
+pub(super) enum Rows {
+    All(usize),
+    Some(Vec<u32>),
+}
+
+impl Rows {
+    /// The rows of the ids that a search names and the file has, ascending and without repeats; or all rows.
+    pub(super) fn of(search: &Search, file: &EmbeddingFile) -> Self {
+        let Some(ids) = &search.among else { return Self::All(file.matrix.rows()) };
+        let mut rows: Vec<u32> = ids.iter().filter_map(|&id| file.ids.row(id)).map(|row| row as u32).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        Self::Some(rows)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::All(rows) => *rows,
+            Self::Some(rows) => rows.len(),
+        }
+    }
+
+    /// Writes the rows from one position to another.
+    pub(super) fn fill(&self, begin: usize, end: usize, rows: &mut Vec<u32>) {
+        rows.clear();
+        match self {
+            Self::All(_) => rows.extend(begin as u32..end as u32),
+            Self::Some(all) => rows.extend(&all[begin..end]),
+        }
+    }
+}
+
+/// Where the codes come from.
+pub(super) enum Filter<'a> {
+    /// Codes of the whole file.
+    File(&'a Encoder, Coded<'a>),
+    /// Codes made of each block.
+    Made(Encoder),
+}
+
+impl<'a> Filter<'a> {
+    /// The codes to search with; None where it is cheaper to score every row.
+    pub(super) fn choose(
+        file: &'a EmbeddingFile,
+        rows: &Rows,
+        queries: usize,
+        search: &Search,
+        stop: Stop<'_>,
+    ) -> Result<Option<Self>> {
+        let matrix = &file.matrix;
+        let few = match search.goal {
+            Goal::Best(k) => rows.len() / 4 <= k,
+            Goal::Within(_) => false,
+        };
+        if few || matrix.dims() > MOST_CODED {
+            return Ok(None);
+        }
+        if let Some(codes) = &file.codes
+            && codes.can_be_used(matrix, stop)?
+        {
+            return Ok(Some(Self::File(codes.encoder(), codes.coded()?)));
+        }
+        if queries < CODED_ON_THE_FLY {
+            return Ok(None);
+        }
+        let mean = sampled_mean(&matrix.view(Reading::Much)?, matrix.rows(), matrix.dims())?;
+        Ok(Some(Self::Made(Encoder::new(mean)?)))
+    }
+
+    pub(super) fn encoder(&self) -> &Encoder {
+        match self {
+            Self::File(encoder, _) => encoder,
+            Self::Made(encoder) => encoder,
+        }
+    }
+}
+
+/// Rows of a block.
+pub(super) fn block_rows(dims: usize, coded: bool, queries: usize) -> usize {
+    match (coded, queries) {
+        (false, _) => (PLAIN_BLOCK / dims / queries.max(1)).max(1),
+        (true, ..BATCH) => (8 * CODED_BLOCK / dims).max(64),
+        (true, _) => (CODED_BLOCK / dims).next_multiple_of(TILE),
+    }
+}
+
+/// The components of a query as kernels want them, part by part.
+pub(super) fn pack_parts(dims: usize, query: &[i8]) -> [Vec<i8>; 2] {
+    let parts = Parts::of(dims);
+    let (first, second) = query.split_at(parts.first);
+    [pack(parts.widths[0], first), pack(parts.widths[1], second)]
+}
+
+/// Puts coded queries side by side: panels of up to 32, and the number of the first query of each.
+pub(super) fn panels(width: usize, coded: &[CodedQuery]) -> Vec<(usize, Panel)> {
+    let mut panels = Vec::new();
+    let mut begin = 0;
+    while begin < coded.len() {
+        let end = begin + Panel::share(coded.len() - begin);
+        panels.push((begin, Panel::new(width, coded[begin..end].iter().map(|query| &*query.panel().codes))));
+        begin = end;
+    }
+    panels
+}
