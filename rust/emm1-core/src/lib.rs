@@ -15,6 +15,7 @@ mod parallel;
 mod rotation;
 mod score;
 mod search;
+mod shape;
 
 pub use codes::{CodesFile, Keep};
 pub use error::{Error, Result, list_for};

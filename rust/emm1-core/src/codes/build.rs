@@ -12,13 +12,13 @@ use super::belonging::{rows_of, settled, to_bytes};
 use super::checks::{BLOCK, KINDS};
 use super::file::{CodesFile, MEAN, Places, lengths, why_no_codes};
 use super::sections::{Sections, Shape};
-use crate::bound::Level;
-use crate::codes::{Block, Encoder, Parts, Record};
+use crate::codes::{Block, Encoder};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::identity::FileId;
 use crate::matrix::{Reading, View};
 use crate::parallel::{Stop, in_parallel};
+use crate::shape::{Level, Parts, Record};
 
 /// Rows whose mean is taken as that of all.
 const SAMPLE: usize = 4096;

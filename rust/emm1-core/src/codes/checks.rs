@@ -4,10 +4,8 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::bound::Level;
-use crate::codes::Record;
 use crate::error::{Error, Result};
-use crate::kernel::Plane;
+use crate::shape::{Level, Plane, Record};
 
 /// Rows of a block. Each has a checksum for its records and for its part of each plane, and one for the rows themselves.
 pub(crate) const BLOCK: usize = 64;

@@ -1,10 +1,9 @@
 //! How a row becomes codes: centred, rotated, rounded to eight bits, split into four planes of nibbles.
 
-use crate::bound::Level;
-use crate::codes::{Missed, Record, half_up};
 use crate::error::Result;
-use crate::kernel::{Kernels, SLACK, STEP, kernels};
+use crate::kernel::{Kernels, kernels};
 use crate::rotation::Rotation;
+use crate::shape::{Level, Missed, Parts, Record, SLACK, half_up};
 
 /// Turns rows into codes; holds what all rows of a file share.
 #[derive(Debug)]
@@ -15,36 +14,12 @@ pub(crate) struct Encoder {
     kernels: &'static Kernels,
 }
 
-impl std::fmt::Debug for Kernels {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
 /// Codes of consecutive rows, in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     pub(crate) records: Vec<u8>,
     /// In the order of the levels that they make.
     pub(crate) planes: [Vec<u8>; 4],
-}
-
-/// How the components of a row are divided: the first part often suffices to leave a row out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Parts {
-    /// Components of the first part.
-    pub(crate) first: usize,
-    /// Bytes that each part of a row has in a plane of nibbles. The first is a multiple of what kernels take at a time, about
-    /// half of the row; the second may be 0.
-    pub(crate) widths: [usize; 2],
-}
-
-impl Parts {
-    pub(crate) fn of(dims: usize) -> Self {
-        let width = dims.div_ceil(2);
-        let first = width.div_ceil(2).next_multiple_of(STEP).min(width);
-        Self { first: dims.min(2 * first), widths: [first, width - first] }
-    }
 }
 
 /// Relative to the norm of the centred row, all that rounding in f32 may add to what the codes miss: the rotation (28

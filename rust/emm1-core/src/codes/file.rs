@@ -23,14 +23,13 @@ use super::belonging::{self, Keep, Verdict, judge, rows_of, to_bytes};
 use super::build::block_of;
 use super::checks::{BLOCK, Checks, Compared, KINDS, damaged};
 use super::sections::{Kind, Sections, Shape};
-use crate::bound::Level;
-use crate::codes::{Coded, Encoder, Parts, Record};
+use crate::codes::{Coded, Encoder};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::identity::FileId;
-use crate::kernel::{Plane, SLACK};
 use crate::matrix::{Map, Matrix, Reading};
 use crate::parallel::{Stop, in_parallel};
+use crate::shape::{Level, Parts, Plane, Record, SLACK};
 
 pub(super) const MEAN: &Kind = b"mean\0\0\0\0";
 const SOURCE: &Kind = b"source\0\0";

@@ -324,7 +324,7 @@ fn a_flipped_bit_anywhere_changes_no_answer() {
         check(&file, &vectors(9));
         let (said, verified) = (says(&file), file.verify_codes(1, &mut || false));
         // Gaps and zeros behind the last row count for nothing.
-        let counts = places.iter().any(|place| place.contains(&at) && at < place.end - crate::kernel::SLACK);
+        let counts = places.iter().any(|place| place.contains(&at) && at < place.end - crate::shape::SLACK);
         if counts {
             prop_assert!(verified.is_err(), "byte {}", at);
             prop_assert!(said.is_empty() || said.contains("is damaged"), "{}", said);

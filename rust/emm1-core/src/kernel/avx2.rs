@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{FOUR, Panel, STEP, scalar, scalar::LANES, x86};
+use super::{FOUR, scalar, scalar::LANES, x86};
+use crate::shape::{Panel, STEP};
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     // f16c comes with every processor that has AVX2.

@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{FOUR, Panel, STEP, TILE, scalar, scalar::LANES, x86};
+use super::{FOUR, scalar, scalar::LANES, x86};
+use crate::shape::{Panel, STEP, TILE};
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     let has = is_x86_feature_detected!("avx512f")

@@ -5,9 +5,8 @@ use std::arch::asm;
 use std::arch::is_aarch64_feature_detected;
 use std::ops::Range;
 
-use super::{FOUR, Factor, Kernels, Left, Panel, Plane, STEP, scalar};
-use crate::bound::{Level, Margin};
-use crate::codes::Record;
+use super::{FOUR, Factor, Kernels, scalar};
+use crate::shape::{Left, Level, Margin, Panel, Plane, Record, STEP};
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     is_aarch64_feature_detected!("dotprod").then_some(&KERNELS)

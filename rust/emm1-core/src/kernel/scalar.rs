@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
-use super::panel::QUAD;
-use super::{FOUR, Factor, Kernels, Left, Panel, Plane, RUN, STEP, consecutive};
-use crate::bound::{Level, Margin, Margins, survives};
-use crate::codes::Record;
+use super::{FOUR, Factor, Kernels, RUN, consecutive};
+use crate::shape::{Left, Level, Margin, Margins, Panel, Plane, QUAD, Record, STEP, survives};
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "scalar",
@@ -51,9 +49,9 @@ pub(super) fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]
     for (number, out) in out.chunks_mut(FOUR).enumerate() {
         let at = number * FOUR;
         if scattered {
-            plane.fetch(rows, at);
+            plane.prefetch_listed(rows, at);
         } else {
-            plane.fetch_on(rows[at]);
+            plane.prefetch_sequential(rows[at]);
         }
         let products = four_dots(plane.four(rows, at, query.len() / 2), query);
         out.copy_from_slice(&products[..out.len()]);
@@ -108,7 +106,7 @@ pub(super) fn scan(
         for &(plane, query, weight) in factors {
             for (four, products) in products.as_chunks_mut::<FOUR>().0.iter_mut().enumerate() {
                 let row = begin + number * RUN + four * FOUR;
-                plane.fetch_on(row as u32);
+                plane.prefetch_sequential(row as u32);
                 let rows = std::array::from_fn(|i| plane.padded((row + i) as u32, query.len() / 2));
                 for (sum, product) in products.iter_mut().zip(four_dots(rows, query)) {
                     *sum += weight * product;

@@ -18,9 +18,8 @@ pub(super) fn parts<T: Copy + Default>(values: &[T]) -> (&[[T; LANES]], Option<[
 /// that calls it has `four_dots`, `multiply`, `lanes`, `fused` and `squared_difference`.
 macro_rules! kernels {
     ($name:literal, $features:literal, $most:expr) => {
-        use crate::bound::{Level, Margin, Margins};
-        use crate::codes::Record;
-        use crate::kernel::{Factor, Kernels, Left, Plane};
+        use crate::kernel::{Factor, Kernels};
+        use crate::shape::{Left, Level, Margin, Margins, Plane, Record};
 
         static KERNELS: Kernels = Kernels {
             name: $name,

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, list_for};
 use crate::identity::FileId;
-use crate::kernel::fetch;
+use crate::kernel::prefetch;
 use disk::hides_writes;
 pub use dtype::Dtype;
 use layout::Layout;
@@ -295,7 +295,7 @@ impl<'a> View<'a> {
     pub(crate) fn fetch(&self, row: usize) -> Result<()> {
         const BEGINNING: usize = 1024;
         let bytes = self.row_bytes(row)?;
-        bytes[..bytes.len().min(BEGINNING)].chunks(64).for_each(fetch);
+        bytes[..bytes.len().min(BEGINNING)].chunks(64).for_each(prefetch);
         Ok(())
     }
 

@@ -2,13 +2,14 @@
 
 use super::topk::Goal;
 use crate::bound::CodedQuery;
-use crate::codes::{Coded, Encoder, MOST_CODED, Parts, sampled_mean};
+use crate::codes::{Coded, Encoder, MOST_CODED, sampled_mean};
 use crate::error::Result;
 use crate::file::EmbeddingFile;
-use crate::kernel::{Panel, TILE, pack};
+use crate::kernel::pack;
 use crate::matrix::Reading;
 use crate::parallel::Stop;
 use crate::score::Metric;
+use crate::shape::{Panel, Parts, TILE};
 
 /// What to look for.
 #[derive(Clone, Debug)]

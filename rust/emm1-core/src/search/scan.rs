@@ -18,14 +18,15 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 use super::plan::{Filter, Rows, Search};
 use super::topk::{Found, Hit};
-use crate::bound::{CodedQuery, Level, Margin, Margins, survives};
-use crate::codes::{Coded, Record};
+use crate::bound::CodedQuery;
+use crate::codes::Coded;
 use crate::error::{Error, Result, zeros};
 use crate::file::EmbeddingFile;
-use crate::kernel::{Factor, Kernels, Left, Panel, RUN, TILE, consecutive, stride};
+use crate::kernel::{Factor, Kernels, RUN, consecutive};
 use crate::matrix::{Reading, View};
 use crate::parallel::{Stop, share};
 use crate::score::Query;
+use crate::shape::{Left, Level, Margin, Margins, Panel, Record, TILE, stride, survives};
 
 /// Products in a tenth of a millisecond or so: of f64, of nibbles read from memory, of panels.
 const PLAIN_WORK: usize = 1 << 20;

@@ -7,7 +7,7 @@ pub(crate) const WIDEST: usize = 32;
 pub(crate) const TILE: usize = 24;
 
 /// Components of a query that lie together, as the instructions multiply them.
-pub(super) const QUAD: usize = 4;
+pub(crate) const QUAD: usize = 4;
 
 /// Bytes from one unpacked row to the next: of two times four, since some instructions take pairs. `width` is that of the
 /// planes.
@@ -53,12 +53,12 @@ impl Panel {
     }
 
     /// `lanes` · 4 components for each four bytes of a row.
-    pub(super) fn components(&self) -> &[i8] {
+    pub(crate) fn components(&self) -> &[i8] {
         &self.components
     }
 
     /// Bytes from one row to the next.
-    pub(super) fn stride(&self) -> usize {
+    pub(crate) fn stride(&self) -> usize {
         self.components.len() / self.lanes
     }
 }

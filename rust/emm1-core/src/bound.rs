@@ -17,45 +17,12 @@
 //! known of, such as one with huge components) leaves nothing out. Its parts are computed in f64 once for a query and
 //! a threshold and rounded up; the sum for each row is then f32.
 
-mod margin;
-
-use crate::codes::{Encoder, Record};
+use crate::codes::Encoder;
 use crate::score::Metric;
-pub(crate) use margin::{Margin, Margins, survives};
-use margin::{NARROW, Terms};
+use crate::shape::{Level, Margin, NARROW, Record, Terms};
 
 /// Slack for all arithmetic in f64, relative to the norms involved.
 const ROUNDING: f64 = 1e-9;
-
-/// Which codes of a row a product was made with; each adds a plane to the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
-    /// The high nibbles of the first part.
-    FirstHigh,
-    /// All high nibbles.
-    High,
-    /// And the low nibbles of the first part.
-    FirstBytes,
-    /// The whole bytes.
-    Bytes,
-}
-
-impl Level {
-    pub(crate) const ALL: [Self; 4] = [Self::FirstHigh, Self::High, Self::FirstBytes, Self::Bytes];
-
-    /// The part of the components that its plane has.
-    pub(crate) fn part(self) -> usize {
-        self as usize % 2
-    }
-
-    /// What a nibble of its plane counts in a byte.
-    pub(crate) fn weight(self) -> i32 {
-        match self {
-            Self::FirstHigh | Self::High => 16,
-            Self::FirstBytes | Self::Bytes => 1,
-        }
-    }
-}
 
 /// Components of a query, rounded to a few steps.
 #[derive(Debug)]
@@ -199,8 +166,9 @@ fn length(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::codes::Coded;
-    use crate::kernel::{Plane, available};
+    use crate::kernel::available;
     use crate::score::Query;
+    use crate::shape::{Margins, Plane, survives};
     use proptest::prelude::*;
 
     /// Components of one kind in a vector, from harmless to the ends of f32, half of them with outliers.

@@ -1,27 +1,25 @@
 //! Margins: the upper bounds in the form in which kernels compute them, row after row.
 
-use super::Level;
-use crate::codes::Record;
-use crate::kernel::WIDEST;
+use super::{Level, Record, WIDEST};
 
 /// Slack for a margin computed in f32, relative to the sum of its terms: some ten roundings of 2⁻²⁴ each.
-pub(super) const NARROW: f64 = 2e-6;
+pub(crate) const NARROW: f64 = 2e-6;
 
 /// What the parts of a row are multiplied with to give its margin, exactly but for the rounding of f64.
-pub(super) struct Terms {
-    pub(super) constant: f64,
-    pub(super) offset: f64,
-    pub(super) missed: f64,
-    pub(super) rest: f64,
-    pub(super) centred: f64,
-    pub(super) norm: f64,
-    pub(super) square: f64,
+pub(crate) struct Terms {
+    pub(crate) constant: f64,
+    pub(crate) offset: f64,
+    pub(crate) missed: f64,
+    pub(crate) rest: f64,
+    pub(crate) centred: f64,
+    pub(crate) norm: f64,
+    pub(crate) square: f64,
 }
 
 impl Terms {
     /// The margin in units of what one step of the query is worth, each part rounded up so that no rounding of f32
     /// lowers the sum.
-    pub(super) fn per(&self, unit: f64) -> Margin {
+    pub(crate) fn per(&self, unit: f64) -> Margin {
         let up = |value: f64| if value == 0.0 { 0.0 } else { ((value + value.abs() * NARROW) as f32).next_up() };
         let part = |value: f64| up(value / unit);
         let margin = Margin {

@@ -1,0 +1,31 @@
+//! How much of the codes of a row a product has used.
+
+/// Which codes of a row a product was made with; each adds a plane to the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// The high nibbles of the first part.
+    FirstHigh,
+    /// All high nibbles.
+    High,
+    /// And the low nibbles of the first part.
+    FirstBytes,
+    /// The whole bytes.
+    Bytes,
+}
+
+impl Level {
+    pub(crate) const ALL: [Self; 4] = [Self::FirstHigh, Self::High, Self::FirstBytes, Self::Bytes];
+
+    /// The part of the components that its plane has.
+    pub(crate) fn part(self) -> usize {
+        self as usize % 2
+    }
+
+    /// What a nibble of its plane counts in a byte.
+    pub(crate) fn weight(self) -> i32 {
+        match self {
+            Self::FirstHigh | Self::High => 16,
+            Self::FirstBytes | Self::Bytes => 1,
+        }
+    }
+}
