@@ -3,7 +3,7 @@
 # make tour   the essentials from the built wheel, beside the lowest dependencies that it declares and the newest there are
 # make test-newest  every Python test with the newest of every dependency; PRE=--pre takes pre-releases
 # make test-versions  the tour with each supported DuckDB, in the stores that each other one built
-# make clients-matrix  write what each client can do to docs/clients.md
+# make clients-matrix  write what each client can do to docs/guide/clients.md
 # make bench  search, in Python and in SQL, beside its rivals; with TREE=folder-with-the-published-files also the store
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency

@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first block of docs/clients.md was run: it holds emm1.duckdb and the extension."""
+    """Where the first block of docs/guide/clients.md was run: it holds emm1.duckdb and the extension."""
     folder = tmp_path_factory.mktemp("clients")
     (kind, text), *_ = BLOCK.findall(DOCUMENT.read_text(encoding="utf-8"))
     assert kind == "sh"

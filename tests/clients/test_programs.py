@@ -1,6 +1,6 @@
 """Every client opens a store beside another reader, lists its tables and columns, reads its views and searches.
 
-What each was seen to do stands in docs/clients.md, whose code is what the programs in the folders here run.
+What each was seen to do stands in docs/guide/clients.md, whose code is what the programs in the folders here run.
 """
 
 import json
@@ -27,7 +27,7 @@ REMARKS = """
     UNION ALL SELECT schema_name, table_name, NULL, comment FROM duckdb_tables()
     UNION ALL SELECT schema_name, view_name, NULL, comment FROM duckdb_views() WHERE NOT internal
 """
-LINK = re.compile(r"\(\.\./tests/clients/([^)]+)\)")
+LINK = re.compile(r"\((?:\.\./)+tests/clients/([^)]+)\)")
 
 
 def install(client: Client, matrix: Matrix) -> None:

@@ -16,7 +16,8 @@ from emm1.cli import app
 
 TOP = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-DOCUMENTS = ["README.md", "docs/guide.md", "docs/embeddings.md", "docs/sql.md"]
+DOCUMENTS = ["README.md", "docs/guide/store.md", "docs/guide/embeddings.md", "docs/guide/sql.md"]
+LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -44,6 +45,12 @@ def test_code_blocks(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for value in names.values():
         if isinstance(value, emm1.Store):
             value.close()
+
+
+@pytest.mark.parametrize("path", [*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")], ids=lambda path: path.name)
+def test_every_link_leads_to_a_file(path: Path) -> None:
+    links = LINK.findall(path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
 
 
 def commands() -> list[str]:

@@ -1,11 +1,11 @@
-"""docs/clients.md: its code, and its table that says what each client was seen to do."""
+"""docs/guide/clients.md: its code, and its table that says what each client was seen to do."""
 
 import re
 from dataclasses import dataclass, field
 
 from clients import CLIENTS, TOP, Client
 
-DOCUMENT = TOP / "docs" / "clients.md"
+DOCUMENT = TOP / "docs/guide/clients.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"(?<=\n)\| client \|.*\n\|[-|]+\|\n((?:\|.*\n)*)")
 
@@ -30,7 +30,7 @@ class Matrix:
         if self.write:
             self.lines[client.label] = line
         else:
-            assert line == self.lines.get(client.label), f"`make clients-matrix` renews docs/clients.md\n{complaints}"
+            assert line == self.lines.get(client.label), f"`make clients-matrix` updates {DOCUMENT.name}\n{complaints}"
 
     def save(self) -> None:
         """Write the lines to the document, in the order of the clients."""
