@@ -148,7 +148,7 @@ impl PyEmbeddingFile {
             done.fetch_max(rows, Ordering::Relaxed);
         };
         let heard = |py: Python<'_>| progress.call1(py, (done.load(Ordering::Relaxed),)).map(drop);
-        run_heard(py, heard, |stop| CodesFile::build(&path, &self.0, threads, &count, stop))
+        run_heard(py, heard, |stop| self.0.build_codes(&path, threads, &count, stop))
     }
 
     /// Codes every row anew and compares with the codes in use; False where there are none.

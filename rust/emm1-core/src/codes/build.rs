@@ -12,9 +12,8 @@ use super::belonging::{rows_of, settled, to_bytes};
 use super::checks::{BLOCK, KINDS};
 use super::file::{CodesFile, MEAN, Places, lengths, why_no_codes};
 use super::sections::{Sections, Shape};
-use crate::codes::{Block, Encoder};
+use crate::codes::{Block, Encoder, Vectors};
 use crate::error::{Error, Result};
-use crate::file::EmbeddingFile;
 use crate::identity::FileId;
 use crate::matrix::{Reading, View};
 use crate::parallel::{Stop, in_parallel};
@@ -31,14 +30,14 @@ impl CodesFile {
     /// # Errors
     /// A row holds NaN or an infinity, the place cannot be written, the file is being written or lies where nothing tells that
     /// it was, or `stop` said so; nothing is left behind then.
-    pub fn build(
+    pub(crate) fn build(
         path: &Path,
-        file: &EmbeddingFile,
+        vectors: &Vectors<'_>,
         threads: usize,
         progress: &(dyn Fn(usize) + Sync),
         stop: Stop<'_>,
     ) -> Result<()> {
-        let matrix = file.matrix();
+        let matrix = vectors.matrix;
         if let Some(why) = why_no_codes(matrix) {
             return Err(why);
         }
@@ -50,7 +49,7 @@ impl CodesFile {
         let identity = settled(matrix, true)?.ok_or_else(busy)?;
         let failed = |error: std::io::Error| Error::cannot_write(path, &error);
         let written = beside(path).map_err(failed)?;
-        write(written.as_file(), path, file, &identity, threads, progress, stop)?;
+        write(written.as_file(), path, vectors, &identity, threads, progress, stop)?;
         if matrix.identity()? != identity {
             return Err(Error::file(matrix.path(), "changed while its codes were made: make them again"));
         }
@@ -92,13 +91,13 @@ fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
 fn write(
     file: &File,
     path: &Path,
-    source: &EmbeddingFile,
+    vectors: &Vectors<'_>,
     identity: &[FileId],
     threads: usize,
     progress: &(dyn Fn(usize) + Sync),
     stop: Stop<'_>,
 ) -> Result<()> {
-    let matrix = source.matrix();
+    let matrix = vectors.matrix;
     let shape = Shape::of(matrix);
     let too_large = || Error::file(matrix.path(), "is too large for codes");
     let mut sections = Sections::place(&lengths(shape, identity.len())).ok_or_else(too_large)?;
@@ -121,7 +120,7 @@ fn write(
     in_parallel(threads, (0..shape.rows).step_by(block), stop, |begin| {
         let view = matrix.view(Reading::Much)?;
         let count = block.min(shape.rows - begin);
-        let coded = encoder.block(count, |number, row| source.finite_row(&view, begin + number, row))?;
+        let coded = encoder.block(count, |number, row| (vectors.read)(&view, begin + number, row))?;
         put(places.records.start + begin * Record::BYTES, &coded.records)?;
         for (level, plane) in Level::ALL.into_iter().zip(&coded.planes) {
             let width = encoder.parts().widths[level.part()];

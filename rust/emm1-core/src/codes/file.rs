@@ -23,9 +23,8 @@ use super::belonging::{self, Keep, Verdict, judge, rows_of, to_bytes};
 use super::build::block_of;
 use super::checks::{BLOCK, Checks, Compared, KINDS, damaged};
 use super::sections::{Kind, Sections, Shape};
-use crate::codes::{Coded, Encoder};
+use crate::codes::{Coded, Encoder, Vectors};
 use crate::error::{Error, Result};
-use crate::file::EmbeddingFile;
 use crate::identity::FileId;
 use crate::matrix::{Map, Matrix, Reading};
 use crate::parallel::{Stop, in_parallel};
@@ -279,13 +278,13 @@ impl CodesFile {
     ///
     /// # Errors
     /// The codes are not those of the rows: the message says what to do. Or `stop` said so.
-    pub(crate) fn verify(&self, file: &EmbeddingFile, threads: usize, stop: Stop<'_>) -> Result<()> {
+    pub(crate) fn verify(&self, vectors: &Vectors<'_>, threads: usize, stop: Stop<'_>) -> Result<()> {
         let coded = self.coded()?;
         let block = block_of(self.encoder.mean().len());
         in_parallel(threads, (0..self.shape.rows).step_by(block), stop, |begin| {
-            let view = file.matrix().view(Reading::Much)?;
+            let view = vectors.matrix.view(Reading::Much)?;
             let rows = begin..self.shape.rows.min(begin + block);
-            let anew = self.encoder.block(rows.len(), |number, row| file.finite_row(&view, begin + number, row))?;
+            let anew = self.encoder.block(rows.len(), |number, row| (vectors.read)(&view, begin + number, row))?;
             for block in begin / BLOCK..rows.end.div_ceil(BLOCK) {
                 let rows = rows_of(block, self.shape.rows);
                 let numbers: Vec<u32> = rows.clone().map(|row| row as u32).collect();
@@ -294,7 +293,7 @@ impl CodesFile {
                 if view.checksum(rows.clone())?.to_le_bytes() != self.checksums_of_rows()[block] {
                     let text = format!(
                         "is not that of {} any more: row {} or one soon after it was written to since. Make it again",
-                        file.matrix().path().display(),
+                        vectors.matrix.path().display(),
                         rows.start
                     );
                     return Err(Error::file(&self.path, text));

@@ -17,7 +17,17 @@ pub use file::CodesFile;
 pub(crate) use file::{MOST_CODED, why_no_codes};
 
 use crate::error::Result;
+use crate::matrix::{Matrix, View};
 use crate::shape::{Level, Parts, Plane, Record};
+
+/// The vectors that are coded.
+pub(crate) struct Vectors<'a> {
+    pub(crate) matrix: &'a Matrix,
+    pub(crate) read: &'a ReadRow<'a>,
+}
+
+/// Reads a row of a view; a row that is not finite is an error, which names its id.
+type ReadRow<'a> = dyn Fn(&View<'_>, usize, &mut [f32]) -> Result<()> + Sync + 'a;
 
 /// Coded rows, in a file or in memory; row 0 is the first of these.
 #[derive(Clone, Copy)]

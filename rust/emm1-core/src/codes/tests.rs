@@ -48,7 +48,7 @@ fn codes_of(path: &Path) -> PathBuf {
 
 fn build(path: &Path) {
     let file = EmbeddingFile::open(path, None, &mut || false).unwrap();
-    CodesFile::build(&codes_of(path), &file, 2, &|_| {}, &mut || false).unwrap();
+    file.build_codes(&codes_of(path), 2, &|_| {}, &mut || false).unwrap();
 }
 
 fn open(path: &Path) -> EmbeddingFile {
@@ -189,7 +189,7 @@ fn no_codes_where_writes_leave_no_trace() {
     let file = EmbeddingFile::open(&path, None, &mut || false).unwrap();
     let Some(why) = file.why_no_codes() else { return eprintln!("not run: /dev/shm is a disk") };
     assert!(why.contains("lies on tmpfs"), "{why}");
-    let built = CodesFile::build(&codes_of(&path), &file, 1, &|_| {}, &mut || false);
+    let built = file.build_codes(&codes_of(&path), 1, &|_| {}, &mut || false);
     assert_eq!(built.unwrap_err().to_string(), why);
     // Codes that came with the file from a disk.
     let disk = self::folder();
@@ -223,7 +223,7 @@ fn a_build_that_is_stopped_leaves_nothing() {
     let path = folder.path().join("x.fbin");
     write_fbin(&path, &vectors(6));
     let file = EmbeddingFile::open(&path, None, &mut || false).unwrap();
-    assert!(CodesFile::build(&codes_of(&path), &file, 1, &|_| {}, &mut || true).is_err());
+    assert!(file.build_codes(&codes_of(&path), 1, &|_| {}, &mut || true).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

@@ -6,7 +6,7 @@ mod version;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::codes::{CodesFile, Keep, why_no_codes};
+use crate::codes::{CodesFile, Keep, Vectors, why_no_codes};
 use crate::error::{Error, Result, list_for, zeros};
 use crate::kernel::kernels;
 use crate::matrix::{Matrix, Reading, View};
@@ -193,12 +193,31 @@ impl EmbeddingFile {
         self.codes.as_ref()
     }
 
+    /// Writes codes of the vectors to a file, in bounded memory; `progress` is called with the number of rows done.
+    ///
+    /// # Errors
+    /// A row holds NaN or an infinity, the place cannot be written, the file is being written or is on a file system that
+    /// does not tell, or `stop` said so; nothing is left behind then.
+    pub fn build_codes(
+        &self,
+        path: &Path,
+        threads: usize,
+        progress: &(dyn Fn(usize) + Sync),
+        stop: Stop<'_>,
+    ) -> Result<()> {
+        let read = |view: &View<'_>, row: usize, out: &mut [f32]| self.finite_row(view, row, out);
+        CodesFile::build(path, &Vectors { matrix: &self.matrix, read: &read }, threads, progress, stop)
+    }
+
     /// Codes every row anew and compares with the codes in use; false where there are none.
     ///
     /// # Errors
     /// They differ: the message says what to do. Or `stop` said so.
     pub fn verify_codes(&self, threads: usize, stop: Stop<'_>) -> Result<bool> {
-        self.codes.as_ref().map_or(Ok(false), |codes| codes.verify(self, threads, stop).map(|()| true))
+        let Some(codes) = &self.codes else { return Ok(false) };
+        let read = |view: &View<'_>, row: usize, out: &mut [f32]| self.finite_row(view, row, out);
+        codes.verify(&Vectors { matrix: &self.matrix, read: &read }, threads, stop)?;
+        Ok(true)
     }
 
     /// Why codes of this file are neither made nor used, if they are not.
