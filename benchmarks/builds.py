@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.data import queries_for, write
-from benchmarks.report import machine
+from benchmarks.machine import machine
 
 FILES = ("clustered-400000.npy", "narrow-50000.npy")
 K = 10

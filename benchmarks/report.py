@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import polars as pl
 from benchmarks.contenders import taking_part
 from benchmarks.data import KINDS
 from benchmarks.jobs import GROWING, GROWTH, THREADS, TINY, Job
+from benchmarks.machine import machine
 from benchmarks.tasks import BATCHES, MORE, PERCENTS, Numbers
 
 Results = Mapping[str, Numbers]
@@ -121,14 +120,6 @@ def heading(path: Path, threads: int) -> str:
     vectors = np.load(path, mmap_mode="r")
     kind = path.stem.split("-")[0]
     return f"{kind}, {len(vectors):,} × {vectors.shape[1]:,} {vectors.dtype}, {threads} thread{'s' * (threads > 1)}"
-
-
-def machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
-    model = next((line.split(": ")[1] for line in flags.splitlines() if line.startswith("model name")), "")
-    instructions = "AVX-512 VNNI" if "avx512_vnni" in flags else "AVX2" if "avx2" in flags else "neither AVX"
-    return f"{platform.machine()}, {os.cpu_count()} cores, {model}, {instructions}"
 
 
 def chart(results: Results, place: Path) -> None:

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 import emm1
 from benchmarks.data import queries_for, write
-from benchmarks.report import machine
+from benchmarks.machine import machine
 
 K = 10
 QUERIES, PAIRS = 1000, 1_000_000
