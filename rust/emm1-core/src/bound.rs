@@ -234,7 +234,7 @@ mod tests {
             let coded = block.coded(encoder.parts());
             for query in queries {
                 for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
-                    let coded_query = CodedQuery::new(&encoder, query, metric, kernels.most);
+                    let coded_query = CodedQuery::new(&encoder, query, metric, kernels.max_component);
                     let exact = Query::new(kernels, query, metric);
                     for (number, row) in rows.iter().enumerate() {
                         let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a rank

@@ -17,7 +17,7 @@ mod score;
 mod search;
 mod shape;
 
-pub use codes::{CodesFile, Keep};
+pub use codes::{CodesFile, KeepVerdict};
 pub use error::{Error, Result, list_for};
 pub use file::{EmbeddingFile, Ids, Version};
 pub use matrix::{Dtype, Matrix};

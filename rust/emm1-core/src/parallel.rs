@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub type Stop<'a> = &'a mut dyn FnMut() -> bool;
 
 /// More threads than any machine has processors only cost their start.
-const MOST: usize = 1024;
+const MAX_THREADS: usize = 1024;
 
 /// Runs `work` on this thread and as many others as make `threads`, but on no more threads than there are pieces. `work`
 /// takes pieces until there are none left, and asks before each whether to stop. Threads that the system does not start
@@ -68,7 +68,7 @@ fn share_on(
         result
     };
     thread::scope(|scope| {
-        let starts = (1..threads.min(pieces).min(MOST))
+        let starts = (1..threads.min(pieces).min(MAX_THREADS))
             .map_while(|_| builder().spawn_scoped(scope, || part(&mut || false)).ok());
         let others: Vec<_> = starts.collect();
         let mine = part(stop);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use emm1_core::{CodesFile, EmbeddingFile, Keep, Result, Version};
+use emm1_core::{CodesFile, EmbeddingFile, KeepVerdict, Result, Version};
 
 use crate::settings::Settings;
 
@@ -48,7 +48,7 @@ impl Named {
         let file = EmbeddingFile::open(&self.path, self.ids.as_deref(), &mut || false)?;
         match &self.codes {
             // SQL writes no file of codes, not even what is known of the vectors.
-            Some(codes) => file.with_codes(codes, Keep::InProcess, &mut || false),
+            Some(codes) => file.with_codes(codes, KeepVerdict::InProcess, &mut || false),
             None => Ok(file),
         }
     }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emm1_core::{CodesFile, EmbeddingFile, Error, Goal, Hit, Keep, Result, Search, Stop, Version, list_for};
+use emm1_core::{CodesFile, EmbeddingFile, Error, Goal, Hit, KeepVerdict, Result, Search, Stop, Version, list_for};
 use emm1_csv::{Column, Format, Values};
 use numpy::{
     Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
@@ -104,7 +104,7 @@ impl PyEmbeddingFile {
                 None => EmbeddingFile::open(&path, ids_path.as_deref(), stop),
             }?;
             match codes_path {
-                Some(codes) => file.with_codes(&codes, Keep::InFile, stop),
+                Some(codes) => file.with_codes(&codes, KeepVerdict::InFile, stop),
                 None => Ok(file),
             }
         })?;

@@ -16,12 +16,12 @@ use std::thread;
 use super::checks::BLOCK;
 use crate::error::{Error, Result};
 use crate::identity::FileId;
-use crate::matrix::{Matrix, Reading};
+use crate::matrix::{Access, Matrix};
 use crate::parallel::{Stop, in_parallel};
 
 /// Where the identity of an embedding file is kept whose rows were compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub enum KeepVerdict {
     /// In the file of codes, where that can be written.
     InFile,
     /// In this process only: nothing is written.
@@ -105,7 +105,7 @@ fn same_rows(matrix: &Matrix, checksums: &[[u8; 4]], stop: Stop<'_>) -> Result<b
         if differs.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let view = matrix.view(Reading::Much)?;
+        let view = matrix.view(Access::Bulk)?;
         for (block, expected) in checksums.iter().enumerate().skip(begin).take(BLOCKS) {
             let found = view.checksum(rows_of(block, matrix.rows()));
             if found.map(u32::to_le_bytes).ok() != Some(*expected) {

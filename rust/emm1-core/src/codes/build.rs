@@ -9,13 +9,13 @@ use std::sync::{Mutex, PoisonError};
 use tempfile::NamedTempFile;
 
 use super::belonging::{rows_of, settled, to_bytes};
-use super::checks::{BLOCK, KINDS};
+use super::checks::{BLOCK, CHECKED_SECTIONS};
 use super::file::{CodesFile, MEAN, Places, lengths, why_no_codes};
 use super::sections::{Sections, Shape};
 use crate::codes::{Block, Encoder, Vectors};
 use crate::error::{Error, Result};
 use crate::identity::FileId;
-use crate::matrix::{Reading, View};
+use crate::matrix::{Access, View};
 use crate::parallel::{Stop, in_parallel};
 use crate::shape::{Level, Parts, Record};
 
@@ -102,7 +102,7 @@ fn write(
     let too_large = || Error::file(matrix.path(), "is too large for codes");
     let mut sections = Sections::place(&lengths(shape, identity.len())).ok_or_else(too_large)?;
     let places = Places::of(&sections, shape).expect("all have a place");
-    let encoder = Encoder::new(sampled_mean(&matrix.view(Reading::Much)?, shape.rows, shape.dims)?)?;
+    let encoder = Encoder::new(sampled_mean(&matrix.view(Access::Bulk)?, shape.rows, shape.dims)?)?;
     let failed = |error: std::io::Error| Error::cannot_write(path, &error);
     file.set_len(sections.end() as u64).map_err(failed)?;
     let turn = Mutex::new(file);
@@ -118,7 +118,7 @@ fn write(
     let (block, blocks) = (block_of(shape.dims), shape.rows.div_ceil(BLOCK));
     let done = AtomicUsize::new(0);
     in_parallel(threads, (0..shape.rows).step_by(block), stop, |begin| {
-        let view = matrix.view(Reading::Much)?;
+        let view = matrix.view(Access::Bulk)?;
         let count = block.min(shape.rows - begin);
         let coded = encoder.block(count, |number, row| (vectors.read)(&view, begin + number, row))?;
         put(places.records.start + begin * Record::BYTES, &coded.records)?;
@@ -132,8 +132,8 @@ fn write(
             of_rows.extend(view.checksum(rows_of(block, shape.rows))?.to_le_bytes());
         }
         put(places.rows.start + first, &of_rows)?;
-        for (kind, checksums) in checksums(&coded, count, encoder.parts()).iter().enumerate() {
-            put(places.checks.start + kind * blocks * size_of::<u32>() + first, checksums)?;
+        for (section, checksums) in checksums(&coded, count, encoder.parts()).iter().enumerate() {
+            put(places.checks.start + section * blocks * size_of::<u32>() + first, checksums)?;
         }
         progress(done.fetch_add(count, Ordering::Relaxed) + count);
         Ok(())
@@ -143,11 +143,11 @@ fn write(
 }
 
 /// The checksums of the blocks of records, and of each plane.
-fn checksums(coded: &Block, count: usize, parts: Parts) -> [Vec<u8>; KINDS] {
-    std::array::from_fn(|kind| {
-        let (bytes, width) = match kind {
+fn checksums(coded: &Block, count: usize, parts: Parts) -> [Vec<u8>; CHECKED_SECTIONS] {
+    std::array::from_fn(|section| {
+        let (bytes, width) = match section {
             0 => (&coded.records, Record::BYTES),
-            _ => (&coded.planes[kind - 1], parts.widths[Level::ALL[kind - 1].part()]),
+            _ => (&coded.planes[section - 1], parts.widths[Level::ALL[section - 1].part()]),
         };
         let block = |block: usize| {
             let rows = rows_of(block, count);

@@ -10,12 +10,12 @@ use crate::shape::{Level, Plane, Record};
 /// Rows of a block. Each has a checksum for its records and for its part of each plane, and one for the rows themselves.
 pub(crate) const BLOCK: usize = 64;
 /// Records, and the planes in the order of the levels.
-pub(super) const KINDS: usize = 1 + Level::ALL.len();
+pub(super) const CHECKED_SECTIONS: usize = 1 + Level::ALL.len();
 
 /// Which blocks were compared already, for as long as a file of codes is open.
 #[derive(Debug)]
 pub(crate) struct Compared {
-    blocks: [Box<[AtomicU64]>; KINDS],
+    blocks: [Box<[AtomicU64]>; CHECKED_SECTIONS],
     damaged: AtomicBool,
     said: AtomicBool,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Compared {
 impl Compared {
     pub(super) fn none(rows: usize) -> Self {
         let words = rows.div_ceil(BLOCK).div_ceil(64);
-        let blocks = [(); KINDS].map(|()| (0..words).map(|_| AtomicU64::new(0)).collect());
+        let blocks = [(); CHECKED_SECTIONS].map(|()| (0..words).map(|_| AtomicU64::new(0)).collect());
         Self { blocks, damaged: AtomicBool::new(false), said: AtomicBool::new(false) }
     }
 
@@ -54,7 +54,7 @@ pub(crate) struct Checks<'a> {
     pub(super) path: &'a Path,
     pub(super) compared: &'a Compared,
     /// Of each kind, those of all blocks.
-    pub(super) checksums: [&'a [[u8; 4]]; KINDS],
+    pub(super) checksums: [&'a [[u8; 4]]; CHECKED_SECTIONS],
 }
 
 impl Checks<'_> {
@@ -62,7 +62,7 @@ impl Checks<'_> {
     #[inline]
     pub(super) fn compare(
         &self,
-        kind: usize,
+        section: usize,
         records: &[[u8; Record::BYTES]],
         plane: Plane<'_>,
         rows: &[u32],
@@ -70,13 +70,13 @@ impl Checks<'_> {
         let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Ok(()) };
         let block = |row: u32| row as usize / BLOCK;
         if (last - first) as usize + 1 == rows.len() {
-            return self.compare_blocks(kind, records, plane, block(first)..=block(last));
+            return self.compare_blocks(section, records, plane, block(first)..=block(last));
         }
-        let words = &self.compared.blocks[kind];
+        let words = &self.compared.blocks[section];
         for &row in rows {
             let (word, bit) = (block(row) / 64, 1 << (block(row) % 64));
             if words[word].load(Ordering::Relaxed) & bit == 0 {
-                self.compare_missing(kind, records, plane, word, bit)?;
+                self.compare_missing(section, records, plane, word, bit)?;
             }
         }
         Ok(())
@@ -86,7 +86,7 @@ impl Checks<'_> {
     #[inline]
     fn compare_blocks(
         &self,
-        kind: usize,
+        section: usize,
         records: &[[u8; Record::BYTES]],
         plane: Plane<'_>,
         blocks: RangeInclusive<usize>,
@@ -94,9 +94,9 @@ impl Checks<'_> {
         for word in blocks.start() / 64..=blocks.end() / 64 {
             let (first, last) = ((*blocks.start()).max(64 * word), (*blocks.end()).min(64 * word + 63));
             let wanted = u64::MAX >> (63 - (last - first)) << (first % 64);
-            let missing = wanted & !self.compared.blocks[kind][word].load(Ordering::Relaxed);
+            let missing = wanted & !self.compared.blocks[section][word].load(Ordering::Relaxed);
             if missing != 0 {
-                self.compare_missing(kind, records, plane, word, missing)?;
+                self.compare_missing(section, records, plane, word, missing)?;
             }
         }
         Ok(())
@@ -105,7 +105,7 @@ impl Checks<'_> {
     #[cold]
     fn compare_missing(
         &self,
-        kind: usize,
+        section: usize,
         records: &[[u8; Record::BYTES]],
         plane: Plane<'_>,
         word: usize,
@@ -114,15 +114,15 @@ impl Checks<'_> {
         while missing != 0 {
             let block = 64 * word + missing.trailing_zeros() as usize;
             let rows = BLOCK * block..records.len().min(BLOCK * (block + 1));
-            let content = match kind {
+            let content = match section {
                 0 => records[rows].as_flattened(),
                 _ => &plane.bytes[rows.start * plane.width..rows.end * plane.width],
             };
-            if crc32fast::hash(content).to_le_bytes() != self.checksums[kind][block] {
+            if crc32fast::hash(content).to_le_bytes() != self.checksums[section][block] {
                 self.compared.note_damage();
                 return Err(damaged(self.path, BLOCK * block));
             }
-            self.compared.blocks[kind][word].fetch_or(missing & missing.wrapping_neg(), Ordering::Relaxed);
+            self.compared.blocks[section][word].fetch_or(missing & missing.wrapping_neg(), Ordering::Relaxed);
             missing &= missing - 1;
         }
         Ok(())

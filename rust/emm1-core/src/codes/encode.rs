@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::kernel::{Kernels, kernels};
 use crate::rotation::Rotation;
-use crate::shape::{Level, Missed, Parts, Record, SLACK, half_up};
+use crate::shape::{Level, Missed, Parts, Record, SLACK, round_up_to_bf16};
 
 /// Turns rows into codes; holds what all rows of a file share.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Encoder {
         let centred = (self.kernels.square)(row).sqrt();
         self.rotation.rotate(self.kernels, row);
         let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-        let scale = half_up(largest / 127.0);
+        let scale = round_up_to_bf16(largest / 127.0);
         let (first, second) = row.split_at(self.parts().first);
         let [coarse, fine] = (self.kernels.quantize)(first, scale, high, low);
         let [coarse_rest, fine_rest] = (self.kernels.quantize)(second, scale, high_rest, low_rest);

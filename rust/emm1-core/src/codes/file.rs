@@ -19,25 +19,25 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::belonging::{self, Keep, Verdict, judge, rows_of, to_bytes};
+use super::belonging::{self, KeepVerdict, Verdict, judge, rows_of, to_bytes};
 use super::build::block_of;
-use super::checks::{BLOCK, Checks, Compared, KINDS, damaged};
-use super::sections::{Kind, Sections, Shape};
+use super::checks::{BLOCK, CHECKED_SECTIONS, Checks, Compared, damaged};
+use super::sections::{SectionKind, Sections, Shape};
 use crate::codes::{Coded, Encoder, Vectors};
 use crate::error::{Error, Result};
 use crate::identity::FileId;
-use crate::matrix::{Map, Matrix, Reading};
+use crate::matrix::{Access, Map, Matrix};
 use crate::parallel::{Stop, in_parallel};
 use crate::shape::{Level, Parts, Plane, Record, SLACK};
 
-pub(super) const MEAN: &Kind = b"mean\0\0\0\0";
-const SOURCE: &Kind = b"source\0\0";
-const ROWS: &Kind = b"rows\0\0\0\0";
-const CHECKS: &Kind = b"checks\0\0";
-const RECORDS: &Kind = b"records\0";
-const PLANES: [&Kind; 4] = [b"high1\0\0\0", b"high2\0\0\0", b"low1\0\0\0\0", b"low2\0\0\0\0"];
+pub(super) const MEAN: &SectionKind = b"mean\0\0\0\0";
+const SOURCE: &SectionKind = b"source\0\0";
+const ROWS: &SectionKind = b"rows\0\0\0\0";
+const CHECKS: &SectionKind = b"checks\0\0";
+const RECORDS: &SectionKind = b"records\0";
+const PLANES: [&SectionKind; 4] = [b"high1\0\0\0", b"high2\0\0\0", b"low1\0\0\0\0", b"low2\0\0\0\0"];
 /// Components up to which no sum of products, 255 · 127 each, overflows 32 bits.
-pub(crate) const MOST_CODED: usize = 1 << 16;
+pub(crate) const MAX_CODED_DIMS: usize = 1 << 16;
 
 /// Codes of an embedding file, mapped.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Places {
 }
 
 /// The sections of codes and their lengths; None for one that no file can hold.
-pub(super) fn lengths(shape: Shape, files: usize) -> [(Kind, Option<usize>); 9] {
+pub(super) fn lengths(shape: Shape, files: usize) -> [(SectionKind, Option<usize>); 9] {
     let blocks = shape.rows.div_ceil(BLOCK);
     let plane = |level: Level| {
         let width = Parts::of(shape.dims).widths[level.part()];
@@ -102,7 +102,7 @@ pub(super) fn lengths(shape: Shape, files: usize) -> [(Kind, Option<usize>); 9] 
         (*MEAN, shape.dims.checked_mul(size_of::<f32>())),
         (*SOURCE, Some(files * FileId::WORDS * size_of::<u64>())),
         (*ROWS, blocks.checked_mul(size_of::<u32>())),
-        (*CHECKS, blocks.checked_mul(KINDS * size_of::<u32>())),
+        (*CHECKS, blocks.checked_mul(CHECKED_SECTIONS * size_of::<u32>())),
         (*RECORDS, shape.rows.checked_mul(Record::BYTES)),
         first,
         second,
@@ -129,7 +129,7 @@ impl CodesFile {
     pub(crate) fn open(
         path: &Path,
         matrix: &Matrix,
-        keep: Keep,
+        keep: KeepVerdict,
         remarks: &mut Vec<String>,
         stop: Stop<'_>,
     ) -> Result<Option<Self>> {
@@ -182,7 +182,13 @@ impl CodesFile {
     }
 
     /// The codes, if they are those of the matrix.
-    fn judged(self, matrix: &Matrix, keep: Keep, remarks: &mut Vec<String>, stop: Stop<'_>) -> Result<Option<Self>> {
+    fn judged(
+        self,
+        matrix: &Matrix,
+        keep: KeepVerdict,
+        remarks: &mut Vec<String>,
+        stop: Stop<'_>,
+    ) -> Result<Option<Self>> {
         let (identity, id) = (matrix.identity()?, self.known().id);
         let verdict = if self.are_of(&identity) {
             Verdict { identity, belongs: true }
@@ -194,7 +200,7 @@ impl CodesFile {
             } else {
                 unused(&self.path, "is of another embedding file, or of an earlier state of this one")
             });
-            if verdict.belongs && keep == Keep::InFile {
+            if verdict.belongs && keep == KeepVerdict::InFile {
                 // Where it cannot be written, the verdict is that of this process.
                 if let Ok(id) = belonging::keep(&self.path, id, self.places.source.clone(), &verdict.identity) {
                     self.known().id = id;
@@ -282,7 +288,7 @@ impl CodesFile {
         let coded = self.coded()?;
         let block = block_of(self.encoder.mean().len());
         in_parallel(threads, (0..self.shape.rows).step_by(block), stop, |begin| {
-            let view = vectors.matrix.view(Reading::Much)?;
+            let view = vectors.matrix.view(Access::Bulk)?;
             let rows = begin..self.shape.rows.min(begin + block);
             let anew = self.encoder.block(rows.len(), |number, row| (vectors.read)(&view, begin + number, row))?;
             for block in begin / BLOCK..rows.end.div_ceil(BLOCK) {
@@ -324,7 +330,7 @@ impl CodesFile {
         let checks = Checks {
             path: &self.path,
             compared: &self.compared,
-            checksums: std::array::from_fn(|kind| &checksums[kind * blocks..(kind + 1) * blocks]),
+            checksums: std::array::from_fn(|section| &checksums[section * blocks..(section + 1) * blocks]),
         };
         let records = bytes[places.records.clone()].as_chunks().0;
         Ok(Coded { records, planes: Level::ALL.map(plane), checks: Some(checks) })
@@ -354,9 +360,9 @@ fn parts(bytes: &[u8], wanted: Shape) -> std::result::Result<(Places, Vec<f32>),
 /// Why a matrix can have no codes, if it cannot.
 pub(crate) fn why_no_codes(matrix: &Matrix) -> Option<Error> {
     let dims = matrix.dims();
-    if dims > MOST_CODED {
+    if dims > MAX_CODED_DIMS {
         let text =
-            format!("its vectors have {dims} components, codes at most {MOST_CODED}: it is searched without codes");
+            format!("its vectors have {dims} components, codes at most {MAX_CODED_DIMS}: it is searched without codes");
         return Some(Error::file(matrix.path(), text));
     }
     let disk = matrix.hides_writes()?;

@@ -9,12 +9,12 @@ mod sections;
 #[cfg(all(test, unix))]
 mod tests;
 
-pub use belonging::Keep;
+pub use belonging::KeepVerdict;
 pub(crate) use build::sampled_mean;
 use checks::Checks;
 pub(crate) use encode::{Block, Encoder};
 pub use file::CodesFile;
-pub(crate) use file::{MOST_CODED, why_no_codes};
+pub(crate) use file::{MAX_CODED_DIMS, why_no_codes};
 
 use crate::error::Result;
 use crate::matrix::{Matrix, View};
@@ -55,8 +55,8 @@ impl Coded<'_> {
     /// The file is damaged.
     #[inline]
     pub(crate) fn check_plane(&self, level: Level, rows: &[u32]) -> Result<()> {
-        let (kind, plane) = (1 + level as usize, self.planes[level as usize]);
-        self.checks.map_or(Ok(()), |checks| checks.compare(kind, self.records, plane, rows))
+        let (section, plane) = (1 + level as usize, self.planes[level as usize]);
+        self.checks.map_or(Ok(()), |checks| checks.compare(section, self.records, plane, rows))
     }
 }
 

@@ -23,7 +23,7 @@ const ENTRY: usize = 32;
 const LINE: usize = 64;
 
 /// What a section is, and how long.
-pub(super) type Kind = [u8; 8];
+pub(super) type SectionKind = [u8; 8];
 
 /// What was coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,29 +36,29 @@ pub(super) struct Shape {
 /// The table of sections.
 #[derive(Debug)]
 pub(super) struct Sections {
-    entries: Vec<Entry>,
+    table: Vec<Section>,
     end: usize,
 }
 
 #[derive(Debug)]
-struct Entry {
-    kind: Kind,
+struct Section {
+    kind: SectionKind,
     place: Range<usize>,
     checksum: u32,
 }
 
 impl Sections {
     /// Finds a place for sections of these lengths, one after another; None where no file can be so long.
-    pub(super) fn place(lengths: &[(Kind, Option<usize>)]) -> Option<Self> {
+    pub(super) fn place(lengths: &[(SectionKind, Option<usize>)]) -> Option<Self> {
         let mut end = HEADER + lengths.len() * ENTRY;
-        let mut entries = Vec::with_capacity(lengths.len());
+        let mut table = Vec::with_capacity(lengths.len());
         for &(kind, length) in lengths {
             let begin = end.checked_next_multiple_of(LINE)?;
             end = begin.checked_add(length?)?;
-            entries.push(Entry { kind, place: begin..end, checksum: 0 });
+            table.push(Section { kind, place: begin..end, checksum: 0 });
         }
         i64::try_from(end).ok()?;
-        Some(Self { entries, end })
+        Some(Self { table, end })
     }
 
     /// Reads header and table; None where they are damaged or the file does not have the length that they say.
@@ -79,10 +79,10 @@ impl Sections {
             let place = begin..begin.checked_add(length)?;
             let sound = place.end <= bytes.len()
                 && (checksum == 0 || crc32fast::hash(&bytes[place.clone()]) as usize == checksum);
-            sound.then_some(Entry { kind: *entry.first_chunk()?, place, checksum: checksum as u32 })
+            sound.then_some(Section { kind: *entry.first_chunk()?, place, checksum: checksum as u32 })
         };
-        let entries = table.as_chunks().0.iter().map(entry).collect::<Option<_>>()?;
-        Some((Shape { rows, dims, dtype }, Self { entries, end: bytes.len() }))
+        let table = table.as_chunks().0.iter().map(entry).collect::<Option<_>>()?;
+        Some((Shape { rows, dims, dtype }, Self { table, end: bytes.len() }))
     }
 
     /// Whether a file is of this format, of whatever version.
@@ -96,13 +96,13 @@ impl Sections {
     }
 
     /// Where the section of a kind lies.
-    pub(super) fn get(&self, kind: &Kind) -> Option<Range<usize>> {
-        self.entries.iter().find(|entry| entry.kind == *kind).map(|entry| entry.place.clone())
+    pub(super) fn get(&self, kind: &SectionKind) -> Option<Range<usize>> {
+        self.table.iter().find(|entry| entry.kind == *kind).map(|entry| entry.place.clone())
     }
 
     /// Has the table vouch for the content of a section.
-    pub(super) fn vouch(&mut self, kind: &Kind, content: &[u8]) {
-        let entry = self.entries.iter_mut().find(|entry| entry.kind == *kind);
+    pub(super) fn vouch(&mut self, kind: &SectionKind, content: &[u8]) {
+        let entry = self.table.iter_mut().find(|entry| entry.kind == *kind);
         entry.expect("the section has a place").checksum = crc32fast::hash(content);
     }
 
@@ -114,9 +114,9 @@ impl Sections {
     /// Header and table.
     pub(super) fn header(&self, shape: Shape) -> Vec<u8> {
         let mut header = MAGIC.to_vec();
-        let words = [shape.rows, shape.dims, shape.dtype, self.entries.len(), self.end];
+        let words = [shape.rows, shape.dims, shape.dtype, self.table.len(), self.end];
         header.extend(words.into_iter().flat_map(|word| (word as u64).to_le_bytes()));
-        let table: Vec<u8> = self.entries.iter().flat_map(Entry::to_bytes).collect();
+        let table: Vec<u8> = self.table.iter().flat_map(Section::to_bytes).collect();
         header.extend(u64::from(checksum(&header, &table)).to_le_bytes());
         header.resize(HEADER, 0);
         header.extend(table);
@@ -124,7 +124,7 @@ impl Sections {
     }
 }
 
-impl Entry {
+impl Section {
     fn to_bytes(&self) -> [u8; ENTRY] {
         let words = [self.place.start as u64, self.place.len() as u64, self.checksum.into()];
         let mut bytes = [0; ENTRY];

@@ -54,7 +54,7 @@ fn build(path: &Path) {
 fn open(path: &Path) -> EmbeddingFile {
     EmbeddingFile::open(path, None, &mut || false)
         .unwrap()
-        .with_codes(&codes_of(path), Keep::InFile, &mut || false)
+        .with_codes(&codes_of(path), KeepVerdict::InFile, &mut || false)
         .unwrap()
 }
 
@@ -131,7 +131,7 @@ fn moved_and_copied_files_keep_their_codes_and_it_is_said_once() {
     fs::copy(codes_of(&path), codes_of(&other)).unwrap();
     let in_process = || {
         let file = EmbeddingFile::open(&other, None, &mut || false).unwrap();
-        file.with_codes(&codes_of(&other), Keep::InProcess, &mut || false).unwrap()
+        file.with_codes(&codes_of(&other), KeepVerdict::InProcess, &mut || false).unwrap()
     };
     let before = fs::read(codes_of(&other)).unwrap();
     assert!(check(&in_process(), &vectors(2)));

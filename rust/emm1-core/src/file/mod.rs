@@ -6,10 +6,10 @@ mod version;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::codes::{CodesFile, Keep, Vectors, why_no_codes};
+use crate::codes::{CodesFile, KeepVerdict, Vectors, why_no_codes};
 use crate::error::{Error, Result, list_for, zeros};
 use crate::kernel::kernels;
-use crate::matrix::{Matrix, Reading, View};
+use crate::matrix::{Access, Matrix, View};
 use crate::parallel::{Stop, in_parallel};
 use crate::score::{Metric, Query};
 pub use ids::Ids;
@@ -149,7 +149,7 @@ impl EmbeddingFile {
         let mut scores: Vec<f32> = zeros(ids.len())?;
         let pairs = ids.chunks(PAIRS).zip(other_ids.chunks(PAIRS)).zip(scores.chunks_mut(PAIRS));
         in_parallel(threads, pairs, stop, |((ids, other_ids), scores)| {
-            let (mine, theirs) = (self.matrix.view(Reading::Much)?, other.matrix.view(Reading::Much)?);
+            let (mine, theirs) = (self.matrix.view(Access::Bulk)?, other.matrix.view(Access::Bulk)?);
             let rows = ids.iter().map(|&id| self.row_of(id)).collect::<Result<Vec<_>>>()?;
             let other_rows = other_ids.iter().map(|&id| other.row_of(id)).collect::<Result<Vec<_>>>()?;
             let (mut a, mut b) = (zeros(self.matrix.dims())?, zeros(self.matrix.dims())?);
@@ -181,7 +181,7 @@ impl EmbeddingFile {
     ///
     /// # Errors
     /// The file of codes may not be read, or `stop` said so.
-    pub fn with_codes(mut self, path: &Path, keep: Keep, stop: Stop<'_>) -> Result<Self> {
+    pub fn with_codes(mut self, path: &Path, keep: KeepVerdict, stop: Stop<'_>) -> Result<Self> {
         let mut remarks = Vec::new();
         self.codes = CodesFile::open(path, &self.matrix, keep, &mut remarks, stop)?;
         remarks.into_iter().for_each(|remark| self.remark(remark));
@@ -274,7 +274,7 @@ impl EmbeddingFile {
 
     /// Calls `with` with the row number and the vector of each id.
     fn each(&self, ids: &[i64], stop: Stop<'_>, mut with: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
-        let view = self.matrix.view(Reading::Much)?;
+        let view = self.matrix.view(Access::Bulk)?;
         let mut row = zeros(self.matrix.dims())?;
         let piece = PIECE / self.matrix.dims().max(1) + 1;
         for (at, &id) in ids.iter().enumerate() {

@@ -10,7 +10,7 @@ pub(super) fn kernels() -> Option<&'static Kernels> {
     (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(&KERNELS)
 }
 
-x86::kernels!("avx2", "avx2,fma", MOST);
+x86::kernels!("avx2", "avx2,fma", MAX_COMPONENT);
 
 /// Sums `add(sum, a[i], b[i])` as the reference score has it, b itself in place of a where there is none.
 #[inline]
@@ -99,7 +99,7 @@ fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
 }
 
 /// The largest component of a query in a panel: two products of pairs fit 16 bits, 2 · 2 · 255 · 31 = 31,620.
-const MOST: i8 = 31;
+const MAX_COMPONENT: i8 = 31;
 
 #[target_feature(enable = "avx2,fma")]
 fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {

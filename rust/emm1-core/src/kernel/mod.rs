@@ -22,7 +22,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
-use crate::shape::{Left, Level, Margin, Margins, Panel, Plane, Record, STEP};
+use crate::shape::{Level, Margin, Margins, Panel, Plane, Record, STEP, Survivor};
 pub(crate) use prefetch::prefetch;
 
 /// Rows whose products are summed over their lanes together.
@@ -56,20 +56,21 @@ pub(crate) fn pack(width: usize, query: &[i8]) -> Vec<i8> {
 }
 
 /// Keeps the rows that the margin of a query cannot leave out.
-pub(crate) type Sift = fn(&[[u8; Record::BYTES]], &[u32], Level, &Margin, &mut Vec<Left>);
+pub(crate) type Prune = fn(&[[u8; Record::BYTES]], &[u32], Level, &Margin, &mut Vec<Survivor>);
 
 /// A plane, the components of a query to multiply it with, and what the products count.
 pub(crate) type Factor<'a> = (Plane<'a>, &'a [i8], i32);
 
 /// For as many consecutive rows as [`RUN`] divides: the sums of their products with all factors, and those rows that the
 /// margin at a level leaves, appended with their positions.
-pub(crate) type Scan = fn(&[Factor<'_>], &[[u8; Record::BYTES]], Range<usize>, Level, &Margin, &mut Vec<Left>);
+pub(crate) type DotsAndPrune =
+    fn(&[Factor<'_>], &[[u8; Record::BYTES]], Range<usize>, Level, &Margin, &mut Vec<Survivor>);
 
 /// Consecutive rows are scanned so many at a time.
 pub(crate) const RUN: usize = 16;
 
 /// The same for the queries of a panel and products with whole bytes; gives a bit for each query too.
-pub(crate) type SiftPanel = fn(&[[u8; Record::BYTES]], &[u32], &[i32], &Margins, usize, &mut Vec<(u32, u32)>);
+pub(crate) type PrunePanel = fn(&[[u8; Record::BYTES]], &[u32], &[i32], &Margins, usize, &mut Vec<(u32, u32)>);
 
 /// Puts the high and low nibbles of a part of a row together: bytes in the order of the components, each its code plus 128.
 pub(crate) type Unpack = fn(&[u8], &[u8], &mut [u8]);
@@ -87,13 +88,13 @@ pub(crate) struct Kernels {
     /// `EMM1_SIMD` calls it so.
     pub(crate) name: &'static str,
     /// The largest component of a query in a panel: what `multiply` can take without an overflow.
-    pub(crate) most: i8,
-    pub(crate) scan: Scan,
+    pub(crate) max_component: i8,
+    pub(crate) dots_and_prune: DotsAndPrune,
     pub(crate) dots: Dots,
-    pub(crate) sift: Sift,
+    pub(crate) prune: Prune,
     pub(crate) unpack: Unpack,
     pub(crate) multiply: Multiply,
-    pub(crate) sift_panel: SiftPanel,
+    pub(crate) prune_panel: PrunePanel,
     /// a·b as the reference score has it.
     pub(crate) dot: fn(&[f64], &[f32]) -> f64,
     /// a·a, likewise.

@@ -6,7 +6,7 @@ use std::arch::is_aarch64_feature_detected;
 use std::ops::Range;
 
 use super::{FOUR, Factor, Kernels, scalar};
-use crate::shape::{Left, Level, Margin, Panel, Plane, Record, STEP};
+use crate::shape::{Level, Margin, Panel, Plane, Record, STEP, Survivor};
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     is_aarch64_feature_detected!("dotprod").then_some(&KERNELS)
@@ -15,9 +15,9 @@ pub(super) fn kernels() -> Option<&'static Kernels> {
 /// Sums of floats and margins are the scalar ones: every aarch64 compiler has NEON for them.
 static KERNELS: Kernels = Kernels {
     name: "neon",
-    scan: |factors, records, rows, level, margin, left| {
+    dots_and_prune: |factors, records, rows, level, margin, survivors| {
         // SAFETY: this table is given out only where dot products were detected; so for the next.
-        unsafe { scan(factors, records, rows, level, margin, left) }
+        unsafe { dots_and_prune(factors, records, rows, level, margin, survivors) }
     },
     dots: |plane, rows, query, out| {
         // SAFETY: as above.
@@ -33,15 +33,15 @@ static KERNELS: Kernels = Kernels {
 const BYTES: usize = 16;
 
 #[target_feature(enable = "neon,dotprod")]
-fn scan(
+fn dots_and_prune(
     factors: &[Factor<'_>],
     records: &[[u8; Record::BYTES]],
     rows: Range<usize>,
     level: Level,
     margin: &Margin,
-    left: &mut Vec<Left>,
+    survivors: &mut Vec<Survivor>,
 ) {
-    scalar::scan(factors, records, rows, level, margin, left, |rows, query| four_dots(rows, query));
+    scalar::dots_and_prune(factors, records, rows, level, margin, survivors, |rows, query| four_dots(rows, query));
 }
 
 #[target_feature(enable = "neon,dotprod")]

@@ -3,17 +3,19 @@
 use std::ops::Range;
 
 use super::{FOUR, Factor, Kernels, RUN, consecutive};
-use crate::shape::{Left, Level, Margin, Margins, Panel, Plane, QUAD, Record, STEP, survives};
+use crate::shape::{Level, Margin, Margins, Panel, Plane, QUAD, Record, STEP, Survivor, survives};
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "scalar",
-    most: i8::MAX,
-    scan: |factors, records, rows, level, margin, left| scan(factors, records, rows, level, margin, left, four_dots),
+    max_component: i8::MAX,
+    dots_and_prune: |factors, records, rows, level, margin, survivors| {
+        dots_and_prune(factors, records, rows, level, margin, survivors, four_dots)
+    },
     dots: |plane, rows, query, out| dots(plane, rows, query, out, four_dots),
-    sift,
+    prune,
     unpack,
     multiply,
-    sift_panel,
+    prune_panel,
     dot: |a, b| lanes(b, Some(a), |x, y| x * y),
     square: |b| lanes(b, None, |x, y| x * y),
     squared_distance: |a, b| {
@@ -59,43 +61,49 @@ pub(super) fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]
 }
 
 #[inline(always)]
-pub(super) fn sift(
+pub(super) fn prune(
     records: &[[u8; Record::BYTES]],
     places: &[u32],
     level: Level,
     margin: &Margin,
-    left: &mut Vec<Left>,
+    survivors: &mut Vec<Survivor>,
 ) {
     // Each level has a loop of its own, without a branch.
     match level {
-        Level::FirstHigh => keep(records, places, Level::FirstHigh, margin, left),
-        Level::High => keep(records, places, Level::High, margin, left),
-        Level::FirstBytes => keep(records, places, Level::FirstBytes, margin, left),
-        Level::Bytes => keep(records, places, Level::Bytes, margin, left),
+        Level::FirstHigh => prune_level(records, places, Level::FirstHigh, margin, survivors),
+        Level::High => prune_level(records, places, Level::High, margin, survivors),
+        Level::FirstBytes => prune_level(records, places, Level::FirstBytes, margin, survivors),
+        Level::Bytes => prune_level(records, places, Level::Bytes, margin, survivors),
     }
 }
 
 #[inline(always)]
-fn keep(records: &[[u8; Record::BYTES]], places: &[u32], level: Level, margin: &Margin, left: &mut Vec<Left>) {
+fn prune_level(
+    records: &[[u8; Record::BYTES]],
+    places: &[u32],
+    level: Level,
+    margin: &Margin,
+    survivors: &mut Vec<Survivor>,
+) {
     // Rows are written whether or not they are left, and counted if they are: no jump to foretell.
     let mut count = 0;
-    for number in 0..left.len() {
-        let row = left[number];
+    for number in 0..survivors.len() {
+        let row = survivors[number];
         let record = Record::from_bytes(&records[places[row.at as usize] as usize]);
-        left[count] = row;
+        survivors[count] = row;
         count += usize::from(survives(margin.of(&record, level, row.product)));
     }
-    left.truncate(count);
+    survivors.truncate(count);
 }
 
 #[inline(always)]
-pub(super) fn scan(
+pub(super) fn dots_and_prune(
     factors: &[Factor<'_>],
     records: &[[u8; Record::BYTES]],
     rows: Range<usize>,
     level: Level,
     margin: &Margin,
-    left: &mut Vec<Left>,
+    survivors: &mut Vec<Survivor>,
     four_dots: impl FourDots,
 ) {
     let begin = rows.start;
@@ -115,13 +123,13 @@ pub(super) fn scan(
         }
         let margins = margins(records, &products, level, margin);
         if margins.iter().fold(false, |any, &margin| any | survives(margin)) {
-            let mut kept = [Left::default(); RUN];
+            let mut kept = [Survivor::default(); RUN];
             let mut count = 0;
             for i in 0..RUN {
-                kept[count] = Left { at: (number * RUN + i) as u32, product: products[i] };
+                kept[count] = Survivor { at: (number * RUN + i) as u32, product: products[i] };
                 count += usize::from(survives(margins[i]));
             }
-            left.extend_from_slice(&kept[..count]);
+            survivors.extend_from_slice(&kept[..count]);
         }
     }
 }
@@ -160,13 +168,13 @@ fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
 }
 
 #[inline(always)]
-pub(super) fn sift_panel(
+pub(super) fn prune_panel(
     records: &[[u8; Record::BYTES]],
     places: &[u32],
     products: &[i32],
     margins: &Margins,
     lanes: usize,
-    left: &mut Vec<(u32, u32)>,
+    survivors: &mut Vec<(u32, u32)>,
 ) {
     for (at, (&place, products)) in places.iter().zip(products.chunks_exact(lanes)).enumerate() {
         let record = Record::from_bytes(&records[place as usize]);
@@ -179,7 +187,7 @@ pub(super) fn sift_panel(
             }
         }
         if bits != 0 {
-            left.push((at as u32, bits));
+            survivors.push((at as u32, bits));
         }
     }
 }

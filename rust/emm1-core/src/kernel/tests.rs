@@ -64,14 +64,14 @@ proptest! {
             .collect();
         let margin = Margin::example(-0.3);
         let places: Vec<u32> = (begin as u32..rows as u32).collect();
-        let all: Vec<Left> = (0..count)
+        let all: Vec<Survivor> = (0..count)
             .map(|at| {
                 let product = factors.iter().zip(&queries).map(|((plane, _, weight), query)| {
                     let row = plane.row((begin + at) as u32);
                     let nibbles = row.iter().map(|byte| byte & 15).chain(row.iter().map(|byte| byte >> 4));
                     weight * products(&nibbles.collect::<Vec<_>>(), query)
                 });
-                Left { at: at as u32, product: product.sum() }
+                Survivor { at: at as u32, product: product.sum() }
             })
             .collect();
         for kernels in available() {
@@ -81,12 +81,12 @@ proptest! {
                     let record = Record::from_bytes(&records[begin + row.at as usize]);
                     survives(margin.of(&record, level, row.product))
                 });
-                let mut left = Vec::new();
-                (kernels.scan)(&factors, &records, begin..rows, level, &margin, &mut left);
-                prop_assert_eq!(&left, &expected, "{} {:?}", kernels.name, level);
-                left = all.clone();
-                (kernels.sift)(&records, &places, level, &margin, &mut left);
-                prop_assert_eq!(&left, &expected, "{} {:?}", kernels.name, level);
+                let mut survivors = Vec::new();
+                (kernels.dots_and_prune)(&factors, &records, begin..rows, level, &margin, &mut survivors);
+                prop_assert_eq!(&survivors, &expected, "{} {:?}", kernels.name, level);
+                survivors = all.clone();
+                (kernels.prune)(&records, &places, level, &margin, &mut survivors);
+                prop_assert_eq!(&survivors, &expected, "{} {:?}", kernels.name, level);
             }
         }
     }
@@ -120,9 +120,9 @@ proptest! {
         }
         let margins = Margins::new(margins.into_iter());
         for kernels in available() {
-            let mut left = Vec::new();
-            (kernels.sift_panel)(&records, &places, &products, &margins, lanes, &mut left);
-            prop_assert_eq!(&left, &expected, "{}", kernels.name);
+            let mut survivors = Vec::new();
+            (kernels.prune_panel)(&records, &places, &products, &margins, lanes, &mut survivors);
+            prop_assert_eq!(&survivors, &expected, "{}", kernels.name);
         }
     }
 
@@ -137,7 +137,7 @@ proptest! {
         let mut next = noise(seed);
         let rows: Vec<u8> = (0..2 * TILE * stride(width)).map(|_| if extreme { 255 } else { next() }).collect();
         for kernels in available() {
-            let most = kernels.most;
+            let most = kernels.max_component;
             let queries: Vec<Vec<i8>> = (0..queries)
                 .map(|g| {
                     let one = if g % 2 == 0 { most } else { -most };

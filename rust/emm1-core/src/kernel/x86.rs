@@ -17,24 +17,24 @@ pub(super) fn parts<T: Copy + Default>(values: &[T]) -> (&[[T; LANES]], Option<[
 /// Makes the table `KERNELS` of a set, and for the features of the set the kernels that are not written by hand. The module
 /// that calls it has `four_dots`, `multiply`, `lanes`, `fused` and `squared_difference`.
 macro_rules! kernels {
-    ($name:literal, $features:literal, $most:expr) => {
+    ($name:literal, $features:literal, $max_component:expr) => {
         use crate::kernel::{Factor, Kernels};
-        use crate::shape::{Left, Level, Margin, Margins, Plane, Record};
+        use crate::shape::{Level, Margin, Margins, Plane, Record, Survivor};
 
         static KERNELS: Kernels = Kernels {
             name: $name,
-            most: $most,
-            scan: |factors, records, rows, level, margin, left| {
+            max_component: $max_component,
+            dots_and_prune: |factors, records, rows, level, margin, survivors| {
                 // SAFETY: this table is given out only where these features were detected; so for all that follow.
-                unsafe { scan(factors, records, rows, level, margin, left) }
+                unsafe { dots_and_prune(factors, records, rows, level, margin, survivors) }
             },
             dots: |plane, rows, query, out| {
                 // SAFETY: as above.
                 unsafe { dots(plane, rows, query, out) }
             },
-            sift: |records, places, level, margin, left| {
+            prune: |records, places, level, margin, survivors| {
                 // SAFETY: as above.
-                unsafe { sift(records, places, level, margin, left) }
+                unsafe { prune(records, places, level, margin, survivors) }
             },
             unpack: |high, low, out| {
                 // SAFETY: as above.
@@ -44,9 +44,9 @@ macro_rules! kernels {
                 // SAFETY: as above.
                 unsafe { multiply(rows, panel, products) }
             },
-            sift_panel: |records, places, products, margins, lanes, left| {
+            prune_panel: |records, places, products, margins, lanes, survivors| {
                 // SAFETY: as above.
-                unsafe { sift_panel(records, places, products, margins, lanes, left) }
+                unsafe { prune_panel(records, places, products, margins, lanes, survivors) }
             },
             dot: |a, b| {
                 // SAFETY: as above.
@@ -71,15 +71,17 @@ macro_rules! kernels {
         };
 
         #[target_feature(enable = $features)]
-        fn scan(
+        fn dots_and_prune(
             factors: &[Factor<'_>],
             records: &[[u8; Record::BYTES]],
             rows: std::ops::Range<usize>,
             level: Level,
             margin: &Margin,
-            left: &mut Vec<Left>,
+            survivors: &mut Vec<Survivor>,
         ) {
-            scalar::scan(factors, records, rows, level, margin, left, |rows, query| four_dots(rows, query));
+            scalar::dots_and_prune(factors, records, rows, level, margin, survivors, |rows, query| {
+                four_dots(rows, query)
+            });
         }
 
         #[target_feature(enable = $features)]
@@ -88,20 +90,26 @@ macro_rules! kernels {
         }
 
         #[target_feature(enable = $features)]
-        fn sift(records: &[[u8; Record::BYTES]], places: &[u32], level: Level, margin: &Margin, left: &mut Vec<Left>) {
-            scalar::sift(records, places, level, margin, left);
+        fn prune(
+            records: &[[u8; Record::BYTES]],
+            places: &[u32],
+            level: Level,
+            margin: &Margin,
+            survivors: &mut Vec<Survivor>,
+        ) {
+            scalar::prune(records, places, level, margin, survivors);
         }
 
         #[target_feature(enable = $features)]
-        fn sift_panel(
+        fn prune_panel(
             records: &[[u8; Record::BYTES]],
             places: &[u32],
             products: &[i32],
             margins: &Margins,
             lanes: usize,
-            left: &mut Vec<(u32, u32)>,
+            survivors: &mut Vec<(u32, u32)>,
         ) {
-            scalar::sift_panel(records, places, products, margins, lanes, left);
+            scalar::prune_panel(records, places, products, margins, lanes, survivors);
         }
 
         #[target_feature(enable = $features)]

@@ -12,10 +12,10 @@ use super::map::writes_through_maps_show;
 
 /// None where every write to a file moves its time; else what its file system is called.
 pub(super) fn hides_writes(file: &File, path: &Path) -> Option<String> {
-    match kind(file) {
-        Kind::Shows => None,
-        Kind::Hides(name) => Some(name),
-        Kind::Unknown(name) => {
+    match map_writes(file) {
+        MapWrites::Show => None,
+        MapWrites::Hidden(name) => Some(name),
+        MapWrites::Unknown(name) => {
             static TRIED: Mutex<Option<HashMap<u64, bool>>> = Mutex::new(None);
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -25,15 +25,15 @@ pub(super) fn hides_writes(file: &File, path: &Path) -> Option<String> {
     }
 }
 
-enum Kind {
-    Shows,
-    Hides(String),
+enum MapWrites {
+    Show,
+    Hidden(String),
     /// It is tried out.
     Unknown(String),
 }
 
 #[cfg(target_os = "linux")]
-fn kind(file: &File) -> Kind {
+fn map_writes(file: &File) -> MapWrites {
     // From linux/magic.h. Those with a name show writes through maps: in their `page_mkwrite`, or since none can be written.
     const SHOWS: [u32; 8] = [
         0xef53,      // ext2, ext3, ext4
@@ -46,10 +46,10 @@ fn kind(file: &File) -> Kind {
         0x9660,      // ISO 9660
     ];
     const OVERLAY: u32 = 0x794c_7630; // shows what the file system under it shows
-    let Ok(found) = rustix::fs::fstatfs(file) else { return Kind::Hides("an unknown file system".into()) };
+    let Ok(found) = rustix::fs::fstatfs(file) else { return MapWrites::Hidden("an unknown file system".into()) };
     let name = match found.f_type as u32 {
-        shows if SHOWS.contains(&shows) => return Kind::Shows,
-        OVERLAY => return Kind::Unknown("an overlay of a file system".into()),
+        shows if SHOWS.contains(&shows) => return MapWrites::Show,
+        OVERLAY => return MapWrites::Unknown("an overlay of a file system".into()),
         0x0102_1994 => "tmpfs",
         0x8584_58f6 => "ramfs",
         0x6969 => "NFS",
@@ -57,14 +57,14 @@ fn kind(file: &File) -> Kind {
         0x6573_5546 => "FUSE",
         0x0102_1997 => "9P",
         0x2fc1_2fc1 => "ZFS",
-        other => return Kind::Hides(format!("a file system of type {other:#x}")),
+        other => return MapWrites::Hidden(format!("a file system of type {other:#x}")),
     };
-    Kind::Hides(name.into())
+    MapWrites::Hidden(name.into())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn kind(_: &File) -> Kind {
-    Kind::Unknown("a file system".into())
+fn map_writes(_: &File) -> MapWrites {
+    MapWrites::Unknown("a file system".into())
 }
 
 /// The file system of a file; None where it cannot be asked.

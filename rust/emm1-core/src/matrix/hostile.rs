@@ -160,7 +160,7 @@ fn written(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 fn rows_of(matrix: &Matrix) -> Vec<Vec<f32>> {
-    let view = matrix.view(Reading::Much).unwrap();
+    let view = matrix.view(Access::Bulk).unwrap();
     let row = |number| {
         let mut row = vec![0.0; matrix.dims()];
         view.row_f32(number, &mut row).unwrap();
@@ -217,7 +217,7 @@ fn a_file_cut_after_it_was_opened_is_an_error() {
         let matrix = Matrix::open(&path).unwrap();
         let length = path.metadata().unwrap().len();
         OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 1).unwrap();
-        let text = matrix.view(Reading::Much).err().unwrap().to_string();
+        let text = matrix.view(Access::Bulk).err().unwrap().to_string();
         assert!(text.contains(name) && text.contains("cut short since it was opened"), "{text}");
     }
 }
@@ -306,9 +306,9 @@ fn a_row_of_another_length_in_fvecs_is_named() {
     bytes[2 * 16] = 7;
     let path = written(&folder, "x.fvecs", &bytes);
     let matrix = Matrix::open(&path).unwrap();
-    let text = matrix.view(Reading::Much).unwrap().row_f32(2, &mut [0.0; 3]).unwrap_err().to_string();
+    let text = matrix.view(Access::Bulk).unwrap().row_f32(2, &mut [0.0; 3]).unwrap_err().to_string();
     assert!(text.contains("x.fvecs") && text.contains("row 2 says that it has 7 components"), "{text}");
-    matrix.view(Reading::Much).unwrap().row_f32(3, &mut [0.0; 3]).unwrap();
+    matrix.view(Access::Bulk).unwrap().row_f32(3, &mut [0.0; 3]).unwrap();
     bytes.push(0);
     refused(&written(&folder, "x.fvecs", &bytes), &["row 2 says"]);
     refused(&written(&folder, "x.fvecs", &[0xff; 20]), &["-1 components"]);

@@ -38,14 +38,14 @@ impl Layout {
 }
 
 /// More components than this are a damaged header: without rows, no length of a file would betray it.
-const MOST_DIMS: usize = 1 << 24;
+const MAX_DIMS: usize = 1 << 24;
 
 /// An error where vectors would have no components, or absurdly many.
 pub(super) fn check_dims(path: &Path, rows: usize, dims: usize) -> Result<()> {
     match dims {
         0 => Err(Error::file(path, format!("shape ({rows}, 0): vectors have no components"))),
-        1..=MOST_DIMS => Ok(()),
-        _ => Err(Error::file(path, format!("shape ({rows}, {dims}): a vector has at most {MOST_DIMS} components"))),
+        1..=MAX_DIMS => Ok(()),
+        _ => Err(Error::file(path, format!("shape ({rows}, {dims}): a vector has at most {MAX_DIMS} components"))),
     }
 }
 

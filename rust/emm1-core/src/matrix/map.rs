@@ -16,11 +16,11 @@ use crate::identity::FileId;
 
 /// How much of a file will be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub(crate) enum Access {
     /// All of it, or so much that it does not matter.
-    Much,
+    Bulk,
     /// Some rows here and there.
-    Little,
+    Sparse,
 }
 
 /// A file mapped into memory, and the file itself, to see whether it shrank.
@@ -29,7 +29,7 @@ pub(crate) struct Map {
     file: File,
     map: Mmap,
     /// Whether the system was told that little will be read.
-    little: AtomicBool,
+    sparse: AtomicBool,
 }
 
 impl Map {
@@ -42,16 +42,16 @@ impl Map {
         // that is cut while a call reads it can still end the process with SIGBUS, which no program can rule out; the
         // documentation says so. Bytes changed by others are plain numbers here: any value is valid.
         let map = unsafe { Mmap::map(&file) }.map_err(|error| Error::io(path, error))?;
-        Ok(Self { file, map, little: AtomicBool::new(false) })
+        Ok(Self { file, map, sparse: AtomicBool::new(false) })
     }
 
     /// Tells the system how much will be read. By itself it reads on, megabytes on some machines, after each page that it is
     /// asked for. This changes the time that reading takes, and nothing else.
-    pub(crate) fn expect(&self, reading: Reading) {
-        let little = reading == Reading::Little;
-        if self.little.swap(little, Ordering::Relaxed) != little {
+    pub(crate) fn advise(&self, access: Access) {
+        let sparse = access == Access::Sparse;
+        if self.sparse.swap(sparse, Ordering::Relaxed) != sparse {
             #[cfg(unix)]
-            let _ = self.map.advise(if little { Advice::Random } else { Advice::Normal }); // a hint: it may fail
+            let _ = self.map.advise(if sparse { Advice::Random } else { Advice::Normal }); // a hint: it may fail
         }
     }
 

@@ -25,7 +25,7 @@ use disk::hides_writes;
 pub use dtype::Dtype;
 use layout::Layout;
 pub(crate) use layout::check_length;
-pub(crate) use map::{Map, Reading};
+pub(crate) use map::{Access, Map};
 pub(crate) use npy::Header;
 pub(crate) use shards::{IDS, files as shards, has_ids, ids as ids_of_shards};
 
@@ -72,12 +72,12 @@ impl Format {
 pub struct Matrix {
     path: PathBuf,
     /// At least one; all of the same dims and dtype.
-    parts: Vec<Part>,
+    shards: Vec<Shard>,
 }
 
 /// One file and the rows of the matrix it holds.
 #[derive(Debug)]
-struct Part {
+struct Shard {
     path: PathBuf,
     map: Map,
     format: Format,
@@ -85,7 +85,7 @@ struct Part {
     layout: Layout,
     /// What the file was when it was opened; None where a write since then might not tell.
     opened: Option<FileId>,
-    /// Rows in the parts up to this one, with its own.
+    /// Rows in the shards up to this one, with its own.
     end: usize,
 }
 
@@ -98,21 +98,21 @@ impl Matrix {
     pub fn open(path: &Path) -> Result<Self> {
         let (file, tensor) = split_tensor(path);
         let files = if file.is_dir() { shards::files(file)? } else { vec![file.to_owned()] };
-        let mut parts = Vec::<Part>::with_capacity(files.len());
+        let mut shards = Vec::<Shard>::with_capacity(files.len());
         for file in files {
-            let part = Part::open(file, tensor, parts.last().map_or(0, |part| part.end))?;
-            if let Some(first) = parts.first() {
-                part.check_like(first)?;
+            let shard = Shard::open(file, tensor, shards.last().map_or(0, |shard| shard.end))?;
+            if let Some(first) = shards.first() {
+                shard.check_like(first)?;
             }
-            parts.push(part);
+            shards.push(shard);
         }
         // Rows are counted in 32 bits, here and in codes: no row number is cut anywhere once this holds.
-        let rows = parts.last().map_or(0, |part| part.end);
+        let rows = shards.last().map_or(0, |shard| shard.end);
         if u32::try_from(rows).is_err() {
             let text = format!("has {rows} rows, more than the {} that emm1 takes: divide it into several", u32::MAX);
             return Err(Error::file(path, text));
         }
-        Ok(Self { path: path.to_owned(), parts })
+        Ok(Self { path: path.to_owned(), shards })
     }
 
     /// The file or folder, as it was named.
@@ -122,22 +122,22 @@ impl Matrix {
 
     /// Number of vectors.
     pub fn rows(&self) -> usize {
-        self.parts.last().map_or(0, |part| part.end)
+        self.shards.last().map_or(0, |shard| shard.end)
     }
 
     /// Components of each vector.
     pub fn dims(&self) -> usize {
-        self.parts[0].layout.dims
+        self.shards[0].layout.dims
     }
 
     /// Type of a component in the file.
     pub fn dtype(&self) -> Dtype {
-        self.parts[0].layout.dtype
+        self.shards[0].layout.dtype
     }
 
     /// The files, in order, and how many rows each holds.
     pub fn files(&self) -> impl Iterator<Item = (&Path, usize)> {
-        self.parts.iter().map(|part| (part.path.as_path(), part.layout.rows))
+        self.shards.iter().map(|shard| (shard.path.as_path(), shard.layout.rows))
     }
 
     /// What each of the files is now.
@@ -145,18 +145,18 @@ impl Matrix {
     /// # Errors
     /// One was cut short since it was opened.
     pub(crate) fn identity(&self) -> Result<Vec<FileId>> {
-        self.parts.iter().map(|part| part.map.check(&part.path)).collect()
+        self.shards.iter().map(|shard| shard.map.check(&shard.path)).collect()
     }
 
     /// What the file system of one of the files is called, if it does not tell by a file's time that it was written to.
     pub(crate) fn hides_writes(&self) -> Option<String> {
-        self.parts.iter().find_map(|part| hides_writes(part.map.file(), &part.path))
+        self.shards.iter().find_map(|shard| hides_writes(shard.map.file(), &shard.path))
     }
 
     /// Writes back to the disk what others wrote through maps: only a write to a clean page moves a file's time.
     pub(crate) fn write_back(&self) -> io::Result<()> {
         use io::ErrorKind::{InvalidInput, ReadOnlyFilesystem};
-        self.parts.iter().try_for_each(|part| match part.map.file().sync_all() {
+        self.shards.iter().try_for_each(|shard| match shard.map.file().sync_all() {
             Err(error) if matches!(error.kind(), InvalidInput | ReadOnlyFilesystem) => Ok(()), // nobody can write there
             done => done,
         })
@@ -166,16 +166,16 @@ impl Matrix {
     ///
     /// # Errors
     /// A file was cut or written anew since it was opened, so that its rows lie elsewhere.
-    pub(crate) fn view(&self, reading: Reading) -> Result<View<'_>> {
-        for part in &self.parts {
-            part.check()?;
-            part.map.expect(reading);
+    pub(crate) fn view(&self, access: Access) -> Result<View<'_>> {
+        for shard in &self.shards {
+            shard.check()?;
+            shard.map.advise(access);
         }
-        Ok(View { parts: &self.parts })
+        Ok(View { shards: &self.shards })
     }
 }
 
-impl Part {
+impl Shard {
     fn open(path: PathBuf, tensor: Option<&str>, before: usize) -> Result<Self> {
         let Some(format) = Format::of(&path) else {
             path.metadata().map_err(|error| Error::io(&path, error))?;
@@ -228,7 +228,7 @@ impl Part {
 /// The vectors for the length of one call.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
-    parts: &'a [Part],
+    shards: &'a [Shard],
 }
 
 impl<'a> View<'a> {
@@ -237,11 +237,11 @@ impl<'a> View<'a> {
     /// # Errors
     /// The row of an `.fvecs` file says that it is of another length.
     pub(crate) fn row_bytes(&self, row: usize) -> Result<&'a [u8]> {
-        let part = &self.parts[self.parts.partition_point(|part| part.end <= row)];
-        let (layout, bytes) = (&part.layout, part.map.bytes());
-        let row = row - (part.end - layout.rows);
-        if part.format == Format::Fvecs {
-            fvecs::check_row(&part.path, bytes, layout, row)?;
+        let shard = &self.shards[self.shards.partition_point(|shard| shard.end <= row)];
+        let (layout, bytes) = (&shard.layout, shard.map.bytes());
+        let row = row - (shard.end - layout.rows);
+        if shard.format == Format::Fvecs {
+            fvecs::check_row(&shard.path, bytes, layout, row)?;
         }
         let begin = layout.start + row * layout.stride;
         Ok(&bytes[begin..begin + layout.width()])
@@ -253,11 +253,11 @@ impl<'a> View<'a> {
     /// Those of [`row_bytes`](Self::row_bytes).
     pub(crate) fn checksum(&self, rows: Range<usize>) -> Result<u32> {
         let mut checksum = crc32fast::Hasher::new();
-        let part = &self.parts[self.parts.partition_point(|part| part.end <= rows.start)];
-        let layout = &part.layout;
-        if rows.end <= part.end && layout.stride == layout.width() {
-            let begin = layout.start + (rows.start - (part.end - layout.rows)) * layout.stride;
-            checksum.update(&part.map.bytes()[begin..begin + rows.len() * layout.stride]);
+        let shard = &self.shards[self.shards.partition_point(|shard| shard.end <= rows.start)];
+        let layout = &shard.layout;
+        if rows.end <= shard.end && layout.stride == layout.width() {
+            let begin = layout.start + (rows.start - (shard.end - layout.rows)) * layout.stride;
+            checksum.update(&shard.map.bytes()[begin..begin + rows.len() * layout.stride]);
         } else {
             for row in rows {
                 checksum.update(self.row_bytes(row)?);
@@ -276,7 +276,7 @@ impl<'a> View<'a> {
         'a: 'b,
     {
         let bytes = self.row_bytes(row)?;
-        let dtype = self.parts[0].layout.dtype;
+        let dtype = self.shards[0].layout.dtype;
         if dtype == Dtype::F32
             && cfg!(target_endian = "little")
             && let Ok(values) = bytemuck::try_cast_slice(bytes)
@@ -304,7 +304,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// Those of [`row_bytes`](Self::row_bytes).
     pub(crate) fn row_f32(&self, row: usize, out: &mut [f32]) -> Result<()> {
-        self.parts[0].layout.dtype.widen(self.row_bytes(row)?, out);
+        self.shards[0].layout.dtype.widen(self.row_bytes(row)?, out);
         Ok(())
     }
 }

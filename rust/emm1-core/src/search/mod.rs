@@ -16,9 +16,9 @@ use crate::kernel::kernels;
 use crate::parallel::Stop;
 use crate::score::Query;
 pub use plan::Search;
-use plan::{BATCH, Filter, Rows, block_rows, pack_parts, panels};
+use plan::{BATCH, CodeSource, Rows, block_rows, pack_parts, panels};
 use scan::{Scan, Threshold};
-use topk::Found;
+use topk::Collector;
 pub use topk::{Goal, Hit};
 
 impl EmbeddingFile {
@@ -56,11 +56,11 @@ impl EmbeddingFile {
         }
         let rows = Rows::of(search, self);
         let kernels = kernels()?;
-        let filter = Filter::choose(self, &rows, queries.len(), search, stop)?;
+        let code_source = CodeSource::choose(self, &rows, queries.len(), search, stop)?;
         let batch = queries.len() >= BATCH;
-        let most = if batch { kernels.most } else { i8::MAX };
-        let coded: Vec<CodedQuery> = filter.as_ref().map_or(Vec::new(), |filter| {
-            queries.iter().map(|query| CodedQuery::new(filter.encoder(), query, search.metric, most)).collect()
+        let most = if batch { kernels.max_component } else { i8::MAX };
+        let coded: Vec<CodedQuery> = code_source.as_ref().map_or(Vec::new(), |source| {
+            queries.iter().map(|query| CodedQuery::new(source.encoder(), query, search.metric, most)).collect()
         });
         let width = self.matrix.dims().div_ceil(2);
         let panels = if batch { panels(width, &coded) } else { Vec::new() };
@@ -72,20 +72,20 @@ impl EmbeddingFile {
             coded,
             panels,
             thresholds: queries.iter().map(|_| Threshold::default()).collect(),
-            found: Mutex::new(queries.iter().map(|_| Found::new(search.goal, search.metric)).collect()),
-            block: block_rows(self.matrix.dims(), filter.is_some(), queries.len()),
-            filter,
+            collectors: Mutex::new(queries.iter().map(|_| Collector::new(search.goal, search.metric)).collect()),
+            block: block_rows(self.matrix.dims(), code_source.is_some(), queries.len()),
+            code_source,
             search,
             rows,
             next: AtomicUsize::new(0),
         };
         scan.run(search.threads, stop)?;
-        let found = scan.found.into_inner().expect("no thread panicked while it held the result");
-        let found: Vec<Vec<Hit>> = found.into_iter().map(Found::into_hits).collect();
+        let hits = scan.collectors.into_inner().expect("no thread panicked while it held the result");
+        let hits: Vec<Vec<Hit>> = hits.into_iter().map(Collector::into_hits).collect();
         // Only of hits, so that it does not depend on the rows that were looked at on the way.
-        match found.iter().flatten().find(|hit| hit.score.is_infinite()) {
+        match hits.iter().flatten().find(|hit| hit.score.is_infinite()) {
             Some(hit) => Err(self.beyond_float(hit.id, search.metric, "the query")),
-            None => Ok(found),
+            None => Ok(hits),
         }
     }
 }

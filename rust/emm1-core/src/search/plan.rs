@@ -2,11 +2,11 @@
 
 use super::topk::Goal;
 use crate::bound::CodedQuery;
-use crate::codes::{Coded, Encoder, MOST_CODED, sampled_mean};
+use crate::codes::{Coded, Encoder, MAX_CODED_DIMS, sampled_mean};
 use crate::error::Result;
 use crate::file::EmbeddingFile;
 use crate::kernel::pack;
-use crate::matrix::Reading;
+use crate::matrix::Access;
 use crate::parallel::Stop;
 use crate::score::Metric;
 use crate::shape::{Panel, Parts, TILE};
@@ -25,7 +25,7 @@ pub struct Search {
 }
 
 /// Components scored exactly before anyone is asked whether to stop: some milliseconds of work.
-const PLAIN_BLOCK: usize = 1 << 21;
+const EXACT_BLOCK: usize = 1 << 21;
 /// Bytes of codes that are filtered at a time: what stays in the second cache while all queries go over it.
 const CODED_BLOCK: usize = 1 << 17;
 /// Queries from which it pays to multiply rows with all of them at once.
@@ -67,14 +67,14 @@ impl Rows {
 }
 
 /// Where the codes come from.
-pub(super) enum Filter<'a> {
+pub(super) enum CodeSource<'a> {
     /// Codes of the whole file.
     File(&'a Encoder, Coded<'a>),
     /// Codes made of each block.
-    Made(Encoder),
+    OnTheFly(Encoder),
 }
 
-impl<'a> Filter<'a> {
+impl<'a> CodeSource<'a> {
     /// The codes to search with; None where it is cheaper to score every row.
     pub(super) fn choose(
         file: &'a EmbeddingFile,
@@ -88,7 +88,7 @@ impl<'a> Filter<'a> {
             Goal::Best(k) => rows.len() / 4 <= k,
             Goal::Within(_) => false,
         };
-        if few || matrix.dims() > MOST_CODED {
+        if few || matrix.dims() > MAX_CODED_DIMS {
             return Ok(None);
         }
         if let Some(codes) = &file.codes
@@ -99,14 +99,14 @@ impl<'a> Filter<'a> {
         if queries < CODED_ON_THE_FLY {
             return Ok(None);
         }
-        let mean = sampled_mean(&matrix.view(Reading::Much)?, matrix.rows(), matrix.dims())?;
-        Ok(Some(Self::Made(Encoder::new(mean)?)))
+        let mean = sampled_mean(&matrix.view(Access::Bulk)?, matrix.rows(), matrix.dims())?;
+        Ok(Some(Self::OnTheFly(Encoder::new(mean)?)))
     }
 
     pub(super) fn encoder(&self) -> &Encoder {
         match self {
             Self::File(encoder, _) => encoder,
-            Self::Made(encoder) => encoder,
+            Self::OnTheFly(encoder) => encoder,
         }
     }
 }
@@ -114,7 +114,7 @@ impl<'a> Filter<'a> {
 /// Rows of a block.
 pub(super) fn block_rows(dims: usize, coded: bool, queries: usize) -> usize {
     match (coded, queries) {
-        (false, _) => (PLAIN_BLOCK / dims / queries.max(1)).max(1),
+        (false, _) => (EXACT_BLOCK / dims / queries.max(1)).max(1),
         (true, ..BATCH) => (8 * CODED_BLOCK / dims).max(64),
         (true, _) => (CODED_BLOCK / dims).next_multiple_of(TILE),
     }

@@ -16,21 +16,21 @@ use std::cmp::Reverse;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
-use super::plan::{Filter, Rows, Search};
-use super::topk::{Found, Hit};
+use super::plan::{CodeSource, Rows, Search};
+use super::topk::{Collector, Hit};
 use crate::bound::CodedQuery;
 use crate::codes::Coded;
 use crate::error::{Error, Result, zeros};
 use crate::file::EmbeddingFile;
 use crate::kernel::{Factor, Kernels, RUN, consecutive};
-use crate::matrix::{Reading, View};
+use crate::matrix::{Access, View};
 use crate::parallel::{Stop, share};
 use crate::score::Query;
-use crate::shape::{Left, Level, Margin, Margins, Panel, Record, TILE, stride, survives};
+use crate::shape::{Level, Margin, Margins, Panel, Record, Survivor, TILE, stride, survives};
 
 /// Products in a tenth of a millisecond or so: of f64, of nibbles read from memory, of panels.
-const PLAIN_WORK: usize = 1 << 20;
-const FILTER_WORK: usize = 1 << 22;
+const EXACT_WORK: usize = 1 << 20;
+const CODED_WORK: usize = 1 << 22;
 const PANEL_WORK: usize = 1 << 24;
 /// Where more than one row in so many is left, it is faster to read on than to skip the others, if they follow one another.
 const DENSE: usize = 4;
@@ -75,12 +75,12 @@ pub(crate) struct Scan<'a> {
     /// Many queries side by side, and the number of the first of each panel; none where queries are few.
     pub(crate) panels: Vec<(usize, Panel)>,
     pub(crate) thresholds: Vec<Threshold>,
-    pub(crate) filter: Option<Filter<'a>>,
+    pub(crate) code_source: Option<CodeSource<'a>>,
     pub(crate) search: &'a Search,
     pub(crate) rows: Rows,
     pub(crate) block: usize,
     pub(crate) next: AtomicUsize,
-    pub(crate) found: Mutex<Vec<Found>>,
+    pub(crate) collectors: Mutex<Vec<Collector>>,
 }
 
 impl Scan<'_> {
@@ -92,9 +92,9 @@ impl Scan<'_> {
     /// Threads that are worth their start: each has work for the time that several starts take.
     fn worthwhile(&self) -> usize {
         let products = self.rows.len().saturating_mul(self.file.matrix.dims()).saturating_mul(self.queries.len());
-        let rate = match (&self.filter, self.panels.is_empty()) {
-            (None, _) => PLAIN_WORK,
-            (_, true) => FILTER_WORK,
+        let rate = match (&self.code_source, self.panels.is_empty()) {
+            (None, _) => EXACT_WORK,
+            (_, true) => CODED_WORK,
             (_, false) => PANEL_WORK,
         };
         products / rate + 1
@@ -103,17 +103,17 @@ impl Scan<'_> {
     /// Takes blocks of rows until there are no more.
     fn work(&self, stop: Stop<'_>) -> Result<()> {
         // With codes, one query scores a few rows only.
-        let few = matches!(self.filter, Some(Filter::File(..))) && self.panels.is_empty();
+        let few = matches!(self.code_source, Some(CodeSource::File(..))) && self.panels.is_empty();
         let mut worker = Worker {
             scan: self,
-            view: self.file.matrix.view(if few { Reading::Little } else { Reading::Much })?,
+            view: self.file.matrix.view(if few { Access::Sparse } else { Access::Bulk })?,
             row: zeros(self.file.matrix.dims())?,
-            found: self.queries.iter().map(|_| Found::new(self.search.goal, self.search.metric)).collect(),
+            collectors: self.queries.iter().map(|_| Collector::new(self.search.goal, self.search.metric)).collect(),
             rows: Vec::new(),
             places: Vec::new(),
             bytes: Vec::new(),
             products: Vec::new(),
-            left: Vec::new(),
+            survivors: Vec::new(),
         };
         // The first blocks are small: as long as no threshold is known, nothing can be left out.
         let mut size = FIRST.min(self.block);
@@ -127,13 +127,13 @@ impl Scan<'_> {
             }
             self.rows.fill(begin, self.rows.len().min(begin + size), &mut worker.rows);
             size = self.block.min(4 * size);
-            match &self.filter {
+            match &self.code_source {
                 None => worker.score_all()?,
-                Some(Filter::File(_, coded)) => {
+                Some(CodeSource::File(_, coded)) => {
                     worker.places.clone_from(&worker.rows);
                     worker.filter(*coded)?;
                 }
-                Some(Filter::Made(encoder)) => {
+                Some(CodeSource::OnTheFly(encoder)) => {
                     let (file, rows, view) = (self.file, &worker.rows, &worker.view);
                     let fill = |number: usize, row: &mut [f32]| file.finite_row(view, rows[number] as usize, row);
                     let block = encoder.block(rows.len(), fill)?;
@@ -143,8 +143,8 @@ impl Scan<'_> {
                 }
             }
         }
-        let mut all = self.found.lock().expect("no thread panicked while it held the result");
-        all.iter_mut().zip(worker.found).try_for_each(|(all, mine)| all.merge(mine))
+        let mut all = self.collectors.lock().expect("no thread panicked while it held the result");
+        all.iter_mut().zip(worker.collectors).try_for_each(|(all, mine)| all.merge(mine))
     }
 }
 
@@ -153,7 +153,7 @@ struct Worker<'a> {
     scan: &'a Scan<'a>,
     view: View<'a>,
     row: Vec<f32>,
-    found: Vec<Found>,
+    collectors: Vec<Collector>,
     /// The rows of the block, and where each stands in the codes.
     rows: Vec<u32>,
     places: Vec<u32>,
@@ -161,7 +161,7 @@ struct Worker<'a> {
     /// block to block for their memory.
     bytes: Vec<u8>,
     products: Vec<i32>,
-    left: Vec<Left>,
+    survivors: Vec<Survivor>,
 }
 
 impl Worker<'_> {
@@ -172,7 +172,7 @@ impl Worker<'_> {
             let Some(first) = self.scan.queries.first() else { return Ok(()) };
             let norm = first.norm_of(row);
             let id = self.scan.file.ids.id(number as usize);
-            for (query, found) in self.scan.queries.iter().zip(&mut self.found) {
+            for (query, found) in self.scan.queries.iter().zip(&mut self.collectors) {
                 let score = query.score_with(row, norm);
                 let score = score.ok_or_else(|| self.scan.file.not_finite(number as usize))?;
                 found.push(Hit { id, score })?;
@@ -207,16 +207,16 @@ impl Worker<'_> {
     /// Goes over the block with one query.
     fn filter_one(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
         let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
-        let mut left = std::mem::take(&mut self.left);
-        left.clear();
+        let mut survivors = std::mem::take(&mut self.survivors);
+        survivors.clear();
         // A sample says at which level most rows are left out: the planes up to that one are read at once.
         let sample = self.places.len().min(SAMPLE);
-        left.extend((0..sample as u32).map(|at| Left { at, product: 0 }));
+        survivors.extend((0..sample as u32).map(|at| Survivor { at, product: 0 }));
         let mut level = Level::FirstHigh;
         for each in Level::ALL {
             level = each;
-            self.step(coded, query, level, sample, &mut left)?;
-            if left.len() * DENSE <= sample {
+            self.step(coded, query, level, sample, &mut survivors)?;
+            if survivors.len() * DENSE <= sample {
                 break;
             }
         }
@@ -232,18 +232,18 @@ impl Worker<'_> {
             }
             let factors: Vec<Factor<'_>> = Level::ALL[..=level as usize].iter().map(|&level| factor(level)).collect();
             let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
-            let (begin, before) = (self.places[sample] as usize, left.len());
-            (kernels.scan)(&factors, coded.records, begin..begin + scanned, level, &margin, &mut left);
-            left[before..].iter_mut().for_each(|row| row.at += sample as u32);
+            let (begin, before) = (self.places[sample] as usize, survivors.len());
+            (kernels.dots_and_prune)(&factors, coded.records, begin..begin + scanned, level, &margin, &mut survivors);
+            survivors[before..].iter_mut().for_each(|row| row.at += sample as u32);
         }
-        let mut rest: Vec<Left> =
-            (sample + scanned..self.places.len()).map(|at| Left { at: at as u32, product: 0 }).collect();
+        let mut rest: Vec<Survivor> =
+            (sample + scanned..self.places.len()).map(|at| Survivor { at: at as u32, product: 0 }).collect();
         for &level in &Level::ALL[..=level as usize] {
             self.step(coded, query, level, self.places.len(), &mut rest)?;
         }
-        left.append(&mut rest);
-        let result = self.narrow(coded, query, &mut left, &Level::ALL[level as usize + 1..]);
-        self.left = left;
+        survivors.append(&mut rest);
+        let result = self.narrow(coded, query, &mut survivors, &Level::ALL[level as usize + 1..]);
+        self.survivors = survivors;
         result
     }
 
@@ -259,7 +259,7 @@ impl Worker<'_> {
         products.resize(self.places.len().next_multiple_of(TILE) * panel.lanes(), 0);
         (kernels.multiply)(bytes, panel, &mut products);
         let mut found = Vec::new();
-        (kernels.sift_panel)(coded.records, &self.places, &products, &margins, panel.lanes(), &mut found);
+        (kernels.prune_panel)(coded.records, &self.places, &products, &margins, panel.lanes(), &mut found);
         let mut result = Ok(());
         let lanes = if found.is_empty() { 0 } else { count };
         for lane in 0..lanes {
@@ -268,19 +268,26 @@ impl Worker<'_> {
             let again = self.scan.coded[query].is_coarser_in_panels();
             let product = |at: u32| if again { 0 } else { products[at as usize * panel.lanes() + lane] };
             let rows = found.iter().filter(|(_, bits)| bits >> lane & 1 == 1);
-            let mut left: Vec<Left> = rows.map(|&(at, _)| Left { at, product: product(at) }).collect();
-            result = result.and_then(|()| self.narrow(coded, query, &mut left, if again { &Level::ALL } else { &[] }));
+            let mut survivors: Vec<Survivor> = rows.map(|&(at, _)| Survivor { at, product: product(at) }).collect();
+            result =
+                result.and_then(|()| self.narrow(coded, query, &mut survivors, if again { &Level::ALL } else { &[] }));
         }
         self.products = products;
         result
     }
 
     /// Looks more closely, level by level, at the rows that are left, and scores those that no level leaves out.
-    fn narrow(&mut self, coded: Coded<'_>, query: usize, left: &mut Vec<Left>, levels: &[Level]) -> Result<()> {
+    fn narrow(
+        &mut self,
+        coded: Coded<'_>,
+        query: usize,
+        survivors: &mut Vec<Survivor>,
+        levels: &[Level],
+    ) -> Result<()> {
         for &level in levels {
-            self.step(coded, query, level, self.places.len(), left)?;
+            self.step(coded, query, level, self.places.len(), survivors)?;
         }
-        let candidates = left.iter().map(|&Left { at, product }| {
+        let candidates = survivors.iter().map(|&Survivor { at, product }| {
             let at = at as usize;
             let record = Record::from_bytes(&coded.records[self.places[at] as usize]);
             Candidate { row: self.rows[at] as usize, record, product }
@@ -290,33 +297,40 @@ impl Worker<'_> {
 
     /// Adds to the products of the rows that are left, of the first `among` of the block, those with the plane of a level, and
     /// leaves out what its margin can.
-    fn step(&self, coded: Coded<'_>, query: usize, level: Level, among: usize, left: &mut Vec<Left>) -> Result<()> {
-        if left.is_empty() {
+    fn step(
+        &self,
+        coded: Coded<'_>,
+        query: usize,
+        level: Level,
+        among: usize,
+        survivors: &mut Vec<Survivor>,
+    ) -> Result<()> {
+        if survivors.is_empty() {
             return Ok(());
         }
         let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
         let (plane, packed) = (coded.planes[level as usize], &self.scan.packed[query][level.part()]);
         let all = &self.places[..among];
-        if left.len() < among && left.len() * DENSE > among && consecutive(all) {
+        if survivors.len() < among && survivors.len() * DENSE > among && consecutive(all) {
             coded.check_plane(level, all)?;
             let mut products = vec![0; among];
             (kernels.dots)(plane, all, packed, &mut products);
-            left.iter_mut().for_each(|row| row.product += level.weight() * products[row.at as usize]);
+            survivors.iter_mut().for_each(|row| row.product += level.weight() * products[row.at as usize]);
         } else {
-            let places: Vec<u32> = left.iter().map(|row| self.places[row.at as usize]).collect();
+            let places: Vec<u32> = survivors.iter().map(|row| self.places[row.at as usize]).collect();
             coded.check_plane(level, &places)?;
             let mut products = vec![0; places.len()];
             (kernels.dots)(plane, &places, packed, &mut products);
-            left.iter_mut().zip(products).for_each(|(row, product)| row.product += level.weight() * product);
+            survivors.iter_mut().zip(products).for_each(|(row, product)| row.product += level.weight() * product);
         }
         let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
-        (kernels.sift)(coded.records, &self.places, level, &margin, left);
+        (kernels.prune)(coded.records, &self.places, level, &margin, survivors);
         Ok(())
     }
 
     /// The best threshold known for a query.
     fn threshold(&self, query: usize) -> f32 {
-        self.found[query].threshold().max(self.scan.thresholds[query].get())
+        self.collectors[query].threshold().max(self.scan.thresholds[query].get())
     }
 
     /// Scores the candidates that the margin does not leave out, the most promising first.
@@ -337,8 +351,8 @@ impl Worker<'_> {
             let number = candidate.row;
             let score = self.scan.queries[query].score(self.view.row(number, &mut self.row)?);
             let score = score.ok_or_else(|| self.scan.file.not_finite(number))?;
-            self.found[query].push(Hit { id: self.scan.file.ids.id(number), score })?;
-            let reached = self.found[query].threshold();
+            self.collectors[query].push(Hit { id: self.scan.file.ids.id(number), score })?;
+            let reached = self.collectors[query].threshold();
             if reached > threshold {
                 self.scan.thresholds[query].raise(reached);
                 threshold = self.threshold(query);

@@ -50,13 +50,13 @@ pub enum Goal {
 }
 
 /// Keeps the hits of one query that the goal asks for.
-pub(crate) struct Found {
+pub(crate) struct Collector {
     metric: Metric,
     goal: Goal,
     worst_first: BinaryHeap<Ranked>,
 }
 
-impl Found {
+impl Collector {
     pub(crate) fn new(goal: Goal, metric: Metric) -> Self {
         Self { metric, goal, worst_first: BinaryHeap::new() }
     }
@@ -120,7 +120,7 @@ mod tests {
             k in 1usize..50,
         ) {
             let hits: Vec<Hit> = scores.iter().enumerate().map(|(i, &score)| Hit { id: (i as i64 * 7) % 41, score }).collect();
-            let mut top = Found::new(Goal::Best(k), Metric::Dot);
+            let mut top = Collector::new(Goal::Best(k), Metric::Dot);
             hits.iter().for_each(|&hit| top.push(hit).unwrap());
             let mut expected = hits.clone();
             expected.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap().then(a.id.cmp(&b.id)));

@@ -49,7 +49,8 @@ impl Record {
     pub(crate) fn rounded_up(scale: f32, norm: f64, centred: f64, rest: f64, missed: &Missed) -> [u8; Self::BYTES] {
         let up = |value: f64| (value as f32).next_up();
         let (norm, centred) = (up(norm), up(centred));
-        let (mut coarse, mut fine) = (half_up(up(missed.coarse.max(missed.mixed))), half_up(up(missed.fine)));
+        let (mut coarse, mut fine) =
+            (round_up_to_bf16(up(missed.coarse.max(missed.mixed))), round_up_to_bf16(up(missed.fine)));
         let [rest, mixed] = [share(up(rest), centred), share(up(missed.mixed), coarse)].map(|share| {
             share.unwrap_or_else(|| {
                 (coarse, fine) = (f32::INFINITY, f32::INFINITY);
@@ -97,6 +98,6 @@ fn share(value: f32, whole: f32) -> Option<u8> {
 }
 
 /// The next value that has only the upper 16 bits of an f32.
-pub(crate) fn half_up(value: f32) -> f32 {
+pub(crate) fn round_up_to_bf16(value: f32) -> f32 {
     if value.is_finite() { f32::from_bits((value.to_bits() + 0xffff) & 0xffff_0000) } else { f32::INFINITY }
 }

@@ -8,7 +8,7 @@ use emm1_core::{Error, Result};
 use super::input::Input;
 use super::output::{Output, Value};
 use super::table::{AggregateState, Chunk, Connection, FunctionInfo, VectorData};
-use super::types::{Kind, LogicalType};
+use super::types::{LogicalType, SqlType};
 use super::{api, at_least, borrow_settings, carry_settings, check, drop_settings, guard, text_of, version};
 use crate::settings::Settings;
 
@@ -17,22 +17,22 @@ pub(crate) trait Aggregate: 'static {
     /// What SQL calls it.
     const NAME: &'static CStr;
     /// Types of the parameters.
-    const PARAMETERS: &'static [Kind];
+    const PARAMETERS: &'static [SqlType];
     /// What it gives for each group; None is NULL.
     type Output: Value;
     /// What it keeps of a group.
     type State: Default;
     /// What it takes of a row.
-    type Item<'a>;
+    type RowInput<'a>;
 
     /// What to say to an older DuckDB than can run it, and what to do instead.
     fn unsafe_before_2(version: &str) -> String;
 
     /// What there is to take of each row; None where a row is to be left out.
-    fn items<'a>(input: &Input<'a>) -> Result<Vec<Option<Self::Item<'a>>>>;
+    fn row_inputs<'a>(input: &Input<'a>) -> Result<Vec<Option<Self::RowInput<'a>>>>;
 
     /// Takes a row into a group.
-    fn add(state: &mut Self::State, item: Self::Item<'_>) -> Result<()>;
+    fn add(state: &mut Self::State, item: Self::RowInput<'_>) -> Result<()>;
 
     /// Takes all rows of another group, which goes on to be used.
     fn merge(state: &mut Self::State, other: &Self::State) -> Result<()>;
@@ -59,10 +59,10 @@ pub(super) unsafe fn register<F: Aggregate>(connection: *mut Connection, setting
     unsafe {
         let mut function = (api().create_aggregate_function)();
         (api().aggregate_function_set_name)(function, F::NAME.as_ptr());
-        for kind in F::PARAMETERS {
-            (api().aggregate_function_add_parameter)(function, LogicalType::new(*kind).as_ptr());
+        for sql_type in F::PARAMETERS {
+            (api().aggregate_function_add_parameter)(function, LogicalType::new(*sql_type).as_ptr());
         }
-        (api().aggregate_function_set_return_type)(function, LogicalType::new(F::Output::KIND).as_ptr());
+        (api().aggregate_function_set_return_type)(function, LogicalType::new(F::Output::SQL_TYPE).as_ptr());
         (api().aggregate_function_set_special_handling)(function);
         (api().aggregate_function_set_extra_info)(function, carry_settings(settings), drop_settings);
         (api().aggregate_function_set_functions)(
@@ -108,9 +108,9 @@ unsafe extern "C-unwind" fn update<F: Aggregate>(
         // SAFETY: DuckDB hands over a flat chunk that lives until this returns, and a state for each of its rows. Rows
         // may share a state, so it is borrowed for one row at a time.
         unsafe {
-            for (row, item) in F::items(&Input::new(chunk))?.into_iter().enumerate() {
-                if let Some(item) = item {
-                    F::add((*(*states.add(row)).cast::<Slot<F>>()).get_or_insert_default(), item)?;
+            for (row, input) in F::row_inputs(&Input::new(chunk))?.into_iter().enumerate() {
+                if let Some(input) = input {
+                    F::add((*(*states.add(row)).cast::<Slot<F>>()).get_or_insert_default(), input)?;
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use emm1_core::{Error, Result, list_for};
 
 use super::table::{Chunk, ListEntry, Text, VectorData};
-use super::types::{Kind, LogicalType};
+use super::types::{LogicalType, SqlType};
 use super::{api, whole};
 
 /// The arguments of a call, a column each.
@@ -45,13 +45,13 @@ impl<'a> Input<'a> {
 
     /// A column of DOUBLE.
     pub(crate) fn doubles(&self, column: usize) -> Vec<Option<f64>> {
-        self.column(column).nullable(Kind::Double, self.rows)
+        self.column(column).nullable(SqlType::Double, self.rows)
     }
 
     /// A column of VARCHAR.
     pub(crate) fn texts(&self, column: usize) -> Vec<Option<&'a str>> {
         let column = self.column(column);
-        let texts = column.values::<Text>(Kind::Varchar, self.rows).iter().enumerate();
+        let texts = column.values::<Text>(SqlType::Varchar, self.rows).iter().enumerate();
         texts.map(|(row, text)| column.is_valid(row).then(|| read_text(text))).collect()
     }
 
@@ -66,14 +66,14 @@ impl<'a> Input<'a> {
     /// It is no such column.
     pub(crate) fn any_lists(&self, column: usize, what: &str) -> Result<Lists<'a>> {
         let vector = self.column(column);
-        let kind = vector.kind();
-        if whole::is_null(&kind) {
-            return Ok(Lists { entries: vec![None; self.rows], child: vector });
+        let sql_type = vector.sql_type();
+        if whole::is_null(&sql_type) {
+            return Ok(Lists { ranges: vec![None; self.rows], child: vector });
         }
-        if kind.id() == Kind::List(&Kind::Any).id() {
+        if sql_type.id() == SqlType::List(&SqlType::Any).id() {
             return Ok(vector.lists(0..self.rows));
         }
-        match kind.array_size() {
+        match sql_type.array_size() {
             0 => Err(Error::Request(format!("{what} must be a list of whole numbers"))),
             size => Ok(vector.arrays(self.rows, size)),
         }
@@ -82,7 +82,7 @@ impl<'a> Input<'a> {
 
 /// A column of lists: where each row's list lies among the items of all of them. Rows may share one list.
 pub(crate) struct Lists<'a> {
-    pub(crate) entries: Vec<Option<Range<usize>>>,
+    pub(crate) ranges: Vec<Option<Range<usize>>>,
     child: Vector<'a>,
 }
 
@@ -95,13 +95,13 @@ impl<'a> Lists<'a> {
         if let Some(row) = list.clone().find(|&row| !self.child.is_valid(row)) {
             return Err(Error::Request(format!("component {} of the query is NULL", row - list.start)));
         }
-        let values = &self.child.values::<f64>(Kind::Double, list.end)[list];
+        let values = &self.child.values::<f64>(SqlType::Double, list.end)[list];
         values.iter().enumerate().map(|(component, &value)| narrow(component, value)).collect()
     }
 
     /// A list of VARCHAR.
     pub(crate) fn texts(&self, list: Range<usize>) -> Vec<Option<&'a str>> {
-        let texts = self.child.values::<Text>(Kind::Varchar, list.end);
+        let texts = self.child.values::<Text>(SqlType::Varchar, list.end);
         list.map(|item| self.child.is_valid(item).then(|| read_text(&texts[item]))).collect()
     }
 
@@ -118,8 +118,8 @@ impl<'a> Lists<'a> {
         if list.is_empty() {
             return Ok(Vec::new()); // of no type that could be wrong
         }
-        if self.child.is(Kind::BigInt) {
-            let values = self.child.values::<i64>(Kind::BigInt, list.end);
+        if self.child.is(SqlType::BigInt) {
+            let values = self.child.values::<i64>(SqlType::BigInt, list.end);
             let mut all = list_for(list.len())?;
             all.extend(list.filter(|&row| self.child.is_valid(row)).map(|row| values[row]));
             return Ok(all);
@@ -153,13 +153,13 @@ impl<'a> Vector<'a> {
         Self { raw, validity, lifetime: PhantomData }
     }
 
-    pub(super) fn kind(self) -> LogicalType {
+    pub(super) fn sql_type(self) -> LogicalType {
         // SAFETY: `new` vouches for the vector.
         unsafe { LogicalType::of(self.raw) }
     }
 
-    fn is(self, kind: Kind) -> bool {
-        self.kind().id() == kind.id()
+    fn is(self, sql_type: SqlType) -> bool {
+        self.sql_type().id() == sql_type.id()
     }
 
     /// Some of its values, each by way of `with`, None where they are NULL.
@@ -190,8 +190,8 @@ impl<'a> Vector<'a> {
     }
 
     /// The first `rows` values.
-    fn values<T: Copy>(self, kind: Kind, rows: usize) -> &'a [T] {
-        assert!(self.is(kind), "DuckDB passes the types that were declared");
+    fn values<T: Copy>(self, sql_type: SqlType, rows: usize) -> &'a [T] {
+        assert!(self.is(sql_type), "DuckDB passes the types that were declared");
         if rows == 0 {
             return &[];
         }
@@ -202,25 +202,25 @@ impl<'a> Vector<'a> {
 
     /// Some of its values, which are lists.
     fn lists(self, rows: Range<usize>) -> Lists<'a> {
-        let entries = self.values::<ListEntry>(Kind::List(&Kind::BigInt), rows.end);
+        let entries = self.values::<ListEntry>(SqlType::List(&SqlType::BigInt), rows.end);
         let range = |entry: ListEntry| entry.offset as usize..(entry.offset + entry.length) as usize;
-        let entries = rows.map(|row| self.is_valid(row).then(|| range(entries[row]))).collect();
+        let ranges = rows.map(|row| self.is_valid(row).then(|| range(entries[row]))).collect();
         // SAFETY: the vector was just seen to be one of lists; its child lives as long as it does.
         let child = unsafe { Vector::new((api().list_vector_get_child)(self.raw)) };
-        Lists { entries, child }
+        Lists { ranges, child }
     }
 
     /// Its first values, which are arrays of `size` items.
     fn arrays(self, rows: usize, size: usize) -> Lists<'a> {
-        let entries = (0..rows).map(|row| self.is_valid(row).then_some(row * size..(row + 1) * size)).collect();
+        let ranges = (0..rows).map(|row| self.is_valid(row).then_some(row * size..(row + 1) * size)).collect();
         // SAFETY: the vector was just seen to be one of arrays; its child lives as long as it does.
         let child = unsafe { Vector::new((api().array_vector_get_child)(self.raw)) };
-        Lists { entries, child }
+        Lists { ranges, child }
     }
 
     /// The first `rows` values, None where they are NULL.
-    fn nullable<T: Copy>(self, kind: Kind, rows: usize) -> Vec<Option<T>> {
-        let values = self.values(kind, rows).iter().enumerate();
+    fn nullable<T: Copy>(self, sql_type: SqlType, rows: usize) -> Vec<Option<T>> {
+        let values = self.values(sql_type, rows).iter().enumerate();
         values.map(|(row, &value)| self.is_valid(row).then_some(value)).collect()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use emm1_core::{EmbeddingFile, Error, Result};
 
 use super::table::{ListEntry, VectorData};
-use super::types::{Kind, LogicalType};
+use super::types::{LogicalType, SqlType};
 use super::{api, check};
 
 /// What a function gives for some rows: each distinct value once, and which of them each row gets; None is NULL.
@@ -131,7 +131,7 @@ impl Output<'_> {
 /// What DuckDB can be given.
 pub(crate) trait Value: Sized {
     /// Its SQL type.
-    const KIND: Kind;
+    const SQL_TYPE: SqlType;
 
     /// Writes values, each with its row.
     fn write<'a>(out: Output<'_>, values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()>
@@ -150,10 +150,10 @@ pub(crate) trait Value: Sized {
     }
 }
 
-macro_rules! plain {
-    ($($type:ty: $kind:ident)*) => {
+macro_rules! numeric {
+    ($($type:ty: $sql_type:ident)*) => {
         $(impl Value for $type {
-            const KIND: Kind = Kind::$kind;
+            const SQL_TYPE: SqlType = SqlType::$sql_type;
 
             fn write<'a>(out: Output<'_>, values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()> {
                 out.set_all(values.map(|(row, &value)| (row, value)));
@@ -162,10 +162,10 @@ macro_rules! plain {
         })*
     };
 }
-plain! { i64: BigInt f32: Float }
+numeric! { i64: BigInt f32: Float }
 
 impl Value for String {
-    const KIND: Kind = Kind::Varchar;
+    const SQL_TYPE: SqlType = SqlType::Varchar;
 
     fn write<'a>(out: Output<'_>, values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()> {
         for (row, text) in values {
@@ -197,12 +197,12 @@ impl<T: Value> List for Vec<T> {
 }
 
 /// Some of many vectors that lie one after another.
-pub(crate) struct Part {
+pub(crate) struct Slice {
     pub(crate) of: Arc<Vec<f32>>,
     pub(crate) range: Range<usize>,
 }
 
-impl List for Part {
+impl List for Slice {
     type Item = f32;
 
     fn items(&self) -> &[f32] {
@@ -211,7 +211,7 @@ impl List for Part {
 }
 
 impl<L: List> Value for L {
-    const KIND: Kind = Kind::List(&<L::Item as Value>::KIND);
+    const SQL_TYPE: SqlType = SqlType::List(&<L::Item as Value>::SQL_TYPE);
 
     fn write<'a>(out: Output<'_>, values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()>
     where
@@ -246,7 +246,7 @@ pub(crate) struct AllIds(pub(crate) Arc<EmbeddingFile>);
 
 /// They are written one by one: there is no second copy of them.
 impl Value for AllIds {
-    const KIND: Kind = Kind::List(&Kind::BigInt);
+    const SQL_TYPE: SqlType = SqlType::List(&SqlType::BigInt);
 
     fn write<'a>(_out: Output<'_>, _values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()> {
         Err(Error::Request("lists of all ids are answers, and no parts of others".into()))
@@ -264,7 +264,7 @@ impl Value for AllIds {
 }
 
 impl<T: Value> Value for Option<T> {
-    const KIND: Kind = T::KIND;
+    const SQL_TYPE: SqlType = T::SQL_TYPE;
 
     fn write<'a>(out: Output<'_>, values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()>
     where
@@ -279,17 +279,17 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// Makes a Rust struct a SQL STRUCT: `record!(Hit { 0 id: i64, 1 score: f32 })`.
-macro_rules! record {
+/// Makes a Rust struct a SQL STRUCT: `sql_struct!(Hit { 0 id: i64, 1 score: f32 })`.
+macro_rules! sql_struct {
     ($type:ty { $($number:literal $field:ident: $of:ty),* $(,)? }) => {
         impl $crate::ffi::output::Value for $type {
-            const KIND: $crate::ffi::types::Kind = $crate::ffi::types::Kind::Struct(&[$((
+            const SQL_TYPE: $crate::ffi::types::SqlType = $crate::ffi::types::SqlType::Struct(&[$((
                 // Field names are identifiers, so they hold no zero.
                 match std::ffi::CStr::from_bytes_with_nul(concat!(stringify!($field), "\0").as_bytes()) {
                     Ok(name) => name,
                     Err(_) => unreachable!(),
                 },
-                <$of as $crate::ffi::output::Value>::KIND,
+                <$of as $crate::ffi::output::Value>::SQL_TYPE,
             )),*]);
 
             fn write<'a>(
@@ -310,4 +310,4 @@ macro_rules! record {
         }
     };
 }
-pub(crate) use record;
+pub(crate) use sql_struct;

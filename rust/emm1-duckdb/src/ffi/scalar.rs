@@ -8,7 +8,7 @@ use emm1_core::Result;
 use super::input::Input;
 use super::output::{Answers, Output, Value};
 use super::table::{Chunk, Connection, FunctionInfo, InitInfo, VectorData};
-use super::types::{Kind, LogicalType};
+use super::types::{LogicalType, SqlType};
 use super::{api, borrow_settings, carry_settings, check, context_api, drop_settings, guard, settings, text_of};
 use crate::settings::Settings;
 
@@ -17,7 +17,7 @@ pub(crate) trait Scalar: 'static {
     /// What SQL calls it.
     const NAME: &'static CStr;
     /// Types of the parameters.
-    const PARAMETERS: &'static [Kind];
+    const PARAMETERS: &'static [SqlType];
     /// What it gives for each row; None is NULL.
     type Output: Value;
 
@@ -35,17 +35,17 @@ pub(super) unsafe fn register<F: Scalar>(connection: *mut Connection, settings: 
     unsafe {
         let mut function = (api().create_scalar_function)();
         (api().scalar_function_set_name)(function, F::NAME.as_ptr());
-        for kind in F::PARAMETERS {
-            (api().scalar_function_add_parameter)(function, LogicalType::new(*kind).as_ptr());
+        for sql_type in F::PARAMETERS {
+            (api().scalar_function_add_parameter)(function, LogicalType::new(*sql_type).as_ptr());
         }
-        (api().scalar_function_set_return_type)(function, LogicalType::new(F::Output::KIND).as_ptr());
+        (api().scalar_function_set_return_type)(function, LogicalType::new(F::Output::SQL_TYPE).as_ptr());
         (api().scalar_function_set_special_handling)(function);
         // Files change: a result must not be kept in a plan, where DuckDB would put it for constant arguments.
         (api().scalar_function_set_volatile)(function);
         (api().scalar_function_set_extra_info)(function, carry_settings(settings), drop_settings);
         (api().scalar_function_set_function)(function, call::<F>);
         if let Some(newer) = context_api() {
-            (newer.scalar_function_set_init)(function, look_at_settings);
+            (newer.scalar_function_set_init)(function, refresh_settings);
         }
         let state = (api().register_scalar_function)(connection, function);
         (api().destroy_scalar_function)(&mut function);
@@ -75,12 +75,12 @@ unsafe extern "C-unwind" fn call<F: Scalar>(info: *mut FunctionInfo, chunk: *mut
 }
 
 /// Called once a thread before a query calls the function.
-unsafe extern "C-unwind" fn look_at_settings(info: *mut InitInfo) {
+unsafe extern "C-unwind" fn refresh_settings(info: *mut InitInfo) {
     let Some(newer) = context_api() else { return };
     let mut context = std::ptr::null_mut();
     // SAFETY: the context is destroyed by `look`, and the settings are those given with the function.
     unsafe {
         (newer.scalar_function_init_get_client_context)(info, &mut context);
-        settings::look(context, borrow_settings((newer.scalar_function_init_get_extra_info)(info).cast::<c_void>()));
+        settings::refresh(context, borrow_settings((newer.scalar_function_init_get_extra_info)(info).cast::<c_void>()));
     }
 }

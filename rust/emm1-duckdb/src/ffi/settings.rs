@@ -48,7 +48,7 @@ pub(super) unsafe fn read(connection: *mut Connection) -> Result<Settings> {
 ///
 /// # Safety
 /// `context` was fetched for the caller, who no longer uses it.
-pub(super) unsafe fn look(mut context: *mut ClientContext, settings: &Settings) {
+pub(super) unsafe fn refresh(mut context: *mut ClientContext, settings: &Settings) {
     let Some(newer) = context_api() else { return };
     // SAFETY: by this function's own condition; a value that DuckDB gives is destroyed once.
     unsafe {

@@ -7,7 +7,7 @@ use emm1_core::{Error, Result};
 
 use super::output::{Output, Value};
 use super::table::{self, BindInfo, Chunk, Connection, FunctionInfo, InitInfo};
-use super::types::{Kind, LogicalType};
+use super::types::{LogicalType, SqlType};
 use super::{
     api, borrow_settings, boxed, carry_settings, check, context_api, drop_boxed, drop_settings, guard, settings,
     text_of, whole,
@@ -19,11 +19,11 @@ pub(crate) trait Table: Sized + Send + Sync + 'static {
     /// What SQL calls it.
     const NAME: &'static CStr;
     /// Types of the positional parameters, which must be given.
-    const PARAMETERS: &'static [Kind];
+    const PARAMETERS: &'static [SqlType];
     /// Names and types of those that may be given.
-    const NAMED: &'static [(&'static CStr, Kind)];
+    const NAMED: &'static [(&'static CStr, SqlType)];
     /// Names and types of the columns.
-    const COLUMNS: &'static [(&'static CStr, Kind)];
+    const COLUMNS: &'static [(&'static CStr, SqlType)];
     /// What the threads of one query share.
     type Shared: Send + Sync;
     /// What each thread keeps.
@@ -161,11 +161,11 @@ pub(super) unsafe fn register<F: Table>(connection: *mut Connection, settings: &
     unsafe {
         let mut function = (api().create_table_function)();
         (api().table_function_set_name)(function, F::NAME.as_ptr());
-        for kind in F::PARAMETERS {
-            (api().table_function_add_parameter)(function, LogicalType::new(*kind).as_ptr());
+        for sql_type in F::PARAMETERS {
+            (api().table_function_add_parameter)(function, LogicalType::new(*sql_type).as_ptr());
         }
-        for (name, kind) in F::NAMED {
-            (api().table_function_add_named_parameter)(function, name.as_ptr(), LogicalType::new(*kind).as_ptr());
+        for (name, sql_type) in F::NAMED {
+            (api().table_function_add_named_parameter)(function, name.as_ptr(), LogicalType::new(*sql_type).as_ptr());
         }
         (api().table_function_set_extra_info)(function, carry_settings(settings), drop_settings);
         (api().table_function_set_bind)(function, bind::<F>);
@@ -185,12 +185,12 @@ unsafe extern "C-unwind" fn bind<F: Table>(info: *mut BindInfo) {
         // given with the callback beside it.
         unsafe {
             let settings = (api().bind_get_extra_info)(info);
-            look_at_settings(info, borrow_settings(settings));
+            refresh_settings(info, borrow_settings(settings));
             let settings = settings.cast_const().cast::<Settings>();
             Arc::increment_strong_count(settings);
             let function = F::bind(&Arc::from_raw(settings), &Arguments { info })?;
-            for (name, kind) in F::COLUMNS {
-                (api().bind_add_result_column)(info, name.as_ptr(), LogicalType::new(*kind).as_ptr());
+            for (name, sql_type) in F::COLUMNS {
+                (api().bind_add_result_column)(info, name.as_ptr(), LogicalType::new(*sql_type).as_ptr());
             }
             (api().bind_set_cardinality)(info, function.rows() as u64, true);
             (api().bind_set_bind_data)(info, boxed(function), drop_boxed::<F>);
@@ -205,13 +205,13 @@ unsafe extern "C-unwind" fn bind<F: Table>(info: *mut BindInfo) {
 
 /// # Safety
 /// `info` is what DuckDB passes to `bind`.
-unsafe fn look_at_settings(info: *mut BindInfo, settings: &Settings) {
+unsafe fn refresh_settings(info: *mut BindInfo, settings: &Settings) {
     let Some(newer) = context_api() else { return };
     let mut context = std::ptr::null_mut();
     // SAFETY: the context is destroyed by `look`.
     unsafe {
         (newer.table_function_get_client_context)(info, &mut context);
-        settings::look(context, settings);
+        settings::refresh(context, settings);
     }
 }
 

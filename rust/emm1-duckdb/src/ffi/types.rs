@@ -7,18 +7,18 @@ use super::table::{self, TypeId};
 
 /// A SQL type.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum SqlType {
     /// Whatever the caller has; who reads it looks at what it is.
     Any,
     BigInt,
     Float,
     Double,
     Varchar,
-    List(&'static Kind),
-    Struct(&'static [(&'static CStr, Kind)]),
+    List(&'static SqlType),
+    Struct(&'static [(&'static CStr, SqlType)]),
 }
 
-impl Kind {
+impl SqlType {
     /// Its number in DuckDB's enumeration of types.
     pub(super) fn id(self) -> TypeId {
         match self {
@@ -37,13 +37,13 @@ impl Kind {
 pub(super) struct LogicalType(*mut table::LogicalType);
 
 impl LogicalType {
-    pub(super) fn new(kind: Kind) -> Self {
+    pub(super) fn new(sql_type: SqlType) -> Self {
         // SAFETY: DuckDB copies the types and names it is given, and all of them live until the call returns.
         unsafe {
-            match kind {
-                Kind::List(of) => Self((api().create_list_type)(Self::new(*of).0)),
-                Kind::Struct(fields) => {
-                    let types: Vec<Self> = fields.iter().map(|(_, kind)| Self::new(*kind)).collect();
+            match sql_type {
+                SqlType::List(of) => Self((api().create_list_type)(Self::new(*of).0)),
+                SqlType::Struct(fields) => {
+                    let types: Vec<Self> = fields.iter().map(|(_, sql_type)| Self::new(*sql_type)).collect();
                     let mut members: Vec<_> = types.iter().map(Self::as_ptr).collect();
                     let mut names: Vec<_> = fields.iter().map(|(name, _)| name.as_ptr()).collect();
                     Self((api().create_struct_type)(members.as_mut_ptr(), names.as_mut_ptr(), fields.len() as u64))
@@ -81,7 +81,7 @@ impl LogicalType {
 
     /// Number of fields; 0 for what is not a struct.
     pub(super) fn fields(&self) -> u64 {
-        if self.id() != Kind::Struct(&[]).id() {
+        if self.id() != SqlType::Struct(&[]).id() {
             return 0;
         }
         // SAFETY: the type is alive until this is dropped, and a struct.

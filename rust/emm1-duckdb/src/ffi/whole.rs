@@ -13,9 +13,9 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// # Errors
 /// One is not a whole number that fits BIGINT, or they are no numbers.
 pub(super) fn integers(vector: Vector<'_>, rows: std::ops::Range<usize>, what: &str) -> Result<Vec<Option<i64>>> {
-    let kind = vector.kind();
-    let id = kind.id();
-    let (scale, id) = if id == DECIMAL { kind.decimal() } else { (0, id) };
+    let sql_type = vector.sql_type();
+    let id = sql_type.id();
+    let (scale, id) = if id == DECIMAL { sql_type.decimal() } else { (0, id) };
     // SAFETY: each type is read as what DuckDB keeps it as; a 128-bit number is two of 64 bits, the low one first.
     unsafe {
         match id {
@@ -47,8 +47,8 @@ const DECIMAL: u32 = 19;
 const NULL: u32 = 36;
 
 /// Whether all values of a type are NULL, as that of a bare NULL is.
-pub(super) fn is_null(kind: &LogicalType) -> bool {
-    kind.id() == NULL
+pub(super) fn is_null(sql_type: &LogicalType) -> bool {
+    sql_type.id() == NULL
 }
 
 /// The whole number that is `value` shifted by so many decimal digits.

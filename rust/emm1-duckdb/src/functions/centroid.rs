@@ -11,7 +11,7 @@ use crate::ffi::aggregate::Aggregate;
 use crate::ffi::input::Input;
 use crate::ffi::output::Answers;
 use crate::ffi::scalar::Scalar;
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files::{self, Files};
 use crate::settings::Settings;
 
@@ -41,16 +41,16 @@ impl Group {
 
 impl Aggregate for Centroid {
     const NAME: &'static CStr = c"emm1_centroid";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, ID];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar, ID];
     type Output = Vec<f32>;
     type State = Group;
-    type Item<'a> = (&'a str, i64);
+    type RowInput<'a> = (&'a str, i64);
 
     fn unsafe_before_2(version: &str) -> String {
         format!("emm1_centroid needs DuckDB 2.0, this is {version}: write emm1_centroid_of(file, list(id)) instead")
     }
 
-    fn items<'a>(input: &Input<'a>) -> Result<Vec<Option<(&'a str, i64)>>> {
+    fn row_inputs<'a>(input: &Input<'a>) -> Result<Vec<Option<(&'a str, i64)>>> {
         let rows = input.texts(0).into_iter().zip(input.integers(1, AN_ID)?);
         Ok(rows.map(|(path, id)| Some((path?, id?))).collect())
     }
@@ -73,7 +73,7 @@ pub(crate) struct CentroidOf;
 
 impl Scalar for CentroidOf {
     const NAME: &'static CStr = c"emm1_centroid_of";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, IDS];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar, IDS];
     type Output = Vec<f32>;
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Vec<f32>>> {
@@ -81,7 +81,7 @@ impl Scalar for CentroidOf {
         let mut files = Files::new(settings);
         let mut budget = settings.budget(Self::NAME);
         let mut means = Answers::nulls(input.rows());
-        let keys = paths.into_iter().zip(&lists.entries).map(|(path, list)| Some((path?, list.clone()?)));
+        let keys = paths.into_iter().zip(&lists.ranges).map(|(path, list)| Some((path?, list.clone()?)));
         for ((path, list), rows) in by_key(keys) {
             let file = files.get(path)?;
             budget.take(file.matrix().dims(), size_of::<f32>())?;

@@ -5,9 +5,9 @@ use std::ffi::CStr;
 use emm1_core::Result;
 
 use crate::ffi::input::Input;
-use crate::ffi::output::{Answers, record};
+use crate::ffi::output::{Answers, sql_struct};
 use crate::ffi::scalar::Scalar;
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files::{open, path_of};
 use crate::settings::Settings;
 
@@ -19,14 +19,14 @@ pub(crate) struct Facts {
     dims: i64,
     dtype: String,
 }
-record!(Facts { 0 path: String, 1 ids_path: Option<String>, 2 rows: i64, 3 dims: i64, 4 dtype: String });
+sql_struct!(Facts { 0 path: String, 1 ids_path: Option<String>, 2 rows: i64, 3 dims: i64, 4 dtype: String });
 
 /// `emm1_file`.
 pub(crate) struct File;
 
 impl Scalar for File {
     const NAME: &'static CStr = c"emm1_file";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar];
     type Output = Facts;
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Facts>> {

@@ -8,7 +8,7 @@ use crate::batches::by_key;
 use crate::ffi::input::Input;
 use crate::ffi::output::{AllIds, Answers};
 use crate::ffi::scalar::Scalar;
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files;
 use crate::settings::Settings;
 
@@ -17,7 +17,7 @@ pub(crate) struct Ids;
 
 impl Scalar for Ids {
     const NAME: &'static CStr = c"emm1_ids";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar];
     type Output = AllIds;
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<AllIds>> {

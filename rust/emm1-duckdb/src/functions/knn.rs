@@ -11,7 +11,7 @@ use emm1_core::{EmbeddingFile, Error, Goal, Metric, Result, Search, Stop, list_f
 
 use super::at_least_one;
 use crate::ffi::table_function::{Arguments, Rows, Table};
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files;
 use crate::settings::Settings;
 
@@ -55,19 +55,23 @@ pub(crate) struct Neighbour {
 
 /// What a thread has found and not yet given away, and the rows of the queries that it took and has not searched yet.
 #[derive(Default)]
-pub(crate) struct Found {
+pub(crate) struct Pending {
     neighbours: IntoIter<Neighbour>,
     waiting: Range<usize>,
 }
 
 impl Table for Knn {
     const NAME: &'static CStr = c"emm1_knn";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::Varchar];
-    const NAMED: &'static [(&'static CStr, Kind)] = &[(c"k", Kind::Any), (c"metric", Kind::Varchar)];
-    const COLUMNS: &'static [(&'static CStr, Kind)] =
-        &[(c"query_id", Kind::BigInt), (c"rank", Kind::BigInt), (c"id", Kind::BigInt), (c"score", Kind::Float)];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar, SqlType::Varchar];
+    const NAMED: &'static [(&'static CStr, SqlType)] = &[(c"k", SqlType::Any), (c"metric", SqlType::Varchar)];
+    const COLUMNS: &'static [(&'static CStr, SqlType)] = &[
+        (c"query_id", SqlType::BigInt),
+        (c"rank", SqlType::BigInt),
+        (c"id", SqlType::BigInt),
+        (c"score", SqlType::Float),
+    ];
     type Shared = Shared;
-    type Local = Found;
+    type Local = Pending;
     type Batch = Vec<Neighbour>;
 
     fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self> {
@@ -114,11 +118,11 @@ impl Table for Knn {
         })
     }
 
-    fn next(&self, shared: &Shared, found: &mut Found, rows: &Rows<'_>) -> Result<Vec<Neighbour>> {
-        if found.neighbours.len() == 0 {
-            found.neighbours = shared.search(&mut found.waiting)?.into_iter();
+    fn next(&self, shared: &Shared, pending: &mut Pending, rows: &Rows<'_>) -> Result<Vec<Neighbour>> {
+        if pending.neighbours.len() == 0 {
+            pending.neighbours = shared.search(&mut pending.waiting)?.into_iter();
         }
-        Ok(found.neighbours.by_ref().take(rows.capacity()).collect())
+        Ok(pending.neighbours.by_ref().take(rows.capacity()).collect())
     }
 
     fn write(chunk: &Vec<Neighbour>, rows: &Rows<'_>) -> Result<usize> {

@@ -17,14 +17,14 @@ use std::ops::Range;
 use emm1_core::{EmbeddingFile, Error, Result};
 
 use crate::ffi::input::Lists;
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 
-const FLOATS: Kind = Kind::List(&Kind::Float);
+const FLOATS: SqlType = SqlType::List(&SqlType::Float);
 /// Lists of FLOAT, arrays of both and lists of integers are cast to it without being asked.
-const QUERY: Kind = Kind::List(&Kind::Double);
+const QUERY: SqlType = SqlType::List(&SqlType::Double);
 /// Whole numbers and lists of them may be of any type of number: they are looked at when they are read.
-const ID: Kind = Kind::Any;
-const IDS: Kind = Kind::Any;
+const ID: SqlType = SqlType::Any;
+const IDS: SqlType = SqlType::Any;
 
 /// What errors call an id.
 const AN_ID: &str = "an id";

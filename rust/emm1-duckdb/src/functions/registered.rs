@@ -8,9 +8,9 @@ use std::ffi::CStr;
 use emm1_core::{Error, Result};
 
 use crate::ffi::input::Input;
-use crate::ffi::output::{Answers, record};
+use crate::ffi::output::{Answers, sql_struct};
 use crate::ffi::scalar::Scalar;
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files::open;
 use crate::settings::Settings;
 
@@ -20,14 +20,14 @@ pub(crate) struct Entry {
     metric: String,
     items: String,
 }
-record!(Entry { 0 file: String, 1 metric: String, 2 items: String });
+sql_struct!(Entry { 0 file: String, 1 metric: String, 2 items: String });
 
 /// `emm1_registered`.
 pub(crate) struct Registered;
 
 impl Scalar for Registered {
     const NAME: &'static CStr = c"emm1_registered";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, Kind::List(&Kind::List(&Kind::Varchar))];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar, SqlType::List(&SqlType::List(&SqlType::Varchar))];
     type Output = Entry;
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Entry>> {
@@ -35,9 +35,9 @@ impl Scalar for Registered {
         let (names, known) = (input.texts(0), input.lists(1));
         let mut files = Shapes::default();
         let mut entry = |row: usize| {
-            let all = known.entries[row].clone().map_or(Vec::new(), |list| {
+            let all = known.ranges[row].clone().map_or(Vec::new(), |list| {
                 let each = known.lists(list);
-                each.entries.iter().flatten().map(|texts| each.texts(texts.clone())).collect()
+                each.ranges.iter().flatten().map(|texts| each.texts(texts.clone())).collect()
             });
             let (entry, registered) = find(names[row], &all)?;
             files.check(settings, names[row].unwrap_or_default(), &entry.file, registered)?;

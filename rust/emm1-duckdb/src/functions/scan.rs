@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use emm1_core::{EmbeddingFile, Result};
 
 use super::FLOATS;
-use crate::ffi::output::Part;
+use crate::ffi::output::Slice;
 use crate::ffi::table_function::{Arguments, Rows, Table};
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files;
 use crate::settings::Settings;
 
@@ -29,13 +29,13 @@ pub(crate) struct Shared {
 
 impl Table for Scan {
     const NAME: &'static CStr = c"emm1_scan";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar];
-    const NAMED: &'static [(&'static CStr, Kind)] = &[];
-    const COLUMNS: &'static [(&'static CStr, Kind)] = &[(c"id", Kind::BigInt), (c"vector", FLOATS)];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar];
+    const NAMED: &'static [(&'static CStr, SqlType)] = &[];
+    const COLUMNS: &'static [(&'static CStr, SqlType)] = &[(c"id", SqlType::BigInt), (c"vector", FLOATS)];
     type Shared = Shared;
     type Local = ();
     /// The ids of some rows and their vectors, if they are asked for.
-    type Batch = (Vec<i64>, Vec<Part>);
+    type Batch = (Vec<i64>, Vec<Slice>);
 
     fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self> {
         let mut scan = Self { argument: arguments.text(0)?, rows: 0, settings: Arc::clone(settings) };
@@ -62,8 +62,8 @@ impl Table for Scan {
             return Ok((ids, Vec::new()));
         }
         let (vectors, dims) = (Arc::new(file.vectors(&ids, &mut || false)?), file.matrix().dims());
-        let part = |row: usize| Part { of: Arc::clone(&vectors), range: row * dims..(row + 1) * dims };
-        let parts = (0..ids.len()).map(part).collect();
+        let slice = |row: usize| Slice { of: Arc::clone(&vectors), range: row * dims..(row + 1) * dims };
+        let parts = (0..ids.len()).map(slice).collect();
         Ok((ids, parts))
     }
 

@@ -9,7 +9,7 @@ use crate::batches::by_key;
 use crate::ffi::input::Input;
 use crate::ffi::output::Answers;
 use crate::ffi::scalar::Scalar;
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files::Files;
 use crate::settings::Settings;
 
@@ -18,7 +18,7 @@ pub(crate) struct Score;
 
 impl Scalar for Score {
     const NAME: &'static CStr = c"emm1_score";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, ID, QUERY, Kind::Varchar];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar, ID, QUERY, SqlType::Varchar];
     type Output = f32;
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<f32>> {
@@ -28,7 +28,7 @@ impl Scalar for Score {
         let mut scores = Answers::nulls(input.rows());
         let key = |row: usize| {
             ids[row]?;
-            Some((paths[row]?, queries.entries[row].clone()?, metrics[row]?))
+            Some((paths[row]?, queries.ranges[row].clone()?, metrics[row]?))
         };
         for ((path, query, metric), rows) in by_key((0..input.rows()).map(key)) {
             let file = files.get(path)?;

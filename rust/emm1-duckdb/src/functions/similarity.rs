@@ -9,7 +9,7 @@ use crate::batches::by_key;
 use crate::ffi::input::Input;
 use crate::ffi::output::Answers;
 use crate::ffi::scalar::Scalar;
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files::Files;
 use crate::settings::Settings;
 
@@ -18,7 +18,7 @@ pub(crate) struct Similarity;
 
 impl Scalar for Similarity {
     const NAME: &'static CStr = c"emm1_similarity";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, ID, Kind::Varchar, ID, Kind::Varchar];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar, ID, SqlType::Varchar, ID, SqlType::Varchar];
     type Output = f32;
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<f32>> {

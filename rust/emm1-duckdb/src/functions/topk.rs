@@ -8,9 +8,9 @@ use emm1_core::{Goal, Hit, Result, Search, list_for};
 use super::{AN_ID, ID, IDS, QUERY, ask, at_least_one};
 use crate::batches::by_key;
 use crate::ffi::input::{Input, Lists};
-use crate::ffi::output::{Answers, record};
+use crate::ffi::output::{Answers, sql_struct};
 use crate::ffi::scalar::Scalar;
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files::Files;
 use crate::settings::{Budget, Settings};
 
@@ -21,19 +21,17 @@ pub(crate) struct Ranked {
     id: i64,
     score: f32,
 }
-record!(Ranked { 0 rank: i64, 1 id: i64, 2 score: f32 });
-
-type Found = Answers<Vec<Ranked>>;
+sql_struct!(Ranked { 0 rank: i64, 1 id: i64, 2 score: f32 });
 
 /// `emm1_topk`.
 pub(crate) struct TopK;
 
 impl Scalar for TopK {
     const NAME: &'static CStr = c"emm1_topk";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, ID, Kind::Varchar];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar, QUERY, ID, SqlType::Varchar];
     type Output = Vec<Ranked>;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Found> {
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Vec<Ranked>>> {
         let ks = input.integers(2, "k")?;
         let metrics = input.texts(3);
         let mut budget = settings.budget(Self::NAME);
@@ -46,10 +44,10 @@ pub(crate) struct TopKAmong;
 
 impl Scalar for TopKAmong {
     const NAME: &'static CStr = c"emm1_topk_among";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, IDS, ID, Kind::Varchar];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar, QUERY, IDS, ID, SqlType::Varchar];
     type Output = Vec<Ranked>;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Found> {
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Vec<Ranked>>> {
         let among = input.any_lists(2, "the ids")?;
         let ks = input.integers(3, "k")?;
         let metrics = input.texts(4);
@@ -66,14 +64,14 @@ fn search(
     ks: &[Option<i64>],
     metrics: &[Option<&str>],
     budget: &mut Budget<'_>,
-) -> Result<Found> {
+) -> Result<Answers<Vec<Ranked>>> {
     let paths = input.texts(0);
     let queries = input.lists(1);
     let mut files = Files::new(settings);
-    let mut found = Found::nulls(input.rows());
+    let mut found = Answers::nulls(input.rows());
     let key = |row: usize| {
-        queries.entries[row].as_ref()?;
-        let ids = among.map_or(Some(None), |among| among.entries[row].clone().map(Some))?;
+        queries.ranges[row].as_ref()?;
+        let ids = among.map_or(Some(None), |among| among.ranges[row].clone().map(Some))?;
         Some((paths[row]?, ks[row]?, metrics[row]?, ids))
     };
     for ((path, k, metric, ids), rows) in by_key((0..input.rows()).map(key)) {
@@ -83,7 +81,7 @@ fn search(
         let most = among.as_ref().map_or(k, |ids| k.min(ids.len()));
         let metric = metric.parse()?;
         let rows: Vec<(usize, Range<usize>)> =
-            rows.into_iter().filter_map(|row| Some((row, queries.entries[row].clone()?))).collect();
+            rows.into_iter().filter_map(|row| Some((row, queries.ranges[row].clone()?))).collect();
         settings.with_threads(|threads| {
             let search = Search { goal: Goal::Best(k), metric, among, threads };
             let find = |vectors: &[&[f32]]| {

@@ -8,9 +8,9 @@ use emm1_core::Result;
 use super::{AN_ID, ID};
 use crate::batches::by_key;
 use crate::ffi::input::Input;
-use crate::ffi::output::{Answers, Part};
+use crate::ffi::output::{Answers, Slice};
 use crate::ffi::scalar::Scalar;
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files::Files;
 use crate::settings::Settings;
 
@@ -19,10 +19,10 @@ pub(crate) struct Vector;
 
 impl Scalar for Vector {
     const NAME: &'static CStr = c"emm1_vector";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, ID];
-    type Output = Part;
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar, ID];
+    type Output = Slice;
 
-    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Part>> {
+    fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Slice>> {
         let (paths, ids) = (input.texts(0), input.integers(1, AN_ID)?);
         let mut files = Files::new(settings);
         let mut budget = settings.budget(Self::NAME);
@@ -34,8 +34,8 @@ impl Scalar for Vector {
             let known: Vec<i64> = asked.iter().map(|&(id, _)| id).collect();
             let (found, dims) = (Arc::new(file.vectors(&known, &mut || false)?), file.matrix().dims());
             for (number, (_, places)) in asked.into_iter().enumerate() {
-                let part = Part { of: Arc::clone(&found), range: number * dims..(number + 1) * dims };
-                vectors.give(part, places.into_iter().map(|place| rows[place]));
+                let slice = Slice { of: Arc::clone(&found), range: number * dims..(number + 1) * dims };
+                vectors.give(slice, places.into_iter().map(|place| rows[place]));
             }
         }
         Ok(vectors)

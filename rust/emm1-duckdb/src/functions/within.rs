@@ -7,9 +7,9 @@ use emm1_core::{Goal, Hit, Result, Search, list_for};
 use super::{QUERY, ask};
 use crate::batches::by_key;
 use crate::ffi::input::Input;
-use crate::ffi::output::{Answers, record};
+use crate::ffi::output::{Answers, sql_struct};
 use crate::ffi::scalar::Scalar;
-use crate::ffi::types::Kind;
+use crate::ffi::types::SqlType;
 use crate::files::Files;
 use crate::settings::Settings;
 
@@ -19,14 +19,14 @@ pub(crate) struct Scored {
     id: i64,
     score: f32,
 }
-record!(Scored { 0 id: i64, 1 score: f32 });
+sql_struct!(Scored { 0 id: i64, 1 score: f32 });
 
 /// `emm1_within`.
 pub(crate) struct Within;
 
 impl Scalar for Within {
     const NAME: &'static CStr = c"emm1_within";
-    const PARAMETERS: &'static [Kind] = &[Kind::Varchar, QUERY, Kind::Double, Kind::Varchar];
+    const PARAMETERS: &'static [SqlType] = &[SqlType::Varchar, QUERY, SqlType::Double, SqlType::Varchar];
     type Output = Vec<Scored>;
 
     fn call(settings: &Settings, input: &Input<'_>) -> Result<Answers<Self::Output>> {
@@ -35,13 +35,13 @@ impl Scalar for Within {
         let mut budget = settings.budget(Self::NAME);
         let mut found = Answers::nulls(input.rows());
         let key = |row: usize| {
-            queries.entries[row].as_ref()?;
+            queries.ranges[row].as_ref()?;
             Some((paths[row]?, thresholds[row]?.to_bits(), metrics[row]?))
         };
         for ((path, threshold, metric), rows) in by_key((0..input.rows()).map(key)) {
             let file = files.get(path)?;
             let (threshold, metric) = (f64::from_bits(threshold), metric.parse()?);
-            let rows: Vec<_> = rows.into_iter().filter_map(|row| Some((row, queries.entries[row].clone()?))).collect();
+            let rows: Vec<_> = rows.into_iter().filter_map(|row| Some((row, queries.ranges[row].clone()?))).collect();
             // How many there will be is not known before: so many queries at once that all of the file would fit.
             let most = settings.memory_limit() / (2 * size_of::<Hit>() * file.matrix().rows().max(1));
             settings.with_threads(|threads| {
