@@ -1,7 +1,7 @@
-//! Which rows can be left out for certain: upper bounds of the score from codes, with every rounding accounted for.
+//! Which rows can certainly be ruled out: upper bounds of the score from codes, with every rounding accounted for.
 //!
-//! With x′ = x − μ the centred row, q the query (for l2: less μ), R the rotation, s·c the decoded row and t·b the decoded
-//! query:
+//! Let x′ = x − μ be the centred row, q the query (for l2: minus μ), R the rotation, s·c the decoded row and t·b the
+//! decoded query:
 //!
 //! ```text
 //! |q·x′ − s·t·(b·c)|  ≤  |Rq·(Rx′ − s·c)| + |(Rq − t·b)·s·c|
@@ -9,22 +9,22 @@
 //! q·x = q·μ + q·x′        ‖q − x′‖² = ‖q‖² + ‖x′‖² − 2 q·x′
 //! ```
 //!
-//! Where only the first part of the components was multiplied, what is left of the product is at most the product of the
-//! lengths of both rests: |Rq₂·Rx′₂| ≤ ‖Rq₂‖·‖Rx′₂‖.
+//! If only the first part of the components was multiplied, the rest of the product is at most the product of the norms
+//! of both rests: |Rq₂·Rx′₂| ≤ ‖Rq₂‖·‖Rx′₂‖.
 //!
-//! The margin of a row is an upper bound of its score less the threshold, in a form that is linear in what is stored of
-//! the row; a row whose margin is below zero is not among the results. A margin that is NaN (of a row that nothing is
-//! known of, such as one with huge components) leaves nothing out. Its parts are computed in f64 once for a query and
-//! a threshold and rounded up; the sum for each row is then f32.
+//! The margin of a row is an upper bound of its score minus the threshold, and linear in what is stored about the row;
+//! a row with a negative margin is not a hit. A margin that is NaN (nothing is known about the row, for example because
+//! it has huge components) rules nothing out. The factors of a margin are computed in f64 once per query and threshold
+//! and rounded up; the sum for each row is computed in f32.
 
 use crate::codes::Encoder;
 use crate::score::Metric;
 use crate::shape::{Level, Margin, NARROW, Record, Terms};
 
-/// Slack for all arithmetic in f64, relative to the norms involved.
+/// Slack for all f64 arithmetic, relative to the norms involved.
 const ROUNDING: f64 = 1e-9;
 
-/// Components of a query, rounded to a few steps.
+/// The components of a query, quantized.
 #[derive(Debug)]
 pub(crate) struct Coding {
     /// Components from −`most` to `most`.
@@ -40,7 +40,7 @@ pub(crate) struct Coding {
 }
 
 impl Coding {
-    /// Rounds a rotated query, whose first part has so many components.
+    /// Quantizes a rotated query whose first part has `first` components.
     fn new(rotated: &[f64], first: usize, most: i8) -> Self {
         let largest = rotated.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
         let most = f64::from(most);
@@ -66,16 +66,16 @@ pub(crate) struct CodedQuery {
     norm: f64,
     /// ‖Rq‖ of each part.
     parts: [f64; 2],
-    /// q·μ and the slack for it; 0 for l2.
+    /// q·μ and its slack; 0 for l2.
     base: f64,
-    /// In 127 steps, for one query at a time.
+    /// Quantized in 127 steps, for one query at a time.
     pub(crate) fine: Coding,
-    /// In as many steps as a panel of queries may have, where those are fewer.
+    /// Quantized in as many steps as a panel allows, if that is fewer.
     panel: Option<Coding>,
 }
 
 impl CodedQuery {
-    /// Codes a query; `most` is the largest component in a panel.
+    /// Quantizes a query; `most` is the largest component in a panel.
     pub(crate) fn new(encoder: &Encoder, query: &[f32], metric: Metric, most: i8) -> Self {
         let mean = encoder.mean();
         let mut rotated: Vec<f64> = query.iter().map(|&value| f64::from(value)).collect();
@@ -95,20 +95,20 @@ impl CodedQuery {
         Self { metric, norm, parts, base, fine: Coding::new(&rotated, first, i8::MAX), panel }
     }
 
-    /// In as many steps as a panel of queries may have.
+    /// Quantized in as many steps as a panel allows.
     pub(crate) fn panel(&self) -> &Coding {
         self.panel.as_ref().unwrap_or(&self.fine)
     }
 
-    /// Whether those are fewer than `fine` has.
+    /// Whether a panel allows fewer steps than `fine` has.
     pub(crate) fn is_coarser_in_panels(&self) -> bool {
         self.panel.is_some()
     }
 
-    /// The margin for products with the codes of a query, against a threshold: a merit (the score; for l2 its negative),
-    /// rounded down.
+    /// The margin for products with a quantized query and a threshold, which is a merit (the score; for l2 its
+    /// negative), rounded down.
     pub(crate) fn margin(&self, coding: &Coding, level: Level, threshold: f32) -> Margin {
-        // A score is the exact value rounded to f32: two steps below a merit, no value rounds to it or above.
+        // A score is the exact value rounded to f32: no value two steps below a merit rounds to it or above.
         let threshold = f64::from(threshold.next_down().next_down());
         let (mut constant, mut norm, mut square) = (self.base, 0.0, 0.0);
         match self.metric {
@@ -123,7 +123,7 @@ impl CodedQuery {
                 square = -0.5 * (1.0 - 1e-5);
             }
         }
-        // A byte stands for its value less 128; its high nibble for the middle of the sixteen bytes it may be.
+        // A byte encodes its value minus 128; a high nibble stands for the middle of its sixteen bytes.
         let [first, second] = coding.sums;
         let (offset, multiplied, rest) = match level {
             Level::FirstHigh => (120.5 * first, self.parts[0], self.parts[1]),
@@ -144,8 +144,8 @@ impl CodedQuery {
         terms.per(coding.step)
     }
 
-    /// The merit of a row as its codes have it, for an order of promise only: nothing is certain of it. The product is that
-    /// of the whole bytes with `fine`.
+    /// An estimate of a row's merit from its codes, used only to order candidates. The product is that of whole bytes
+    /// with `fine`.
     pub(crate) fn estimate(&self, record: &Record, product: i32) -> f32 {
         let product = f64::from(product) - 128.0 * self.fine.sums.iter().sum::<f64>();
         let score = self.base + f64::from(record.scale) * self.fine.step * product;
@@ -171,7 +171,7 @@ mod tests {
     use crate::shape::{Margins, Plane, survives};
     use proptest::prelude::*;
 
-    /// Components of one kind in a vector, from harmless to the ends of f32, half of them with outliers.
+    /// Components of similar size, from harmless to the limits of f32; half of the vectors have an outlier.
     fn vector(dims: usize) -> impl Strategy<Value = Vec<f32>> {
         let scale = prop::sample::select(vec![
             0.0f32, 1e-45, 1e-41, 1e-30, 1e-20, 1e-3, 1.0, 127.0, 6e4, 1e15, 1e19, 1e30, 3e38,
@@ -189,7 +189,7 @@ mod tests {
         )
     }
 
-    /// A few rows and queries of the same dims; now and then a query that is a row, or its opposite.
+    /// A few rows and queries of the same dims; sometimes a query is a row or its opposite.
     fn rows_and_queries() -> impl Strategy<Value = (Vec<Vec<f32>>, Vec<Vec<f32>>)> {
         prop_oneof![1usize..20, Just(64), Just(100), 120usize..140, Just(1000)].prop_flat_map(|dims| {
             let rows = prop::collection::vec(vector(dims), 1..6);
@@ -219,7 +219,7 @@ mod tests {
         query.iter().enumerate().map(|(at, &component)| code(at, level) * i32::from(component)).sum()
     }
 
-    /// A row that reaches a threshold exactly survives it, at any level, whatever kernels code and multiply it.
+    /// A row that reaches a threshold exactly survives it at every level, with every instruction set.
     fn survive_their_own_scores(rows: &[Vec<f32>], queries: &[Vec<f32>], centre: bool) -> Result<(), TestCaseError> {
         let dims = rows[0].len();
         for kernels in available() {
@@ -237,7 +237,7 @@ mod tests {
                     let coded_query = CodedQuery::new(&encoder, query, metric, kernels.max_component);
                     let exact = Query::new(kernels, query, metric);
                     for (number, row) in rows.iter().enumerate() {
-                        let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a rank
+                        let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a hit
                         let record = Record::from_bytes(&coded.records[number]);
                         let fine = Level::ALL.map(|level| (&coded_query.fine, level));
                         for (coding, level) in fine.into_iter().chain([(coded_query.panel(), Level::Bytes)]) {
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn squares_beyond_f32_leave_nothing_out() {
-        // Cases that the test below has found: one of about a hundred thousand.
+        // Cases that the test below found, about once in a hundred thousand.
         let (huge, tiny, small) = (vec![1e22], vec![-1.787_464_5e-38], vec![4.187_877_7e-21]);
         survive_their_own_scores(&[vec![0.0], huge], &[vec![0.0]], true).unwrap();
         survive_their_own_scores(&[tiny.clone(), small], &[vec![0.0], tiny], false).unwrap();
@@ -272,13 +272,13 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
-        /// What everything rests on: a row that reaches a threshold exactly is never left out, by any level.
+        /// The property that exactness rests on: no level rules out a row that reaches the threshold exactly.
         #[test]
         fn a_row_survives_its_own_score((rows, queries) in rows_and_queries(), centre in any::<bool>()) {
             survive_their_own_scores(&rows, &queries, centre)?;
         }
 
-        /// And the bounds say something: of ordinary rows, one far below the threshold is left out.
+        /// The bounds are useful: ordinary rows far below the threshold are ruled out.
         #[test]
         fn a_row_far_below_is_left_out(values in prop::collection::vec(0.5f32..1.0, 256)) {
             let encoder = Encoder::with(available().next().unwrap(), vec![0.0; 256]);
@@ -288,7 +288,7 @@ mod tests {
             let record = Record::from_bytes(&coded.records[0]);
             let coded_query = CodedQuery::new(&encoder, &query, Metric::Cosine, 127);
             for level in Level::ALL {
-                // One part of the components leaves it open how alike the others are.
+                // One part of the components says nothing about the similarity of the other.
                 let threshold = if level == Level::FirstHigh { 0.5 } else { -0.5 };
                 let product = product(&coded, 0, level, &coded_query.fine.codes);
                 let margin = coded_query.margin(&coded_query.fine, level, threshold);

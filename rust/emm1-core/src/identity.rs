@@ -1,16 +1,16 @@
-//! What tells a file from any other, and from itself before somebody wrote to it.
+//! The identity of a file: different for every other file, and after every write.
 
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Size, time of change, time of change of the inode, and inode. Every write moves the second and third, and nobody can set
-/// the third; a copy or a restored file has another inode.
+/// Size, mtime, ctime and inode. Every write changes mtime and ctime, and nobody can set ctime; a copied or restored
+/// file has another inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId([u64; Self::WORDS]);
 
-/// Times of a file system that has whole seconds only: that long a second write may leave them as they are.
+/// For file systems that store whole seconds: a second write within this time may leave the times unchanged.
 const SECONDS: Duration = Duration::from_secs(2);
-/// Two ticks of the slowest clock that a kernel takes times from, 100 Hz.
+/// Two ticks of the slowest clock from which a kernel takes file times, 100 Hz.
 const TICK: Duration = Duration::from_millis(20);
 
 impl FileId {
@@ -40,7 +40,7 @@ impl FileId {
         self.0
     }
 
-    /// How long a write may still leave the identity as it is: the clock that times are taken from ticks.
+    /// For how long a write may still leave the identity unchanged, because the clock of file times has not ticked.
     pub(crate) fn unsettled(&self) -> Option<Duration> {
         let changed = Duration::from_nanos(self.0[2]);
         let tick = if self.0[2].is_multiple_of(1_000_000_000) { SECONDS } else { TICK };

@@ -1,8 +1,12 @@
 //! Exact top-k similarity over memory-mapped embedding files.
 //!
-//! A file of vectors is a [`Matrix`], the names of its rows are [`Ids`], and both together are an [`EmbeddingFile`],
-//! which is searched. Data flows one way: `matrix` → `codes` → `bound` → `score` → `topk`, driven by `search` and
-//! `scan`; the inner loops of all are in `kernel`.
+//! A file of vectors is a [`Matrix`], [`Ids`] name its rows, and an [`EmbeddingFile`] is both; it is what [`Search`]
+//! searches.
+//!
+//! The modules form layers, each of which uses only those before it (`tests/layers.rs` lists them): `shape` holds the
+//! data that is passed around, `kernel` the inner loops for each instruction set, `matrix` reads files of vectors,
+//! `codes` compresses them, `bound` proves which rows cannot be hits, `score` is the reference score, and `search`
+//! combines them.
 
 mod bound;
 mod codes;

@@ -1,4 +1,4 @@
-//! The one place that starts threads: they share the pieces of some work, with an ear for whoever wants it stopped.
+//! The only place that starts threads: they share the pieces of some work and can be interrupted.
 
 use std::panic::resume_unwind;
 use std::sync::Mutex;
@@ -7,18 +7,18 @@ use std::thread::{self, Builder};
 
 use crate::error::{Error, Result};
 
-/// Asked between pieces of work whether to stop; called on the thread that called.
+/// Called between pieces of work, on the calling thread: whether to stop.
 pub type Stop<'a> = &'a mut dyn FnMut() -> bool;
 
-/// More threads than any machine has processors only cost their start.
+/// More threads than this would only cost their start.
 const MAX_THREADS: usize = 1024;
 
-/// Runs `work` on this thread and as many others as make `threads`, but on no more threads than there are pieces. `work`
-/// takes pieces until there are none left, and asks before each whether to stop. Threads that the system does not start
-/// are done without: this one does all of the work if it must.
+/// Runs `work` on this thread and on others, `threads` in all, but on no more threads than there are pieces. `work`
+/// takes pieces until there are none left and asks before each whether to stop. If the system does not start a thread,
+/// the others do its work; this thread does all of it if necessary.
 ///
 /// # Errors
-/// The first error of any thread, or that `stop` said so; the other threads end with the piece they are at.
+/// The first error of any thread, or `stop` returned true; the other threads finish the piece they are working on.
 pub(crate) fn share(
     threads: usize,
     pieces: usize,
@@ -28,7 +28,7 @@ pub(crate) fn share(
     share_on(Builder::new, threads, pieces, stop, work)
 }
 
-/// Does `work` for every piece, shared as [`share`] does.
+/// Does `work` for every piece, shared like [`share`].
 ///
 /// # Errors
 /// Those of [`share`].
@@ -75,7 +75,7 @@ fn share_on(
         others.into_iter().fold(mine, |result, other| {
             let theirs = other.join().unwrap_or_else(|panic| resume_unwind(panic));
             match (&result, &theirs) {
-                // Threads stop because another one failed: its error is the one to tell.
+                // Threads stop because another one failed: report its error.
                 (Ok(()) | Err(Error::Stopped), Err(_)) => theirs,
                 _ => result,
             }
@@ -90,7 +90,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::thread::ThreadId;
 
-    /// Takes numbers up to `count` and says how many were taken, by which threads.
+    /// Takes numbers up to `count`; returns how many were taken and by which threads.
     fn take(builder: impl Fn() -> Builder, threads: usize, count: usize) -> (usize, HashSet<ThreadId>) {
         let (next, taken, by) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(HashSet::new()));
         share_on(builder, threads, count, &mut || false, |stop| {

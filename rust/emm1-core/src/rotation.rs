@@ -1,8 +1,8 @@
-//! A fixed rotation that spreads outlier components over all: random signs, then the Walsh–Hadamard transform.
+//! A fixed rotation that spreads outliers over all components: random signs, then the Walsh–Hadamard transform.
 
 use crate::kernel::Kernels;
 
-/// Rotates vectors in blocks of powers of two, so that no component has to be added: 1,000 is 512 + 256 + … + 8.
+/// Rotates vectors in blocks of powers of two, so that no component needs to be added: 1,000 is 512 + 256 + … + 8.
 #[derive(Debug)]
 pub(crate) struct Rotation {
     /// ±1 for each component.
@@ -15,7 +15,7 @@ impl Rotation {
         Self { signs: (0..dims).map(sign).collect() }
     }
 
-    /// Rotates in f32. The result differs from that of exact arithmetic by at most 2⁻²⁴ · (log₂ dims + 4) of the norm.
+    /// Rotates in f32. The error relative to exact arithmetic is at most 2⁻²⁴ · (log₂ dims + 4) of the norm.
     pub(crate) fn rotate(&self, kernels: &Kernels, values: &mut [f32]) {
         for (value, sign) in values.iter_mut().zip(&self.signs) {
             *value *= sign;
@@ -27,7 +27,7 @@ impl Rotation {
         }
     }
 
-    /// Rotates in f64: for queries.
+    /// Rotates in f64, for queries.
     pub(crate) fn rotate_exactly(&self, values: &mut [f64]) {
         for (value, &sign) in values.iter_mut().zip(&self.signs) {
             *value *= f64::from(sign);
@@ -50,7 +50,7 @@ impl Rotation {
     }
 }
 
-/// Slices of falling powers of two that make up the whole.
+/// Slices whose lengths are descending powers of two and add up to the whole.
 struct Blocks<'a, T>(&'a mut [T]);
 
 impl<'a, T> Iterator for Blocks<'a, T> {

@@ -6,19 +6,19 @@ use std::str::FromStr;
 use crate::error::Error;
 use crate::kernel::{Kernels, kernels};
 
-/// How alike two vectors are.
+/// How similar two vectors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// a·b / (√(a·a) · √(b·b)); 0 where either is a zero vector.
     Cosine,
     /// a·b.
     Dot,
-    /// Euclidean distance: the smallest is best.
+    /// Euclidean distance: smaller is better.
     L2,
 }
 
 impl Metric {
-    /// Greater is better: the score, or for l2 its negative; −0.0 becomes 0.0.
+    /// The score, or for l2 its negative, so that greater is better; −0.0 becomes 0.0.
     pub(crate) fn merit(self, score: f32) -> f32 {
         if self == Self::L2 { 0.0 - score } else { score + 0.0 }
     }
@@ -47,7 +47,7 @@ impl FromStr for Metric {
     }
 }
 
-/// A query, with what is computed of it once.
+/// A query, and what is computed from it once.
 pub(crate) struct Query {
     vector: Vec<f64>,
     norm: f64,
@@ -62,15 +62,15 @@ impl Query {
         query
     }
 
-    /// Makes it another query, in the same memory.
+    /// Replaces the query and reuses its memory.
     pub(crate) fn set(&mut self, vector: &[f32]) {
         self.norm = (self.kernels.square)(vector).sqrt();
         self.vector.clear();
         self.vector.extend(vector.iter().copied().map(f64::from));
     }
 
-    /// Score of a row; None where the row is not finite. A dot product or a distance beyond f32 is an infinity, which
-    /// orders rightly and must not be returned.
+    /// The score of a row; None if the row is not finite. A dot product or a distance beyond f32 becomes an infinity,
+    /// which is ordered correctly but must not be returned.
     pub(crate) fn score(&self, row: &[f32]) -> Option<f32> {
         self.score_with(row, self.norm_of(row))
     }
@@ -80,7 +80,7 @@ impl Query {
         if self.metric == Metric::Cosine { (self.kernels.square)(row).sqrt() } else { 0.0 }
     }
 
-    /// Score of a row whose norm (of [`norm_of`](Self::norm_of)) is known.
+    /// The score of a row whose norm (from [`norm_of`](Self::norm_of)) is known.
     pub(crate) fn score_with(&self, row: &[f32], norm: f64) -> Option<f32> {
         let value = match self.metric {
             Metric::Dot => (self.kernels.dot)(&self.vector, row),
@@ -94,13 +94,13 @@ impl Query {
                 }
             }
         };
-        // Finite for finite vectors, so that anything else betrays a NaN or an infinity.
+        // Finite for finite vectors: anything else indicates a NaN or an infinity.
         value.is_finite().then_some(value as f32)
     }
 }
 
-/// Reference score of two vectors of the same length; None where one holds NaN or an infinity. Beyond f32 it is an
-/// infinity.
+/// The reference score of two vectors of the same length; None if one holds NaN or an infinity. A score beyond f32 is
+/// an infinity.
 ///
 /// # Errors
 /// `EMM1_SIMD` names no instruction set of this processor.

@@ -6,13 +6,13 @@ use super::{FOUR, scalar, scalar::LANES, x86};
 use crate::shape::{Panel, STEP};
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
-    // f16c comes with every processor that has AVX2.
+    // Every processor that has AVX2 also has f16c.
     (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(&KERNELS)
 }
 
 x86::kernels!("avx2", "avx2,fma", MAX_COMPONENT);
 
-/// Sums `add(sum, a[i], b[i])` as the reference score has it, b itself in place of a where there is none.
+/// Sums `add(sum, a[i], b[i])` as defined by the reference score, with b in place of a if a is None.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn lanes(b: &[f32], a: Option<&[f64]>, add: impl Fn(__m256d, __m256d, __m256d) -> __m256d) -> f64 {
@@ -46,7 +46,7 @@ fn fused(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
     _mm256_fmadd_pd(x, y, sum)
 }
 
-/// Difference and square are each rounded, not fused.
+/// Difference and square are rounded separately, not fused.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn squared_difference(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
@@ -54,7 +54,7 @@ fn squared_difference(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
     _mm256_add_pd(sum, _mm256_mul_pd(difference, difference))
 }
 
-/// Steps after which sums of 16 bits are emptied into sums of 32: 8 products of pairs, 8 · 2 · 15 · 127 = 30,480.
+/// Steps after which sums of 16 bits are widened to 32: 8 products of pairs, 8 · 2 · 15 · 127 = 30,480.
 const FULL: usize = 2;
 
 #[inline]
@@ -62,7 +62,7 @@ const FULL: usize = 2;
 fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
     let (nibble, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
     let steps = query.len() / (2 * STEP);
-    // Row by row, as they lie: the processor foresees one stream best.
+    // Row by row, as they are in memory: the hardware prefetcher follows one stream best.
     let sums = rows.map(|row| {
         let row = row[..steps * STEP].as_ptr();
         let mut sum = _mm256_setzero_si256();
@@ -89,7 +89,7 @@ fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
         }
         sum
     });
-    // The sums of the eight lanes of each.
+    // Sums the eight lanes of each row.
     let fours = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
     let whole = _mm_add_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256::<1>(fours));
     let mut products = [0; FOUR];
@@ -98,7 +98,7 @@ fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
     products
 }
 
-/// The largest component of a query in a panel: two products of pairs fit 16 bits, 2 · 2 · 255 · 31 = 31,620.
+/// The largest component of a query in a panel: two products of pairs fit in 16 bits, 2 · 2 · 255 · 31 = 31,620.
 const MAX_COMPONENT: i8 = 31;
 
 #[target_feature(enable = "avx2,fma")]
@@ -109,7 +109,7 @@ fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
     }
 }
 
-/// `R` rows and `V` times eight queries from the `first` at a time, each sum in a register.
+/// Multiplies `R` rows by `8 · V` queries from `first` on at a time, with each sum in a register.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn tiles<const V: usize, const R: usize>(rows: &[u8], panel: &Panel, first: usize, products: &mut [i32]) {

@@ -15,7 +15,7 @@ pub(super) fn kernels() -> Option<&'static Kernels> {
 
 x86::kernels!("avx512", "avx512f,avx512bw,avx512vl,avx512vnni", i8::MAX);
 
-/// Sums `add(sum, a[i], b[i])` as the reference score has it, b itself in place of a where there is none.
+/// Sums `add(sum, a[i], b[i])` as defined by the reference score, with b in place of a if a is None.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn lanes(b: &[f32], a: Option<&[f64]>, add: impl Fn(__m512d, __m512d, __m512d) -> __m512d) -> f64 {
@@ -50,7 +50,7 @@ fn fused(sum: __m512d, x: __m512d, y: __m512d) -> __m512d {
     _mm512_fmadd_pd(x, y, sum)
 }
 
-/// Difference and square are each rounded, not fused.
+/// Difference and square are rounded separately, not fused.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn squared_difference(sum: __m512d, x: __m512d, y: __m512d) -> __m512d {
@@ -63,8 +63,8 @@ fn squared_difference(sum: __m512d, x: __m512d, y: __m512d) -> __m512d {
 fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
     let nibble = _mm512_set1_epi8(15);
     let steps = query.len() / (2 * STEP);
-    // Row by row, as they lie: the processor foresees one stream best. Each has two sums, so that no instruction waits for
-    // the one before it.
+    // Row by row, as they are in memory: the hardware prefetcher follows one stream best. Each row has two sums, so
+    // that no instruction waits for the previous one.
     let sums = rows.map(|row| {
         let row = row[..steps * STEP].as_ptr();
         let (mut low, mut high) = (_mm512_setzero_si512(), _mm512_setzero_si512());
@@ -83,7 +83,7 @@ fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
         }
         _mm512_add_epi32(low, high)
     });
-    // The sums of the sixteen lanes of each: pairs, fours, then the four quarters.
+    // Sums the sixteen lanes of each row: pairs, fours, then the four quarters.
     let pairs = |a, b| _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
     let (a, b) = (pairs(sums[0], sums[1]), pairs(sums[2], sums[3]));
     let fours = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
@@ -104,7 +104,7 @@ fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
     }
 }
 
-/// `R` rows and `V` times sixteen queries at a time, each sum in a register.
+/// Multiplies `R` rows by `16 · V` queries at a time, with each sum in a register.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn sixteens<const V: usize, const R: usize>(rows: &[u8], panel: &Panel, products: &mut [i32]) {
@@ -134,7 +134,7 @@ fn sixteens<const V: usize, const R: usize>(rows: &[u8], panel: &Panel, products
     }
 }
 
-/// As [`sixteens`], for eight queries.
+/// Like [`sixteens`], for eight queries.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn eights(rows: &[u8], panel: &Panel, products: &mut [i32]) {

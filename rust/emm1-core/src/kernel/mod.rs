@@ -1,9 +1,9 @@
-//! The inner loops, and the choice of an instruction set, made once.
+//! The inner loops, and the choice of an instruction set, made once at run time.
 //!
-//! Every kernel is written once, over plain slices: [`scalar`] compiles it for any processor, `avx2` and `avx512` compile
-//! the same source with wider registers (`x86`). Only the products and the sums of the reference score are written by hand
-//! for each, since no compiler finds the instructions. All sets give the same bits: integers are exact, and sums of floats
-//! are fixed in their order.
+//! Every kernel is written once, over slices: [`scalar`] compiles it for any processor, and `avx2` and `avx512` compile
+//! the same source with wider registers (`x86`). Only the integer products and the sums of the reference score are
+//! written by hand for each instruction set, because compilers do not find those instructions. All instruction sets
+//! give the same bits: integers are exact, and floating-point sums have a fixed order.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -25,10 +25,10 @@ use crate::error::{Error, Result};
 use crate::shape::{Level, Margin, Margins, Panel, Plane, Record, STEP, Survivor};
 pub(crate) use prefetch::prefetch;
 
-/// Rows whose products are summed over their lanes together.
+/// Rows whose lanes are summed together.
 pub(crate) const FOUR: usize = 4;
 
-/// Whether ascending rows follow one another without gaps.
+/// Whether ascending rows are consecutive.
 pub(crate) fn consecutive(rows: &[u32]) -> bool {
     match rows {
         [first, .., last] => last.wrapping_sub(*first) as usize == rows.len() - 1,
@@ -38,11 +38,12 @@ pub(crate) fn consecutive(rows: &[u32]) -> bool {
 
 /// Sums of products of nibbles (0 to 15) and query components (−127 to 127), for rows of a plane.
 ///
-/// For each [`STEP`] bytes of a row, the query holds `STEP` components for the low halves and `STEP` for the high ones (see
-/// [`pack`]).
+/// For each [`STEP`] bytes of a row, the query holds `STEP` components for the low nibbles, then `STEP` for the high
+/// ones (see [`pack`]).
 pub(crate) type Dots = fn(Plane<'_>, &[u32], &[i8], &mut [i32]);
 
-/// Arranges the components of a query, those of the part that a plane has, for [`Dots`]; `width` is that of the plane.
+/// Arranges the components of a query for [`Dots`] with a plane of this width; they are those of the part that the
+/// plane holds.
 pub(crate) fn pack(width: usize, query: &[i8]) -> Vec<i8> {
     let mut packed = vec![0; width.next_multiple_of(STEP) * 2];
     let (low, high) = query.split_at(width.min(query.len()));
@@ -55,39 +56,41 @@ pub(crate) fn pack(width: usize, query: &[i8]) -> Vec<i8> {
     packed
 }
 
-/// Keeps the rows that the margin of a query cannot leave out.
+/// Removes the rows that the margin of a query rules out.
 pub(crate) type Prune = fn(&[[u8; Record::BYTES]], &[u32], Level, &Margin, &mut Vec<Survivor>);
 
-/// A plane, the components of a query to multiply it with, and what the products count.
+/// A plane, the packed components of a query, and the weight of their products.
 pub(crate) type Factor<'a> = (Plane<'a>, &'a [i8], i32);
 
-/// For as many consecutive rows as [`RUN`] divides: the sums of their products with all factors, and those rows that the
-/// margin at a level leaves, appended with their positions.
+/// [`Dots`] and [`Prune`] fused, for consecutive rows whose number is a multiple of [`RUN`]: appends the rows that
+/// survive the sum of their products with all factors, by their positions.
 pub(crate) type DotsAndPrune =
     fn(&[Factor<'_>], &[[u8; Record::BYTES]], Range<usize>, Level, &Margin, &mut Vec<Survivor>);
 
-/// Consecutive rows are scanned so many at a time.
+/// Consecutive rows that are multiplied and pruned at a time.
 pub(crate) const RUN: usize = 16;
 
-/// The same for the queries of a panel and products with whole bytes; gives a bit for each query too.
+/// [`Prune`] for the queries of a panel and products of whole bytes: gives the rows that survive and, for each, a bit
+/// for each query.
 pub(crate) type PrunePanel = fn(&[[u8; Record::BYTES]], &[u32], &[i32], &Margins, usize, &mut Vec<(u32, u32)>);
 
-/// Puts the high and low nibbles of a part of a row together: bytes in the order of the components, each its code plus 128.
+/// Joins the high and low nibbles of a part of a row into bytes, in the order of the components; a byte is the code
+/// plus 128.
 pub(crate) type Unpack = fn(&[u8], &[u8], &mut [u8]);
 
-/// Sums of products of rows of bytes (each [`stride`] long, a multiple of [`TILE`] of them) and the queries of a panel: for
-/// each row, those with all queries.
+/// Multiplies rows of bytes, each [`stride`](crate::shape::stride) long and a multiple of [`TILE`](crate::shape::TILE)
+/// in number, by a panel: gives the products of each row with all queries.
 pub(crate) type Multiply = fn(&[u8], &Panel, &mut [i32]);
 
-/// Codes values in steps of a scale into planes of high and low nibbles; gives the sums of squares that the high nibbles
-/// alone miss, and that both miss.
+/// Quantizes values in steps of a scale into planes of high and low nibbles; gives the sums of squared errors of the
+/// high nibbles alone, and of both.
 pub(crate) type Quantize = fn(&[f32], f32, &mut [u8], &mut [u8]) -> [f32; 2];
 
 /// The inner loops for one instruction set.
 pub(crate) struct Kernels {
-    /// `EMM1_SIMD` calls it so.
+    /// Its name in `EMM1_SIMD`.
     pub(crate) name: &'static str,
-    /// The largest component of a query in a panel: what `multiply` can take without an overflow.
+    /// The largest component of a query in a panel for which `multiply` does not overflow.
     pub(crate) max_component: i8,
     pub(crate) dots_and_prune: DotsAndPrune,
     pub(crate) dots: Dots,
@@ -95,15 +98,15 @@ pub(crate) struct Kernels {
     pub(crate) unpack: Unpack,
     pub(crate) multiply: Multiply,
     pub(crate) prune_panel: PrunePanel,
-    /// a·b as the reference score has it.
+    /// a·b as defined by the reference score.
     pub(crate) dot: fn(&[f64], &[f32]) -> f64,
-    /// a·a, likewise.
+    /// a·a as defined by the reference score.
     pub(crate) square: fn(&[f32]) -> f64,
-    /// The sum of squared differences as the reference score has it.
+    /// The sum of squared differences as defined by the reference score.
     pub(crate) squared_distance: fn(&[f64], &[f32]) -> f64,
     /// The fast Walsh–Hadamard transform in place; the length is a power of two.
     pub(crate) hadamard: fn(&mut [f32]),
-    /// Codes a rotated row (see `codes::encode`).
+    /// Quantizes a rotated row (see `codes::encode`).
     pub(crate) quantize: Quantize,
 }
 
@@ -113,10 +116,10 @@ impl std::fmt::Debug for Kernels {
     }
 }
 
-/// The loops for this processor, or those that `EMM1_SIMD` names (scalar, avx2, avx512, neon).
+/// The kernels for this processor, or those that `EMM1_SIMD` names (scalar, avx2, avx512, neon).
 ///
 /// # Errors
-/// `EMM1_SIMD` names a set that does not exist or that this processor lacks.
+/// `EMM1_SIMD` names an instruction set that does not exist or that this processor lacks.
 pub(crate) fn kernels() -> Result<&'static Kernels> {
     static CHOSEN: OnceLock<Option<&'static Kernels>> = OnceLock::new();
     let chosen = CHOSEN.get_or_init(|| {
@@ -132,7 +135,7 @@ pub(crate) fn kernels() -> Result<&'static Kernels> {
     })
 }
 
-/// The sets that this processor has, the fastest first.
+/// The instruction sets of this processor, the fastest first.
 pub(crate) fn available() -> impl Iterator<Item = &'static Kernels> {
     #[cfg(target_arch = "x86_64")]
     let sets = [avx512::kernels(), avx2::kernels(), Some(&scalar::KERNELS)];

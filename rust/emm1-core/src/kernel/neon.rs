@@ -12,11 +12,12 @@ pub(super) fn kernels() -> Option<&'static Kernels> {
     is_aarch64_feature_detected!("dotprod").then_some(&KERNELS)
 }
 
-/// Sums of floats and margins are the scalar ones: every aarch64 compiler has NEON for them.
+/// Floating-point sums and margins are the scalar ones: the compiler vectorizes them with NEON, which every aarch64
+/// has.
 static KERNELS: Kernels = Kernels {
     name: "neon",
     dots_and_prune: |factors, records, rows, level, margin, survivors| {
-        // SAFETY: this table is given out only where dot products were detected; so for the next.
+        // SAFETY: this table is returned only where dot products were detected; the same holds for the next two.
         unsafe { dots_and_prune(factors, records, rows, level, margin, survivors) }
     },
     dots: |plane, rows, query, out| {
@@ -73,7 +74,7 @@ fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
     })
 }
 
-/// Rows that are multiplied with four queries at a time, each sum in a register.
+/// Rows that are multiplied by four queries at a time, with each sum in a register.
 const ROWS: usize = 8;
 
 #[target_feature(enable = "neon,dotprod")]
@@ -81,7 +82,8 @@ fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
     let (stride, lanes) = (panel.stride(), panel.lanes());
     let components = panel.components();
     assert!(components.len() == stride * lanes);
-    // The instruction has signs on both sides: bytes less 128 are multiplied, and 128 times the query is added.
+    // The instruction takes signed bytes on both sides: bytes minus 128 are multiplied, and 128 times the query is
+    // added.
     let (sign, ones) = (vdupq_n_s8(i8::MIN), vdupq_n_s8(1));
     for first in (0..lanes).step_by(4) {
         let query = |quad: usize| {
@@ -108,11 +110,11 @@ fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
     }
 }
 
-/// Adds to each lane the products of its four bytes. Nibbles are at most 15, so that they are the same with sign.
+/// Adds to each lane the products of its four bytes. Nibbles are at most 15, so that they are the same when signed.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 fn dot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
-    // SAFETY: the instruction reads and writes registers only, and is there wherever this function may be called.
+    // SAFETY: the instruction only reads and writes registers, and is available wherever this function may be called.
     // (The intrinsic of the same name is not stable yet.)
     unsafe {
         asm!("sdot {sum:v}.4s, {a:v}.16b, {b:v}.16b", sum = inout(vreg) sum, a = in(vreg) a, b = in(vreg) b,

@@ -1,4 +1,5 @@
-//! The kernels in plain Rust: what runs where there is nothing better, and the source that the others compile anew.
+//! The kernels in portable Rust: used where nothing faster is available, and the source that the x86 instruction sets
+//! recompile.
 
 use std::ops::Range;
 
@@ -68,7 +69,7 @@ pub(super) fn prune(
     margin: &Margin,
     survivors: &mut Vec<Survivor>,
 ) {
-    // Each level has a loop of its own, without a branch.
+    // Each level has its own loop, without a branch inside it.
     match level {
         Level::FirstHigh => prune_level(records, places, Level::FirstHigh, margin, survivors),
         Level::High => prune_level(records, places, Level::High, margin, survivors),
@@ -85,7 +86,7 @@ fn prune_level(
     margin: &Margin,
     survivors: &mut Vec<Survivor>,
 ) {
-    // Rows are written whether or not they are left, and counted if they are: no jump to foretell.
+    // Each row is written, but counted only if it survives: there is no branch to mispredict.
     let mut count = 0;
     for number in 0..survivors.len() {
         let row = survivors[number];
@@ -192,11 +193,11 @@ pub(super) fn prune_panel(
     }
 }
 
-/// Sums of the reference score are made in so many lanes.
+/// Lanes of the sums of the reference score.
 pub(super) const LANES: usize = 16;
 
-/// Sums `term(a[i], b[i])`, b itself in place of a where there is none: lane j takes the elements i with i mod 16 = j in
-/// order, then the lanes are folded in halves.
+/// Sums `term(a[i], b[i])`, with b in place of a if a is None: lane j takes the elements i with i mod 16 = j in order,
+/// then the lanes are folded in halves.
 fn lanes(b: &[f32], a: Option<&[f64]>, term: impl Fn(f64, f64) -> f64) -> f64 {
     let mut sums = [0.0f64; LANES];
     for (i, &y) in b.iter().enumerate() {
@@ -213,7 +214,7 @@ fn lanes(b: &[f32], a: Option<&[f64]>, term: impl Fn(f64, f64) -> f64) -> f64 {
 #[inline(always)]
 pub(super) fn hadamard(values: &mut [f32]) {
     let mut half = 1;
-    // The first steps at once, in registers: pairs, fours and eights.
+    // The first three steps at once, in registers: pairs, fours and eights.
     let (eights, _) = values.as_chunks_mut::<8>();
     if !eights.is_empty() {
         for v in eights {
@@ -255,8 +256,8 @@ pub(super) fn hadamard(values: &mut [f32]) {
     }
 }
 
-/// Codes `values` in steps of `scale`, as bytes from 1 to 255 around 128, split into planes of high and low nibbles.
-/// Gives the sums of squares of what the high nibbles alone miss, and of what both miss.
+/// Quantizes `values` in steps of `scale` to bytes from 1 to 255, centred at 128, and splits them into planes of high
+/// and low nibbles. Gives the sums of squared errors of the high nibbles alone, and of both.
 #[inline(always)]
 pub(super) fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u8]) -> [f32; 2] {
     const BLOCK: usize = 32;
@@ -286,7 +287,7 @@ pub(super) fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u
     missed.map(|lanes| lanes.iter().sum())
 }
 
-/// To the nearest integer, for |value| < 2²²: adding 1.5·2²³ leaves no bits for a fraction.
+/// Rounds to the nearest integer, for |value| < 2²²: adding 1.5·2²³ leaves no bits for a fraction.
 #[inline(always)]
 fn round(value: f32) -> f32 {
     const SHIFT: f32 = 12_582_912.0;

@@ -1,10 +1,10 @@
-//! Every instruction set gives the bits of a plain definition.
+//! Every instruction set gives the same bits as a simple definition.
 
 use super::*;
 use crate::shape::{SLACK, TILE, WIDEST, stride, survives};
 use proptest::prelude::*;
 
-/// Bytes that look random.
+/// Pseudo-random bytes.
 fn noise(seed: u64) -> impl FnMut() -> u8 {
     let mut state = seed;
     move || {
@@ -27,7 +27,7 @@ proptest! {
     ) {
         let mut next = noise(seed);
         let mut bytes: Vec<u8> = (0..5 * width + SLACK).map(|_| if extreme { 255 } else { next() }).collect();
-        bytes[5 * width..].fill(0xab); // what lies behind the last row counts for nothing
+        bytes[5 * width..].fill(0xab); // bytes after the last row must not count
         let plane = Plane { bytes: &bytes, width };
         let query: Vec<i8> = (0..2 * width - odd).map(|_| if extreme { -127 } else { (next() as i8).max(-127) }).collect();
         let rows = [4, 0, 2, 2];
@@ -104,7 +104,7 @@ proptest! {
             .collect();
         let places: Vec<u32> = (0..rows as u32).rev().collect();
         let margins: Vec<Margin> = (0..queries).map(|_| Margin::example(-f32::from(next()) / 128.0)).collect();
-        // Products with the lanes that have no query are those with zeros.
+        // Lanes without a query hold products with zeros.
         let product = |lane: usize, byte: u8| if lane < queries { i32::from(byte) - 128 } else { 0 };
         let products: Vec<i32> = (0..rows * lanes).map(|at| product(at % lanes, next())).collect();
         let mut expected = Vec::new();
@@ -170,7 +170,7 @@ proptest! {
     fn every_set_gives_the_same_bits(a in prop::collection::vec(-1e3f32..1e3, 1..300), shift in -2.0f32..2.0) {
         let b: Vec<f32> = a.iter().rev().map(|value| value * shift + 0.1).collect();
         let wide: Vec<f64> = a.iter().copied().map(f64::from).collect();
-        // Lane by lane, as it is defined.
+        // Lane by lane, as defined.
         let lanes = |term: &dyn Fn(f64, f64) -> f64| {
             let mut sums = [0.0f64; 16];
             for (i, (&x, &y)) in wide.iter().zip(&b).enumerate() {

@@ -1,8 +1,8 @@
-//! What the instruction sets of x86 have in common: the source of `scalar` compiled anew for each, and the table of all.
+//! What the x86 instruction sets share: the source of `scalar`, recompiled for each, and the table of kernels.
 
 use super::scalar::LANES;
 
-/// Parts of [`LANES`], and what is left, where anything is, filled with zeros: to add their products changes no bit.
+/// Chunks of [`LANES`], and the remainder, if there is one, padded with zeros: adding their products changes no bit.
 #[inline(always)]
 pub(super) fn parts<T: Copy + Default>(values: &[T]) -> (&[[T; LANES]], Option<[T; LANES]>) {
     let (parts, rest) = values.as_chunks();
@@ -14,8 +14,8 @@ pub(super) fn parts<T: Copy + Default>(values: &[T]) -> (&[[T; LANES]], Option<[
     (parts, Some(padded))
 }
 
-/// Makes the table `KERNELS` of a set, and for the features of the set the kernels that are not written by hand. The module
-/// that calls it has `four_dots`, `multiply`, `lanes`, `fused` and `squared_difference`.
+/// Defines the table `KERNELS` of an instruction set and compiles the kernels that are not written by hand with its
+/// features. The calling module defines `four_dots`, `multiply`, `lanes`, `fused` and `squared_difference`.
 macro_rules! kernels {
     ($name:literal, $features:literal, $max_component:expr) => {
         use crate::kernel::{Factor, Kernels};
@@ -25,7 +25,8 @@ macro_rules! kernels {
             name: $name,
             max_component: $max_component,
             dots_and_prune: |factors, records, rows, level, margin, survivors| {
-                // SAFETY: this table is given out only where these features were detected; so for all that follow.
+                // SAFETY: this table is returned only where these features were detected; the same holds for all that
+                // follow.
                 unsafe { dots_and_prune(factors, records, rows, level, margin, survivors) }
             },
             dots: |plane, rows, query, out| {

@@ -1,13 +1,13 @@
-//! How much of the codes of a row a product has used.
+//! How much of a row's codes a product includes.
 
-/// Which codes of a row a product was made with; each adds a plane to the one before.
+/// Which codes of a row a product includes; each level adds a plane to the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     /// The high nibbles of the first part.
     FirstHigh,
     /// All high nibbles.
     High,
-    /// And the low nibbles of the first part.
+    /// All high nibbles, and the low nibbles of the first part.
     FirstBytes,
     /// The whole bytes.
     Bytes,
@@ -16,12 +16,12 @@ pub(crate) enum Level {
 impl Level {
     pub(crate) const ALL: [Self; 4] = [Self::FirstHigh, Self::High, Self::FirstBytes, Self::Bytes];
 
-    /// The part of the components that its plane has.
+    /// The part of the components that the plane of this level holds.
     pub(crate) fn part(self) -> usize {
         self as usize % 2
     }
 
-    /// What a nibble of its plane counts in a byte.
+    /// The weight of a nibble of its plane within a byte.
     pub(crate) fn weight(self) -> i32 {
         match self {
             Self::FirstHigh | Self::High => 16,

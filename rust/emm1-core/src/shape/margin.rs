@@ -1,11 +1,11 @@
-//! Margins: the upper bounds in the form in which kernels compute them, row after row.
+//! Margins: upper bounds of scores, in the form in which kernels compute them for each row.
 
 use super::{Level, Record, WIDEST};
 
-/// Slack for a margin computed in f32, relative to the sum of its terms: some ten roundings of 2⁻²⁴ each.
+/// Slack for a margin computed in f32, relative to the sum of its terms: about ten roundings of 2⁻²⁴ each.
 pub(crate) const NARROW: f64 = 2e-6;
 
-/// What the parts of a row are multiplied with to give its margin, exactly but for the rounding of f64.
+/// The factors by which the fields of a record are multiplied to give the margin, exact up to f64 rounding.
 pub(crate) struct Terms {
     pub(crate) constant: f64,
     pub(crate) offset: f64,
@@ -17,8 +17,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// The margin in units of what one step of the query is worth, each part rounded up so that no rounding of f32
-    /// lowers the sum.
+    /// The margin in units of one query step, with each factor rounded up so that no f32 rounding lowers the sum.
     pub(crate) fn per(&self, unit: f64) -> Margin {
         let up = |value: f64| if value == 0.0 { 0.0 } else { ((value + value.abs() * NARROW) as f32).next_up() };
         let part = |value: f64| up(value / unit);
@@ -37,7 +36,8 @@ impl Terms {
     }
 }
 
-/// An upper bound of a row's score less the threshold, up to a positive factor: what its parts are multiplied with.
+/// An upper bound of a row's score minus the threshold, up to a positive factor: the factors for the fields of a
+/// record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Margin {
     constant: f32,
@@ -51,17 +51,17 @@ pub(crate) struct Margin {
 }
 
 impl Margin {
-    /// Leaves nothing out.
+    /// Rules nothing out.
     const UNKNOWN: Self =
         Self { constant: f32::INFINITY, offset: 0.0, missed: 0.0, rest: 0.0, centred: 0.0, norm: 0.0, square: 0.0 };
 
-    /// One that leaves some rows out and some not.
+    /// A margin that rules out some rows and not others.
     #[cfg(test)]
     pub(crate) fn example(constant: f32) -> Self {
         Self { constant, offset: 5.0, missed: 0.5, rest: 0.125, centred: 0.25, norm: -0.75, square: -0.01 }
     }
 
-    /// Of a row and its product with the query.
+    /// The margin of a row, given its product with the query.
     #[inline(always)]
     pub(crate) fn of(&self, record: &Record, level: Level, product: i32) -> f32 {
         let scaled = record.scale * (product as f32 + self.offset);
@@ -74,7 +74,8 @@ impl Margin {
     }
 }
 
-/// The margins of the queries of a panel, part by part. A lane without a query has a constant of −∞: none of its rows survives.
+/// The margins of the queries of a panel, one array for each factor. A lane without a query has the constant −∞, so
+/// that no row survives in it.
 pub(crate) struct Margins {
     constant: [f32; WIDEST],
     offset: [f32; WIDEST],
@@ -100,7 +101,7 @@ impl Margins {
         parts
     }
 
-    /// Of a row and its products with eight queries, of which `begin` is the first; the products are with whole bytes.
+    /// The margins of a row for eight queries from `begin` on, given its products of whole bytes.
     #[inline(always)]
     pub(crate) fn of_eight(&self, record: &Record, begin: usize, products: &[i32; 8]) -> [f32; 8] {
         let square = record.centred * record.centred;
@@ -116,7 +117,7 @@ impl Margins {
     }
 }
 
-/// Whether a row must be looked at more closely; NaN knows nothing.
+/// Whether a row must be examined more closely; NaN means that nothing is known, and survives.
 #[inline(always)]
 #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "one comparison, and NaN survives")]
 pub(crate) fn survives(margin: f32) -> bool {

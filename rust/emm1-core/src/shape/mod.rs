@@ -1,4 +1,4 @@
-//! The shapes of data that kernels, codes, bounds and the search share. They know nothing of each other's work.
+//! The data that kernels, codes, bounds and the search exchange. This module uses no other.
 
 mod level;
 mod margin;
@@ -12,11 +12,11 @@ pub(crate) use panel::{Panel, QUAD, TILE, WIDEST, stride};
 pub(crate) use plane::{Parts, Plane, SLACK, STEP};
 pub(crate) use record::{Missed, Record, round_up_to_bf16};
 
-/// A row that its margin cannot leave out.
+/// A row that its margin cannot rule out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Survivor {
-    /// Its position among those looked at.
+    /// Its position among the rows examined.
     pub(crate) at: u32,
-    /// Its product with the query, as far as it is known.
+    /// Its product with the query, as far as it has been computed.
     pub(crate) product: i32,
 }

@@ -1,28 +1,28 @@
-//! Queries side by side, for products of many rows with many queries.
+//! A panel of queries, interleaved for products of many rows with many queries.
 
-/// The most queries a panel has room for.
+/// The maximum number of queries in a panel.
 pub(crate) const WIDEST: usize = 32;
 
-/// Rows are multiplied with a panel in multiples of this: what the registers of any set hold goes into it.
+/// Rows are multiplied by a panel in multiples of this number, which every instruction set's register tile divides.
 pub(crate) const TILE: usize = 24;
 
-/// Components of a query that lie together, as the instructions multiply them.
+/// Consecutive components of a query, as the instructions multiply them.
 pub(crate) const QUAD: usize = 4;
 
-/// Bytes from one unpacked row to the next: of two times four, since some instructions take pairs. `width` is that of the
-/// planes.
+/// Bytes from one unpacked row to the next: a multiple of eight, since some instructions take two quads. `width` is
+/// that of the planes.
 pub(crate) fn stride(width: usize) -> usize {
     (2 * width).next_multiple_of(2 * QUAD)
 }
 
-/// Up to [`WIDEST`] coded queries: for each four components, those of the first query, those of the second, and so on.
+/// Up to [`WIDEST`] coded queries: for each quad, four components of the first query, four of the second, and so on.
 pub(crate) struct Panel {
     lanes: usize,
     components: Vec<i8>,
 }
 
 impl Panel {
-    /// Arranges queries; `width` is that of the planes.
+    /// Interleaves queries; `width` is that of the planes.
     pub(crate) fn new<'a>(width: usize, queries: impl ExactSizeIterator<Item = &'a [i8]>) -> Self {
         let lanes = match queries.len() {
             0..=8 => 8,
@@ -39,7 +39,7 @@ impl Panel {
         Self { lanes, components }
     }
 
-    /// How many of so many queries to put into the next panel, so that few of its lanes stay empty.
+    /// The number of queries to put into the next panel, so that few lanes stay empty.
     pub(crate) fn share(queries: usize) -> usize {
         match queries {
             17..=24 => 16,
@@ -47,7 +47,7 @@ impl Panel {
         }
     }
 
-    /// Queries there is room for: 8, 16 or 32. Those that are missing are zeros.
+    /// The number of lanes: 8, 16 or 32. Unused lanes are zeros.
     pub(crate) fn lanes(&self) -> usize {
         self.lanes
     }

@@ -1,18 +1,18 @@
-//! Planes of nibbles: the codes of rows, in the layout that kernels read.
+//! Planes of nibbles: the layout of codes that kernels read.
 
-/// Bytes of a row for which the components of a query lie together.
+/// Bytes of a row for which the components of a query are adjacent.
 pub(crate) const STEP: usize = 64;
 
-/// Bytes that a kernel may read past the end of a row; their products are with zeros.
+/// Bytes that a kernel may read past the end of a row; they are multiplied by zeros.
 pub(crate) const SLACK: usize = STEP;
 
-/// How the components of a row are divided: the first part often suffices to leave a row out.
+/// How the components of a row are divided in two: the first part often suffices to rule out a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parts {
     /// Components of the first part.
     pub(crate) first: usize,
-    /// Bytes that each part of a row has in a plane of nibbles. The first is a multiple of what kernels take at a time, about
-    /// half of the row; the second may be 0.
+    /// Bytes of each part of a row in a plane of nibbles. The first is about half of the row and a multiple of
+    /// [`STEP`]; the second may be 0.
     pub(crate) widths: [usize; 2],
 }
 
@@ -24,10 +24,10 @@ impl Parts {
     }
 }
 
-/// Rows of nibbles: byte j of a row holds component j in its low half and component `width + j` in its high half.
+/// Rows of nibbles: byte j of a row holds component j in its low nibble and component `width + j` in its high nibble.
 #[derive(Clone, Copy)]
 pub(crate) struct Plane<'a> {
-    /// Rows without gaps, then at least [`SLACK`] bytes more.
+    /// Rows without gaps, followed by at least [`SLACK`] bytes.
     pub(crate) bytes: &'a [u8],
     /// Bytes of a row.
     pub(crate) width: usize,
@@ -40,7 +40,7 @@ impl<'a> Plane<'a> {
         self.padded(row, self.width)
     }
 
-    /// A row and what follows it, `padded` bytes in all.
+    /// `padded` bytes from the beginning of a row.
     #[inline(always)]
     pub(crate) fn padded(&self, row: u32, padded: usize) -> &'a [u8] {
         let begin = row as usize * self.width;

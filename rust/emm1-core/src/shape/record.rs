@@ -1,15 +1,15 @@
-//! What is stored of a coded row besides its codes.
+//! What is stored about a coded row besides its codes.
 
 use super::Level;
 
-/// What is known of a coded row: 16 bytes.
+/// Norms of a coded row and the errors of its codes: 16 bytes.
 ///
-/// With x the row, x′ the row less the mean, R the rotation and c its codes, ‖R x′ − scale · c‖ is at most `fine`, with the
-/// high nibbles alone at most `coarse`, and with the low ones of the first part at most `mixed`. All are rounded up; an
-/// infinity says that nothing is known.
+/// Let x be the row, x′ the row minus the mean, R the rotation and c the codes. Then ‖R x′ − scale · c‖ is at most
+/// `fine`; with the high nibbles alone it is at most `coarse`, and with the low nibbles of the first part as well at
+/// most `mixed`. All values are rounded up; infinity means that nothing is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Record {
-    /// Has 16 bits only.
+    /// A bfloat16.
     pub(crate) scale: f32,
     /// ‖x‖, at most 2⁻²² too large.
     pub(crate) norm: f32,
@@ -22,20 +22,20 @@ pub(crate) struct Record {
     pub(crate) fine: f32,
 }
 
-/// What codes miss, at each level that misses something else.
+/// The error of the codes, for each set of planes that makes a difference.
 pub(crate) struct Missed {
     pub(crate) coarse: f64,
     pub(crate) mixed: f64,
     pub(crate) fine: f64,
 }
 
-/// `rest` and `mixed` are kept as so many parts of `centred` and `coarse`.
+/// `rest` and `mixed` are stored as multiples of this fraction of `centred` and `coarse`.
 const SHARE: f32 = 1.0 / 250.0;
 
 impl Record {
     pub(crate) const BYTES: usize = 16;
 
-    /// What the codes miss at a level.
+    /// The error of the codes at a level.
     #[inline(always)]
     pub(crate) fn missed(&self, level: Level) -> f32 {
         match level {
@@ -45,7 +45,7 @@ impl Record {
         }
     }
 
-    /// Rounds up what is known of a row, to its 16 bytes.
+    /// Rounds the values up and encodes them in 16 bytes.
     pub(crate) fn rounded_up(scale: f32, norm: f64, centred: f64, rest: f64, missed: &Missed) -> [u8; Self::BYTES] {
         let up = |value: f64| (value as f32).next_up();
         let (norm, centred) = (up(norm), up(centred));
@@ -85,19 +85,19 @@ impl Record {
     }
 }
 
-/// So many parts of a whole.
+/// The value that a share encodes.
 #[inline(always)]
 fn shared(whole: f32, parts: u8) -> f32 {
     whole * (f32::from(parts) * SHARE)
 }
 
-/// How many parts of a whole are not less than a value; None where all there can be are not enough.
+/// The smallest share of a whole that is at least a value; None if even the largest is too small.
 fn share(value: f32, whole: f32) -> Option<u8> {
     let parts = if whole > 0.0 { (value / whole / SHARE) as u8 } else { 0 };
     (parts..=u8::MAX).find(|&parts| shared(whole, parts) >= value)
 }
 
-/// The next value that has only the upper 16 bits of an f32.
+/// Rounds up to the next bfloat16.
 pub(crate) fn round_up_to_bf16(value: f32) -> f32 {
     if value.is_finite() { f32::from_bits((value.to_bits() + 0xffff) & 0xffff_0000) } else { f32::INFINITY }
 }
