@@ -1,8 +1,8 @@
-//! Whether codes are those of an embedding file as it is now.
+//! Whether codes belong to an embedding file as it is now.
 //!
-//! A file that has the identity it was coded with (`FileId`) was not written to. One that has another was written to, or it
-//! was copied, moved or restored; then the checksums of all its rows, which lie with the codes, are compared once. The
-//! verdict is kept for the process, and a good one in the file of codes as well.
+//! A file with the identity recorded in its codes (`FileId`) was not written to. A file with another identity was
+//! written to, copied, moved or restored; then the checksums of all its rows, which are stored with the codes, are
+//! compared once. The verdict is kept for the process, and a positive one also in the file of codes.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -19,26 +19,26 @@ use crate::identity::FileId;
 use crate::matrix::{Access, Matrix};
 use crate::parallel::{Stop, in_parallel};
 
-/// Where the identity of an embedding file is kept whose rows were compared.
+/// Where to keep the identity of an embedding file whose rows were compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepVerdict {
-    /// In the file of codes, where that can be written.
+    /// In the file of codes, if it can be written.
     InFile,
     /// In this process only: nothing is written.
     InProcess,
 }
 
-/// Verdicts of this process: by the identities of codes and of embedding file.
+/// The verdicts of this process, by the identities of the codes and the embedding file.
 static VERDICTS: Mutex<Option<Verdicts>> = Mutex::new(None);
 type Verdicts = HashMap<(FileId, Vec<FileId>), bool>;
-/// Verdicts kept at most; files that change all the time would add one each time.
+/// The maximum number of verdicts kept: files that change continually would each add one.
 const VERDICTS_KEPT: usize = 4096;
-/// How often a file that is being written is looked at before it is given up.
+/// How often a file that is being written is examined before giving up.
 const ROUNDS: usize = 8;
-/// Blocks of rows compared by one thread before it looks up.
+/// Blocks of rows that a thread compares between two calls of `stop`.
 const BLOCKS: usize = 64;
 
-/// What came of looking whether codes belong to a file.
+/// Whether codes belong to a file of an identity.
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
     pub(super) identity: Vec<FileId>,
@@ -46,12 +46,12 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    /// Nothing was looked at yet: no file has this identity.
+    /// No verdict yet: no file has this identity.
     pub(super) const NONE: Self = Self { identity: Vec::new(), belongs: false };
 }
 
-/// Judges a file whose identity is not the one that its codes know; None where it is being written, so that nothing can be
-/// said of it yet. `codes` is the identity of the codes.
+/// Judges a file whose identity is not the one recorded in its codes; None if it is being written, so that nothing can
+/// be said yet. `codes` is the identity of the file of codes.
 pub(super) fn judge(
     matrix: &Matrix,
     checksums: &[[u8; 4]],
@@ -78,10 +78,10 @@ pub(super) fn judge(
     Ok(Some(Verdict { identity, belongs }))
 }
 
-/// The identity of the files once every later write will change it: they were written back, and the clock that their times
-/// are taken from has ticked since. A write through a map to a page that is not written back yet moves no time, so nobody
-/// may have written in between either. None where somebody goes on writing, they cannot be written back, or `wait` is
-/// false and it takes a wait.
+/// The identity of the files, once every later write will change it: they were written back to disk, and the clock of
+/// file times has ticked since. (A write through a map to a page that was not written back does not change the mtime,
+/// so nobody may have written in between either.) None if somebody keeps writing, if the files cannot be written back,
+/// or if `wait` is false and waiting is necessary.
 pub(super) fn settled(matrix: &Matrix, wait: bool) -> Result<Option<Vec<FileId>>> {
     for _ in 0..ROUNDS {
         let identity = matrix.identity()?;
@@ -96,7 +96,7 @@ pub(super) fn settled(matrix: &Matrix, wait: bool) -> Result<Option<Vec<FileId>>
     Ok(None)
 }
 
-/// Whether every block of rows has its checksum.
+/// Whether every block of rows matches its checksum.
 fn same_rows(matrix: &Matrix, checksums: &[[u8; 4]], stop: Stop<'_>) -> Result<bool> {
     let differs = AtomicBool::new(false);
     let threads = thread::available_parallelism().map_or(1, usize::from).min(checksums.len().div_ceil(BLOCKS));
@@ -123,13 +123,13 @@ pub(super) fn rows_of(block: usize, rows: usize) -> Range<usize> {
     BLOCK * block..rows.min(BLOCK * (block + 1))
 }
 
-/// An identity as it is kept.
+/// An identity, encoded as in the file of codes.
 pub(super) fn to_bytes(identity: &[FileId]) -> Vec<u8> {
     identity.iter().flat_map(FileId::words).flat_map(u64::to_le_bytes).collect()
 }
 
-/// Writes an identity to its place in a file of codes, if there still is that file and not another: the file's own identity
-/// after that. A reader that sees half of it sees one that no file has, and compares the rows.
+/// Writes an identity to its place in a file of codes, if that is still the same file; returns the file's own identity
+/// after the write. A reader that sees a partial write sees an identity that no file has, and compares the rows.
 pub(super) fn keep(path: &Path, codes: FileId, place: Range<usize>, identity: &[FileId]) -> Result<FileId> {
     let bytes = to_bytes(identity);
     let failed = |error| Error::cannot_write(path, &error);

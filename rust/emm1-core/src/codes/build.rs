@@ -1,4 +1,4 @@
-//! Makes a file of codes: beside its place under a name of its own, renamed when complete.
+//! Builds a file of codes under a temporary name beside its path and renames it when it is complete.
 
 use std::fs::{File, Permissions};
 use std::io::{Seek, SeekFrom, Write};
@@ -19,17 +19,17 @@ use crate::matrix::{Access, View};
 use crate::parallel::{Stop, in_parallel};
 use crate::shape::{Level, Parts, Record};
 
-/// Rows whose mean is taken as that of all.
+/// Rows whose mean approximates the mean of all rows.
 const SAMPLE: usize = 4096;
-/// Components coded at a time.
+/// Components encoded at a time.
 const COMPONENTS: usize = 1 << 20;
 
 impl CodesFile {
-    /// Makes the codes of a matrix, in bounded memory.
+    /// Writes the codes of vectors to a file, in bounded memory.
     ///
     /// # Errors
-    /// A row holds NaN or an infinity, the place cannot be written, the file is being written or lies where nothing tells that
-    /// it was, or `stop` said so; nothing is left behind then.
+    /// A row holds NaN or an infinity, the path cannot be written, the file of vectors is being written or is on a file
+    /// system that hides writes, or `stop` returned true; nothing is left behind then.
     pub(crate) fn build(
         path: &Path,
         vectors: &Vectors<'_>,
@@ -58,7 +58,7 @@ impl CodesFile {
     }
 }
 
-/// The mean of rows that are evenly spread over the matrix; zeros where it is not finite.
+/// The mean of rows that are evenly spaced in the matrix; zeros if it is not finite.
 pub(crate) fn sampled_mean(view: &View<'_>, rows: usize, dims: usize) -> Result<Vec<f32>> {
     let mut sums = vec![0.0f64; dims];
     let mut row = vec![0.0; dims];
@@ -71,12 +71,12 @@ pub(crate) fn sampled_mean(view: &View<'_>, rows: usize, dims: usize) -> Result<
     Ok(if mean.iter().all(|value| value.is_finite()) { mean } else { vec![0.0; dims] })
 }
 
-/// Rows coded at a time: whole blocks.
+/// Rows encoded at a time: whole blocks.
 pub(super) fn block_of(dims: usize) -> usize {
     (COMPONENTS / dims).max(1).next_multiple_of(BLOCK)
 }
 
-/// A file beside a place, under a name that no one else has; it goes away unless it is persisted.
+/// Creates a file beside a path under a unique name; it is deleted unless it is persisted.
 fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -84,7 +84,7 @@ fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(&name).suffix(".building");
     #[cfg(unix)]
-    builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666)); // less the umask
+    builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666)); // minus the umask
     builder.tempfile_in(folder)
 }
 
@@ -111,7 +111,7 @@ fn write(
         file.seek(SeekFrom::Start(at as u64)).and_then(|_| file.write_all(bytes)).map_err(failed)
     };
     let mean: Vec<u8> = encoder.mean().iter().flat_map(|value| value.to_le_bytes()).collect();
-    sections.vouch(MEAN, &mean);
+    sections.set_checksum(MEAN, &mean);
     put(places.mean.start, &mean)?;
     put(places.source.start, &to_bytes(identity))?;
 
@@ -142,7 +142,7 @@ fn write(
     file.sync_all().map_err(failed)
 }
 
-/// The checksums of the blocks of records, and of each plane.
+/// The checksums of the blocks of records and of each plane.
 fn checksums(coded: &Block, count: usize, parts: Parts) -> [Vec<u8>; CHECKED_SECTIONS] {
     std::array::from_fn(|section| {
         let (bytes, width) = match section {

@@ -1,4 +1,4 @@
-//! Checksums of blocks of codes, compared when a block is first touched.
+//! Checksums of blocks of codes, verified when a block is first used.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -7,44 +7,44 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::shape::{Level, Plane, Record};
 
-/// Rows of a block. Each has a checksum for its records and for its part of each plane, and one for the rows themselves.
+/// Rows of a block. Each block has a checksum for its records, for its part of each plane, and for the rows themselves.
 pub(crate) const BLOCK: usize = 64;
-/// Records, and the planes in the order of the levels.
+/// The sections with checksums: the records, and the planes in the order of the levels.
 pub(super) const CHECKED_SECTIONS: usize = 1 + Level::ALL.len();
 
-/// Which blocks were compared already, for as long as a file of codes is open.
+/// The blocks that were verified, for as long as a file of codes is open.
 #[derive(Debug)]
-pub(crate) struct Compared {
+pub(crate) struct Verified {
     blocks: [Box<[AtomicU64]>; CHECKED_SECTIONS],
     damaged: AtomicBool,
-    said: AtomicBool,
+    reported: AtomicBool,
 }
 
-impl Compared {
+impl Verified {
     pub(super) fn none(rows: usize) -> Self {
         let words = rows.div_ceil(BLOCK).div_ceil(64);
         let blocks = [(); CHECKED_SECTIONS].map(|()| (0..words).map(|_| AtomicU64::new(0)).collect());
-        Self { blocks, damaged: AtomicBool::new(false), said: AtomicBool::new(false) }
+        Self { blocks, damaged: AtomicBool::new(false), reported: AtomicBool::new(false) }
     }
 
-    /// Has no block count as compared.
+    /// Marks every block as not verified.
     pub(super) fn forget(&self) {
         self.blocks.iter().flatten().for_each(|word| word.store(0, Ordering::Relaxed));
     }
 
-    /// Takes note that the file is not what was written.
+    /// Records that the file is damaged.
     pub(super) fn note_damage(&self) {
         self.damaged.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the file, or a block, was not what was written.
+    /// Whether the file, or a block of it, was found to be damaged.
     pub(super) fn found_damage(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    /// Whether nobody has said so yet; from here on somebody has.
-    pub(super) fn is_to_be_said(&self) -> bool {
-        !self.said.swap(true, Ordering::Relaxed)
+    /// Whether the damage was not reported yet; it counts as reported from here on.
+    pub(super) fn should_report_damage(&self) -> bool {
+        !self.reported.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -52,15 +52,15 @@ impl Compared {
 #[derive(Clone, Copy)]
 pub(crate) struct Checks<'a> {
     pub(super) path: &'a Path,
-    pub(super) compared: &'a Compared,
-    /// Of each kind, those of all blocks.
+    pub(super) verified: &'a Verified,
+    /// For each section, the checksums of all blocks.
     pub(super) checksums: [&'a [[u8; 4]]; CHECKED_SECTIONS],
 }
 
 impl Checks<'_> {
-    /// Compares the records, or what lies in a plane, of ascending rows, as far as that was not done yet.
+    /// Verifies the records, or the part of a plane, of ascending rows, unless that was done before.
     #[inline]
-    pub(super) fn compare(
+    pub(super) fn verify(
         &self,
         section: usize,
         records: &[[u8; Record::BYTES]],
@@ -70,21 +70,21 @@ impl Checks<'_> {
         let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Ok(()) };
         let block = |row: u32| row as usize / BLOCK;
         if (last - first) as usize + 1 == rows.len() {
-            return self.compare_blocks(section, records, plane, block(first)..=block(last));
+            return self.verify_blocks(section, records, plane, block(first)..=block(last));
         }
-        let words = &self.compared.blocks[section];
+        let words = &self.verified.blocks[section];
         for &row in rows {
             let (word, bit) = (block(row) / 64, 1 << (block(row) % 64));
             if words[word].load(Ordering::Relaxed) & bit == 0 {
-                self.compare_missing(section, records, plane, word, bit)?;
+                self.verify_missing(section, records, plane, word, bit)?;
             }
         }
         Ok(())
     }
 
-    /// Whole words of the bitmap at a time.
+    /// Verifies consecutive blocks, a word of the bitmap at a time.
     #[inline]
-    fn compare_blocks(
+    fn verify_blocks(
         &self,
         section: usize,
         records: &[[u8; Record::BYTES]],
@@ -94,16 +94,16 @@ impl Checks<'_> {
         for word in blocks.start() / 64..=blocks.end() / 64 {
             let (first, last) = ((*blocks.start()).max(64 * word), (*blocks.end()).min(64 * word + 63));
             let wanted = u64::MAX >> (63 - (last - first)) << (first % 64);
-            let missing = wanted & !self.compared.blocks[section][word].load(Ordering::Relaxed);
+            let missing = wanted & !self.verified.blocks[section][word].load(Ordering::Relaxed);
             if missing != 0 {
-                self.compare_missing(section, records, plane, word, missing)?;
+                self.verify_missing(section, records, plane, word, missing)?;
             }
         }
         Ok(())
     }
 
     #[cold]
-    fn compare_missing(
+    fn verify_missing(
         &self,
         section: usize,
         records: &[[u8; Record::BYTES]],
@@ -119,17 +119,17 @@ impl Checks<'_> {
                 _ => &plane.bytes[rows.start * plane.width..rows.end * plane.width],
             };
             if crc32fast::hash(content).to_le_bytes() != self.checksums[section][block] {
-                self.compared.note_damage();
+                self.verified.note_damage();
                 return Err(damaged(self.path, BLOCK * block));
             }
-            self.compared.blocks[section][word].fetch_or(missing & missing.wrapping_neg(), Ordering::Relaxed);
+            self.verified.blocks[section][word].fetch_or(missing & missing.wrapping_neg(), Ordering::Relaxed);
             missing &= missing - 1;
         }
         Ok(())
     }
 }
 
-/// What to say of codes that are not what was written.
+/// The error for codes that are not what was written.
 pub(super) fn damaged(path: &Path, row: usize) -> Error {
     Error::file(
         path,

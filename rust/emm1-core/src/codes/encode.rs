@@ -1,14 +1,15 @@
-//! How a row becomes codes: centred, rotated, rounded to eight bits, split into four planes of nibbles.
+//! Encodes rows: centred, rotated, quantized to eight bits, split into four planes of nibbles.
 
 use crate::error::Result;
 use crate::kernel::{Kernels, kernels};
 use crate::rotation::Rotation;
 use crate::shape::{Level, Missed, Parts, Record, SLACK, round_up_to_bf16};
 
-/// Turns rows into codes; holds what all rows of a file share.
+/// Encodes rows; holds what all rows of a file share.
 #[derive(Debug)]
 pub(crate) struct Encoder {
-    /// Subtracted from every row before it is coded: far from the origin, what is left is all that tells rows apart.
+    /// Subtracted from every row before it is coded: if the rows are far from the origin, only the difference
+    /// distinguishes them.
     mean: Vec<f32>,
     rotation: Rotation,
     kernels: &'static Kernels,
@@ -18,12 +19,12 @@ pub(crate) struct Encoder {
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     pub(crate) records: Vec<u8>,
-    /// In the order of the levels that they make.
+    /// In the order of the levels.
     pub(crate) planes: [Vec<u8>; 4],
 }
 
-/// Relative to the norm of the centred row, all that rounding in f32 may add to what the codes miss: the rotation (28
-/// units of 2⁻²⁴ at the most dims there can be), the centred row itself, and the differences from the codes.
+/// An upper bound of what f32 rounding adds to the error of the codes, relative to the norm of the centred row: the
+/// rotation (28 units of 2⁻²⁴ at the maximum dims), the centred row itself, and the differences from the codes.
 const ROUNDING: f64 = 2.5e-6;
 
 impl Encoder {
@@ -43,12 +44,12 @@ impl Encoder {
         &self.rotation
     }
 
-    /// How rows are divided.
+    /// How rows are divided in two parts.
     pub(crate) fn parts(&self) -> Parts {
         Parts::of(self.mean.len())
     }
 
-    /// Codes rows (finite, each as long as the mean) into an empty block; `fill` writes row i to the slice it is given.
+    /// Encodes rows (finite, each as long as the mean) into a new block; `fill` writes row i to the slice it is given.
     pub(crate) fn block(&self, rows: usize, mut fill: impl FnMut(usize, &mut [f32]) -> Result<()>) -> Result<Block> {
         let widths = self.parts().widths;
         let mut block = Block {
@@ -68,7 +69,7 @@ impl Encoder {
         Ok(block)
     }
 
-    /// Codes one row, which is overwritten, into its part of each plane.
+    /// Encodes one row, which is overwritten, into its part of each plane.
     fn row(&self, row: &mut [f32], [high, high_rest, low, low_rest]: [&mut [u8]; 4]) -> [u8; Record::BYTES] {
         let norm = (self.kernels.square)(row).sqrt();
         for (value, &mean) in row.iter_mut().zip(&self.mean) {
@@ -83,7 +84,7 @@ impl Encoder {
         let [coarse_rest, fine_rest] = (self.kernels.quantize)(second, scale, high_rest, low_rest);
         let lost = if centred > 0.0 { (row.len() as f64).sqrt() * 1e-22 } else { 0.0 }; // squares that underflow
         let added = 1.0001 + row.len() as f64 * 4e-9; // sums of squares in f32
-        // Beyond these nothing is known: squares of lengths would leave the range of f32.
+        // Outside these ranges nothing is known: squared norms would leave the range of f32.
         let known = (centred == 0.0 || (1e-18..1e18).contains(&centred)) && (norm as f32).next_up().is_finite();
         let length = |squares: f64| {
             let bound = squares.sqrt() * added + ROUNDING * centred + lost;

@@ -1,18 +1,18 @@
 //! The file of codes beside an embedding file.
 //!
-//! A container (`sections`) with these kinds of sections:
+//! A container (`sections`) with these sections:
 //!
 //! ```text
 //! mean      dims × f32
-//! source    files × 32 bytes: the identity (`FileId`) of each file that was coded, u64 each: size, time of change, time of
-//!           change of the inode (nanoseconds since 1970), inode; written anew where rows were compared
-//! rows      blocks × u32: CRC-32 of the components of each block of 64 rows, as they lie in the embedding file
+//! source    files × 32 bytes: the identity (`FileId`) of each file that was coded, u64 each: size, mtime and ctime
+//!           (nanoseconds since 1970), inode; updated when rows were compared
+//! rows      blocks × u32: CRC-32 of the components of each block of 64 rows, as stored in the embedding file
 //! checks    5 × blocks × u32: CRC-32 of each block of records, then of each block of each plane
 //! records   rows × 16 bytes (`Record`)
 //! high1     rows × bytes of the first part of a row (`Parts`), then at least 64 zeros: high nibbles of the first part
-//! high2     likewise, of the second part
+//! high2     the same for the second part
 //! low1      low nibbles of the first part
-//! low2      of the second
+//! low2      low nibbles of the second part
 //! ```
 
 use std::ops::Range;
@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::belonging::{self, KeepVerdict, Verdict, judge, rows_of, to_bytes};
 use super::build::block_of;
-use super::checks::{BLOCK, CHECKED_SECTIONS, Checks, Compared, damaged};
+use super::checks::{BLOCK, CHECKED_SECTIONS, Checks, Verified, damaged};
 use super::sections::{SectionKind, Sections, Shape};
 use crate::codes::{Coded, Encoder, Vectors};
 use crate::error::{Error, Result};
@@ -36,10 +36,10 @@ const ROWS: &SectionKind = b"rows\0\0\0\0";
 const CHECKS: &SectionKind = b"checks\0\0";
 const RECORDS: &SectionKind = b"records\0";
 const PLANES: [&SectionKind; 4] = [b"high1\0\0\0", b"high2\0\0\0", b"low1\0\0\0\0", b"low2\0\0\0\0"];
-/// Components up to which no sum of products, 255 · 127 each, overflows 32 bits.
+/// Vectors of up to this many components are coded: no sum of products, 255 · 127 each, overflows 32 bits.
 pub(crate) const MAX_CODED_DIMS: usize = 1 << 16;
 
-/// Codes of an embedding file, mapped.
+/// The codes of an embedding file, memory-mapped.
 #[derive(Debug)]
 pub struct CodesFile {
     path: PathBuf,
@@ -47,18 +47,18 @@ pub struct CodesFile {
     encoder: Encoder,
     shape: Shape,
     places: Places,
-    compared: Compared,
+    verified: Verified,
     known: Mutex<Known>,
 }
 
-/// What was seen last: what the file of codes itself was, and the verdict on the embedding file.
+/// The state seen last: the identity of the file of codes, and the verdict on the embedding file.
 #[derive(Debug)]
 struct Known {
     id: FileId,
     verdict: Verdict,
 }
 
-/// Where each section lies.
+/// The byte range of each section.
 #[derive(Debug, PartialEq)]
 pub(super) struct Places {
     pub(super) mean: Range<usize>,
@@ -70,7 +70,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Of the sections of codes of this shape; None where one is missing or of another length.
+    /// Finds the sections of codes of this shape; None if one is missing or has the wrong length.
     pub(super) fn of(sections: &Sections, shape: Shape) -> Option<Self> {
         let place = |kind| sections.get(kind);
         let sized = |kind| {
@@ -90,7 +90,7 @@ impl Places {
     }
 }
 
-/// The sections of codes and their lengths; None for one that no file can hold.
+/// The sections of codes and their lengths; a length is None if no file can be that long.
 pub(super) fn lengths(shape: Shape, files: usize) -> [(SectionKind, Option<usize>); 9] {
     let blocks = shape.rows.div_ceil(BLOCK);
     let plane = |level: Level| {
@@ -118,14 +118,14 @@ impl Shape {
 }
 
 impl CodesFile {
-    /// Where the codes of an embedding file lie unless another place is named: `image.npy.codes`.
+    /// The default path of the codes of an embedding file: `image.npy.codes`.
     pub fn beside(path: &Path) -> PathBuf {
         let mut name = path.as_os_str().to_owned();
         name.push(".codes");
         PathBuf::from(name)
     }
 
-    /// Opens the codes of a matrix, if there are any; what there is to say about it is added to `remarks`.
+    /// Opens the codes of a matrix, if there are any; adds remarks about codes that are not used.
     pub(crate) fn open(
         path: &Path,
         matrix: &Matrix,
@@ -156,17 +156,17 @@ impl CodesFile {
         }
     }
 
-    /// Reads what does not depend on the rows; the error says why the codes cannot be used.
+    /// Reads everything that does not depend on the rows; the error says why the codes cannot be used.
     fn read(path: &Path, map: Map, matrix: &Matrix) -> std::result::Result<Self, String> {
         let id = map.check(path).map_err(|error| error.to_string())?;
         let shape = Shape::of(matrix);
-        let (places, mean) = parts(map.bytes(), shape)?;
+        let (places, mean) = find_sections(map.bytes(), shape)?;
         Ok(Self {
             path: path.to_owned(),
             encoder: Encoder::new(mean).map_err(|error| error.to_string())?,
             shape,
             places,
-            compared: Compared::none(shape.rows),
+            verified: Verified::none(shape.rows),
             known: Mutex::new(Known { id, verdict: Verdict::NONE }),
             map,
         })
@@ -176,12 +176,12 @@ impl CodesFile {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether these are the codes of files of this identity: they were coded with it, or compared by somebody since.
+    /// Whether these codes belong to files of this identity: they were built from them, or compared with them since.
     fn are_of(&self, identity: &[FileId]) -> bool {
         to_bytes(identity) == self.map.bytes()[self.places.source.clone()]
     }
 
-    /// The codes, if they are those of the matrix.
+    /// The codes, if they belong to the matrix.
     fn judged(
         self,
         matrix: &Matrix,
@@ -201,7 +201,7 @@ impl CodesFile {
                 unused(&self.path, "is of another embedding file, or of an earlier state of this one")
             });
             if verdict.belongs && keep == KeepVerdict::InFile {
-                // Where it cannot be written, the verdict is that of this process.
+                // If it cannot be written, the verdict is kept in this process only.
                 if let Ok(id) = belonging::keep(&self.path, id, self.places.source.clone(), &verdict.identity) {
                     self.known().id = id;
                 }
@@ -213,32 +213,33 @@ impl CodesFile {
         Ok(belongs.then_some(self))
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     pub fn bytes(&self) -> usize {
         self.map.bytes().len()
     }
 
-    /// Whether the embedding file is still the one that was coded, and the codes are sound as far as they were read.
+    /// Whether the embedding file is still the one that was coded, and no damage was found in the codes so far.
     ///
     /// # Errors
-    /// The file of codes was cut or written anew since it was opened, which counts as damage from here on. Or `stop` said so.
+    /// The file of codes was truncated or rewritten since it was opened, which counts as damage from then on; or `stop`
+    /// returned true.
     pub(crate) fn can_be_used(&self, matrix: &Matrix, stop: Stop<'_>) -> Result<bool> {
         if self.found_damage() {
             return Ok(false);
         }
-        let id = self.look_again().inspect_err(|_| self.compared.note_damage())?;
+        let id = self.detect_rewrite().inspect_err(|_| self.verified.note_damage())?;
         let identity = matrix.identity()?;
         if let Some(belongs) =
             Some(self.known()).filter(|last| last.verdict.identity == identity).map(|last| last.verdict.belongs)
         {
             return Ok(belongs);
         }
-        // Not under the lock: `stop` may run what it likes, a search of this file too.
+        // The lock is not held here: `stop` may do anything, including a search of this file.
         let now = if self.are_of(&identity) {
             Verdict { identity, belongs: true }
         } else {
@@ -250,13 +251,13 @@ impl CodesFile {
         Ok(belongs)
     }
 
-    /// Looks whether somebody wrote to the file of codes: another process may have kept an identity there, but whatever it
-    /// was, nothing counts as compared any more.
-    fn look_again(&self) -> Result<FileId> {
+    /// Checks whether the file of codes was written to. Another process may have stored an identity in it; in any case,
+    /// no block counts as verified any more.
+    fn detect_rewrite(&self) -> Result<FileId> {
         let now = self.map.check(&self.path)?;
         let mut known = self.known();
         if known.id != now {
-            if !parts(self.map.bytes(), self.shape)
+            if !find_sections(self.map.bytes(), self.shape)
                 .is_ok_and(|(places, mean)| places == self.places && mean == self.encoder.mean())
             {
                 return Err(Error::file(
@@ -264,26 +265,26 @@ impl CodesFile {
                     "was written anew since it was opened. Open the embedding file again",
                 ));
             }
-            self.compared.forget();
+            self.verified.forget();
             *known = Known { id: now, verdict: Verdict::NONE };
         }
         Ok(now)
     }
 
-    /// Whether a block of codes was not what was written.
+    /// Whether a block of codes was found to be damaged.
     pub(crate) fn found_damage(&self) -> bool {
-        self.compared.found_damage()
+        self.verified.found_damage()
     }
 
-    /// Whether it is for the caller to say so: true once.
-    pub(crate) fn is_to_be_said(&self) -> bool {
-        self.compared.is_to_be_said()
+    /// Whether the caller should report the damage: true once.
+    pub(crate) fn should_report_damage(&self) -> bool {
+        self.verified.should_report_damage()
     }
 
-    /// Codes every row anew and compares.
+    /// Encodes every row again and compares.
     ///
     /// # Errors
-    /// The codes are not those of the rows: the message says what to do. Or `stop` said so.
+    /// The codes are not those of the rows, and the message says what to do; or `stop` returned true.
     pub(crate) fn verify(&self, vectors: &Vectors<'_>, threads: usize, stop: Stop<'_>) -> Result<()> {
         let coded = self.coded()?;
         let block = block_of(self.encoder.mean().len());
@@ -317,7 +318,7 @@ impl CodesFile {
         &self.encoder
     }
 
-    /// The codes as they are now; checks that the file was not cut.
+    /// The codes as they are now; checks that the file was not truncated.
     pub(crate) fn coded(&self) -> Result<Coded<'_>> {
         self.map.check(&self.path)?;
         let (bytes, places) = (self.map.bytes(), &self.places);
@@ -329,7 +330,7 @@ impl CodesFile {
         let blocks = self.shape.rows.div_ceil(BLOCK);
         let checks = Checks {
             path: &self.path,
-            compared: &self.compared,
+            verified: &self.verified,
             checksums: std::array::from_fn(|section| &checksums[section * blocks..(section + 1) * blocks]),
         };
         let records = bytes[places.records.clone()].as_chunks().0;
@@ -341,8 +342,8 @@ impl CodesFile {
     }
 }
 
-/// Where the sections of codes of this shape lie, and the mean; the error says why they cannot be used.
-fn parts(bytes: &[u8], wanted: Shape) -> std::result::Result<(Places, Vec<f32>), String> {
+/// The sections of codes of this shape, and the mean; the error says why they cannot be used.
+fn find_sections(bytes: &[u8], wanted: Shape) -> std::result::Result<(Places, Vec<f32>), String> {
     if !Sections::is_of_this_version(bytes) {
         let other = Sections::is_of_the_family(bytes);
         return Err(if other { "is of another version of emm1" } else { "is not a file of codes" }.into());
@@ -357,7 +358,7 @@ fn parts(bytes: &[u8], wanted: Shape) -> std::result::Result<(Places, Vec<f32>),
     if mean.iter().all(|value| value.is_finite()) { Ok((places, mean)) } else { Err(damaged()) }
 }
 
-/// Why a matrix can have no codes, if it cannot.
+/// The reason why a matrix cannot have codes, if there is one.
 pub(crate) fn why_no_codes(matrix: &Matrix) -> Option<Error> {
     let dims = matrix.dims();
     if dims > MAX_CODED_DIMS {
@@ -375,7 +376,7 @@ pub(crate) fn why_no_codes(matrix: &Matrix) -> Option<Error> {
     ))
 }
 
-/// What to say of codes that are there and are not used.
+/// The remark about codes that exist and are not used.
 fn unused(path: &Path, why: &str) -> String {
     format!(
         "{}: {why}. It is not used, which changes no answer and makes searches slower: make it again (`build_codes`, or \

@@ -1,4 +1,4 @@
-//! Codes of an embedding file: eight bits a component in four planes of nibbles, and what they miss.
+//! Codes of an embedding file: eight bits per component in four planes of nibbles, and bounds of their errors.
 
 mod belonging;
 mod build;
@@ -26,37 +26,37 @@ pub(crate) struct Vectors<'a> {
     pub(crate) read: &'a ReadRow<'a>,
 }
 
-/// Reads a row of a view; a row that is not finite is an error, which names its id.
+/// Reads a row of a view; a row that is not finite is an error that names its id.
 type ReadRow<'a> = dyn Fn(&View<'_>, usize, &mut [f32]) -> Result<()> + Sync + 'a;
 
-/// Coded rows, in a file or in memory; row 0 is the first of these.
+/// Coded rows, in a file or in memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Coded<'a> {
     pub(crate) records: &'a [[u8; Record::BYTES]],
-    /// In the order of the levels that they make.
+    /// In the order of the levels.
     pub(crate) planes: [Plane<'a>; 4],
-    /// Those of the file; None for codes in memory.
+    /// The checksums of the file; None for codes in memory.
     checks: Option<Checks<'a>>,
 }
 
 impl Coded<'_> {
-    /// Compares the records of ascending rows with their checksums, where that was not done yet; comes before their use.
+    /// Verifies the checksums of the records of ascending rows, if that has not been done; call it before using them.
     ///
     /// # Errors
     /// The file is damaged.
     #[inline]
     pub(crate) fn check_records(&self, rows: &[u32]) -> Result<()> {
-        self.checks.map_or(Ok(()), |checks| checks.compare(0, self.records, self.planes[0], rows))
+        self.checks.map_or(Ok(()), |checks| checks.verify(0, self.records, self.planes[0], rows))
     }
 
-    /// Compares what lies of ascending rows in the plane of a level likewise.
+    /// Verifies the checksums of ascending rows in the plane of a level, like [`check_records`](Self::check_records).
     ///
     /// # Errors
     /// The file is damaged.
     #[inline]
     pub(crate) fn check_plane(&self, level: Level, rows: &[u32]) -> Result<()> {
         let (section, plane) = (1 + level as usize, self.planes[level as usize]);
-        self.checks.map_or(Ok(()), |checks| checks.compare(section, self.records, plane, rows))
+        self.checks.map_or(Ok(()), |checks| checks.verify(section, self.records, plane, rows))
     }
 }
 

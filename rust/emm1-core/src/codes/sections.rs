@@ -3,26 +3,26 @@
 //! ```text
 //! 64 bytes   "emm1cod4", then u64 each: rows, dims, dtype of the embedding file, number of sections, length of this file,
 //!            CRC-32 of the 48 bytes before it and of the table; zeros
-//! table      sections × 32 bytes: kind (8 bytes of text, zeros behind it), u64 each: offset, length, CRC-32 of the
-//!            section (0 where it carries its own checksums, or may be written later)
-//! sections   each at a multiple of 64 bytes, a line of the cache; zeros fill the gaps
+//! table      sections × 32 bytes: kind (8 bytes of text, padded with zeros), u64 each: offset, length, CRC-32 of the
+//!            section (0 if it has its own checksums, or may be written later)
+//! sections   each at a multiple of 64 bytes, a cache line; zeros fill the gaps
 //! ```
 //!
-//! All numbers are little-endian. A section of a kind that is not known is ignored, so that kinds may be added.
+//! All numbers are little-endian. Sections of unknown kinds are ignored, so that kinds can be added.
 
 use std::ops::Range;
 
 const MAGIC: &[u8; 8] = b"emm1cod4";
-/// Every version of the format begins so.
+/// The prefix of every version of the format.
 const FAMILY: &[u8; 7] = b"emm1cod";
 const HEADER: usize = 64;
 /// Bytes of the header that its checksum covers.
 const COVERED: usize = 48;
 const ENTRY: usize = 32;
-/// Bytes of a line of the cache: a load that lies in two of them is slower.
+/// Bytes of a cache line: a load that crosses two of them is slower.
 const LINE: usize = 64;
 
-/// What a section is, and how long.
+/// The kind of a section: text, padded with zeros.
 pub(super) type SectionKind = [u8; 8];
 
 /// What was coded.
@@ -48,7 +48,7 @@ struct Section {
 }
 
 impl Sections {
-    /// Finds a place for sections of these lengths, one after another; None where no file can be so long.
+    /// Lays out sections of these lengths one after another; None if no file can be that long.
     pub(super) fn place(lengths: &[(SectionKind, Option<usize>)]) -> Option<Self> {
         let mut end = HEADER + lengths.len() * ENTRY;
         let mut table = Vec::with_capacity(lengths.len());
@@ -61,7 +61,7 @@ impl Sections {
         Some(Self { table, end })
     }
 
-    /// Reads header and table; None where they are damaged or the file does not have the length that they say.
+    /// Reads header and table; None if they are damaged or the file does not have the recorded length.
     pub(super) fn read(bytes: &[u8]) -> Option<(Shape, Self)> {
         if !bytes.starts_with(MAGIC) || bytes.len() < HEADER {
             return None;
@@ -85,28 +85,28 @@ impl Sections {
         Some((Shape { rows, dims, dtype }, Self { table, end: bytes.len() }))
     }
 
-    /// Whether a file is of this format, of whatever version.
+    /// Whether a file has this format, in any version.
     pub(super) fn is_of_the_family(bytes: &[u8]) -> bool {
         bytes.starts_with(FAMILY)
     }
 
-    /// Whether it is of this version.
+    /// Whether a file has this version of the format.
     pub(super) fn is_of_this_version(bytes: &[u8]) -> bool {
         bytes.starts_with(MAGIC)
     }
 
-    /// Where the section of a kind lies.
+    /// The byte range of the section of a kind.
     pub(super) fn get(&self, kind: &SectionKind) -> Option<Range<usize>> {
         self.table.iter().find(|entry| entry.kind == *kind).map(|entry| entry.place.clone())
     }
 
-    /// Has the table vouch for the content of a section.
-    pub(super) fn vouch(&mut self, kind: &SectionKind, content: &[u8]) {
+    /// Stores the checksum of a section's content in the table.
+    pub(super) fn set_checksum(&mut self, kind: &SectionKind, content: &[u8]) {
         let entry = self.table.iter_mut().find(|entry| entry.kind == *kind);
         entry.expect("the section has a place").checksum = crc32fast::hash(content);
     }
 
-    /// Length of the file.
+    /// The length of the file.
     pub(super) fn end(&self) -> usize {
         self.end
     }
@@ -154,7 +154,7 @@ mod tests {
 
     fn example() -> Vec<u8> {
         let mut sections = Sections::place(&[(*b"mean\0\0\0\0", Some(20)), (*b"later\0\0\0", Some(7))]).unwrap();
-        sections.vouch(b"mean\0\0\0\0", &[7; 20]);
+        sections.set_checksum(b"mean\0\0\0\0", &[7; 20]);
         let mut bytes = sections.header(SHAPE);
         bytes.resize(sections.end(), 0);
         bytes[sections.get(b"mean\0\0\0\0").unwrap()].fill(7);

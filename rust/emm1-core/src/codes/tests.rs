@@ -1,4 +1,4 @@
-//! Codes that are not those of their file, and damaged ones: the answer is that of a search without codes.
+//! Codes of other files and damaged codes: the answer is always that of a search without codes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -280,7 +280,7 @@ fn unknown_sections_and_other_versions() {
     let mut lengths = vec![(*b"sketch\0\0", Some(100))];
     lengths.extend(kinds.map(|kind| (*kind, sections.get(kind).map(|place| place.len()))));
     let mut later = sections::Sections::place(&lengths).unwrap();
-    later.vouch(b"mean\0\0\0\0", &whole[sections.get(b"mean\0\0\0\0").unwrap()]);
+    later.set_checksum(b"mean\0\0\0\0", &whole[sections.get(b"mean\0\0\0\0").unwrap()]);
     let mut bytes = later.header(shape);
     bytes.resize(later.end(), 9);
     for kind in kinds {

@@ -1,4 +1,5 @@
-//! Exact top-k search over an embedding file: [`plan`] decides how to search, [`scan`] does it, [`topk`] keeps the hits.
+//! Exact top-k search of an embedding file: [`plan`] decides how to search, [`scan`] does it, [`topk`] collects the
+//! hits.
 
 mod plan;
 mod scan;
@@ -25,14 +26,14 @@ impl EmbeddingFile {
     /// The hits of each query, best first.
     ///
     /// # Errors
-    /// `k` is 0, a query has other dimensions or holds NaN or an infinity, or a row does; a hit's score is beyond f32;
-    /// there is no memory for the hits; or `stop` said so.
+    /// `k` is 0; a query has the wrong dimensions; a query or a row holds NaN or an infinity; a hit's score is beyond
+    /// f32; there is no memory for the hits; or `stop` returned true.
     pub fn search(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
         let found = self.search_once(queries, search, stop);
         let Err(Error::File(path, what)) = &found else { return found };
         let Some(codes) = self.damaged_codes(path) else { return found };
-        // From here on it goes without these codes.
-        if codes.is_to_be_said() {
+        // From here on these codes are not used.
+        if codes.should_report_damage() {
             self.remark(format!("{}: {what}. Until then it is not used; no answer is wrong", path.display()));
         }
         self.search_once(queries, search, stop)
@@ -82,7 +83,7 @@ impl EmbeddingFile {
         scan.run(search.threads, stop)?;
         let hits = scan.collectors.into_inner().expect("no thread panicked while it held the result");
         let hits: Vec<Vec<Hit>> = hits.into_iter().map(Collector::into_hits).collect();
-        // Only of hits, so that it does not depend on the rows that were looked at on the way.
+        // Only hits are checked, so that the error does not depend on the rows examined on the way.
         match hits.iter().flatten().find(|hit| hit.score.is_infinite()) {
             Some(hit) => Err(self.beyond_float(hit.id, search.metric, "the query")),
             None => Ok(hits),

@@ -1,4 +1,4 @@
-//! What to search for, and how: which rows, whether codes rule rows out before they are scored, in blocks of which size.
+//! The plan of a search: which rows, with which codes, in blocks of which size.
 
 use super::topk::Goal;
 use crate::bound::CodedQuery;
@@ -11,26 +11,26 @@ use crate::parallel::Stop;
 use crate::score::Metric;
 use crate::shape::{Panel, Parts, TILE};
 
-/// What to look for.
+/// What to search for.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// What to keep.
+    /// Which hits to return.
     pub goal: Goal,
-    /// By which score.
+    /// The score.
     pub metric: Metric,
-    /// Among these ids only; unknown ones are ignored and repeated ones count once.
+    /// Search only these ids; unknown ids are ignored and repeated ones count once.
     pub among: Option<Vec<i64>>,
-    /// Threads to use.
+    /// The number of threads.
     pub threads: usize,
 }
 
-/// Components scored exactly before anyone is asked whether to stop: some milliseconds of work.
+/// Components scored exactly between two calls of `stop`: a few milliseconds of work.
 const EXACT_BLOCK: usize = 1 << 21;
-/// Bytes of codes that are filtered at a time: what stays in the second cache while all queries go over it.
+/// Bytes of codes processed at a time: they stay in the L2 cache while all queries use them.
 const CODED_BLOCK: usize = 1 << 17;
-/// Queries from which it pays to multiply rows with all of them at once.
+/// From this many queries on it pays to multiply rows by all of them at once.
 pub(super) const BATCH: usize = 6;
-/// Queries from which it pays to code a file without codes on the fly.
+/// From this many queries on it pays to code a file without codes on the fly.
 const CODED_ON_THE_FLY: usize = 24;
 
 /// The rows to search.
@@ -40,7 +40,7 @@ pub(super) enum Rows {
 }
 
 impl Rows {
-    /// The rows of the ids that a search names and the file has, ascending and without repeats; or all rows.
+    /// The rows of those ids of the search that the file has, ascending and distinct; without ids, all rows.
     pub(super) fn of(search: &Search, file: &EmbeddingFile) -> Self {
         let Some(ids) = &search.among else { return Self::All(file.matrix.rows()) };
         let mut rows: Vec<u32> = ids.iter().filter_map(|&id| file.ids.row(id)).map(|row| row as u32).collect();
@@ -68,14 +68,14 @@ impl Rows {
 
 /// Where the codes come from.
 pub(super) enum CodeSource<'a> {
-    /// Codes of the whole file.
+    /// The codes of the whole file.
     File(&'a Encoder, Coded<'a>),
-    /// Codes made of each block.
+    /// Codes computed for each block.
     OnTheFly(Encoder),
 }
 
 impl<'a> CodeSource<'a> {
-    /// The codes to search with; None where it is cheaper to score every row.
+    /// Chooses the codes to search with; None if it is cheaper to score every row.
     pub(super) fn choose(
         file: &'a EmbeddingFile,
         rows: &Rows,
@@ -111,7 +111,7 @@ impl<'a> CodeSource<'a> {
     }
 }
 
-/// Rows of a block.
+/// The number of rows in a block.
 pub(super) fn block_rows(dims: usize, coded: bool, queries: usize) -> usize {
     match (coded, queries) {
         (false, _) => (EXACT_BLOCK / dims / queries.max(1)).max(1),
@@ -120,14 +120,14 @@ pub(super) fn block_rows(dims: usize, coded: bool, queries: usize) -> usize {
     }
 }
 
-/// The components of a query as kernels want them, part by part.
+/// The components of a query, packed for the kernels part by part.
 pub(super) fn pack_parts(dims: usize, query: &[i8]) -> [Vec<i8>; 2] {
     let parts = Parts::of(dims);
     let (first, second) = query.split_at(parts.first);
     [pack(parts.widths[0], first), pack(parts.widths[1], second)]
 }
 
-/// Puts coded queries side by side: panels of up to 32, and the number of the first query of each.
+/// Groups quantized queries into panels of up to 32, each with the number of its first query.
 pub(super) fn panels(width: usize, coded: &[CodedQuery]) -> Vec<(usize, Panel)> {
     let mut panels = Vec::new();
     let mut begin = 0;

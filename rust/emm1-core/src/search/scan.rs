@@ -1,16 +1,16 @@
-//! The search: filter by codes, verify by the reference score. Threads take blocks of rows.
+//! The scan: prune rows by their codes, score the survivors exactly. Threads take blocks of rows.
 //!
 //! ```text
 //! for each block of rows, one query:                          or many queries, a panel of them at a time:
 //!     products with high nibbles, half of each row → margins      products with the whole bytes → margins
-//!     level by level, of the rows that are left: products with the next plane → tighter margins
-//!     reference score of what is left then → the hits, and a higher threshold
+//!     level by level, for the survivors: products with the next plane → tighter margins
+//!     reference score of the last survivors → the hits, and a higher threshold
 //! ```
 //!
-//! A single query reads a quarter of the codes or more and waits for memory; many queries multiply, and each byte is
-//! multiplied once.
-//! Where there are no codes, a single query scores every row (that is no slower than reading them), and a batch of
-//! queries codes each block as it comes. The answer is the same each way: codes only say what need not be scored.
+//! A single query reads at least a quarter of the codes and is limited by memory bandwidth; many queries are limited by
+//! arithmetic, and each byte is multiplied once. Without codes, a single query scores every row (which is no slower
+//! than reading codes), and a batch of queries codes each block on the fly. The answer is always the same: codes only
+//! decide which rows need no exact score.
 
 use std::cmp::Reverse;
 use std::sync::Mutex;
@@ -28,18 +28,18 @@ use crate::parallel::{Stop, share};
 use crate::score::Query;
 use crate::shape::{Level, Margin, Margins, Panel, Record, Survivor, TILE, stride, survives};
 
-/// Products in a tenth of a millisecond or so: of f64, of nibbles read from memory, of panels.
+/// Products computed in about 0.1 ms: of f64, of nibbles read from memory, of panels.
 const EXACT_WORK: usize = 1 << 20;
 const CODED_WORK: usize = 1 << 22;
 const PANEL_WORK: usize = 1 << 24;
-/// Where more than one row in so many is left, it is faster to read on than to skip the others, if they follow one another.
+/// If more than one in this many consecutive rows survives, reading all of them is faster than skipping the others.
 const DENSE: usize = 4;
-/// Rows of a block that say how closely to look at the others.
+/// Sample of a block that decides how many planes are read for the other rows.
 const SAMPLE: usize = 64;
 /// Rows of the first block.
 const FIRST: usize = 96;
 
-/// The highest merit that any thread knows to be reached by as many rows as are wanted.
+/// The highest merit that, as any thread knows, is reached by as many rows as are wanted.
 pub(crate) struct Threshold(AtomicI32);
 
 impl Default for Threshold {
@@ -58,21 +58,21 @@ impl Threshold {
     }
 }
 
-/// Integers in the order of the floats they stand for; its own inverse on the bits.
+/// Maps floats to integers in the same order; on the bits, it is its own inverse.
 fn ordered(value: f32) -> i32 {
     let bits = value.to_bits() as i32;
     bits ^ (((bits >> 31) as u32) >> 1) as i32
 }
 
-/// One search: what all threads share.
+/// The state that all threads of a search share.
 pub(crate) struct Scan<'a> {
     pub(crate) file: &'a EmbeddingFile,
     pub(crate) kernels: &'static Kernels,
     pub(crate) queries: Vec<Query>,
     pub(crate) coded: Vec<CodedQuery>,
-    /// The components of each query, part by part, as the kernels want them.
+    /// The packed components of each query, part by part.
     pub(crate) packed: Vec<[Vec<i8>; 2]>,
-    /// Many queries side by side, and the number of the first of each panel; none where queries are few.
+    /// The panels of queries, each with the number of its first query; empty if there are few queries.
     pub(crate) panels: Vec<(usize, Panel)>,
     pub(crate) thresholds: Vec<Threshold>,
     pub(crate) code_source: Option<CodeSource<'a>>,
@@ -84,12 +84,12 @@ pub(crate) struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Goes over all rows.
+    /// Scans all rows.
     pub(crate) fn run(&self, threads: usize, stop: Stop<'_>) -> Result<()> {
         share(threads.min(self.worthwhile()), self.rows.len().div_ceil(self.block), stop, |stop| self.work(stop))
     }
 
-    /// Threads that are worth their start: each has work for the time that several starts take.
+    /// The number of threads that is worthwhile: each has work for several times the cost of its start.
     fn worthwhile(&self) -> usize {
         let products = self.rows.len().saturating_mul(self.file.matrix.dims()).saturating_mul(self.queries.len());
         let rate = match (&self.code_source, self.panels.is_empty()) {
@@ -100,9 +100,9 @@ impl Scan<'_> {
         products / rate + 1
     }
 
-    /// Takes blocks of rows until there are no more.
+    /// Takes blocks of rows until there are none left.
     fn work(&self, stop: Stop<'_>) -> Result<()> {
-        // With codes, one query scores a few rows only.
+        // With codes, one query scores only a few rows.
         let few = matches!(self.code_source, Some(CodeSource::File(..))) && self.panels.is_empty();
         let mut worker = Worker {
             scan: self,
@@ -115,7 +115,7 @@ impl Scan<'_> {
             products: Vec::new(),
             survivors: Vec::new(),
         };
-        // The first blocks are small: as long as no threshold is known, nothing can be left out.
+        // The first blocks are small: until a threshold is known, nothing can be ruled out.
         let mut size = FIRST.min(self.block);
         loop {
             let begin = self.next.fetch_add(size, Ordering::Relaxed);
@@ -131,7 +131,7 @@ impl Scan<'_> {
                 None => worker.score_all()?,
                 Some(CodeSource::File(_, coded)) => {
                     worker.places.clone_from(&worker.rows);
-                    worker.filter(*coded)?;
+                    worker.prune(*coded)?;
                 }
                 Some(CodeSource::OnTheFly(encoder)) => {
                     let (file, rows, view) = (self.file, &worker.rows, &worker.view);
@@ -139,7 +139,7 @@ impl Scan<'_> {
                     let block = encoder.block(rows.len(), fill)?;
                     worker.places.clear();
                     worker.places.extend(0..rows.len() as u32);
-                    worker.filter(block.coded(encoder.parts()))?;
+                    worker.prune(block.coded(encoder.parts()))?;
                 }
             }
         }
@@ -148,17 +148,17 @@ impl Scan<'_> {
     }
 }
 
-/// One thread's part of a search.
+/// The state of one thread of a search.
 struct Worker<'a> {
     scan: &'a Scan<'a>,
     view: View<'a>,
     row: Vec<f32>,
     collectors: Vec<Collector>,
-    /// The rows of the block, and where each stands in the codes.
+    /// The rows of the block, and the position of each in the codes.
     rows: Vec<u32>,
     places: Vec<u32>,
-    /// The rows of the block unpacked, the products of a panel with them, and the rows that one query leaves; kept from
-    /// block to block for their memory.
+    /// The unpacked rows of the block, their products with a panel, and the survivors of one query; kept to reuse their
+    /// memory.
     bytes: Vec<u8>,
     products: Vec<i32>,
     survivors: Vec<Survivor>,
@@ -181,11 +181,11 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Goes over the block with all queries.
-    fn filter(&mut self, coded: Coded<'_>) -> Result<()> {
+    /// Prunes the block with all queries and scores the survivors.
+    fn prune(&mut self, coded: Coded<'_>) -> Result<()> {
         coded.check_records(&self.places)?;
         if self.scan.panels.is_empty() {
-            return (0..self.scan.queries.len()).try_for_each(|query| self.filter_one(coded, query));
+            return (0..self.scan.queries.len()).try_for_each(|query| self.prune_one(coded, query));
         }
         Level::ALL.into_iter().try_for_each(|level| coded.check_plane(level, &self.places))?;
         let scan = self.scan;
@@ -199,28 +199,28 @@ impl Worker<'_> {
             (scan.kernels.unpack)(high_rest, low_rest, &mut row[first..first + second]);
         }
         let mut panels = scan.panels.iter();
-        let result = panels.try_for_each(|(begin, panel)| self.filter_panel(coded, &bytes, *begin, panel));
+        let result = panels.try_for_each(|(begin, panel)| self.prune_panel(coded, &bytes, *begin, panel));
         self.bytes = bytes;
         result
     }
 
-    /// Goes over the block with one query.
-    fn filter_one(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
+    /// Prunes the block with one query.
+    fn prune_one(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
         let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
         let mut survivors = std::mem::take(&mut self.survivors);
         survivors.clear();
-        // A sample says at which level most rows are left out: the planes up to that one are read at once.
+        // A sample shows the level at which most rows are ruled out: the planes up to that level are read in one pass.
         let sample = self.places.len().min(SAMPLE);
         survivors.extend((0..sample as u32).map(|at| Survivor { at, product: 0 }));
         let mut level = Level::FirstHigh;
         for each in Level::ALL {
             level = each;
-            self.step(coded, query, level, sample, &mut survivors)?;
+            self.refine(coded, query, level, sample, &mut survivors)?;
             if survivors.len() * DENSE <= sample {
                 break;
             }
         }
-        // Rows that follow one another, as all but those of a list do.
+        // Consecutive rows, which is all rows unless the search names ids.
         let consecutive = consecutive(&self.places[sample..]);
         let scanned = if consecutive { (self.places.len() - sample) / RUN * RUN } else { 0 };
         if scanned > 0 {
@@ -239,7 +239,7 @@ impl Worker<'_> {
         let mut rest: Vec<Survivor> =
             (sample + scanned..self.places.len()).map(|at| Survivor { at: at as u32, product: 0 }).collect();
         for &level in &Level::ALL[..=level as usize] {
-            self.step(coded, query, level, self.places.len(), &mut rest)?;
+            self.refine(coded, query, level, self.places.len(), &mut rest)?;
         }
         survivors.append(&mut rest);
         let result = self.narrow(coded, query, &mut survivors, &Level::ALL[level as usize + 1..]);
@@ -247,8 +247,8 @@ impl Worker<'_> {
         result
     }
 
-    /// Goes over the block, whose rows are in `bytes`, with the queries of a panel.
-    fn filter_panel(&mut self, coded: Coded<'_>, bytes: &[u8], begin: usize, panel: &Panel) -> Result<()> {
+    /// Prunes the block, whose unpacked rows are in `bytes`, with the queries of a panel.
+    fn prune_panel(&mut self, coded: Coded<'_>, bytes: &[u8], begin: usize, panel: &Panel) -> Result<()> {
         let (kernels, count) = (self.scan.kernels, panel.lanes().min(self.scan.queries.len() - begin));
         let margins = (begin..begin + count).map(|query| {
             let coded_query = &self.scan.coded[query];
@@ -264,7 +264,7 @@ impl Worker<'_> {
         let lanes = if found.is_empty() { 0 } else { count };
         for lane in 0..lanes {
             let query = begin + lane;
-            // A panel that has all steps of its queries needs no other products.
+            // If the panel's queries have all quantization steps, their products can be used again.
             let again = self.scan.coded[query].is_coarser_in_panels();
             let product = |at: u32| if again { 0 } else { products[at as usize * panel.lanes() + lane] };
             let rows = found.iter().filter(|(_, bits)| bits >> lane & 1 == 1);
@@ -276,7 +276,7 @@ impl Worker<'_> {
         result
     }
 
-    /// Looks more closely, level by level, at the rows that are left, and scores those that no level leaves out.
+    /// Prunes the survivors level by level and scores the rows that are left.
     fn narrow(
         &mut self,
         coded: Coded<'_>,
@@ -285,19 +285,19 @@ impl Worker<'_> {
         levels: &[Level],
     ) -> Result<()> {
         for &level in levels {
-            self.step(coded, query, level, self.places.len(), survivors)?;
+            self.refine(coded, query, level, self.places.len(), survivors)?;
         }
         let candidates = survivors.iter().map(|&Survivor { at, product }| {
             let at = at as usize;
             let record = Record::from_bytes(&coded.records[self.places[at] as usize]);
             Candidate { row: self.rows[at] as usize, record, product }
         });
-        self.verify(query, candidates.collect())
+        self.score_candidates(query, candidates.collect())
     }
 
-    /// Adds to the products of the rows that are left, of the first `among` of the block, those with the plane of a level, and
-    /// leaves out what its margin can.
-    fn step(
+    /// Adds the products with the plane of a level to those of the survivors, which are among the first `among` rows of
+    /// the block, and prunes them.
+    fn refine(
         &self,
         coded: Coded<'_>,
         query: usize,
@@ -328,24 +328,24 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// The best threshold known for a query.
+    /// The highest threshold known for a query.
     fn threshold(&self, query: usize) -> f32 {
         self.collectors[query].threshold().max(self.scan.thresholds[query].get())
     }
 
-    /// Scores the candidates that the margin does not leave out, the most promising first.
-    fn verify(&mut self, query: usize, mut candidates: Vec<Candidate>) -> Result<()> {
+    /// Scores the candidates that the margin does not rule out, the most promising first.
+    fn score_candidates(&mut self, query: usize, mut candidates: Vec<Candidate>) -> Result<()> {
         let coded = &self.scan.coded[query];
         candidates
             .sort_by_cached_key(|candidate| Reverse(ordered(coded.estimate(&candidate.record, candidate.product))));
         let margin_of = |threshold| coded.margin(&coded.fine, Level::Bytes, threshold);
-        let left_out = |margin: &Margin, candidate: &Candidate| {
+        let ruled_out = |margin: &Margin, candidate: &Candidate| {
             !survives(margin.of(&candidate.record, Level::Bytes, candidate.product))
         };
         let mut threshold = self.threshold(query);
         let mut margin = margin_of(threshold);
         for candidate in candidates {
-            if left_out(&margin, &candidate) {
+            if ruled_out(&margin, &candidate) {
                 continue;
             }
             let number = candidate.row;
@@ -363,7 +363,7 @@ impl Worker<'_> {
     }
 }
 
-/// A row that the margins could not leave out, and its product with the query.
+/// A row that the margins could not rule out, and its product with the query.
 struct Candidate {
     row: usize,
     record: Record,

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use crate::error::{Result, no_memory};
 use crate::score::Metric;
 
-/// An item found.
+/// A row that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hit {
     /// Its id.
@@ -40,16 +40,16 @@ impl PartialEq for Ranked {
 }
 impl Eq for Ranked {}
 
-/// What a search keeps.
+/// Which hits a search returns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goal {
-    /// The best, as many as this.
+    /// This many of the best.
     Best(usize),
-    /// All whose score is at least this; for l2, at most.
+    /// All whose score is at least this; for l2, at most this.
     Within(f64),
 }
 
-/// Keeps the hits of one query that the goal asks for.
+/// Collects the hits of one query.
 pub(crate) struct Collector {
     metric: Metric,
     goal: Goal,
@@ -61,13 +61,14 @@ impl Collector {
         Self { metric, goal, worst_first: BinaryHeap::new() }
     }
 
-    /// The merit below which nothing will be kept.
+    /// The merit below which no hit is kept.
     pub(crate) fn threshold(&self) -> f32 {
         match self.goal {
             Goal::Within(score) => {
                 let merit = if self.metric == Metric::L2 { -score } else { score } + 0.0;
                 let nearest = merit as f32;
-                // Scores beyond f32 cannot be told from such a threshold: they are found, and then are an error.
+                // Scores beyond f32 cannot be distinguished from such a threshold: they are collected, and are an error
+                // later.
                 let beyond = nearest == f32::NEG_INFINITY;
                 if f64::from(nearest) < merit && !beyond { nearest.next_up() } else { nearest }
             }
@@ -76,7 +77,7 @@ impl Collector {
         }
     }
 
-    /// Takes a hit.
+    /// Adds a hit.
     ///
     /// # Errors
     /// There is no memory for it.
