@@ -48,14 +48,14 @@ def sections(work: Path, rows: int, results: Results) -> Iterator[tuple[str, str
         found = {name: growth(kind, name, results) for name in taking_part("growth")}
         yield f"One query by the number of {kind} vectors, 2 threads", compared(found, list(map(str, GROWTH)))
     found = {name: numbers("cold", name, f"clustered-{rows}.npy", 2) for name in taking_part("cold")}
-    yield "One query of which nothing is in memory, clustered, 2 threads", compared(found, ["1 query"])
-    yield "Bytes read, the limit of memory, codes", limits(rows, results)
+    yield "One query on cold files, clustered, 2 threads", compared(found, ["1 query"])
+    yield "Bytes read, memory bandwidth, codes", limits(rows, results)
     used = {kind: numbers("memory", "emm1", f"{kind}-{rows}.npy", 2) for kind in GROWING}
     megabytes = {kind: {task: f"{value / 1e6:.0f}" for task, value in found.items()} for kind, found in used.items()}
-    yield "Anonymous memory above that after import, MB, 2 threads", table(megabytes)
+    yield "Anonymous memory beyond that after import, MB, 2 threads", table(megabytes)
     calls = {name: numbers("call", name, TINY, 2) for name in ("emm1", "NumPy")}
     microseconds = {name: {"µs": f"{found['call'] * 1e6:.1f}"} for name, found in calls.items() if found}
-    yield "A call: the best 10 of 10 vectors", table(microseconds)
+    yield "One call: the best 10 of 10 vectors", table(microseconds)
 
 
 def growth(kind: str, name: str, results: Results) -> Numbers:
@@ -70,7 +70,7 @@ def compared(found: Mapping[str, Numbers], tasks: list[str]) -> str:
     rows = {}
     for name, numbers in found.items():
         times = {task: numbers[task] for task in tasks if task in numbers and task in mine}
-        other = "" if numbers.get("answer") == mine.get("answer") else " (another answer)"
+        other = "" if numbers.get("answer") == mine.get("answer") else " (different answer)"
         rows[name + other] = {
             task: f"{short(time * 1e3, 3)} ({short(time / mine[task], 2)}×)" for task, time in times.items()
         }
@@ -94,11 +94,11 @@ def limits(rows: int, results: Results) -> str:
             speed = read["read"] / read["1 query"]
             lines[f"{kind}, {threads}"] = {
                 "read by a query": f"1/{read['file'] / read['read']:.1f} of the file",
-                "at, GB/s": f"{speed / 1e9:.1f}",
+                "speed, GB/s": f"{speed / 1e9:.1f}",
                 "plain read, mapped, GB/s": f"{read['mapped'] / 1e9:.1f} ({speed / read['mapped']:.0%})",
                 "plain read, loaded, GB/s": f"{read['loaded'] / 1e9:.1f} ({speed / read['loaded']:.0%})",
-                "codes made at, MB/s of float32": f"{codes['rate'] / 1e6:.0f}",
-                "bytes of codes a row": f"{codes['bytes a row']:.1f} ({codes['dims']:.0f} dims)",
+                "making codes, MB/s of float32": f"{codes['rate'] / 1e6:.0f}",
+                "codes, bytes per row": f"{codes['bytes a row']:.1f} ({codes['dims']:.0f} dims)",
             }
     return table(lines)
 
