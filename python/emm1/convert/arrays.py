@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from emm1.convert.source import BLOCK, Source, reading
+from emm1.convert.input_file import BLOCK, InputFile, reading
 from emm1.errors import EmbeddingError
 
 COMPONENTS = ("float16", "float32", "float64", "int8", "uint8")
@@ -21,7 +21,7 @@ TWO = 2
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-class Npz(Source):
+class Npz(InputFile):
     """A ``.npz`` file, as numpy.savez and savez_compressed write it; arrays of objects are never unpickled."""
 
     def __init__(self, path: Path) -> None:
@@ -75,7 +75,7 @@ class Npz(Source):
                 yield from chunks(file, dtype, shape)
 
 
-class Npy(Source):
+class Npy(InputFile):
     """A ``.npy`` file that cannot be searched as it lies: of another type, big-endian, or in Fortran order.
 
     The ids in ``NAME.ids.npy`` beside it are its keys.

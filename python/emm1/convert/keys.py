@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from emm1.convert.source import Source
+from emm1.convert.input_file import InputFile
 from emm1.dataset import KEYS, SCHEMAS, Split, check_items
 from emm1.errors import EmbeddingError
 from emm1.interrupts import interruptible
@@ -56,7 +56,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Keyed:
-    """The id of each row of a source.
+    """The id of each row of an input file.
 
     Attributes:
         ids: int64, (rows,).
@@ -69,33 +69,33 @@ class Keyed:
     notes: list[str]
 
 
-def ids_of(source: Source, column: str, items: Items | None) -> Keyed:
+def ids_of(file: InputFile, column: str, items: Items | None) -> Keyed:
     """The id of each row by its key.
 
     Args:
-        source: what is imported.
+        file: what is imported.
         column: the column of keys.
         items: what text may name; None where the keys must be ids.
 
     Raises:
         EmbeddingError: keys that name several items, or none at all, or the same item twice; text without items.
     """
-    source.check_column(column)
-    batches = source.keys(column)
+    file.check_column(column)
+    batches = file.keys(column)
     first = next(batches, pa.array([], pa.int64()))
     if first.type == pa.int64():
         ids = np.concatenate([first.to_numpy(), *(batch.to_numpy() for batch in batches)])
         keyed = Keyed(ids, np.ones(len(ids), np.bool_), [])
     elif items is None:
         raise EmbeddingError(
-            f"{source.path}: column {column!r} holds text: to make ids of file names or youtube ids, name a store, "
+            f"{file.path}: column {column!r} holds text: to make ids of file names or youtube ids, name a store, "
             "a dataset and a modality"
         )
     else:
         with closing(interruptible(items.connection.cursor())) as connection:
             _store(connection, itertools.chain([first], batches))
-            keyed = _looked_up(source, column, items, connection)
-    _refuse_twice(source, column, keyed)
+            keyed = _looked_up(file, column, items, connection)
+    _refuse_twice(file, column, keyed)
     return keyed
 
 
@@ -110,13 +110,13 @@ def _store(connection: duckdb.DuckDBPyConnection, batches: Iterable[pa.Array]) -
         row += len(batch)
 
 
-def _looked_up(source: Source, column: str, items: Items, connection: duckdb.DuckDBPyConnection) -> Keyed:
+def _looked_up(file: InputFile, column: str, items: Items, connection: duckdb.DuckDBPyConnection) -> Keyed:
     """The ids of keys that are text: by the column of the info table that knows the most of them."""
     there = connection.table(items.name).columns
     columns = [name for name in TEXT_COLUMNS if name in there]
     if not columns:
         raise EmbeddingError(
-            f"{source.path}: column {column!r} holds text, but {items.name} has neither file_name nor youtube_id: "
+            f"{file.path}: column {column!r} holds text, but {items.name} has neither file_name nor youtube_id: "
             "name a column of ids"
         )
     tables = {name: _matches(connection, items, name) for name in columns}
@@ -126,14 +126,14 @@ def _looked_up(source: Source, column: str, items: Items, connection: duckdb.Duc
     if not known.any():
         tried = " or ".join(columns)
         raise EmbeddingError(
-            f"{source.path}: no key in {column!r} is a {tried} of {items.name} (the first is {_key(connection, 0)!r})"
+            f"{file.path}: no key in {column!r} is a {tried} of {items.name} (the first is {_key(connection, 0)!r})"
         )
     several = np.flatnonzero(rows["items"].to_numpy() > 1)
     if several.size:
         row = int(several[0])
         least, most = rows["id"][row], rows["largest"][row]
         raise EmbeddingError(
-            f"{source.path}: the keys of {several.size:,} rows each name several items of {items.name}: in row {row}, "
+            f"{file.path}: the keys of {several.size:,} rows each name several items of {items.name}: in row {row}, "
             f"{name} {_key(connection, row)!r} is that of {rows['items'][row]}, from {least} to {most}. "
             "Name a column of ids as the key"
         )
@@ -178,7 +178,7 @@ def _key(connection: duckdb.DuckDBPyConnection, row: int) -> str:
     return str(connection.execute("SELECT key FROM emm1_keys WHERE row = ?", [row]).fetchall()[0][0])
 
 
-def _refuse_twice(source: Source, column: str, keyed: Keyed) -> None:
+def _refuse_twice(file: InputFile, column: str, keyed: Keyed) -> None:
     rows = np.flatnonzero(keyed.known)
     order = rows[np.argsort(keyed.ids[rows], kind="stable")]
     ids = keyed.ids[order]
@@ -186,6 +186,6 @@ def _refuse_twice(source: Source, column: str, keyed: Keyed) -> None:
     if twice.size:
         at = int(twice[0])
         raise EmbeddingError(
-            f"{source.path}: rows {order[at]} and {order[at + 1]} have the same key in {column!r}, of the id {ids[at]}: "
+            f"{file.path}: rows {order[at]} and {order[at + 1]} have the same key in {column!r}, of the id {ids[at]}: "
             "every item has one vector"
         )

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from emm1.arguments import check_regular, is_pointer
 from emm1.convert.arrays import Npy, Npz
+from emm1.convert.input_file import InputFile
 from emm1.convert.keys import Items, Keyed, ids_of
-from emm1.convert.source import Source
 from emm1.convert.tables import Arrow, Folder, Lance, Parquet, Table
 from emm1.convert.torch_file import TorchFile
 from emm1.dataset import Split
@@ -29,7 +29,7 @@ from emm1.store.store import Store
 
 PathLike = str | os.PathLike[str]
 
-READERS: dict[str, type[Source]] = {
+READERS: dict[str, type[InputFile]] = {
     ".parquet": Parquet,
     ".pq": Parquet,
     ".arrow": Arrow,
@@ -114,7 +114,7 @@ def convert(
         What the user should know about it.
     """
     ids_target = _check_target(target)
-    opened = open_source(source)
+    opened = open_file(source)
     column = opened.vector_column(vector)
     key = key or opened.default_key
     with _items(store, dataset, modality, key) as items:
@@ -133,7 +133,7 @@ def convert(
     return [*(keyed.notes if keyed else []), *notes]
 
 
-def open_source(path: Path) -> Source:
+def open_file(path: Path) -> InputFile:
     """Open a file by its suffix, or a folder by the suffix of what it holds.
 
     Raises:
@@ -163,10 +163,10 @@ def _can_be_searched(path: Path) -> bool:
     return True
 
 
-def _open_folder(path: Path) -> Source:
+def _open_folder(path: Path) -> InputFile:
     files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
     for suffixes in ((".parquet", ".pq"), (".arrow", ".arrows", ".ipc", ".feather")):
-        tables = [open_source(file) for file in files if file.suffix.lower() in suffixes]
+        tables = [open_file(file) for file in files if file.suffix.lower() in suffixes]
         if tables:
             return Folder(path, [table for table in tables if isinstance(table, Table)])
     raise EmbeddingError(f"{path} is a folder without Parquet or Arrow files")
@@ -203,35 +203,35 @@ def _items(
             yield Items(connection, dataset, modality)
 
 
-def _write(file: IO[bytes], source: Source, column: str, keyed: Keyed | None) -> list[str]:
+def _write(file: IO[bytes], opened: InputFile, column: str, keyed: Keyed | None) -> list[str]:
     """Stream the vectors; the header is written again once the number of rows is known, in the same place."""
     row = written = 0
     notes: list[str] = []
     header: dict[str, Any] = {}
-    for block in source.blocks(column):
+    for block in opened.blocks(column):
         native = block.dtype.newbyteorder("=")
         dtype, note = WRITTEN.get(native, (native.newbyteorder("<"), ""))
         if not block.shape[1]:
-            raise EmbeddingError(f"{source.path}: the vectors of {column!r} have no components")
+            raise EmbeddingError(f"{opened.path}: the vectors of {column!r} have no components")
         if not header:
             header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (0, block.shape[1])}
             npy.write_array_header_1_0(file, header)
             notes = [note] if note else []
-        rows = _rounded(source, column, block, dtype, row)
+        rows = _rounded(opened, column, block, dtype, row)
         if keyed is not None:
             rows = rows[keyed.known[row : row + len(rows)]]
         file.write(np.ascontiguousarray(rows).data)
         row, written = row + len(block), written + len(rows)
     if not written:
-        raise EmbeddingError(f"{source.path}: column {column!r} has no vectors")
+        raise EmbeddingError(f"{opened.path}: column {column!r} has no vectors")
     if keyed is not None and row != len(keyed.known):
-        raise EmbeddingError(f"{source.path}: {len(keyed.known):,} keys for the {row:,} rows of {column!r}")
+        raise EmbeddingError(f"{opened.path}: {len(keyed.known):,} keys for the {row:,} rows of {column!r}")
     file.seek(0)
     npy.write_array_header_1_0(file, {**header, "shape": (written, header["shape"][1])})
     return notes
 
 
-def _rounded(source: Source, column: str, block: NDArray[Any], dtype: np.dtype[Any], first: int) -> NDArray[Any]:
+def _rounded(opened: InputFile, column: str, block: NDArray[Any], dtype: np.dtype[Any], first: int) -> NDArray[Any]:
     """A block in the type it is written in, finite all over."""
     with np.errstate(over="ignore", invalid="ignore"):
         rows = block.astype(dtype, copy=False)
@@ -239,5 +239,5 @@ def _rounded(source: Source, column: str, block: NDArray[Any], dtype: np.dtype[A
     if not finite.all():
         at = int(np.argmin(finite))
         what = "a component too large for float32" if np.isfinite(block[at]).all() else "NaN or an infinity"
-        raise EmbeddingError(f"{source.path}: row {first + at} of {column!r} holds {what}: remove or fix it")
+        raise EmbeddingError(f"{opened.path}: row {first + at} of {column!r} holds {what}: remove or fix it")
     return rows

@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emm1.convert.source import BLOCK, Source, reading
+from emm1.convert.input_file import BLOCK, InputFile, reading
 from emm1.errors import EmbeddingError
 
 COMPONENTS = (pa.float16(), pa.float32(), pa.float64(), pa.int8(), pa.uint8())
 ARROW_MAGIC = b"ARROW1"  # what a file begins with; a stream has none
 
 
-class Table(Source):
+class Table(InputFile):
     """A table of Arrow columns."""
 
     @abstractmethod

@@ -22,7 +22,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from emm1.convert.arrays import COMPONENTS, TWO, chunks, int64
-from emm1.convert.source import Source, reading
+from emm1.convert.input_file import InputFile, reading
 from emm1.errors import EmbeddingError
 
 STORAGES: dict[str, np.dtype[Any]] = {
@@ -81,7 +81,7 @@ class Tensor:
         return all(size <= 1 or stride == step for size, stride, step in sides)
 
 
-class TorchFile(Source):
+class TorchFile(InputFile):
     """A ``.pt`` or ``.pth`` file: a tensor, or a dictionary of tensors and lists."""
 
     def __init__(self, path: Path) -> None:

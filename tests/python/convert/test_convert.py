@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 
 import emm1
 from emm1.cli import app
-from emm1.convert.source import BLOCK
+from emm1.convert.input_file import BLOCK
 from emm1.convert.torch_file import Program
 
 ROWS, DIMS = BLOCK + 700, 5

@@ -34,7 +34,7 @@ DAMAGED = (
 )
 
 
-class Source(ABC):
+class InputFile(ABC):
     """A file of columns, read from its beginning as often as asked.
 
     Args:
