@@ -84,7 +84,7 @@ def test_broken_files_are_refused(tmp_path: Path) -> None:
     np.save(file, rows)
     with pytest.raises(emm1.EmbeddingError, match="row 2 "):
         emm1.Embeddings(file).search([1, 1, 1, 1])
-    with pytest.raises(emm1.EmbeddingError, match="id 5 stands twice, in rows 0 and 2"):
+    with pytest.raises(emm1.EmbeddingError, match="id 5 appears twice, in rows 0 and 2"):
         emm1.Embeddings(file, ids=[5, 1, 5, 2])
     with pytest.raises(emm1.EmbeddingError, match="3 ids"):
         emm1.Embeddings(file, ids=[5, 1, 2])

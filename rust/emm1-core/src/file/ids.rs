@@ -1,4 +1,4 @@
-//! The ids of a file's rows: listed in a `.ids.npy` file or one for each shard, or the row numbers themselves.
+//! The ids of a file's rows: listed in a `.ids.npy` file or in one for each shard, or the row numbers.
 
 use std::path::{Path, PathBuf};
 
@@ -6,19 +6,19 @@ use crate::error::{Error, Result, list_for};
 use crate::matrix::{Header, IDS, Matrix, check_length, has_ids, read_all, split_tensor};
 use crate::parallel::Stop;
 
-/// Ids that are read or sorted before anyone is asked whether to stop: some tens of milliseconds.
+/// Ids that are read or sorted between two calls of `stop`: some tens of milliseconds.
 const PIECE: usize = 1 << 20;
 
 /// The id of every row, and the row of every id.
 #[derive(Debug)]
 pub enum Ids {
-    /// Row i has id i.
+    /// Row i has the id i.
     RowNumbers(usize),
-    /// Ids as listed, and the rows in ascending order of their ids.
+    /// Listed ids, and the rows in ascending order of their ids.
     Listed {
-        /// Id of each row.
+        /// The id of each row.
         ids: Vec<i64>,
-        /// Rows by ascending id; None where the ids ascend already.
+        /// The rows by ascending id; None if the ids ascend already.
         order: Option<Vec<u32>>,
     },
 }
@@ -58,7 +58,7 @@ impl Ids {
         Ok(all)
     }
 
-    /// Reads a `.npy` file of one dimension, integers of 4 or 8 bytes.
+    /// Reads a one-dimensional `.npy` file of integers of 4 or 8 bytes.
     fn read_file(path: &Path, stop: Stop<'_>) -> Result<Vec<i64>> {
         let bytes = read_all(path)?;
         let header = Header::parse(path, &bytes)?;
@@ -85,18 +85,21 @@ impl Ids {
                 [a, b, c, d] if header.descr == "<i4" => i32::from_le_bytes([a, b, c, d]).into(),
                 [a, b, c, d] => u32::from_le_bytes([a, b, c, d]).into(),
                 [a, b, c, d, e, f, g, h] if header.descr == "<i8" => i64::from_le_bytes([a, b, c, d, e, f, g, h]),
-                [a, b, c, d, e, f, g, h] => i64::try_from(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
-                    .map_err(|_| Error::file(path, format!("row {row}: the id does not fit 64 bits with sign")))?,
+                [a, b, c, d, e, f, g, h] => {
+                    i64::try_from(u64::from_le_bytes([a, b, c, d, e, f, g, h])).map_err(|_| {
+                        Error::file(path, format!("row {row}: the id does not fit in a signed 64-bit integer"))
+                    })?
+                }
                 _ => unreachable!("chunks of 4 or 8"),
             });
         }
         Ok(ids)
     }
 
-    /// Takes a list of ids, one a row.
+    /// Takes a list of ids, one per row.
     ///
     /// # Errors
-    /// Where an id stands twice, or `stop` said so; `source` names the list in the message.
+    /// An id appears twice, or `stop` returned true; `source` names the list in the message.
     pub fn listed(source: &Path, ids: Vec<i64>, stop: Stop<'_>) -> Result<Self> {
         let Ok(rows) = u32::try_from(ids.len()) else {
             return Err(Error::file(source, "more than four billion ids"));
@@ -112,15 +115,15 @@ impl Ids {
             }
             piece.sort_unstable_by_key(|&row| (ids[row as usize], row));
         }
-        order.sort_by_key(|&row| (ids[row as usize], row)); // which merges what is sorted
+        order.sort_by_key(|&row| (ids[row as usize], row)); // merges the sorted pieces
         if let Some(pair) = order.windows(2).find(|pair| ids[pair[0] as usize] == ids[pair[1] as usize]) {
             let (first, second, id) = (pair[0], pair[1], ids[pair[0] as usize]);
-            return Err(Error::file(source, format!("id {id} stands twice, in rows {first} and {second}")));
+            return Err(Error::file(source, format!("id {id} appears twice, in rows {first} and {second}")));
         }
         Ok(Self::Listed { ids, order: Some(order) })
     }
 
-    /// Number of ids.
+    /// The number of ids.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         match self {
@@ -129,7 +132,7 @@ impl Ids {
         }
     }
 
-    /// Id of a row.
+    /// The id of a row.
     pub fn id(&self, row: usize) -> i64 {
         match self {
             Self::RowNumbers(_) => row as i64,
@@ -137,7 +140,7 @@ impl Ids {
         }
     }
 
-    /// Row of an id, where there is one.
+    /// The row of an id, if there is one.
     pub fn row(&self, id: i64) -> Option<usize> {
         match self {
             Self::RowNumbers(rows) => usize::try_from(id).ok().filter(|row| row < rows),

@@ -25,17 +25,17 @@ pub struct EmbeddingFile {
     remarks: Mutex<Vec<String>>,
 }
 
-/// Pairs scored by one thread before it looks up.
+/// Pairs that a thread scores between two calls of `stop`.
 const PAIRS: usize = 1024;
-/// Components read before anyone is asked whether to stop: some milliseconds, if they must come from a disk.
+/// Components read between two calls of `stop`: a few milliseconds, if they come from a disk.
 const PIECE: usize = 1 << 18;
 
 impl EmbeddingFile {
-    /// Opens a file with the ids in `ids`, or in `NAME.ids.npy` beside it, or else the row numbers. For a folder of
-    /// shards, `ids` may be a folder too, with a `SHARD.ids.npy` for each shard.
+    /// Opens a file with the ids in `ids`, or in `NAME.ids.npy` beside it, or with the row numbers as ids. For a folder
+    /// of shards, `ids` may also be a folder with a `SHARD.ids.npy` for each shard.
     ///
     /// # Errors
-    /// A file is not what it should be, or `stop` said so.
+    /// A file is not what it should be, or `stop` returned true.
     pub fn open(path: &Path, ids: Option<&Path>, stop: Stop<'_>) -> Result<Self> {
         let matrix = Matrix::open(path)?;
         let Some(source) = ids.map(Path::to_owned).or_else(|| Ids::beside(path)) else {
@@ -80,10 +80,10 @@ impl EmbeddingFile {
         &self.ids
     }
 
-    /// The ids of the rows from one to another, of those that there are.
+    /// The ids of the rows from `begin` to `end`, as far as there are rows.
     ///
     /// # Errors
-    /// There is no memory for them, or `stop` said so.
+    /// There is no memory for them, or `stop` returned true.
     pub fn list_ids(&self, begin: usize, end: usize, stop: Stop<'_>) -> Result<Vec<i64>> {
         let end = end.min(self.ids.len());
         let begin = begin.min(end);
@@ -97,15 +97,15 @@ impl EmbeddingFile {
         Ok(list)
     }
 
-    /// The file of the ids, or the folder of them; None where they were given as a list or are the row numbers.
+    /// The file or folder of the ids; None if they were given as a list or are the row numbers.
     pub fn ids_path(&self) -> Option<&Path> {
         self.ids_path.as_deref()
     }
 
-    /// Score of each of these ids against a query.
+    /// The score of each of these ids against a query.
     ///
     /// # Errors
-    /// The file has no such id, a vector is not finite, a score is beyond f32, or `stop` said so.
+    /// The file has no such id, a vector is not finite, a score is beyond f32, or `stop` returned true.
     pub fn score(&self, ids: &[i64], query: &[f32], metric: Metric, stop: Stop<'_>) -> Result<Vec<f32>> {
         self.check_query(query)?;
         let query = Query::new(kernels()?, query, metric);
@@ -120,11 +120,12 @@ impl EmbeddingFile {
         }
     }
 
-    /// Scores of pairs: of each of these ids with the id of the other file at the same place.
+    /// Scores of pairs: of each of these ids with the id at the same position in the other list, which is of the other
+    /// file.
     ///
     /// # Errors
     /// The lists or the vectors differ in length, a file has no such id, a vector is not finite, a score is beyond f32,
-    /// or `stop` said so.
+    /// or `stop` returned true.
     pub fn score_pairs(
         &self,
         ids: &[i64],
@@ -156,8 +157,8 @@ impl EmbeddingFile {
             let mut query = Query::new(kernels, &[], metric);
             for (at, score) in scores.iter_mut().enumerate() {
                 if let (Some(&row), Some(&other_row)) = (rows.get(at + 1), other_rows.get(at + 1)) {
-                    mine.fetch(row)?;
-                    theirs.fetch(other_row)?;
+                    mine.prefetch(row)?;
+                    theirs.prefetch(other_row)?;
                 }
                 let a = mine.row(rows[at], &mut a)?;
                 query.set(a);
@@ -177,10 +178,10 @@ impl EmbeddingFile {
         }
     }
 
-    /// Uses the codes in a file, if there are any and they are those of the vectors; without codes the answers are the same.
+    /// Uses the codes in a file, if it exists and they belong to the vectors; the answers are the same without codes.
     ///
     /// # Errors
-    /// The file of codes may not be read, or `stop` said so.
+    /// The file of codes may not be read, or `stop` returned true.
     pub fn with_codes(mut self, path: &Path, keep: KeepVerdict, stop: Stop<'_>) -> Result<Self> {
         let mut remarks = Vec::new();
         self.codes = CodesFile::open(path, &self.matrix, keep, &mut remarks, stop)?;
@@ -196,8 +197,8 @@ impl EmbeddingFile {
     /// Writes codes of the vectors to a file, in bounded memory; `progress` is called with the number of rows done.
     ///
     /// # Errors
-    /// A row holds NaN or an infinity, the place cannot be written, the file is being written or is on a file system that
-    /// does not tell, or `stop` said so; nothing is left behind then.
+    /// A row holds NaN or an infinity, the path cannot be written, the file of vectors is being written or is on a file
+    /// system that hides writes, or `stop` returned true; nothing is left behind then.
     pub fn build_codes(
         &self,
         path: &Path,
@@ -209,10 +210,10 @@ impl EmbeddingFile {
         CodesFile::build(path, &Vectors { matrix: &self.matrix, read: &read }, threads, progress, stop)
     }
 
-    /// Codes every row anew and compares with the codes in use; false where there are none.
+    /// Encodes every row again and compares with the codes in use; false if there are none.
     ///
     /// # Errors
-    /// They differ: the message says what to do. Or `stop` said so.
+    /// They differ, and the message says what to do; or `stop` returned true.
     pub fn verify_codes(&self, threads: usize, stop: Stop<'_>) -> Result<bool> {
         let Some(codes) = &self.codes else { return Ok(false) };
         let read = |view: &View<'_>, row: usize, out: &mut [f32]| self.finite_row(view, row, out);
@@ -220,7 +221,7 @@ impl EmbeddingFile {
         Ok(true)
     }
 
-    /// Why codes of this file are neither made nor used, if they are not.
+    /// The reason why codes of this file are neither built nor used, if there is one.
     pub fn why_no_codes(&self) -> Option<String> {
         why_no_codes(&self.matrix).map(|why| why.to_string())
     }
@@ -229,7 +230,7 @@ impl EmbeddingFile {
         self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
     }
 
-    /// What there is to say that is no error: codes that are not used, and why. Each is said once.
+    /// Remarks that are not errors: codes that are not used, and why. Each is returned once.
     pub fn remarks(&self) -> Vec<String> {
         std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -237,7 +238,7 @@ impl EmbeddingFile {
     /// The vectors of these ids, one after another.
     ///
     /// # Errors
-    /// The file has no such id, there is no memory for them, or `stop` said so.
+    /// The file has no such id, there is no memory for the vectors, or `stop` returned true.
     pub fn vectors(&self, ids: &[i64], stop: Stop<'_>) -> Result<Vec<f32>> {
         let mut vectors = list_for(ids.len().saturating_mul(self.matrix.dims()))?;
         self.each(ids, stop, |_, row| {
@@ -248,11 +249,10 @@ impl EmbeddingFile {
     }
 
     /// The mean of the vectors of these ids: f64 sums in ascending order of rows, rounded once. An id listed twice
-    /// counts twice.
+    /// counts twice. The mean of numbers within f32 is within f32.
     ///
     /// # Errors
-    /// No ids, an id that the file has not, a vector that is not finite, or `stop` said so. The mean of numbers within
-    /// f32 is within f32.
+    /// There are no ids, the file does not have an id, a vector is not finite, or `stop` returned true.
     pub fn centroid(&self, ids: &[i64], stop: Stop<'_>) -> Result<Vec<f32>> {
         if ids.is_empty() {
             return Err(Error::Request("the centroid of no vectors does not exist: name at least one id".into()));
@@ -320,7 +320,7 @@ impl EmbeddingFile {
         }
     }
 
-    /// The error for a row whose score cannot be given: it would be an infinity, and not be ordered among others.
+    /// The error for a row whose score cannot be returned: it would be an infinity, which cannot be ranked.
     pub(crate) fn beyond_float(&self, id: i64, metric: Metric, partner: &str) -> Error {
         let row = self.ids.row(id).map_or_else(String::new, |row| format!("row {row} "));
         let text = format!(

@@ -1,4 +1,4 @@
-//! What tells an embedding file from what lay in its place before.
+//! The version of an embedding file: different after every change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,24 +9,24 @@ use crate::error::{Error, Result};
 use crate::identity::FileId;
 use crate::matrix::{ids_of_shards, shards, split_tensor};
 
-/// Sizes, times and numbers of the files that make up an embedding file: vectors, ids and codes. Two versions of one
-/// place are equal where nothing changed in between.
+/// The identities of the files that make up an embedding file: vectors, ids and codes. Two versions of one path are
+/// equal if nothing changed in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     parts: Vec<(PathBuf, FileId)>,
-    /// Equal to no other where a file was written just now: another write might leave its times as they are.
+    /// If a file was written just now, a unique number: another write might not change its times.
     unsettled: Option<u64>,
 }
 
-/// Numbers versions that are not settled.
+/// Numbers the versions that are not settled.
 static UNSETTLED: AtomicU64 = AtomicU64::new(0);
 
 impl Version {
-    /// The version of an embedding file that is there now. `ids` is the file or folder of its ids; None for what lies
-    /// beside it, if anything does. `codes` is the file of its codes, whether there is one or not.
+    /// The current version of an embedding file. `ids` is the file or folder of its ids, or None for the ids beside it,
+    /// if there are any. `codes` is the file of its codes, whether it exists or not.
     ///
     /// # Errors
-    /// One of the files does not exist or cannot be looked at.
+    /// One of the files does not exist or cannot be examined.
     pub fn of(path: &Path, ids: Option<&Path>, codes: Option<&Path>) -> Result<Self> {
         if path.as_os_str().is_empty() {
             return Err(Error::Request("the name of the embedding file is empty".into()));
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::codes::CodesFile;
 
-    /// The version once it is equal to itself: some milliseconds after the last write.
+    /// The version once it is settled: a few milliseconds after the last write.
     fn settled(path: &Path, ids: Option<&Path>, codes: Option<&Path>) -> Version {
         loop {
             let version = Version::of(path, ids, codes).unwrap();
@@ -71,7 +71,7 @@ mod tests {
         let file = folder.path().join("x.npy");
         let mut seen = Vec::new();
         for text in ["1", "2", "3", "4"] {
-            fs::write(&file, text).unwrap(); // the times of some of these are the same
+            fs::write(&file, text).unwrap(); // some of these have the same times
             let version = Version::of(&file, None, None).unwrap();
             assert!(!seen.contains(&version), "{text}");
             seen.push(version);

@@ -1,16 +1,16 @@
-//! Whether a file's time tells that somebody wrote to it, which depends on the file system.
+//! Whether every write to a file changes its mtime, which depends on the file system.
 //!
-//! Writes by a call move it everywhere. Writes through a shared memory map move it on local disks when a clean page is
-//! written to; on tmpfs never, on ZFS some time later, and on network file systems other machines write unseen.
+//! Writes by system calls always do. Writes through a shared memory map do so on local disks, when they write to a
+//! clean page; on tmpfs never, on ZFS with a delay, and on network file systems other machines write unseen.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::map::writes_through_maps_show;
+use super::map::map_writes_change_mtime;
 
-/// None where every write to a file moves its time; else what its file system is called.
+/// None if every write to a file changes its mtime; otherwise the name of its file system.
 pub(super) fn hides_writes(file: &File, path: &Path) -> Option<String> {
     match map_writes(file) {
         MapWrites::Show => None,
@@ -19,7 +19,7 @@ pub(super) fn hides_writes(file: &File, path: &Path) -> Option<String> {
             static TRIED: Mutex<Option<HashMap<u64, bool>>> = Mutex::new(None);
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
-            let shows = || writes_through_maps_show(folder).unwrap_or(false);
+            let shows = || map_writes_change_mtime(folder).unwrap_or(false);
             (!*tried.get_or_insert_default().entry(device(file)?).or_insert_with(shows)).then_some(name)
         }
     }
@@ -28,13 +28,14 @@ pub(super) fn hides_writes(file: &File, path: &Path) -> Option<String> {
 enum MapWrites {
     Show,
     Hidden(String),
-    /// It is tried out.
+    /// To be tested.
     Unknown(String),
 }
 
 #[cfg(target_os = "linux")]
 fn map_writes(file: &File) -> MapWrites {
-    // From linux/magic.h. Those with a name show writes through maps: in their `page_mkwrite`, or since none can be written.
+    // From linux/magic.h. File systems with a name show writes through maps, in their `page_mkwrite` or because they
+    // are read-only.
     const SHOWS: [u32; 8] = [
         0xef53,      // ext2, ext3, ext4
         0x5846_5342, // XFS
@@ -67,7 +68,7 @@ fn map_writes(_: &File) -> MapWrites {
     MapWrites::Unknown("a file system".into())
 }
 
-/// The file system of a file; None where it cannot be asked.
+/// The device of a file; None if it cannot be determined.
 fn device(file: &File) -> Option<u64> {
     #[cfg(unix)]
     {

@@ -1,9 +1,9 @@
-//! The types a component can have in a file, and how each becomes f32 exactly.
+//! The types of components in files, and their exact conversion to f32.
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-/// Type of a component in the file. Every value of every one of them is an f32, so that widening rounds nothing.
+/// The type of a component in a file. Every value of each type is an f32, so that widening is exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
     /// IEEE 754 binary32.
@@ -19,7 +19,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// NumPy's name of the type (`bfloat16` is that of ml_dtypes).
+    /// NumPy's name of the type (`bfloat16` is from ml_dtypes).
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "float32",
@@ -39,7 +39,8 @@ impl Dtype {
         }
     }
 
-    /// Widens little-endian components, which may begin at any address, to f32; both hold as many.
+    /// Widens little-endian components, which may begin at any address, to f32; both slices have the same number of
+    /// components.
     pub(crate) fn widen(self, bytes: &[u8], out: &mut [f32]) {
         match self {
             Self::F32 => each(bytes, out, f32::from_le_bytes),
@@ -58,7 +59,7 @@ fn each<const SIZE: usize>(bytes: &[u8], out: &mut [f32], value: impl Fn([u8; SI
     }
 }
 
-/// By blocks: the processor's own conversion, where it has one, takes slices of f16.
+/// In blocks: the hardware conversion, where there is one, takes slices of f16.
 fn widen_halves(bytes: &[u8], out: &mut [f32]) {
     const BLOCK: usize = 256;
     let mut block = [f16::ZERO; BLOCK];

@@ -1,7 +1,7 @@
-//! `.fvecs` (the TEXMEX format): each row is its number of components as an i32, then so many f32.
+//! `.fvecs` (the TEXMEX format): each row is its number of components as an i32, followed by that many f32.
 //!
-//! There is no header, so that every row says again what all must say. Opening looks at the first row and the length
-//! of the file; the others are checked as they are read, for a look at each would read the whole file.
+//! There is no header: every row repeats the number of components. Opening checks the first row and the length of the
+//! file; the other rows are checked as they are read, since checking all of them would read the whole file.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use super::Dtype;
 use super::layout::{Layout, check_dims};
 use crate::error::{Error, Result};
 
-/// Bytes that say how many components follow.
+/// Bytes of the number of components.
 const PREFIX: usize = 4;
 
-/// Takes the shape from the first row and the length of the file.
+/// Derives the shape from the first row and the length of the file.
 pub(super) fn layout(path: &Path, bytes: &[u8]) -> Result<Layout> {
     let Some(dims) = dims_at(bytes, 0) else {
         return Err(Error::file(path, format!("is cut short: {} bytes, less than one row", bytes.len())));
@@ -31,7 +31,7 @@ pub(super) fn layout(path: &Path, bytes: &[u8]) -> Result<Layout> {
     let rows = bytes.len() / stride;
     let layout = Layout { start: PREFIX, stride, rows, dims, dtype: Dtype::F32 };
     if !bytes.len().is_multiple_of(stride) {
-        // Either its end is missing or a row is of another length: find out which.
+        // Either the end is missing or a row has another length: find out which.
         for row in 0..rows {
             check_row(path, bytes, &layout, row)?;
         }
@@ -43,7 +43,7 @@ pub(super) fn layout(path: &Path, bytes: &[u8]) -> Result<Layout> {
     Ok(layout)
 }
 
-/// An error where a row does not say that it has as many components as the first.
+/// An error if a row does not claim the same number of components as the first.
 pub(super) fn check_row(path: &Path, bytes: &[u8], layout: &Layout, row: usize) -> Result<()> {
     match dims_at(bytes, row * layout.stride) {
         Some(dims) if usize::try_from(dims) == Ok(layout.dims) => Ok(()),

@@ -282,7 +282,7 @@ fn tensors_are_found_by_name() {
     let (hole, overlap) = (tensor("c", "I8", "[2,2]", 5, 9), tensor("c", "I8", "[2,2]", 3, 7));
     let (short, solid) = (tensor("c", "I8", "[2,3]", 4, 8), tensor("c", "I8", "[2,2,1]", 0, 4));
     for (json, data, words) in [
-        (format!("{{{a},{a}}}"), 4, "'a' stands twice"),
+        (format!("{{{a},{a}}}"), 4, "'a' appears twice"),
         (format!("{{{a},{hole}}}"), 9, "expected to begin at 4"),
         (format!("{{{a},{overlap}}}"), 7, "expected to begin at 4"),
         (format!("{{{a}}}"), 3, "cut short"),

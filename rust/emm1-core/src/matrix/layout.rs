@@ -1,11 +1,11 @@
-//! Where the rows lie in a file: what every format's header comes down to.
+//! The layout of rows in a file: the result of reading any format's header.
 
 use std::path::Path;
 
 use super::Dtype;
 use crate::error::{Error, Result};
 
-/// Rows of `dims` components, each `stride` bytes after the one before it.
+/// Rows of `dims` components, each `stride` bytes after the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// Bytes before the first component of the first row.
@@ -18,7 +18,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Rows that follow each other without gaps, from `start` to the end of a file of `length` bytes.
+    /// Rows without gaps, from `start` to the end of a file of `length` bytes.
     pub(crate) fn packed(
         path: &Path,
         start: usize,
@@ -31,16 +31,16 @@ impl Layout {
         Ok(Self { start, stride: dims * dtype.size(), rows, dims, dtype })
     }
 
-    /// Bytes of a row's components.
+    /// Bytes of the components of a row.
     pub(crate) fn width(&self) -> usize {
         self.dims * self.dtype.size()
     }
 }
 
-/// More components than this are a damaged header: without rows, no length of a file would betray it.
+/// More components than this mean a damaged header: if there are no rows, the length of the file does not show it.
 const MAX_DIMS: usize = 1 << 24;
 
-/// An error where vectors would have no components, or absurdly many.
+/// An error if vectors would have no components, or absurdly many.
 pub(super) fn check_dims(path: &Path, rows: usize, dims: usize) -> Result<()> {
     match dims {
         0 => Err(Error::file(path, format!("shape ({rows}, 0): vectors have no components"))),
@@ -49,7 +49,7 @@ pub(super) fn check_dims(path: &Path, rows: usize, dims: usize) -> Result<()> {
     }
 }
 
-/// An error where a file of `actual` bytes does not hold exactly what the shape needs after the first `start`.
+/// An error if a file of `actual` bytes does not hold exactly what the shape needs after the first `start` bytes.
 pub(crate) fn check_length(path: &Path, start: usize, shape: &[usize], item: usize, actual: usize) -> Result<()> {
     let data = shape.iter().try_fold(item, |product, &n| product.checked_mul(n));
     let expected = data.and_then(|data| data.checked_add(start)).filter(|&n| isize::try_from(n).is_ok());

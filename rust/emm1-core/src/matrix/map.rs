@@ -1,4 +1,4 @@
-//! Memory maps; the one place outside the kernels with `unsafe`.
+//! Memory maps; the only `unsafe` code outside the kernels.
 
 use std::fs::File;
 use std::io;
@@ -17,18 +17,18 @@ use crate::identity::FileId;
 /// How much of a file will be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// All of it, or so much that it does not matter.
+    /// All of it, or a large part.
     Bulk,
-    /// Some rows here and there.
+    /// A few scattered rows.
     Sparse,
 }
 
-/// A file mapped into memory, and the file itself, to see whether it shrank.
+/// A memory-mapped file, and its descriptor, to detect that it shrank.
 #[derive(Debug)]
 pub(crate) struct Map {
     file: File,
     map: Mmap,
-    /// Whether the system was told that little will be read.
+    /// Whether the map is advised for sparse access.
     sparse: AtomicBool,
 }
 
@@ -38,15 +38,15 @@ impl Map {
         if bytes == 0 {
             return Err(Error::file(path, "is empty"));
         }
-        // SAFETY: the map is read-only and its length is compared with the file's before each use (`check`). A file
-        // that is cut while a call reads it can still end the process with SIGBUS, which no program can rule out; the
-        // documentation says so. Bytes changed by others are plain numbers here: any value is valid.
+        // SAFETY: the map is read-only, and its length is compared with the file's before each use (`check`). A file
+        // that is truncated while a call reads it can still end the process with SIGBUS, which no program can rule out;
+        // the documentation says so. The bytes are plain numbers: if others change them, any value is valid.
         let map = unsafe { Mmap::map(&file) }.map_err(|error| Error::io(path, error))?;
         Ok(Self { file, map, sparse: AtomicBool::new(false) })
     }
 
-    /// Tells the system how much will be read. By itself it reads on, megabytes on some machines, after each page that it is
-    /// asked for. This changes the time that reading takes, and nothing else.
+    /// Advises the system how much will be read. For sparse access the map is MADV_RANDOM: otherwise read-ahead fetches
+    /// up to megabytes per row. Only the speed of reading depends on this.
     pub(crate) fn advise(&self, access: Access) {
         let sparse = access == Access::Sparse;
         if self.sparse.swap(sparse, Ordering::Relaxed) != sparse {
@@ -55,10 +55,10 @@ impl Map {
         }
     }
 
-    /// What the file is now.
+    /// The current identity of the file.
     ///
     /// # Errors
-    /// It is shorter than when it was opened: its last bytes must not be read then.
+    /// It is shorter than when it was opened: its last bytes must not be read.
     pub(crate) fn check(&self, path: &Path) -> Result<FileId> {
         let now = FileId::of(&self.file.metadata().map_err(|error| Error::io(path, error))?);
         if now.bytes() < self.map.len() as u64 {
@@ -67,23 +67,23 @@ impl Map {
         Ok(now)
     }
 
-    /// The file itself.
+    /// The file descriptor.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
-    /// The bytes of the file as it was opened; `check` comes first.
+    /// The bytes of the file as it was opened; call `check` first.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.map
     }
 }
 
-/// Whether a write through a map to a clean page of a file in this folder moves the file's time.
-pub(super) fn writes_through_maps_show(folder: &Path) -> io::Result<bool> {
+/// Whether a write through a map to a clean page of a file in this folder changes the file's mtime.
+pub(super) fn map_writes_change_mtime(folder: &Path) -> io::Result<bool> {
     const TICK: std::time::Duration = std::time::Duration::from_millis(20);
     let file = tempfile::tempfile_in(folder)?;
     file.set_len(1)?;
-    // SAFETY: nobody else knows of the file, which has no name, so that no one can cut it.
+    // SAFETY: nobody else has access to the file, which has no name, so that nobody can truncate it.
     let mut map = unsafe { MmapMut::map_mut(&file) }?;
     map[0] = 1;
     file.sync_all()?;

@@ -33,7 +33,7 @@ pub(crate) use shards::{IDS, files as shards, has_ids, ids as ids_of_shards};
 const EXPECTED: &str = "a .npy file, a folder of them, .safetensors, .fbin, .u8bin, .i8bin or .fvecs \
     (`emm1 embeddings import` converts Parquet, Arrow, Lance, .npz and .pt)";
 
-/// How a file says where its rows lie.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Npy,
@@ -56,7 +56,7 @@ impl Format {
         }
     }
 
-    /// Reads the header of a file. A layout that is returned lies within `bytes`.
+    /// Reads the header of a file. The layout that is returned lies within `bytes`.
     fn layout(self, path: &Path, bytes: &[u8], tensor: Option<&str>) -> Result<Layout> {
         match self {
             Self::Npy => npy::layout(path, bytes),
@@ -71,11 +71,11 @@ impl Format {
 #[derive(Debug)]
 pub struct Matrix {
     path: PathBuf,
-    /// At least one; all of the same dims and dtype.
+    /// At least one; all have the same dims and dtype.
     shards: Vec<Shard>,
 }
 
-/// One file and the rows of the matrix it holds.
+/// One file and the rows of the matrix that it holds.
 #[derive(Debug)]
 struct Shard {
     path: PathBuf,
@@ -83,9 +83,9 @@ struct Shard {
     format: Format,
     tensor: Option<String>,
     layout: Layout,
-    /// What the file was when it was opened; None where a write since then might not tell.
+    /// The identity of the file when it was opened; None if a later write might not change it.
     opened: Option<FileId>,
-    /// Rows in the shards up to this one, with its own.
+    /// The number of rows in the shards up to and including this one.
     end: usize,
 }
 
@@ -106,7 +106,7 @@ impl Matrix {
             }
             shards.push(shard);
         }
-        // Rows are counted in 32 bits, here and in codes: no row number is cut anywhere once this holds.
+        // Row numbers have 32 bits, here and in codes: once this holds, none is truncated.
         let rows = shards.last().map_or(0, |shard| shard.end);
         if u32::try_from(rows).is_err() {
             let text = format!("has {rows} rows, more than the {} that emm1 takes: divide it into several", u32::MAX);
@@ -130,30 +130,30 @@ impl Matrix {
         self.shards[0].layout.dims
     }
 
-    /// Type of a component in the file.
+    /// The type of a component in the file.
     pub fn dtype(&self) -> Dtype {
         self.shards[0].layout.dtype
     }
 
-    /// The files, in order, and how many rows each holds.
+    /// The files, in order, and the number of rows in each.
     pub fn files(&self) -> impl Iterator<Item = (&Path, usize)> {
         self.shards.iter().map(|shard| (shard.path.as_path(), shard.layout.rows))
     }
 
-    /// What each of the files is now.
+    /// The current identity of each file.
     ///
     /// # Errors
-    /// One was cut short since it was opened.
+    /// One was truncated since it was opened.
     pub(crate) fn identity(&self) -> Result<Vec<FileId>> {
         self.shards.iter().map(|shard| shard.map.check(&shard.path)).collect()
     }
 
-    /// What the file system of one of the files is called, if it does not tell by a file's time that it was written to.
+    /// The name of the file system of one of the files, if it hides writes (see `disk`).
     pub(crate) fn hides_writes(&self) -> Option<String> {
         self.shards.iter().find_map(|shard| hides_writes(shard.map.file(), &shard.path))
     }
 
-    /// Writes back to the disk what others wrote through maps: only a write to a clean page moves a file's time.
+    /// Writes back to disk what others wrote through maps: only a write to a clean page changes a file's mtime.
     pub(crate) fn write_back(&self) -> io::Result<()> {
         use io::ErrorKind::{InvalidInput, ReadOnlyFilesystem};
         self.shards.iter().try_for_each(|shard| match shard.map.file().sync_all() {
@@ -165,7 +165,7 @@ impl Matrix {
     /// The vectors as they are now.
     ///
     /// # Errors
-    /// A file was cut or written anew since it was opened, so that its rows lie elsewhere.
+    /// A file was truncated or rewritten since it was opened, so that its rows are elsewhere.
     pub(crate) fn view(&self, access: Access) -> Result<View<'_>> {
         for shard in &self.shards {
             shard.check()?;
@@ -192,7 +192,7 @@ impl Shard {
         Ok(Self { end, path, map, format, tensor: tensor.map(str::to_owned), layout, opened })
     }
 
-    /// An error where the file is not of the length and the layout any more that it was opened with.
+    /// An error if the file does not have the length and the layout any more with which it was opened.
     fn check(&self) -> Result<()> {
         let now = self.map.check(&self.path)?;
         if self.opened == Some(now) {
@@ -205,7 +205,7 @@ impl Shard {
         Err(Error::file(&self.path, "was written anew since it was opened, in another shape: open it again"))
     }
 
-    /// An error where a shard is of other dims or another type than the first.
+    /// An error if a shard has other dims or another type than the first.
     fn check_like(&self, first: &Self) -> Result<()> {
         let (mine, theirs) = (&self.layout, &first.layout);
         if (mine.dims, mine.dtype) == (theirs.dims, theirs.dtype) {
@@ -225,17 +225,17 @@ impl Shard {
     }
 }
 
-/// The vectors for the length of one call.
+/// The vectors, for the duration of one call.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     shards: &'a [Shard],
 }
 
 impl<'a> View<'a> {
-    /// The components of a row as they lie in the file: little-endian, at any address.
+    /// The components of a row as they are in the file: little-endian, at any address.
     ///
     /// # Errors
-    /// The row of an `.fvecs` file says that it is of another length.
+    /// The row of an `.fvecs` file claims another length.
     pub(crate) fn row_bytes(&self, row: usize) -> Result<&'a [u8]> {
         let shard = &self.shards[self.shards.partition_point(|shard| shard.end <= row)];
         let (layout, bytes) = (&shard.layout, shard.map.bytes());
@@ -247,7 +247,7 @@ impl<'a> View<'a> {
         Ok(&bytes[begin..begin + layout.width()])
     }
 
-    /// The CRC-32 of the bytes of these rows, those of their components only.
+    /// The CRC-32 of the components of these rows.
     ///
     /// # Errors
     /// Those of [`row_bytes`](Self::row_bytes).
@@ -266,7 +266,7 @@ impl<'a> View<'a> {
         Ok(checksum.finalize())
     }
 
-    /// A row widened to f32 exactly: as it lies in the file where that is f32 already, else written to `out`.
+    /// A row widened to f32 exactly: borrowed from the map if the file holds f32, otherwise written to `out`.
     ///
     /// # Errors
     /// Those of [`row_bytes`](Self::row_bytes).
@@ -287,12 +287,12 @@ impl<'a> View<'a> {
         Ok(out)
     }
 
-    /// Has the processor fetch the beginning of a row that is read soon; it foresees the rest.
+    /// Prefetches the beginning of a row that is read soon; the hardware prefetcher does the rest.
     ///
     /// # Errors
     /// Those of [`row_bytes`](Self::row_bytes).
     #[inline]
-    pub(crate) fn fetch(&self, row: usize) -> Result<()> {
+    pub(crate) fn prefetch(&self, row: usize) -> Result<()> {
         const BEGINNING: usize = 1024;
         let bytes = self.row_bytes(row)?;
         bytes[..bytes.len().min(BEGINNING)].chunks(64).for_each(prefetch);
@@ -309,7 +309,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Takes `FILE.safetensors#NAME` apart; any other path is a file.
+/// Splits `FILE.safetensors#NAME`; any other path is a file.
 pub(crate) fn split_tensor(path: &Path) -> (&Path, Option<&str>) {
     const MARK: &str = ".safetensors#";
     let at = path.to_str().and_then(|text| text.find(MARK).map(|at| (text, at + MARK.len())));
@@ -319,7 +319,7 @@ pub(crate) fn split_tensor(path: &Path) -> (&Path, Option<&str>) {
     }
 }
 
-/// All bytes of a file, for those that are small beside the vectors.
+/// Reads a whole file; for files that are small compared to the vectors.
 pub(crate) fn read_all(path: &Path) -> Result<Vec<u8>> {
     let (mut file, length) = regular::open(path)?;
     let mut bytes = list_for(usize::try_from(length).unwrap_or(usize::MAX))?;
@@ -328,7 +328,7 @@ pub(crate) fn read_all(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// An error where Git LFS has not fetched the file yet: some 130 bytes of text lie in its place.
+/// An error if the file is still a Git LFS pointer, about 130 bytes of text.
 fn refuse_pointer(path: &Path, bytes: &[u8]) -> Result<()> {
     if bytes.starts_with(b"version https://git-lfs") {
         return Err(Error::file(path, "is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"));

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Dtype, Layout};
 use crate::error::{Error, Result};
 
-/// What a header says of the array behind it.
+/// What a header says about the array after it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// NumPy's type string, such as `<f4`.
@@ -18,7 +18,7 @@ pub(crate) struct Header {
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Reads the header of an array of two dimensions in C order.
+/// Reads the header of a two-dimensional array in C order.
 pub(super) fn layout(path: &Path, bytes: &[u8]) -> Result<Layout> {
     let header = Header::parse(path, bytes)?;
     let dtype = match header.descr.as_str() {
@@ -62,10 +62,10 @@ impl Header {
     }
 }
 
-/// What helps where the vectors lie in the file, but not as they can be searched.
+/// Advice for vectors that are in the file, but not in a layout that can be searched.
 const CONVERT: &str = "convert it with `emm1 embeddings import FILE.npy NEW.npy`";
 
-/// What to say of a type that is not taken.
+/// The message about a type that is not supported.
 fn unsupported(descr: &str) -> String {
     const WANTED: &str = "float32, float16 or int8";
     match descr {
@@ -87,7 +87,7 @@ fn dictionary(text: &str) -> Option<(String, bool, Vec<usize>)> {
         let value = after.trim_start().strip_prefix(':')?.trim_start();
         rest = match key {
             "descr" => {
-                // A list is a structured type: kept as text, so that the error can show it.
+                // A list is a structured type: it is kept as text for the error message.
                 let (text, after) = quoted(value).or_else(|| {
                     let end = value.find(']')? + 1;
                     value.starts_with('[').then(|| value.split_at(end))
@@ -114,7 +114,7 @@ fn dictionary(text: &str) -> Option<(String, bool, Vec<usize>)> {
     Some((descr?, order?, shape?))
 }
 
-/// Splits a leading Python string without escapes from what follows.
+/// Splits a leading Python string without escapes from the rest.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let quote = text.chars().next().filter(|&c| c == '\'' || c == '"')?;
     text[1..].split_once(quote)

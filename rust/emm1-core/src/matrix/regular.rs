@@ -1,11 +1,11 @@
-//! Opens regular files only: to open a pipe waits for a writer, and a device has no end.
+//! Opens regular files only: opening a pipe waits for a writer, and a device has no end.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Opens a file for reading; with it, its length.
+/// Opens a file for reading; returns it and its length.
 ///
 /// # Errors
 /// There is no such file, or it is a folder, a pipe, a socket or a device.
@@ -15,7 +15,7 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32); // a pipe is opened without waiting
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32); // opening a pipe does not wait
     }
     let failed = |error| Error::io(path, error);
     let file = options.open(path).map_err(failed)?;

@@ -1,7 +1,7 @@
-//! `.safetensors`: a u64 length, a JSON object that says where each tensor lies, then the tensors without gaps.
+//! `.safetensors`: a u64 length, a JSON object with the position of each tensor, then the tensors without gaps.
 //!
-//! The header is read here and not by the `safetensors` crate: that one lets a name stand twice, adds offsets
-//! unchecked, and does not say which tensor is wrong. What it refuses is refused here too.
+//! The header is parsed here rather than by the `safetensors` crate, which accepts duplicate names, adds offsets
+//! without overflow checks, and does not say which tensor is wrong. What the crate refuses is refused here too.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,19 +15,19 @@ use super::Dtype;
 use super::layout::{Layout, check_dims};
 use crate::error::{Error, Result};
 
-/// Bytes that say how long the JSON is.
+/// Bytes of the length of the JSON.
 const LENGTH: usize = 8;
 /// The longest JSON that the format allows.
 const LONGEST: u64 = 100_000_000;
 /// The one key that is not a tensor.
 const METADATA: &str = "__metadata__";
 
-/// What the header says of a tensor.
+/// What the header says about a tensor.
 #[derive(Deserialize)]
 struct Tensor {
     dtype: String,
     shape: Vec<usize>,
-    /// First byte and the one after the last, counted from the end of the header.
+    /// The first byte and the one after the last, counted from the end of the header.
     data_offsets: (usize, usize),
 }
 
@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for Tensors {
                     match tensors.entry(name) {
                         Entry::Vacant(place) => place.insert(map.next_value()?),
                         Entry::Occupied(taken) => {
-                            return Err(A::Error::custom(format!("tensor '{}' stands twice", taken.key())));
+                            return Err(A::Error::custom(format!("tensor '{}' appears twice", taken.key())));
                         }
                     };
                 }
@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for Tensors {
     }
 }
 
-/// Finds the tensor of this name, or else the only one of two dimensions.
+/// Finds the tensor with this name, or else the only two-dimensional one.
 pub(super) fn layout(path: &Path, bytes: &[u8], name: Option<&str>) -> Result<Layout> {
     let (start, tensors) = header(path, bytes)?;
     let (name, tensor) = choose(path, &tensors, name)?;
@@ -100,7 +100,7 @@ pub(super) fn layout(path: &Path, bytes: &[u8], name: Option<&str>) -> Result<La
     Ok(Layout { start: start + begin, stride: dims * dtype.size(), rows, dims, dtype })
 }
 
-/// Reads the header: where the data begins, and the tensors, which fill the rest of the file one after another.
+/// Reads the header: the start of the data, and the tensors, which fill the rest of the file one after another.
 fn header(path: &Path, bytes: &[u8]) -> Result<(usize, BTreeMap<String, Tensor>)> {
     let cut = || Error::file(path, "ends within its header: it is cut short, or not a .safetensors file");
     let length = u64::from_le_bytes(*bytes.first_chunk::<LENGTH>().ok_or_else(cut)?);

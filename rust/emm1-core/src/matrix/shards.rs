@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::EXPECTED;
 use crate::error::{Error, Result};
 
-/// What the file of ids beside an embedding file ends with.
+/// The suffix of a file of ids beside an embedding file.
 pub(crate) const IDS: &str = ".ids.npy";
 
-/// The shards in a folder, by name, byte by byte; files of ids, hidden files and files of other kinds are none.
+/// The shards in a folder, sorted by the bytes of their names; without files of ids, hidden files and other files.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let shards = listed(folder, |name| name.ends_with(".npy") && !name.ends_with(IDS))?;
     if shards.is_empty() {
