@@ -1,9 +1,9 @@
-//! Rows that ask for the same thing are answered together.
+//! Rows with the same arguments are answered together.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Rows by key, in the order in which the keys first stand; rows without a key are left out.
+/// Groups rows by key, in the order in which the keys first occur; rows without a key are skipped.
 pub(crate) fn by_key<K: Hash + Eq + Clone>(keys: impl Iterator<Item = Option<K>>) -> Vec<(K, Vec<usize>)> {
     let mut places: HashMap<K, usize> = HashMap::new();
     let mut groups: Vec<(K, Vec<usize>)> = Vec::new();

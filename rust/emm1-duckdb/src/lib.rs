@@ -1,7 +1,7 @@
 //! The DuckDB face of emm1-core: a loadable extension without Python, for every client of DuckDB.
 //!
-//! `functions` holds what SQL can call, in safe Rust; `ffi` is the way between DuckDB and them; `files` opens embedding
-//! files once for the whole process; `settings` is what the database has set.
+//! `functions` defines what SQL can call, in safe Rust; `ffi` connects it to DuckDB; `files` opens embedding files once
+//! for the whole process; `settings` holds the settings of a database.
 
 mod batches;
 mod ffi;

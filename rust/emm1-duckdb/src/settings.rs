@@ -1,5 +1,4 @@
-//! What a DuckDB database has set: how many threads to use, how much memory, and whether files may be read; and the files
-//! that it has open.
+//! The settings of a DuckDB database (threads, memory, access to files) and the files that it has open.
 
 use std::ffi::CStr;
 use std::sync::Mutex;
@@ -16,9 +15,9 @@ pub(crate) struct Settings {
     external_access: AtomicBool,
     searches: AtomicUsize,
     memory_limit: AtomicUsize,
-    /// Bytes of answers that are being made.
+    /// Bytes of the answers in progress.
     answers: AtomicUsize,
-    /// Kept here so that files are let go with the database.
+    /// Kept here so that files are closed with the database.
     pub(crate) files: Mutex<Cache>,
 }
 
@@ -44,7 +43,7 @@ impl Settings {
         self.external_access.store(allowed, Relaxed);
     }
 
-    /// An error where the database may not read files.
+    /// An error if the database may not read files.
     pub(crate) fn check_access(&self) -> Result<()> {
         if self.external_access.load(Relaxed) {
             return Ok(());
@@ -52,37 +51,37 @@ impl Settings {
         Err(Error::Request("emm1 reads no embedding files here: enable_external_access is false".into()))
     }
 
-    /// Takes the limit as DuckDB writes it, such as `18.6 GiB`; what is not understood is no limit.
+    /// Sets the limit from DuckDB's text, such as `18.6 GiB`; a text that is not understood means no limit.
     pub(crate) fn set_memory_limit(&self, limit: &str) {
         self.memory_limit.store(bytes_of(limit).unwrap_or(usize::MAX), Relaxed);
     }
 
-    /// Bytes that answers may take, all together.
+    /// Bytes that all answers together may use.
     pub(crate) fn memory_limit(&self) -> usize {
         self.memory_limit.load(Relaxed)
     }
 
-    /// The memory of the answers of one call of a function.
+    /// The memory budget for the answers of one call of a function.
     pub(crate) fn budget(&self, function: &'static CStr) -> Budget<'_> {
         Budget { settings: self, function, taken: 0 }
     }
 
-    /// DuckDB's threads.
+    /// The number of DuckDB's threads.
     pub(crate) fn threads(&self) -> usize {
         self.threads.load(Relaxed)
     }
 
-    /// Runs a search with its share of the threads: DuckDB may call from all of its own at once.
+    /// Runs a search with its share of the threads: DuckDB may call from all of its threads at once.
     pub(crate) fn with_threads<T>(&self, search: impl FnOnce(usize) -> T) -> T {
         let running = Running::start(&self.searches);
         search((self.threads() / running.count).max(1))
     }
 }
 
-/// What the answers of one call take of the memory limit, given back when they are made.
+/// The part of the memory limit that the answers of one call use, released when they are done.
 ///
-/// DuckDB gives functions no memory of its own and does not count theirs; this keeps answers that cannot fit from being
-/// made.
+/// DuckDB does not allocate memory for functions and does not count theirs; the budget prevents answers that cannot
+/// fit.
 pub(crate) struct Budget<'a> {
     settings: &'a Settings,
     function: &'static CStr,
@@ -90,10 +89,10 @@ pub(crate) struct Budget<'a> {
 }
 
 impl Budget<'_> {
-    /// Takes so many items of so many bytes each.
+    /// Reserves memory for `items` of `bytes` each.
     ///
     /// # Errors
-    /// That is more than DuckDB may use.
+    /// This exceeds DuckDB's memory limit.
     pub(crate) fn take(&mut self, items: usize, bytes: usize) -> Result<()> {
         let bytes = items.saturating_mul(bytes).min(1 << 48); // more than any memory, and sums do not overflow
         self.taken += bytes;
@@ -118,14 +117,14 @@ impl Drop for Budget<'_> {
     }
 }
 
-/// A number of bytes, of a text such as `18.6 GiB`.
+/// Parses a number of bytes, such as `18.6 GiB`.
 fn bytes_of(text: &str) -> Option<usize> {
     let (number, unit) = text.trim().split_once(' ')?;
     let power = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"].iter().position(|known| *known == unit)?;
     Some((number.parse::<f64>().ok()? * 1024f64.powi(power as i32)) as usize)
 }
 
-/// A search that is under way, counted until it ends, however it ends.
+/// Counts a running search until it ends, even by a panic.
 struct Running<'a> {
     searches: &'a AtomicUsize,
     count: usize,

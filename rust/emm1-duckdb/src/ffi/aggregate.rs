@@ -14,39 +14,39 @@ use crate::settings::Settings;
 
 /// An aggregate function, also over windows.
 pub(crate) trait Aggregate: 'static {
-    /// What SQL calls it.
+    /// Its name in SQL.
     const NAME: &'static CStr;
-    /// Types of the parameters.
+    /// The types of the parameters.
     const PARAMETERS: &'static [SqlType];
-    /// What it gives for each group; None is NULL.
+    /// The result for each group; None is NULL.
     type Output: Value;
-    /// What it keeps of a group.
+    /// The state of a group.
     type State: Default;
-    /// What it takes of a row.
+    /// The arguments of a row.
     type RowInput<'a>;
 
-    /// What to say to an older DuckDB than can run it, and what to do instead.
+    /// The message for a DuckDB that is too old to run it: what to do instead.
     fn unsafe_before_2(version: &str) -> String;
 
-    /// What there is to take of each row; None where a row is to be left out.
+    /// The arguments of each row; None if the row is to be skipped.
     fn row_inputs<'a>(input: &Input<'a>) -> Result<Vec<Option<Self::RowInput<'a>>>>;
 
-    /// Takes a row into a group.
+    /// Adds a row to a group.
     fn add(state: &mut Self::State, item: Self::RowInput<'_>) -> Result<()>;
 
-    /// Takes all rows of another group, which goes on to be used.
+    /// Adds all rows of another group, which remains in use.
     fn merge(state: &mut Self::State, other: &Self::State) -> Result<()>;
 
     /// The value of a group.
     fn finish(settings: &Settings, state: &Self::State) -> Result<Option<Self::Output>>;
 }
 
-/// Before, DuckDB passes `update` an array of one state where it promises one for each row, over a window that is a
-/// whole partition and for arguments with ORDER BY. What follows that state in memory is anything, a call does not tell
-/// that it is such a one, and groups cannot be told from windows (duckdb/duckdb#21537).
+/// Older versions pass `update` an array of one state, instead of one for each row, for windows that are whole
+/// partitions and for arguments with ORDER BY. The memory after that state is arbitrary, the call cannot be recognized,
+/// and groups cannot be distinguished from windows (duckdb/duckdb#21537).
 const SAFE_SINCE: [u32; 3] = [2, 0, 0];
 
-/// What DuckDB keeps for a group; None until a row arrives.
+/// DuckDB's memory for a group; None until a row arrives.
 type Slot<F> = Option<Box<<F as Aggregate>::State>>;
 
 /// Registers a function.
@@ -54,8 +54,8 @@ type Slot<F> = Option<Box<<F as Aggregate>::State>>;
 /// # Safety
 /// `connection` is open.
 pub(super) unsafe fn register<F: Aggregate>(connection: *mut Connection, settings: &Arc<Settings>) -> Result<()> {
-    // SAFETY: DuckDB copies the function and its types into its catalog, so they are destroyed here; the callbacks are
-    // those of this very function.
+    // SAFETY: DuckDB copies the function and its types into its catalog, so they are destroyed here; the callbacks
+    // belong to this function.
     unsafe {
         let mut function = (api().create_aggregate_function)();
         (api().aggregate_function_set_name)(function, F::NAME.as_ptr());
@@ -85,7 +85,7 @@ unsafe extern "C-unwind" fn size<F: Aggregate>(_info: *mut FunctionInfo) -> u64 
 }
 
 unsafe extern "C-unwind" fn init<F: Aggregate>(_info: *mut FunctionInfo, state: *mut AggregateState) {
-    // SAFETY: DuckDB gives as much aligned memory as `size` asks for.
+    // SAFETY: DuckDB allocates as much aligned memory as `size` returns.
     unsafe { state.cast::<Slot<F>>().write(None) }
 }
 
@@ -105,8 +105,8 @@ unsafe extern "C-unwind" fn update<F: Aggregate>(
         if !at_least(version(), SAFE_SINCE) {
             return Err(Error::Request(F::unsafe_before_2(version())));
         }
-        // SAFETY: DuckDB hands over a flat chunk that lives until this returns, and a state for each of its rows. Rows
-        // may share a state, so it is borrowed for one row at a time.
+        // SAFETY: DuckDB passes a flat chunk that lives until this returns, and a state for each of its rows. Rows may
+        // share a state, so it is borrowed for one row at a time.
         unsafe {
             for (row, input) in F::row_inputs(&Input::new(chunk))?.into_iter().enumerate() {
                 if let Some(input) = input {
@@ -126,7 +126,7 @@ unsafe extern "C-unwind" fn combine<F: Aggregate>(
 ) {
     report(info, || {
         for group in 0..count as usize {
-            // SAFETY: DuckDB passes as many states of both kinds, and a source is never its own target.
+            // SAFETY: DuckDB passes equally many sources and targets, and a source is never its own target.
             unsafe {
                 if let Some(source) = &*(*sources.add(group)).cast::<Slot<F>>() {
                     F::merge((*(*targets.add(group)).cast::<Slot<F>>()).get_or_insert_default(), source)?;
@@ -146,7 +146,7 @@ unsafe extern "C-unwind" fn finalize<F: Aggregate>(
 ) {
     let (count, offset) = (count as usize, offset as usize);
     let finished = guard(|| {
-        // SAFETY: DuckDB passes the states of the groups and the settings given with the function.
+        // SAFETY: DuckDB passes the states of the groups, and the settings that were registered with the function.
         unsafe {
             let settings = borrow_settings((api().aggregate_function_get_extra_info)(info));
             let slots = (0..count).map(|group| &*(*states.add(group)).cast::<Slot<F>>());
@@ -157,7 +157,7 @@ unsafe extern "C-unwind" fn finalize<F: Aggregate>(
             values.collect::<Result<Vec<_>>>()
         }
     });
-    // Outside of the guard, through which nothing that DuckDB throws may pass.
+    // Outside the guard: exceptions that DuckDB throws must not pass through it.
     let written = finished.and_then(|values| {
         // SAFETY: the vector has room for all groups from the offset on.
         let out = unsafe { Output::new(out, offset + count) };

@@ -32,7 +32,7 @@ unsafe extern "C-unwind" fn emm1_init_c_api(info: *mut ExtensionInfo, access: *c
 /// # Safety
 /// The arguments are those that DuckDB passes to the entry point.
 unsafe fn load(info: *mut ExtensionInfo, access: &Access) -> Result<()> {
-    // SAFETY: DuckDB's functions are called with what DuckDB gave, and the connection is closed once.
+    // SAFETY: DuckDB's functions are called with what DuckDB passed, and the connection is closed once.
     unsafe {
         fetch_api(info, access)?;
         let database = (access.get_database)(info);
@@ -51,7 +51,7 @@ unsafe fn load(info: *mut ExtensionInfo, access: &Access) -> Result<()> {
 /// The arguments are those that DuckDB passes to the entry point.
 unsafe fn fetch_api(info: *mut ExtensionInfo, access: &Access) -> Result<()> {
     let missing = || Error::Request("emm1 needs DuckDB 1.2 or newer".into());
-    // SAFETY: a table that DuckDB gives for a version is at least that of the version.
+    // SAFETY: the table that DuckDB returns for a version contains at least the functions of that version.
     let found = unsafe {
         let slots = (access.get_api)(info, c"v1.2.0".as_ptr());
         let stable = Stable::read(slots.as_ref().map(|_| slots).ok_or_else(missing)?);

@@ -1,4 +1,4 @@
-//! Reads the chunk of arguments that DuckDB hands to a function. Arguments come flattened: one entry a row.
+//! Reads the chunk of arguments that DuckDB passes to a function. Arguments are flattened: one value per row.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use super::table::{Chunk, ListEntry, Text, VectorData};
 use super::types::{LogicalType, SqlType};
 use super::{api, whole};
 
-/// The arguments of a call, a column each.
+/// The arguments of a call, one column for each.
 pub(crate) struct Input<'a> {
     chunk: *mut Chunk,
     rows: usize,
@@ -25,7 +25,7 @@ impl<'a> Input<'a> {
         Self { chunk, rows, lifetime: PhantomData }
     }
 
-    /// Rows of the chunk.
+    /// The number of rows in the chunk.
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
@@ -35,10 +35,10 @@ impl<'a> Input<'a> {
         unsafe { Vector::new((api().data_chunk_get_vector)(self.chunk, number as u64)) }
     }
 
-    /// A column of whole numbers, of whatever type; `what` names them in errors.
+    /// A column of whole numbers, of any numeric type; `what` names them in errors.
     ///
     /// # Errors
-    /// One is not a whole number that fits BIGINT.
+    /// A value is not a whole number, or does not fit in BIGINT.
     pub(crate) fn integers(&self, column: usize, what: &str) -> Result<Vec<Option<i64>>> {
         whole::integers(self.column(column), 0..self.rows, what)
     }
@@ -60,10 +60,10 @@ impl<'a> Input<'a> {
         self.column(column).lists(0..self.rows)
     }
 
-    /// A column of lists or arrays of whatever type; `what` names them in errors.
+    /// A column of lists or arrays of any type; `what` names them in errors.
     ///
     /// # Errors
-    /// It is no such column.
+    /// The column is of another type.
     pub(crate) fn any_lists(&self, column: usize, what: &str) -> Result<Lists<'a>> {
         let vector = self.column(column);
         let sql_type = vector.sql_type();
@@ -80,7 +80,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A column of lists: where each row's list lies among the items of all of them. Rows may share one list.
+/// A column of lists: the range of each row's list in the child vector. Rows may share a list.
 pub(crate) struct Lists<'a> {
     pub(crate) ranges: Vec<Option<Range<usize>>>,
     child: Vector<'a>,
@@ -110,13 +110,13 @@ impl<'a> Lists<'a> {
         self.child.lists(list)
     }
 
-    /// A list of whole numbers, of whatever type, without its NULLs; `what` names one in errors.
+    /// A list of whole numbers, of any numeric type, without its NULLs; `what` names one in errors.
     ///
     /// # Errors
-    /// One is not a whole number that fits BIGINT, or there is no memory for them.
+    /// A value is not a whole number, does not fit in BIGINT, or there is no memory for them.
     pub(crate) fn integers(&self, list: Range<usize>, what: &str) -> Result<Vec<i64>> {
         if list.is_empty() {
-            return Ok(Vec::new()); // of no type that could be wrong
+            return Ok(Vec::new()); // an empty list may have any type
         }
         if self.child.is(SqlType::BigInt) {
             let values = self.child.values::<i64>(SqlType::BigInt, list.end);
@@ -162,10 +162,10 @@ impl<'a> Vector<'a> {
         self.sql_type().id() == sql_type.id()
     }
 
-    /// Some of its values, each by way of `with`, None where they are NULL.
+    /// Some of its values, converted by `with`; None if NULL.
     ///
     /// # Safety
-    /// T has the layout in which DuckDB keeps values of the vector's type.
+    /// T has the layout of the vector's values.
     pub(super) unsafe fn read<T: Copy>(
         self,
         rows: Range<usize>,
@@ -185,7 +185,7 @@ impl<'a> Vector<'a> {
     }
 
     fn is_valid(self, row: usize) -> bool {
-        // SAFETY: no mask means that all rows are valid; else it has a bit for each row of the vector.
+        // SAFETY: a null mask means that all rows are valid; otherwise it has a bit for each row of the vector.
         self.validity.is_null() || unsafe { *self.validity.add(row / 64) } >> (row % 64) & 1 == 1
     }
 
@@ -195,8 +195,8 @@ impl<'a> Vector<'a> {
         if rows == 0 {
             return &[];
         }
-        // SAFETY: the vector holds values of this kind, whose layout is T's, and callers ask for no more rows than the
-        // chunk has, or the lists of the chunk reach to.
+        // SAFETY: the vector holds values of this type, whose layout is T's, and callers ask for no more values than
+        // the chunk has or its lists contain.
         unsafe { std::slice::from_raw_parts((api().vector_get_data)(self.raw).cast_const().cast(), rows) }
     }
 
@@ -205,7 +205,7 @@ impl<'a> Vector<'a> {
         let entries = self.values::<ListEntry>(SqlType::List(&SqlType::BigInt), rows.end);
         let range = |entry: ListEntry| entry.offset as usize..(entry.offset + entry.length) as usize;
         let ranges = rows.map(|row| self.is_valid(row).then(|| range(entries[row]))).collect();
-        // SAFETY: the vector was just seen to be one of lists; its child lives as long as it does.
+        // SAFETY: the vector was just checked to be a list vector; its child lives as long as it does.
         let child = unsafe { Vector::new((api().list_vector_get_child)(self.raw)) };
         Lists { ranges, child }
     }
@@ -213,22 +213,22 @@ impl<'a> Vector<'a> {
     /// Its first values, which are arrays of `size` items.
     fn arrays(self, rows: usize, size: usize) -> Lists<'a> {
         let ranges = (0..rows).map(|row| self.is_valid(row).then_some(row * size..(row + 1) * size)).collect();
-        // SAFETY: the vector was just seen to be one of arrays; its child lives as long as it does.
+        // SAFETY: the vector was just checked to be an array vector; its child lives as long as it does.
         let child = unsafe { Vector::new((api().array_vector_get_child)(self.raw)) };
         Lists { ranges, child }
     }
 
-    /// The first `rows` values, None where they are NULL.
+    /// The first `rows` values, None if NULL.
     fn nullable<T: Copy>(self, sql_type: SqlType, rows: usize) -> Vec<Option<T>> {
         let values = self.values(sql_type, rows).iter().enumerate();
         values.map(|(row, &value)| self.is_valid(row).then_some(value)).collect()
     }
 }
 
-/// Texts in place of up to twelve bytes lie in the vector itself, so both kinds live as long as it does.
+/// Texts of up to twelve bytes are stored in the vector itself, so both kinds live as long as it does.
 fn read_text(text: &Text) -> &str {
     let length = text.length as usize;
-    // SAFETY: DuckDB's VARCHAR is UTF-8 of this length. Short ones fill the twelve bytes behind the length.
+    // SAFETY: DuckDB's VARCHAR is UTF-8 of this length. Short texts are stored in the twelve bytes after the length.
     unsafe {
         let start = if length <= 12 { std::ptr::from_ref(text).cast::<u8>().add(4) } else { text.tail.pointer };
         std::str::from_utf8_unchecked(std::slice::from_raw_parts(start, length))

@@ -1,10 +1,10 @@
 //! Everything that touches DuckDB's C API, and the only `unsafe` of this crate.
 //!
 //! [`table`] lists the functions of the API that are used; [`entry`] fetches them when DuckDB loads the extension. On
-//! top of them stand safe readers of what DuckDB passes ([`input`]), safe writers of what it gets back ([`output`]),
-//! and one module for each kind of function: [`scalar`], [`aggregate`], [`table_function`]. A panic never crosses into
-//! DuckDB: every callback computes in [`guard`]. What DuckDB throws, where it finds no memory for a result, never meets a
-//! guard: results are written outside of it, and every function between the two is `C-unwind`.
+//! top of them are safe readers of what DuckDB passes ([`input`]), safe writers of results ([`output`]), and one module
+//! for each kind of function: [`scalar`], [`aggregate`], [`table_function`]. A panic never crosses into DuckDB: every
+//! callback computes inside [`guard`]. Exceptions that DuckDB throws when it runs out of memory for a result never
+//! cross a guard: results are written outside of it, and every function in between is `C-unwind`.
 
 pub(crate) mod aggregate;
 mod entry;
@@ -39,7 +39,7 @@ fn api() -> &'static Stable {
     &API.get().expect("DuckDB calls nothing before it has loaded the extension").stable
 }
 
-/// Present from DuckDB 1.5.6 on.
+/// Available since DuckDB 1.5.6.
 fn context_api() -> Option<&'static Context> {
     API.get().and_then(|api| api.context.as_ref())
 }
@@ -49,13 +49,13 @@ fn version() -> &'static str {
     API.get().map_or("", |api| &api.version)
 }
 
-/// Whether a version such as `v1.5.6` or `v2.0.0-dev12` is at least another.
+/// Whether a version such as `v1.5.6` or `v2.0.0-dev12` is `wanted` or newer.
 fn at_least(version: &str, wanted: [u32; 3]) -> bool {
     let mut numbers = version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse().unwrap_or(0));
     std::array::from_fn(|_| numbers.next().unwrap_or(0)) >= wanted
 }
 
-/// Runs a callback; an error or a panic becomes text for DuckDB.
+/// Runs a callback; an error or a panic becomes a message for DuckDB.
 fn guard<T>(callback: impl FnOnce() -> Result<T>) -> std::result::Result<T, CString> {
     // What a callback leaves behind after a panic is never used again: DuckDB ends the query.
     let error = match catch_unwind(AssertUnwindSafe(callback)) {
@@ -70,17 +70,17 @@ fn guard<T>(callback: impl FnOnce() -> Result<T>) -> std::result::Result<T, CStr
     Err(text_of(error))
 }
 
-/// What an error says, as DuckDB takes it.
+/// The message of an error, in DuckDB's format.
 fn text_of(error: Error) -> CString {
     CString::new(error.to_string().replace('\0', "\\0")).expect("the zeros were replaced")
 }
 
-/// Whether DuckDB took what it was given.
+/// Whether DuckDB accepted what it was given.
 fn check(state: table::State, what: &str) -> Result<()> {
     if state == 0 { Ok(()) } else { Err(Error::Request(format!("DuckDB does not take {what}"))) }
 }
 
-/// What every function carries: the settings of its database. Freed with [`drop_settings`].
+/// Passes the settings of a database to a function; they are freed with [`drop_settings`].
 fn carry_settings(settings: &Arc<Settings>) -> *mut c_void {
     Arc::into_raw(Arc::clone(settings)).cast_mut().cast()
 }
@@ -99,7 +99,7 @@ unsafe fn borrow_settings<'a>(settings: *mut c_void) -> &'a Settings {
     unsafe { &*settings.cast_const().cast::<Settings>() }
 }
 
-/// Hands a value to DuckDB, which gives it back to [`drop_boxed`] of the same type.
+/// Passes a value to DuckDB, which returns it to [`drop_boxed`] of the same type.
 fn boxed<T>(value: T) -> *mut c_void {
     Box::into_raw(Box::new(value)).cast()
 }

@@ -1,4 +1,4 @@
-//! Writes what a function gives back into DuckDB's vectors.
+//! Writes the results of functions into DuckDB's vectors.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -10,25 +10,26 @@ use super::table::{ListEntry, VectorData};
 use super::types::{LogicalType, SqlType};
 use super::{api, check};
 
-/// What a function gives for some rows: each distinct value once, and which of them each row gets; None is NULL.
+/// The results of a function for some rows: each distinct value once, and the index of the value of each row; None is
+/// NULL.
 pub(crate) struct Answers<T> {
     values: Vec<T>,
     rows: Vec<Option<usize>>,
 }
 
 impl<T> Answers<T> {
-    /// NULL for so many rows.
+    /// NULL for `rows` rows.
     pub(crate) fn nulls(rows: usize) -> Self {
         Self { values: Vec::new(), rows: vec![None; rows] }
     }
 
-    /// Gives some rows one value, which is kept and written once.
+    /// Gives some rows the same value, which is kept and written once.
     pub(crate) fn give(&mut self, value: T, rows: impl IntoIterator<Item = usize>) {
         rows.into_iter().for_each(|row| self.rows[row] = Some(self.values.len()));
         self.values.push(value);
     }
 
-    /// Rows answered.
+    /// The number of rows.
     pub(super) fn rows(&self) -> usize {
         self.rows.len()
     }
@@ -52,8 +53,8 @@ impl<T> FromIterator<Option<T>> for Answers<T> {
     }
 }
 
-/// A vector to write into. Writing calls DuckDB, which throws where it finds no memory, so it is done outside of `guard`,
-/// which cannot catch what is not a panic: that nothing here panics is seen to before.
+/// A vector to write into. Writing calls DuckDB, which throws if it runs out of memory; so it is done outside `guard`,
+/// which cannot catch anything but panics. Therefore nothing here may panic.
 #[derive(Clone, Copy)]
 pub(crate) struct Output<'a> {
     raw: *mut VectorData,
@@ -72,15 +73,15 @@ impl Output<'_> {
         // SAFETY: the vector is alive.
         let data = unsafe { (api().vector_get_data)(self.raw) }.cast::<T>();
         for (row, value) in values {
-            assert!(row < self.capacity, "a vector was given more rows than it takes");
-            // SAFETY: there is room, and the implementations of `Value` write only values of their own kind.
+            assert!(row < self.capacity, "more rows than the vector has room for");
+            // SAFETY: there is room, and the implementations of `Value` write only values of their own type.
             unsafe { data.add(row).write(value) }
         }
     }
 
     pub(crate) fn set_null(self, row: usize) {
-        assert!(row < self.capacity, "a vector was given more rows than it takes");
-        // SAFETY: there is room, and the mask was made.
+        assert!(row < self.capacity, "more rows than the vector has room for");
+        // SAFETY: there is room, and the validity mask exists.
         unsafe {
             (api().vector_ensure_validity_writable)(self.raw);
             (api().validity_set_row_invalid)((api().vector_get_validity)(self.raw), row as u64);
@@ -89,7 +90,7 @@ impl Output<'_> {
 
     /// The vector of a field of a struct.
     pub(crate) fn field(self, number: usize) -> Self {
-        // SAFETY: the vector is alive, and was seen to be a struct with this field before it is asked for.
+        // SAFETY: the vector is alive, and was checked to be a struct with this field.
         let raw = unsafe {
             assert!(
                 (number as u64) < LogicalType::of(self.raw).fields(),
@@ -100,7 +101,7 @@ impl Output<'_> {
         Self { raw, ..self }
     }
 
-    /// Makes room for more items of lists: the vector of the items, and the place of the first new one.
+    /// Makes room for more items of lists; returns the child vector and the position of the first new item.
     fn grow(self, items: usize) -> Result<(Self, usize)> {
         // SAFETY: only the implementations of `Value` for lists call this.
         unsafe {
@@ -112,8 +113,8 @@ impl Output<'_> {
         }
     }
 
-    /// Writes where the lists of rows lie; rows with the same answer share its items. The lengths are those of the
-    /// distinct lists, whose items lie one after another from `start` on.
+    /// Writes the ranges of the rows' lists; rows with the same answer share its items. `lengths` gives the length of
+    /// each distinct list; their items follow one another from `start` on.
     fn set_lists<T>(self, answers: &Answers<T>, start: usize, lengths: impl Fn(&T) -> usize) {
         let mut end = start as u64;
         let places = answers.values.iter().map(|list| {
@@ -128,7 +129,7 @@ impl Output<'_> {
     }
 }
 
-/// What DuckDB can be given.
+/// A value that DuckDB can receive.
 pub(crate) trait Value: Sized {
     /// Its SQL type.
     const SQL_TYPE: SqlType;
@@ -138,7 +139,7 @@ pub(crate) trait Value: Sized {
     where
         Self: 'a;
 
-    /// Writes a NULL, leaving nothing undefined.
+    /// Writes a NULL and leaves nothing uninitialized.
     fn write_null(out: Output<'_>, row: usize) {
         out.set_null(row);
     }
@@ -169,7 +170,7 @@ impl Value for String {
 
     fn write<'a>(out: Output<'_>, values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()> {
         for (row, text) in values {
-            assert!(row < out.capacity, "a vector was given more rows than it takes");
+            assert!(row < out.capacity, "more rows than the vector has room for");
             // SAFETY: there is room; DuckDB copies the text.
             unsafe {
                 (api().vector_assign_string_element_len)(out.raw, row as u64, text.as_ptr().cast(), text.len() as u64);
@@ -179,9 +180,9 @@ impl Value for String {
     }
 }
 
-/// What becomes a list.
+/// A value that becomes a list.
 pub(crate) trait List {
-    /// Of what.
+    /// The type of its items.
     type Item: Value;
 
     /// Its items, in order.
@@ -196,7 +197,7 @@ impl<T: Value> List for Vec<T> {
     }
 }
 
-/// Some of many vectors that lie one after another.
+/// A slice of a buffer that is shared by many vectors.
 pub(crate) struct Slice {
     pub(crate) of: Arc<Vec<f32>>,
     pub(crate) range: Range<usize>,
@@ -244,12 +245,12 @@ impl<L: List> Value for L {
 /// All ids of a file.
 pub(crate) struct AllIds(pub(crate) Arc<EmbeddingFile>);
 
-/// They are written one by one: there is no second copy of them.
+/// The ids are written one by one, without a second copy.
 impl Value for AllIds {
     const SQL_TYPE: SqlType = SqlType::List(&SqlType::BigInt);
 
     fn write<'a>(_out: Output<'_>, _values: impl Iterator<Item = (usize, &'a Self)> + Clone) -> Result<()> {
-        Err(Error::Request("lists of all ids are answers, and no parts of others".into()))
+        Err(Error::Request("a list of all ids cannot be part of another value".into()))
     }
 
     fn write_answers(out: Output<'_>, answers: &Answers<Self>) -> Result<()> {
@@ -279,12 +280,12 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// Makes a Rust struct a SQL STRUCT: `sql_struct!(Hit { 0 id: i64, 1 score: f32 })`.
+/// Implements [`Value`] for a Rust struct as a SQL STRUCT: `sql_struct!(Hit { 0 id: i64, 1 score: f32 })`.
 macro_rules! sql_struct {
     ($type:ty { $($number:literal $field:ident: $of:ty),* $(,)? }) => {
         impl $crate::ffi::output::Value for $type {
             const SQL_TYPE: $crate::ffi::types::SqlType = $crate::ffi::types::SqlType::Struct(&[$((
-                // Field names are identifiers, so they hold no zero.
+                // Field names are identifiers, so they contain no zero.
                 match std::ffi::CStr::from_bytes_with_nul(concat!(stringify!($field), "\0").as_bytes()) {
                     Ok(name) => name,
                     Err(_) => unreachable!(),

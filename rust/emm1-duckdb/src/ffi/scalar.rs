@@ -14,11 +14,11 @@ use crate::settings::Settings;
 
 /// A scalar function.
 pub(crate) trait Scalar: 'static {
-    /// What SQL calls it.
+    /// Its name in SQL.
     const NAME: &'static CStr;
-    /// Types of the parameters.
+    /// The types of the parameters.
     const PARAMETERS: &'static [SqlType];
-    /// What it gives for each row; None is NULL.
+    /// The result for each row; None is NULL.
     type Output: Value;
 
     /// The answers to all rows of the input, whose columns are the parameters.
@@ -30,8 +30,8 @@ pub(crate) trait Scalar: 'static {
 /// # Safety
 /// `connection` is open.
 pub(super) unsafe fn register<F: Scalar>(connection: *mut Connection, settings: &Arc<Settings>) -> Result<()> {
-    // SAFETY: DuckDB copies the function and its types into its catalog, so they are destroyed here; the callbacks are
-    // those of this very function.
+    // SAFETY: DuckDB copies the function and its types into its catalog, so they are destroyed here; the callbacks
+    // belong to this function.
     unsafe {
         let mut function = (api().create_scalar_function)();
         (api().scalar_function_set_name)(function, F::NAME.as_ptr());
@@ -40,7 +40,7 @@ pub(super) unsafe fn register<F: Scalar>(connection: *mut Connection, settings: 
         }
         (api().scalar_function_set_return_type)(function, LogicalType::new(F::Output::SQL_TYPE).as_ptr());
         (api().scalar_function_set_special_handling)(function);
-        // Files change: a result must not be kept in a plan, where DuckDB would put it for constant arguments.
+        // Files change: DuckDB must not fold a call with constant arguments into the plan.
         (api().scalar_function_set_volatile)(function);
         (api().scalar_function_set_extra_info)(function, carry_settings(settings), drop_settings);
         (api().scalar_function_set_function)(function, call::<F>);
@@ -55,14 +55,15 @@ pub(super) unsafe fn register<F: Scalar>(connection: *mut Connection, settings: 
 
 unsafe extern "C-unwind" fn call<F: Scalar>(info: *mut FunctionInfo, chunk: *mut Chunk, out: *mut VectorData) {
     let called = guard(|| {
-        // SAFETY: DuckDB hands over a flat chunk, alive until this returns, and the settings it was given with the function.
+        // SAFETY: DuckDB passes a flat chunk that lives until this returns, and the settings that were registered with
+        // the function.
         let (settings, input) =
             unsafe { (borrow_settings((api().scalar_function_get_extra_info)(info)), Input::new(chunk)) };
         let answers = F::call(settings, &input)?;
         assert_eq!(answers.rows(), input.rows(), "each row has an answer");
         Ok(answers)
     });
-    // Outside of the guard, through which nothing that DuckDB throws may pass.
+    // Outside the guard: exceptions that DuckDB throws must not pass through it.
     let written = called.and_then(|answers| {
         // SAFETY: the vector has room for the rows of the chunk.
         let out = unsafe { Output::new(out, answers.rows().max((api().vector_size)() as usize)) };
@@ -74,11 +75,11 @@ unsafe extern "C-unwind" fn call<F: Scalar>(info: *mut FunctionInfo, chunk: *mut
     }
 }
 
-/// Called once a thread before a query calls the function.
+/// Called once per thread before a query calls the function.
 unsafe extern "C-unwind" fn refresh_settings(info: *mut InitInfo) {
     let Some(newer) = context_api() else { return };
     let mut context = std::ptr::null_mut();
-    // SAFETY: the context is destroyed by `look`, and the settings are those given with the function.
+    // SAFETY: `refresh` destroys the context, and the settings were registered with the function.
     unsafe {
         (newer.scalar_function_init_get_client_context)(info, &mut context);
         settings::refresh(context, borrow_settings((newer.scalar_function_init_get_extra_info)(info).cast::<c_void>()));

@@ -1,7 +1,7 @@
 //! Reads DuckDB's settings: when the extension is loaded, and from DuckDB 1.5.6 on before each query.
 //!
-//! An older DuckDB has no way to ask at a query: a connection of our own, kept for it, would hold the database open when
-//! everybody else has closed it.
+//! Older versions cannot be asked during a query: a connection of our own, kept for this purpose, would keep the
+//! database open after everybody else has closed it.
 
 use std::ffi::CStr;
 
@@ -44,10 +44,10 @@ pub(super) unsafe fn read(connection: *mut Connection) -> Result<Settings> {
     }
 }
 
-/// Brings the settings up to date from the connection that runs a query.
+/// Updates the settings from the connection that runs a query.
 ///
 /// # Safety
-/// `context` was fetched for the caller, who no longer uses it.
+/// `context` was fetched by the caller, who no longer uses it.
 pub(super) unsafe fn refresh(mut context: *mut ClientContext, settings: &Settings) {
     let Some(newer) = context_api() else { return };
     // SAFETY: by this function's own condition; a value that DuckDB gives is destroyed once.

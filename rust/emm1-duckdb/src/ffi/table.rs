@@ -1,11 +1,11 @@
 //! DuckDB's table of functions for extensions: the slots that are used here, and nothing else.
 //!
-//! DuckDB hands an extension a struct of function pointers whose order never changes within the stable API (see
-//! `duckdb_extension.h`); a function is found by its place in it. [`Stable`] lies within v1.2.0, which DuckDB 1.2 and
-//! everything later offers. [`Context`] was made stable in v1.5.6 and is read only where DuckDB is that new.
+//! DuckDB passes an extension a struct of function pointers whose order never changes within the stable API (see
+//! `duckdb_extension.h`); a function is identified by its position. [`Stable`] is part of v1.2.0, which DuckDB 1.2 and
+//! all later versions provide. [`Context`] became stable in v1.5.6 and is read only from DuckDB 1.5.6 on.
 //!
-//! DuckDB is C++ and throws where it finds no memory. So every function here is `C-unwind`, in both directions: what it
-//! throws passes through the Rust frames in between, which are cleaned up, back to the DuckDB that called.
+//! DuckDB is C++ and throws if it runs out of memory. So every function here is `C-unwind`, in both directions: an
+//! exception passes through the Rust frames in between, which are cleaned up, back to the calling DuckDB.
 
 use std::ffi::{c_char, c_void};
 
@@ -43,7 +43,7 @@ pub(crate) type Finalize =
     unsafe extern "C-unwind" fn(*mut FunctionInfo, *mut *mut AggregateState, *mut VectorData, u64, u64);
 pub(crate) type Destroy = unsafe extern "C-unwind" fn(*mut *mut AggregateState, u64);
 
-/// What DuckDB gives the entry point.
+/// What DuckDB passes to the entry point.
 #[repr(C)]
 pub(crate) struct Access {
     pub(crate) set_error: unsafe extern "C-unwind" fn(*mut ExtensionInfo, *const c_char),
@@ -63,7 +63,7 @@ impl QueryResult {
     pub(crate) const EMPTY: Self = Self { deprecated: [std::ptr::null_mut(); 5], internal: std::ptr::null_mut() };
 }
 
-/// `duckdb_list_entry`: where a row's list lies in the child vector.
+/// `duckdb_list_entry`: the range of a row's list in the child vector.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct ListEntry {
@@ -71,7 +71,7 @@ pub(crate) struct ListEntry {
     pub(crate) length: u64,
 }
 
-/// `duckdb_string_t`: up to twelve bytes stand in place, of longer texts the first four and a pointer to all.
+/// `duckdb_string_t`: up to twelve bytes are stored inline; of longer texts the first four and a pointer.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Text {
@@ -98,11 +98,11 @@ macro_rules! table {
             /// Copies the functions out of DuckDB's struct.
             ///
             /// # Safety
-            /// `slots` points to a struct of the version that this table belongs to.
+            /// `slots` points to a struct of the version to which this table belongs.
             pub(crate) unsafe fn read(slots: *const *const c_void) -> Self {
                 Self {
                     $($function: {
-                        // SAFETY: the caller vouches for the version, so the slot exists and holds this function.
+                        // SAFETY: the caller guarantees the version, so the slot exists and holds this function.
                         unsafe {
                             std::mem::transmute::<*const c_void, unsafe extern "C-unwind" fn($($argument),*) $(-> $result)?>(
                                 *slots.add($slot),
@@ -213,7 +213,7 @@ table! {
 }
 
 table! {
-    /// Functions of the stable API v1.5.6: what the connection that runs a query has set.
+    /// Functions of the stable API v1.5.6: the settings of the connection that runs a query.
     Context {
         431 client_context_get_config_option: (*mut ClientContext, *const c_char, *mut i32) -> *mut Value;
         501 destroy_client_context: (*mut *mut ClientContext);

@@ -1,4 +1,4 @@
-//! Table functions: rows made by several threads at once, a chunk at a time.
+//! Table functions: rows produced by several threads at once, a chunk at a time.
 
 use std::ffi::{CStr, c_void};
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use crate::settings::Settings;
 
 /// A table function.
 pub(crate) trait Table: Sized + Send + Sync + 'static {
-    /// What SQL calls it.
+    /// Its name in SQL.
     const NAME: &'static CStr;
-    /// Types of the positional parameters, which must be given.
+    /// The types of the positional parameters, which are required.
     const PARAMETERS: &'static [SqlType];
-    /// Names and types of those that may be given.
+    /// The names and types of the optional parameters.
     const NAMED: &'static [(&'static CStr, SqlType)];
-    /// Names and types of the columns.
+    /// The names and types of the columns.
     const COLUMNS: &'static [(&'static CStr, SqlType)];
-    /// What the threads of one query share.
+    /// The state that the threads of one query share.
     type Shared: Send + Sync;
-    /// What each thread keeps.
+    /// The state of each thread.
     type Local: Default;
     /// Some rows, ready to be written.
     type Batch;
@@ -34,19 +34,19 @@ pub(crate) trait Table: Sized + Send + Sync + 'static {
     /// Prepares a call.
     fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self>;
 
-    /// Rows it gives.
+    /// The number of rows it returns.
     fn rows(&self) -> usize;
 
-    /// Threads that can share the work.
+    /// The number of threads that can share the work.
     fn threads(&self) -> usize;
 
-    /// Starts a query. A prepared one starts more than once, and files may have changed since `bind`.
+    /// Starts a query. A prepared statement starts more than once, and files may have changed since `bind`.
     fn start(&self) -> Result<Self::Shared>;
 
-    /// Finds the next rows, as many as fit at most.
+    /// Finds the next rows, at most as many as fit.
     fn next(&self, shared: &Self::Shared, local: &mut Self::Local, rows: &Rows<'_>) -> Result<Self::Batch>;
 
-    /// Writes them and says how many they are; none ends this thread's part. It must not panic.
+    /// Writes the rows and returns their number; 0 ends this thread's work. It must not panic.
     fn write(batch: &Self::Batch, rows: &Rows<'_>) -> Result<usize>;
 }
 
@@ -68,7 +68,7 @@ impl Arguments {
         self.named(name).text()
     }
 
-    /// A named argument that is a whole number, of whatever type; `what` names it in errors.
+    /// A named argument that is a whole number, of any numeric type; `what` names it in errors.
     pub(crate) fn named_integer(&self, name: &CStr, what: &str) -> Result<Option<i64>> {
         self.named(name).text().map(|text| whole::of_text(&text, what)).transpose()
     }
@@ -79,7 +79,7 @@ impl Arguments {
     }
 }
 
-/// A value of DuckDB's; none where an argument was not given.
+/// A value of DuckDB's; a null pointer if the argument was not given.
 struct Argument(*mut table::Value);
 
 impl Argument {
@@ -92,7 +92,7 @@ impl Argument {
         if self.is_null() {
             return None;
         }
-        // SAFETY: the value is alive; DuckDB's copy of its text ends in a zero and is freed once.
+        // SAFETY: the value is alive; DuckDB's copy of its text is zero-terminated and freed once.
         unsafe {
             let text = (api().get_varchar)(self.0);
             let copy = CStr::from_ptr(text).to_string_lossy().into_owned();
@@ -119,7 +119,7 @@ pub(crate) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// How many rows fit.
+    /// The number of rows that fit.
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
     }
@@ -129,7 +129,7 @@ impl Rows<'_> {
         self.columns.contains(&Some(column))
     }
 
-    /// Writes a column; nothing happens where the query does not ask for it.
+    /// Writes a column, unless the query does not ask for it.
     pub(crate) fn write<'a, V: Value + 'a>(
         &self,
         column: usize,
@@ -137,7 +137,7 @@ impl Rows<'_> {
     ) -> Result<()> {
         let wanted = self.columns.iter().enumerate().filter(|(_, asked)| **asked == Some(column));
         for (place, _) in wanted {
-            // SAFETY: the chunk has a vector for each column that is asked for, with room for a chunk of rows.
+            // SAFETY: the chunk has a vector for each requested column, with room for a chunk of rows.
             let out = unsafe { Output::new((api().data_chunk_get_vector)(self.chunk, place as u64), self.capacity) };
             V::write(out, values.clone().enumerate())?;
         }
@@ -145,7 +145,7 @@ impl Rows<'_> {
     }
 }
 
-/// What the threads of one query share, and the columns it asks for.
+/// The state that the threads of one query share, and the columns that the query asks for.
 struct Started<F: Table> {
     shared: F::Shared,
     columns: Vec<Option<usize>>,
@@ -156,8 +156,8 @@ struct Started<F: Table> {
 /// # Safety
 /// `connection` is open.
 pub(super) unsafe fn register<F: Table>(connection: *mut Connection, settings: &Arc<Settings>) -> Result<()> {
-    // SAFETY: DuckDB copies the function and its types into its catalog, so they are destroyed here; the callbacks are
-    // those of this very function.
+    // SAFETY: DuckDB copies the function and its types into its catalog, so they are destroyed here; the callbacks
+    // belong to this function.
     unsafe {
         let mut function = (api().create_table_function)();
         (api().table_function_set_name)(function, F::NAME.as_ptr());
@@ -181,8 +181,8 @@ pub(super) unsafe fn register<F: Table>(connection: *mut Connection, settings: &
 
 unsafe extern "C-unwind" fn bind<F: Table>(info: *mut BindInfo) {
     let bound = guard(|| {
-        // SAFETY: DuckDB gives back the settings that came with the function, copies the types, and frees what it is
-        // given with the callback beside it.
+        // SAFETY: DuckDB passes the settings that were registered with the function, copies the types, and frees the
+        // bind data with the given callback.
         unsafe {
             let settings = (api().bind_get_extra_info)(info);
             refresh_settings(info, borrow_settings(settings));
@@ -208,7 +208,7 @@ unsafe extern "C-unwind" fn bind<F: Table>(info: *mut BindInfo) {
 unsafe fn refresh_settings(info: *mut BindInfo, settings: &Settings) {
     let Some(newer) = context_api() else { return };
     let mut context = std::ptr::null_mut();
-    // SAFETY: the context is destroyed by `look`.
+    // SAFETY: `refresh` destroys the context.
     unsafe {
         (newer.table_function_get_client_context)(info, &mut context);
         settings::refresh(context, settings);
@@ -217,7 +217,7 @@ unsafe fn refresh_settings(info: *mut BindInfo, settings: &Settings) {
 
 unsafe extern "C-unwind" fn init<F: Table>(info: *mut InitInfo) {
     let started = guard(|| {
-        // SAFETY: DuckDB gives back what `bind` gave it, and frees what it is given with the callback beside it.
+        // SAFETY: DuckDB passes the bind data, and frees the init data with the given callback.
         unsafe {
             let function = &*(api().init_get_bind_data)(info).cast_const().cast::<F>();
             let asked =
@@ -235,7 +235,7 @@ unsafe extern "C-unwind" fn init<F: Table>(info: *mut InitInfo) {
 
 unsafe extern "C-unwind" fn local_init<F: Table>(info: *mut InitInfo) {
     let started = guard(|| {
-        // SAFETY: DuckDB frees what it is given with the callback beside it.
+        // SAFETY: DuckDB frees the local data with the given callback.
         unsafe { (api().init_set_init_data)(info, boxed(F::Local::default()), drop_boxed::<F::Local>) };
         Ok(())
     });
@@ -251,8 +251,8 @@ fn report_init(info: *mut InitInfo, started: std::result::Result<(), std::ffi::C
 
 unsafe extern "C-unwind" fn next<F: Table>(info: *mut FunctionInfo, chunk: *mut Chunk) {
     let found = guard(|| {
-        // SAFETY: DuckDB gives back what `bind`, `init` and `local_init` gave it, the last to one thread at a time, and
-        // a chunk of the columns that `init` was told of.
+        // SAFETY: DuckDB passes the data of `bind`, `init` and `local_init`, the last to one thread at a time, and a
+        // chunk of the columns that `init` announced.
         unsafe {
             let given = |data: *mut c_void| data.cast_const();
             let function = &*given((api().function_get_bind_data)(info)).cast::<F>();
@@ -262,10 +262,10 @@ unsafe extern "C-unwind" fn next<F: Table>(info: *mut FunctionInfo, chunk: *mut 
             Ok((function.next(&started.shared, local, &rows)?, rows))
         }
     });
-    // Outside of the guard, through which nothing that DuckDB throws may pass.
+    // Outside the guard: exceptions that DuckDB throws must not pass through it.
     let written = found.and_then(|(batch, rows)| {
         let count = F::write(&batch, &rows).map_err(text_of)?;
-        // SAFETY: so many rows were written.
+        // SAFETY: this many rows were written.
         unsafe { (api().data_chunk_set_size)(chunk, count as u64) };
         Ok(())
     });

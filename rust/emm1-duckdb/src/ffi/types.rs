@@ -8,7 +8,7 @@ use super::table::{self, TypeId};
 /// A SQL type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SqlType {
-    /// Whatever the caller has; who reads it looks at what it is.
+    /// Any type; the reader checks the actual one.
     Any,
     BigInt,
     Float,
@@ -48,7 +48,7 @@ impl LogicalType {
                     let mut names: Vec<_> = fields.iter().map(|(name, _)| name.as_ptr()).collect();
                     Self((api().create_struct_type)(members.as_mut_ptr(), names.as_mut_ptr(), fields.len() as u64))
                 }
-                plain => Self((api().create_logical_type)(plain.id())),
+                simple => Self((api().create_logical_type)(simple.id())),
             }
         }
     }
@@ -67,19 +67,19 @@ impl LogicalType {
         unsafe { (api().get_type_id)(self.0) }
     }
 
-    /// Digits behind the point of a DECIMAL, and the type of the integers it is kept as.
+    /// The scale of a DECIMAL and the integer type that stores it.
     pub(super) fn decimal(&self) -> (u8, TypeId) {
-        // SAFETY: the type is alive until this is dropped; for what is no DECIMAL both are 0.
+        // SAFETY: the type is alive until this is dropped; for other types both are 0.
         unsafe { ((api().decimal_scale)(self.0), (api().decimal_internal_type)(self.0)) }
     }
 
-    /// Items of each value of an ARRAY; 0 for what is none.
+    /// The size of an ARRAY type; 0 for other types.
     pub(super) fn array_size(&self) -> usize {
         // SAFETY: the type is alive until this is dropped.
         unsafe { (api().array_type_array_size)(self.0) as usize }
     }
 
-    /// Number of fields; 0 for what is not a struct.
+    /// The number of fields of a STRUCT; 0 for other types.
     pub(super) fn fields(&self) -> u64 {
         if self.id() != SqlType::Struct(&[]).id() {
             return 0;

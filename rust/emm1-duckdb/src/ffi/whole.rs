@@ -1,22 +1,22 @@
-//! Whole numbers, exactly, of whatever type of number SQL has them in.
+//! Whole numbers, read exactly from any numeric SQL type.
 
 use emm1_core::{Error, Result};
 
 use super::input::Vector;
 use super::types::LogicalType;
 
-/// Doubles up to here are whole numbers as they were written; beyond it they may have been rounded.
+/// Doubles up to this are exact whole numbers; larger ones may have been rounded.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Some values of a vector as BIGINT, None where they are NULL. `what` names them in errors.
+/// Some values of a vector as BIGINT, None if NULL. `what` names them in errors.
 ///
 /// # Errors
-/// One is not a whole number that fits BIGINT, or they are no numbers.
+/// A value is not a whole number, does not fit in BIGINT, or is not numeric.
 pub(super) fn integers(vector: Vector<'_>, rows: std::ops::Range<usize>, what: &str) -> Result<Vec<Option<i64>>> {
     let sql_type = vector.sql_type();
     let id = sql_type.id();
     let (scale, id) = if id == DECIMAL { sql_type.decimal() } else { (0, id) };
-    // SAFETY: each type is read as what DuckDB keeps it as; a 128-bit number is two of 64 bits, the low one first.
+    // SAFETY: each type is read in DuckDB's representation; a 128-bit number is two 64-bit halves, the low one first.
     unsafe {
         match id {
             2 => vector.read(rows, |value: i8| Ok(value.into())),
@@ -46,12 +46,12 @@ pub(super) fn integers(vector: Vector<'_>, rows: std::ops::Range<usize>, what: &
 const DECIMAL: u32 = 19;
 const NULL: u32 = 36;
 
-/// Whether all values of a type are NULL, as that of a bare NULL is.
+/// Whether this is the type of a bare NULL.
 pub(super) fn is_null(sql_type: &LogicalType) -> bool {
     sql_type.id() == NULL
 }
 
-/// The whole number that is `value` shifted by so many decimal digits.
+/// `value` shifted by a number of decimal digits, if that is a whole number.
 fn unscaled(value: i128, scale: u8, what: &str) -> Result<i64> {
     let unit = 10i128.pow(scale.into());
     if value % unit == 0
@@ -76,7 +76,7 @@ fn of_double(value: f64, what: &str) -> Result<i64> {
     Ok(value as i64)
 }
 
-/// The whole number that a value of DuckDB's writes itself as.
+/// The whole number in DuckDB's text of a value.
 pub(super) fn of_text(text: &str, what: &str) -> Result<i64> {
     let whole =
         text.split_once('.').map_or(text, |(whole, rest)| if rest.bytes().all(|b| b == b'0') { whole } else { text });

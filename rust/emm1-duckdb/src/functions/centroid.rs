@@ -1,5 +1,6 @@
-//! `emm1_centroid(file, id)`: the mean of the vectors of a group, also over windows; `emm1_centroid_of(file, ids)`: that
-//! of a list of ids, in every DuckDB. Ids that the file does not have are left out; NULL where none is left.
+//! `emm1_centroid(file, id)`: the mean of the vectors of a group, also over windows; `emm1_centroid_of(file, ids)`: the
+//! mean for a list of ids, in every version of DuckDB. Ids that the file does not have are ignored; NULL if no id
+//! remains.
 
 use std::ffi::CStr;
 
@@ -18,7 +19,8 @@ use crate::settings::Settings;
 /// `emm1_centroid`.
 pub(crate) struct Centroid;
 
-/// The ids of a group. They are kept until the end, since the sum follows the order of rows, whatever that of arrival.
+/// The ids of a group. They are kept until the end, because the sum follows the order of rows, not the order of
+/// arrival.
 #[derive(Default)]
 pub(crate) struct Group {
     path: String,

@@ -1,4 +1,4 @@
-//! `emm1_file(file)`: what an embedding file holds.
+//! `emm1_file(file)`: a description of an embedding file.
 
 use std::ffi::CStr;
 
@@ -11,7 +11,7 @@ use crate::ffi::types::SqlType;
 use crate::files::{open, path_of};
 use crate::settings::Settings;
 
-/// Facts of a file; without a file of ids, the row numbers are the ids.
+/// The description; without a file of ids, the row numbers are the ids.
 pub(crate) struct Facts {
     path: String,
     ids_path: Option<String>,

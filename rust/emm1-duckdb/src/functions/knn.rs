@@ -1,4 +1,5 @@
-//! `emm1_knn(queries, base, k := 10, metric := 'cosine')`: the nearest of every vector of one file in another.
+//! `emm1_knn(queries, base, k := 10, metric := 'cosine')`: the nearest neighbours of every vector of one file in
+//! another.
 
 use std::ffi::CStr;
 use std::ops::Range;
@@ -15,14 +16,15 @@ use crate::ffi::types::SqlType;
 use crate::files;
 use crate::settings::Settings;
 
-/// DuckDB can interrupt a query only between two chunks, so a block of queries should take about this long. One that takes
-/// twice as long, as where hard queries follow easy ones, is given up and searched in small parts.
+/// DuckDB can interrupt a query only between two chunks, so a block of queries should take about this long. A block
+/// that takes twice as long, for example because hard queries follow easy ones, is abandoned and searched in small
+/// parts.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Bytes of neighbours that a thread finds at once, at most, unless those of one query are more.
+/// The maximum size of the neighbours that a thread finds at a time, unless those of one query are larger.
 const KEPT: usize = 1 << 26;
 
-/// `emm1_knn`: its arguments, and how many rows it may give.
+/// `emm1_knn`: its arguments, and an upper bound of the number of rows.
 pub(crate) struct Knn {
     queries: String,
     base: String,
@@ -32,7 +34,8 @@ pub(crate) struct Knn {
     settings: Arc<Settings>,
 }
 
-/// What the threads share: the files as they are when a query starts, which for a prepared one is long after `bind`.
+/// The state that the threads share: the files as they are when a query starts, which for a prepared statement can be
+/// long after `bind`.
 pub(crate) struct Shared {
     queries: Arc<EmbeddingFile>,
     base: Arc<EmbeddingFile>,
@@ -42,7 +45,7 @@ pub(crate) struct Shared {
     settings: Arc<Settings>,
     /// The first row of the queries that no thread has taken.
     taken: AtomicUsize,
-    /// Queries to take at once.
+    /// The number of queries to take at a time.
     block: AtomicUsize,
 }
 
@@ -53,7 +56,7 @@ pub(crate) struct Neighbour {
     score: f32,
 }
 
-/// What a thread has found and not yet given away, and the rows of the queries that it took and has not searched yet.
+/// Neighbours that a thread has found and not returned yet, and the query rows that it has taken and not searched yet.
 #[derive(Default)]
 pub(crate) struct Pending {
     neighbours: IntoIter<Neighbour>,
@@ -113,7 +116,7 @@ impl Table for Knn {
             patience: PATIENCE,
             settings: Arc::clone(&self.settings),
             taken: AtomicUsize::new(0),
-            // One query of a large base may take a good part of that time; a small base soon has large blocks.
+            // One query of a large base may take much of that time; a small base soon gets large blocks.
             block: AtomicUsize::new(1),
         })
     }
@@ -135,7 +138,8 @@ impl Table for Knn {
 }
 
 impl Shared {
-    /// The neighbours of the next block of queries, of those that wait or else of new ones; none where all were taken.
+    /// The neighbours of the next block of queries, from the waiting rows or else from new ones; none if all rows were
+    /// taken.
     fn search(&self, waiting: &mut Range<usize>) -> Result<Vec<Neighbour>> {
         let mut block = self.block.load(Relaxed).min(KEPT / (self.k * size_of::<Neighbour>()) + 1);
         if waiting.start == waiting.end {
@@ -147,10 +151,10 @@ impl Shared {
             block = block.min(waiting.len());
             let (rows, started) = (waiting.start..waiting.start + block, Instant::now());
             let found = self.neighbours(rows.clone(), &mut || block > 1 && started.elapsed() > 2 * self.patience);
-            // Twice as many, or fewer, the next time, until a block takes as long as it should.
+            // Doubles or halves the next block, until a block takes as long as it should.
             let taken = started.elapsed();
             if matches!(found, Err(Error::Stopped)) {
-                block = 1; // several attempts one after another would take their time
+                block = 1; // repeated attempts would take too long
                 self.block.store(block, Relaxed);
                 continue;
             }
@@ -213,7 +217,7 @@ mod tests {
                 }
                 let queries = some.len() / 3;
                 all.extend(some.into_iter().map(|found| (found.query_id, found.rank, found.id)));
-                // Whoever has no patience at all searches one at a time.
+                // Without any patience, queries are searched one at a time.
                 assert!(patience > Duration::ZERO || queries == 1);
             }
         };

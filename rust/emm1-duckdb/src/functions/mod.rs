@@ -20,16 +20,16 @@ use crate::ffi::input::Lists;
 use crate::ffi::types::SqlType;
 
 const FLOATS: SqlType = SqlType::List(&SqlType::Float);
-/// Lists of FLOAT, arrays of both and lists of integers are cast to it without being asked.
+/// DuckDB casts lists of FLOAT, arrays of both and lists of integers to it implicitly.
 const QUERY: SqlType = SqlType::List(&SqlType::Double);
-/// Whole numbers and lists of them may be of any type of number: they are looked at when they are read.
+/// Whole numbers and lists of them may have any numeric type, which is checked when they are read.
 const ID: SqlType = SqlType::Any;
 const IDS: SqlType = SqlType::Any;
 
-/// What errors call an id.
+/// The name of an id in errors.
 const AN_ID: &str = "an id";
 
-/// k, at least 1 and at most what there is to find.
+/// Checks that k is at least 1, and limits it to the number of rows.
 fn at_least_one(k: i64, file: &EmbeddingFile) -> Result<usize> {
     match usize::try_from(k) {
         Ok(k) if k >= 1 => Ok(k.min(file.matrix().rows().max(1))),
@@ -37,7 +37,7 @@ fn at_least_one(k: i64, file: &EmbeddingFile) -> Result<usize> {
     }
 }
 
-/// Asks each distinct query of some rows once, `most` of them together, and hands over each answer with its rows.
+/// Searches for each distinct query of some rows once, up to `most` together, and passes each answer on with its rows.
 fn ask<T>(
     queries: &Lists<'_>,
     rows: &[(usize, Range<usize>)],

@@ -13,14 +13,14 @@ use crate::ffi::types::SqlType;
 use crate::files;
 use crate::settings::Settings;
 
-/// `emm1_scan`: its argument, and how many rows it may give.
+/// `emm1_scan`: its argument, and an upper bound of the number of rows.
 pub(crate) struct Scan {
     argument: String,
     rows: usize,
     settings: Arc<Settings>,
 }
 
-/// The file as it is when a query starts, which for a prepared one is long after `bind`.
+/// The file as it is when a query starts, which for a prepared statement can be long after `bind`.
 pub(crate) struct Shared {
     file: Arc<EmbeddingFile>,
     /// The first row that no thread has taken.
@@ -34,7 +34,7 @@ impl Table for Scan {
     const COLUMNS: &'static [(&'static CStr, SqlType)] = &[(c"id", SqlType::BigInt), (c"vector", FLOATS)];
     type Shared = Shared;
     type Local = ();
-    /// The ids of some rows and their vectors, if they are asked for.
+    /// The ids of some rows, and their vectors if the query asks for them.
     type Batch = (Vec<i64>, Vec<Slice>);
 
     fn bind(settings: &Arc<Settings>, arguments: &Arguments) -> Result<Self> {

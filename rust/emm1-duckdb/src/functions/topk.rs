@@ -14,7 +14,7 @@ use crate::ffi::types::SqlType;
 use crate::files::Files;
 use crate::settings::{Budget, Settings};
 
-/// A hit and its place, from 1.
+/// A hit and its rank, from 1.
 #[derive(Clone, Copy)]
 pub(crate) struct Ranked {
     rank: i64,
@@ -56,7 +56,7 @@ impl Scalar for TopKAmong {
     }
 }
 
-/// One search for all rows of the same file, k, metric and list of ids.
+/// One search for all rows with the same file, k, metric and list of ids.
 fn search(
     settings: &Settings,
     input: &Input<'_>,

@@ -1,4 +1,4 @@
-//! `emm1_within(file, query, threshold, metric)`: every vector at least that similar, or at most that far.
+//! `emm1_within(file, query, threshold, metric)`: every vector at least this similar, or at most this far away.
 
 use std::ffi::CStr;
 
@@ -42,7 +42,8 @@ impl Scalar for Within {
             let file = files.get(path)?;
             let (threshold, metric) = (f64::from_bits(threshold), metric.parse()?);
             let rows: Vec<_> = rows.into_iter().filter_map(|row| Some((row, queries.ranges[row].clone()?))).collect();
-            // How many there will be is not known before: so many queries at once that all of the file would fit.
+            // The number of hits is not known in advance: at most as many queries at once as would fit if all rows were
+            // hits.
             let most = settings.memory_limit() / (2 * size_of::<Hit>() * file.matrix().rows().max(1));
             settings.with_threads(|threads| {
                 let search = Search { goal: Goal::Within(threshold), metric, among: None, threads };
