@@ -37,7 +37,7 @@ from emm1.ingest.groups import load_groups
 from emm1.ingest.infos import find_symbols, load_info
 from emm1.ingest.labels import load_labels
 from emm1.ingest.provenance import fingerprint
-from emm1.ingest.run import fresh
+from emm1.ingest.schema import fresh
 from emm1.ingest.sources import Source
 from emm1.ingest.tables import Loader
 

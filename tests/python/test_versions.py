@@ -21,7 +21,7 @@ import emm1
 from emm1 import versions
 from emm1.__main__ import run
 from emm1.cli import show
-from emm1.ingest.tables import PUBLISHED
+from emm1.ingest.enums import PUBLISHED
 from emm1.interrupts import Interrupts
 from emm1.store.database import SCHEMA_VERSION
 

@@ -14,8 +14,8 @@ import duckdb
 from sqlglot import exp, tokenize
 
 from emm1.errors import StoreError
+from emm1.ingest.enums import PUBLISHED
 from emm1.ingest.keeping import PREVIOUS, attached
-from emm1.ingest.tables import PUBLISHED
 from emm1.store.database import SCHEMA_VERSION, UNSIGNED
 from emm1.store.extension import load_extension
 

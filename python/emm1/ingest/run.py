@@ -10,33 +10,28 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import duckdb
-from sqlglot import exp
 
 from emm1.arguments import duckdb_threads, memory_size
 from emm1.dataset import KEYS, Split
 from emm1.errors import Error, SourceError, StoreError
 from emm1.ingest.categories import load_categories
+from emm1.ingest.enums import make_enums
 from emm1.ingest.groups import load_groups
-from emm1.ingest.infos import SYMBOLS, find_symbols, load_info
+from emm1.ingest.infos import find_symbols, load_info
 from emm1.ingest.keeping import SWITCHED, Entry, Keeping, previous_of, unchanged
 from emm1.ingest.labels import load_labels
 from emm1.ingest.provenance import Fingerprint, Read, fingerprint, unchanging
 from emm1.ingest.replacing import put_in_place
+from emm1.ingest.schema import finish, fresh
 from emm1.ingest.sources import AUDIO_CATEGORIES, POINT_CATEGORIES, Source, find_sources
 from emm1.ingest.tables import Loader
 from emm1.ingest.target import check_target, written_back
 from emm1.staging import new_file, staging
-from emm1.store.climbing import ClimbingNames, climbing_names
-from emm1.store.database import SCHEMA_VERSION, STORAGE_VERSION, connect
-from emm1.store.extension import load_extension
 from emm1.store.integrity import Orphans, duplicates, orphans
 
 # Called with what is being done, and the bytes done and in all.
@@ -123,11 +118,13 @@ def build_store(
             progress("values of the ENUMs", 0, 1)
             # Where some rows are kept, or a file is not plain, the ENUMs are made after loading.
             values = None if kept else find_symbols(found.sources)
-            with fresh(file, folder, settings, values) as connection:
+            with fresh(file, folder, settings) as connection:
+                if values is not None:
+                    make_enums(connection, values)
                 keeping = Keeping(store, previous, kept) if previous and kept else None
                 with unchanging(found.sources), written_back(file):
                     _read(connection, found.sources, report, switch_triplet_columns, keeping, values, progress)
-                report.warnings += map(str, finish(connection, root_of_media, values))
+                report.warnings += map(str, finish(connection, root_of_media))
                 _survey(connection, report)
                 report.notes += put_in_place(file, store, connection, drop_own=drop_own)
     report.seconds = time.monotonic() - started
@@ -137,61 +134,6 @@ def build_store(
 
 def _silent(_what: str, _done: int, _total: int) -> None:
     """No one is watching."""
-
-
-def fresh(
-    file: Path, folder: Path, settings: dict[str, Any], values: Mapping[str, list[str]] | None = None
-) -> duckdb.DuckDBPyConnection:
-    """A new database with the tables of a store; columns with an ENUM stay text where its values are not known yet."""
-    try:
-        connection = connect(
-            file,
-            storage_compatibility_version=STORAGE_VERSION,
-            temp_directory=str(folder / "spill"),
-            **settings,
-        )
-    except StoreError as error:
-        raise StoreError(str(error).replace(str(file), "the new store")) from None
-    # The other half is for the files' rows on their way, what the allocator keeps, and the libraries.
-    (limit,) = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0]
-    size, unit = limit.split()
-    connection.execute("SET memory_limit = ?", [f"{float(size) / 2} {unit}"])
-    sql = files("emm1") / "sql"
-    _run(connection, sql, range(1, 5), uuid4().hex)
-    connection.execute((sql / "build" / "macros.sql").read_text(encoding="utf-8"))
-    if values:
-        _make_enums(connection, values)
-    return connection
-
-
-def _make_enums(connection: duckdb.DuckDBPyConnection, values: Mapping[str, list[str]] | None) -> None:
-    """The ENUM of each concept, of these values or else of those in the tables, for all of its columns."""
-    folder = files("emm1") / "sql" / "build"
-    connection.begin()
-    if values is None:
-        connection.execute((folder / "enums.sql").read_text(encoding="utf-8"))
-    else:
-        for name in SYMBOLS:
-            # DuckDB takes no ENUM without values.
-            literals = [exp.Literal.string(value) for value in values[name] or [""]]
-            kind = exp.DataType(this=exp.DataType.Type.ENUM, expressions=literals)
-            connection.execute(exp.Create(kind="TYPE", this=exp.to_table(name), expression=kind).sql("duckdb"))
-    connection.execute((folder / "columns.sql").read_text(encoding="utf-8"))
-    connection.commit()
-
-
-def _run(connection: duckdb.DuckDBPyConnection, folder: Traversable, numbers: range, store_id: str) -> None:
-    """Run the schema's files whose names begin with these numbers, in order; tables and macros get the store's id."""
-    connection.begin()  # the disk is waited for once
-    for file in sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name):
-        if int(file.name.partition("_")[0]) in numbers:
-            connection.execute(_of_store(file.read_text(encoding="utf-8"), store_id))
-    connection.commit()
-
-
-def _of_store(statements: str, store_id: str) -> str:
-    """Statements of the schema for the store of an id, which stands in them as a literal: nothing else is folded away."""
-    return statements.replace("'STORE ID'", exp.Literal.string(store_id).sql("duckdb"))
 
 
 def _read(
@@ -303,31 +245,6 @@ def _record(connection: duckdb.DuckDBPyConnection, source: Source, entry: Entry,
         "INSERT INTO provenance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [source.name, str(source.path.resolve()), *astuple(entry)],
     )
-
-
-def finish(
-    connection: duckdb.DuckDBPyConnection, media_root: str, values: Mapping[str, list[str]] | None = None
-) -> list[ClimbingNames]:
-    """Everything that needs all the rows: the ENUMs that `fresh` did not make, views, macros.
-
-    Returns:
-        The file names that lead out of their folders.
-    """
-    load_extension(connection)  # the last macros are made of its functions
-    folder = files("emm1") / "sql"
-    if values is None:
-        _make_enums(connection, None)
-    connection.execute(
-        "INSERT INTO emm1_store VALUES (?, ?, ?, ?)",
-        [SCHEMA_VERSION, version("emm1"), datetime.now(UTC).replace(tzinfo=None), media_root],
-    )
-    ((store_id,),) = connection.table("emm1_store").select("store_id").fetchall()
-    _run(connection, folder, range(5, 9), store_id)
-    climbing = climbing_names(connection)
-    if climbing:
-        connection.execute((folder / "build" / "climbing_names.sql").read_text(encoding="utf-8"))
-    connection.execute("CHECKPOINT")
-    return climbing
 
 
 def _survey(connection: duckdb.DuckDBPyConnection, report: BuildReport) -> None:

@@ -17,6 +17,7 @@ from emm1.arguments import shown
 from emm1.dataset import FILE_MODALITIES, KEYS
 from emm1.errors import SourceError
 from emm1.ingest.diagnose import Column, first_defect, syntax_problem
+from emm1.ingest.enums import PUBLISHED
 
 if TYPE_CHECKING:
     from emm1.ingest.sources import Source
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 OPTIONAL = {"youtube_id", "start_time", "end_time", "file_id"}
 # Names that a published column has elsewhere in the dataset's own documents.
 ALIASES = {"eshot_points_id": "eshot_point_id"}
-# The comment of a column that a published file has and that is not known here; it tells it from one that a user added.
-PUBLISHED = "As published; the dataset's documents do not describe it"
 # NUL, or a byte that is not UTF-8, as surrogateescape has it.
 NOT_TEXT = re.compile("[\0\udc80-\udcff]")
 TRIPLET_MODALITIES = tuple(sorted(FILE_MODALITIES))

@@ -10,10 +10,12 @@ import duckdb
 
 from emm1.arguments import memory_size
 from emm1.errors import FileNotFoundError, StoreError
+from emm1.ingest.enums import PUBLISHED
 from emm1.ingest.keeping import PREVIOUS, attached, copy_rows
 from emm1.ingest.replacing import put_in_place
-from emm1.ingest.run import finish, fresh, plainly
-from emm1.ingest.tables import OPTIONAL, PUBLISHED, Loader
+from emm1.ingest.run import plainly
+from emm1.ingest.schema import finish, fresh
+from emm1.ingest.tables import OPTIONAL, Loader
 from emm1.ingest.target import check_target, written_back
 from emm1.staging import new_file, staging
 from emm1.store.database import SCHEMA_VERSION, connect, schema_version

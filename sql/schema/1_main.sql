@@ -4,7 +4,7 @@
 CREATE TYPE modality AS ENUM ('audio', 'image', 'points', 'text', 'video');
 
 -- The other ENUMs (source_dataset, dataset_license, save_folder, annotation_label) have the values found in the files. Their
--- columns are VARCHAR in the files that follow, and become ENUMs when the values are known (build/columns.sql, 5_enums.sql).
+-- columns are VARCHAR in the files that follow, and become ENUMs when the values are known (python/emm1/ingest/enums.py).
 
 CREATE TABLE emm1_store (
     schema_version INTEGER NOT NULL,

@@ -1,0 +1,104 @@
+"""The schema of a new store: its tables before the rows come, its ENUMs, macros and views when all of them are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+from sqlglot import exp
+
+from emm1.dataset import MODALITIES, MODALITIES_OF, SCHEMAS
+from emm1.errors import StoreError
+from emm1.ingest.enums import make_enums
+from emm1.store.climbing import ClimbingNames, climbing_names
+from emm1.store.database import SCHEMA_VERSION, STORAGE_VERSION, connect
+from emm1.store.extension import load_extension
+
+SQL = files("emm1") / "sql"
+# Runs once for each split that has all modalities.
+INFOS = "2_infos.sql"
+
+
+def fresh(file: Path, folder: Path, settings: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+    """A new database with the tables of a store; the columns of `emm1.ingest.enums.ENUMS` are still text.
+
+    Args:
+        file: where to make it.
+        folder: for what DuckDB writes on the way.
+        settings: of DuckDB; half of the memory limit is left to the rows on their way, the allocator and the libraries.
+    """
+    try:
+        connection = connect(
+            file,
+            storage_compatibility_version=STORAGE_VERSION,
+            temp_directory=str(folder / "spill"),
+            **settings,
+        )
+    except StoreError as error:
+        raise StoreError(str(error).replace(str(file), "the new store")) from None
+    (limit,) = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0]
+    size, unit = limit.split()
+    connection.execute("SET memory_limit = ?", [f"{float(size) / 2} {unit}"])
+    _make_tables(connection)
+    connection.execute((SQL / "build" / "macros.sql").read_text(encoding="utf-8"))
+    return connection
+
+
+def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    store_id = uuid4().hex
+    connection.begin()  # the disk is waited for once
+    for file in _in_order("schema"):
+        if file.name != INFOS:
+            _run(connection, file, store_id)
+            continue
+        for split, schema in SCHEMAS.items():
+            if MODALITIES_OF[split] == MODALITIES:
+                connection.execute(
+                    exp.Create(kind="SCHEMA", this=exp.Table(db=exp.to_identifier(schema))).sql("duckdb")
+                )
+                connection.execute("SET schema = ?", [schema])
+                _run(connection, file, store_id)
+        connection.execute("SET schema = 'main'")
+    connection.commit()
+
+
+def finish(connection: duckdb.DuckDBPyConnection, media_root: str) -> list[ClimbingNames]:
+    """Make everything that needs all the rows: the ENUMs that are not made yet, macros, views.
+
+    Returns:
+        The file names that lead out of their folders.
+    """
+    load_extension(connection)  # the macros of search call its functions
+    make_enums(connection)
+    connection.execute(
+        "INSERT INTO emm1_store VALUES (?, ?, ?, ?)",
+        [SCHEMA_VERSION, version("emm1"), datetime.now(UTC).replace(tzinfo=None), media_root],
+    )
+    ((store_id,),) = connection.table("emm1_store").select("store_id").fetchall()
+    connection.begin()
+    for file in [*_in_order("macros"), *_in_order("views")]:
+        _run(connection, file, store_id)
+    connection.commit()
+    climbing = climbing_names(connection)
+    if climbing:
+        connection.execute((SQL / "build" / "climbing_names.sql").read_text(encoding="utf-8"))
+    connection.execute("CHECKPOINT")
+    return climbing
+
+
+def _in_order(folder: str) -> list[Traversable]:
+    """The SQL files of a folder, by their names, which begin with a number where the order matters."""
+    return sorted((file for file in (SQL / folder).iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+
+
+def _run(connection: duckdb.DuckDBPyConnection, file: Traversable, store_id: str) -> None:
+    """Run statements of the schema, in which the store's id is a literal: nothing else would be folded away."""
+    literal = exp.Literal.string(store_id).sql("duckdb")
+    connection.execute(file.read_text(encoding="utf-8").replace("'STORE ID'", literal))
