@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emm1.arguments import check_regular, is_pointer
-from emm1.dataset import MODALITIES, RANKS, SCHEMAS, SPLITS, Split
+from emm1.dataset import RANKS, SCHEMAS, SPLITS, Split
 from emm1.errors import FileNotFoundError, SourceError
 
 # The published name of each split's folder first, then the name that older texts use.
@@ -17,6 +17,8 @@ FOLDERS: dict[Split, tuple[str, ...]] = {
     "1m": ("e-mm1_1m", "encord_phase_2_dataset"),
     "eshot": ("eshot",),
 }
+# The order in which the files of items are read, and stand in provenance.
+INFOS = ("text", "image", "video", "audio", "points")
 AUDIO_CATEGORIES = "eshot/category_to_audio_ids.json"
 POINT_CATEGORIES = "eshot/category_to_point_ids.json"
 # What is added to the name of a file in another form.
@@ -128,7 +130,7 @@ def _published(base: Path, split: Split, ranks: Iterable[int]) -> Iterable[Sourc
         yield source(AUDIO_CATEGORIES.partition("/")[2], "categories")
         yield source(POINT_CATEGORIES.partition("/")[2], "categories")
         return
-    for modality in MODALITIES:
+    for modality in INFOS:
         yield source(f"infos/{modality}.csv", modality)
     if split == "100m":
         for rank in ranks:
