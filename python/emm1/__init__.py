@@ -39,7 +39,7 @@ __all__ = [
 ]
 __version__: str
 
-# Where the names above are that take longer to import: imported when asked for.
+# The modules of the names above that are slow to import; each is imported on first use.
 _MODULES = {
     "convert": ("import_embeddings",),
     "embeddings": ("Embeddings", "Hits", "score_pairs"),
@@ -52,7 +52,7 @@ _MODULES = {
     "store": ("Store",),
 }
 
-if not TYPE_CHECKING:  # a type checker would take it for a module that has every name
+if not TYPE_CHECKING:  # a type checker would conclude that the module has every name
 
     def __getattr__(name: str) -> object:
         if name == "__version__":

@@ -1,4 +1,4 @@
-"""``emm1``, also ``python -m emm1``: the command line as a process, its streams, signals, errors and exit status."""
+"""``emm1`` or ``python -m emm1``: the command line as a process: streams, signals, errors and exit status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ USAGE = 2
 
 
 def main() -> None:
-    """Run the command line: exit 0 done, 1 the data or the request is wrong, 2 usage, 130 Ctrl-C."""
+    """Run the command line; it exits with 0 for success, 1 for wrong data or a wrong request, 2 for usage, 130 for Ctrl-C."""
     interrupts = Interrupts()
     try:
         with interrupts.listening():
@@ -25,29 +25,29 @@ def main() -> None:
     except Error as error:
         status = _failed(error)
     except KeyboardInterrupt:
-        interrupts.heard = True
-    if interrupts.heard:
+        interrupts.received = True
+    if interrupts.received:
         status = _failed("interrupted", STATUS)
     sys.exit(status)
 
 
 def run(interrupts: Interrupts) -> int:
-    """Run the command that the arguments name, and say what went wrong; its exit status.
+    """Run the command that the arguments name, report what goes wrong, and return the exit status.
 
     Raises:
-        KeyboardInterrupt: there was a Ctrl-C, whatever came of it.
+        KeyboardInterrupt: Ctrl-C was pressed, whatever the command did.
     """
-    # Slow to import, so Ctrl-C is heard first.
+    # Slow to import, so imported when Ctrl-C is already handled.
     import duckdb
 
     from emm1.cli import app, show
     from emm1.versions import untested
 
-    warnings.showwarning = lambda message, category, *_: show.warn(f"{_kind_of(category)}: {message}")
+    warnings.showwarning = lambda message, category, *_: show.warn(f"{_label(category)}: {message}")
     try:
         return int(app(standalone_mode=False) or 0)
     except Exception as error:
-        if interrupts.heard:
+        if interrupts.received:
             raise KeyboardInterrupt from None
         if isinstance(error, Error | UnicodeError):
             return _failed(error)
@@ -55,32 +55,32 @@ def run(interrupts: Interrupts) -> int:
             newer = untested()
             return _failed(f"{error}\nemm1: {newer}" if newer else error)
         if isinstance(error, OSError):
-            named = f"{error.filename}: " if error.filename is not None else ""
-            return _failed(f"{named}{error.strerror or error}")
-        if hasattr(error, "format_message"):  # of click, which newer typers carry within themselves
-            return _misused(error)
+            file = f"{error.filename}: " if error.filename is not None else ""
+            return _failed(f"{file}{error.strerror or error}")
+        if hasattr(error, "format_message"):  # an error of click, which newer versions of typer vendor
+            return _usage_error(error)
         if newer := untested():
             error.add_note(newer)
         raise
 
 
-def _kind_of(category: type[Warning]) -> str:
-    """What a warning is called: what is said of embeddings changes no answer."""
+def _label(category: type[Warning]) -> str:
+    """The label of a warning: one about embeddings is only a note, because the answer stays the same."""
     return "note" if issubclass(category, EmbeddingsWarning) else "warning"
 
 
-def _misused(error: Exception) -> int:
+def _usage_error(error: Exception) -> int:
     from typer import rich_utils
 
     for name in ("message", "param_hint"):
-        if isinstance(said := getattr(error, name, None), str):
-            setattr(error, name, streams.printable(said))
+        if isinstance(text := getattr(error, name, None), str):
+            setattr(error, name, streams.printable(text))
     rich_utils.rich_format_error(error)  # type: ignore[arg-type]
     return int(getattr(error, "exit_code", USAGE))
 
 
 def _failed(reason: object, status: int = 1) -> int:
-    """Say in one message why the command ends."""
+    """Print why the command ends; returns the exit status."""
     print(f"emm1: {streams.printable(reason)}", file=sys.stderr)  # noqa: T201
     return status
 

@@ -1,4 +1,4 @@
-"""What callers hand over, as the core wants it: ids, queries, counts; each with its error."""
+"""Checks what callers pass (ids, queries, counts, paths) and converts it to what the core expects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INT64 = np.iinfo(np.int64)
 
 
 def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
-    """Ids as int64, (ids,); `what` is the argument they were given as."""
+    """Ids as int64, (ids,); `what` names the argument in messages."""
     _refuse_mask(ids, what)
     try:
         array = np.atleast_1d(np.asarray(ids))
@@ -30,7 +30,7 @@ def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
         raise EmbeddingError(f"{what} must be a list of integers: {error}") from None
     if array.size == 0:
         return np.empty(0, np.int64)
-    if array.dtype == object and array.ndim == 1:  # as NumPy makes of integers that no type of its own holds
+    if array.dtype == object and array.ndim == 1:  # NumPy's dtype for integers that fit none of its own
         too_large = next((x for x in array if isinstance(x, int) and not INT64.min <= x <= INT64.max), None)
         if too_large is not None:
             raise EmbeddingError(f"{what} has the id {too_large}, which does not fit a signed 64-bit integer")
@@ -43,7 +43,7 @@ def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
 
 
 def as_vectors(query: ArrayLike) -> NDArray[np.float32]:
-    """A query, or several, as float32, rounded once; too large for it is an error."""
+    """One query or several as float32, rounded once; a component too large for float32 is an error."""
     _refuse_mask(query, "the query")
     try:
         array = np.asarray(query)
@@ -61,20 +61,20 @@ def as_vectors(query: ArrayLike) -> NDArray[np.float32]:
 
 
 def _refuse_mask(values: Any, what: str) -> None:
-    """NumPy forgets a mask without a word."""
+    """Refuse masked values: NumPy would drop the mask silently."""
     parts = values if isinstance(values, list | tuple) else [values]
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
         raise EmbeddingError(f"{what} has masked values: fill them, or leave them out")
 
 
 def shown(value: object, most: int = 60) -> str:
-    """A value as a message shows it: not longer than a message can be."""
+    """The repr of a value, shortened for a message."""
     text = repr(value)
     return text if len(text) <= most else f"{text[:most]}…"
 
 
 def as_vector(query: ArrayLike, what: str) -> NDArray[np.float32]:
-    """One query, (dim,), for the function `what`."""
+    """One query, (dim,); `what` names the function in messages."""
     vector = as_vectors(query)
     if vector.ndim != 1:
         raise EmbeddingError(f"{what} takes one query, (dim,), not an array of shape {vector.shape}")
@@ -82,14 +82,14 @@ def as_vector(query: ArrayLike, what: str) -> NDArray[np.float32]:
 
 
 def at_least_one(value: int, name: str) -> int:
-    """A count, such as k; one beyond any file is cut to 2**62."""
+    """A count, such as k; capped at 2**62, which is more than the rows of any file."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise EmbeddingError(f"{name} must be a whole number of at least 1, not {value!r}")
     return min(int(value), 2**62)
 
 
 def as_number(value: float, name: str) -> float:
-    """A number that is not complex, as float64."""
+    """A real number as float64."""
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -99,7 +99,7 @@ def as_number(value: float, name: str) -> float:
 
 
 def metric_name(metric: Any) -> str:
-    """A metric by its name; the core says which there are.
+    """The name of a metric; the core checks that it knows it.
 
     >>> metric_name("dot")
     'dot'
@@ -110,7 +110,7 @@ def metric_name(metric: Any) -> str:
 
 
 def listed(values: Any, what: str) -> list[Any]:
-    """Several values that were given as one argument; text is one value, not its letters.
+    """The values of an argument that takes several; a string is refused, because it would be split into letters.
 
     >>> listed({"100m"}, "splits")
     ['100m']
@@ -121,19 +121,19 @@ def listed(values: Any, what: str) -> list[Any]:
 
 
 def memory_size(limit: Any) -> str:
-    """An amount of memory as DuckDB takes it.
+    """An amount of memory in DuckDB's syntax.
 
     >>> memory_size("4GB")
     '4GB'
     """
     found = MEMORY.fullmatch(limit) if isinstance(limit, str) else None
     if found is None or not float(found[1]):
-        raise StoreError(f"the memory limit {shown(limit)} is not an amount of memory: say it as 4GB or 512MB")
+        raise StoreError(f"the memory limit {shown(limit)} is not an amount of memory: write it as 4GB or 512MB")
     return str(limit)
 
 
 def duckdb_threads(threads: Any) -> int:
-    """Threads for DuckDB, at most one for each processor: it starts them all at once."""
+    """The number of threads for DuckDB: at most one per processor, because DuckDB starts all of them at once."""
     try:
         count = 0 if isinstance(threads, bool) else operator.index(threads)
     except TypeError:
@@ -144,10 +144,10 @@ def duckdb_threads(threads: Any) -> int:
 
 
 def check_text(value: object, kind: type[Error] = EmbeddingError) -> None:
-    """Refuse what has bytes that are not UTF-8, as names of files may: DuckDB takes no such text.
+    """Refuse text that is not valid UTF-8, which file names need not be: DuckDB accepts only UTF-8.
 
     Raises:
-        emm1.errors.Error: of this kind.
+        emm1.errors.Error: the text is not valid; `kind` is the class of the error.
     """
     try:
         str(value).encode()
@@ -156,27 +156,27 @@ def check_text(value: object, kind: type[Error] = EmbeddingError) -> None:
 
 
 def check_regular(path: Path, kind: type[Error] = EmbeddingError) -> None:
-    """Refuse what is there but is neither a file nor a folder: to open a pipe or a device may wait for ever.
+    """Refuse a path that is neither a file nor a folder: opening a pipe or a device may block forever.
 
     Raises:
-        emm1.errors.Error: of this kind.
+        emm1.errors.Error: the path is something else; `kind` is the class of the error.
     """
     try:
         mode = path.stat().st_mode
-    except (OSError, ValueError):  # whoever opens it says what is wrong
+    except (OSError, ValueError):  # opening it will raise the right error
         return
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise kind(f"{path} is not a regular file")
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether a file is a Git LFS pointer: some 130 bytes of text in place of the real file."""
+    """Whether a file is a Git LFS pointer: about 130 bytes of text in place of the real file."""
     with path.open("rb") as file:
         return file.read(len(POINTER)) == POINTER
 
 
 def thread_count(threads: int | None) -> int:
-    """The number of threads asked for; by default the processors that this process may use."""
+    """The number of threads; by default, the number of processors that this process may use."""
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return at_least_one(threads, "threads")
@@ -186,7 +186,7 @@ def read_query(path: Path) -> NDArray[np.float32]:
     """A query vector from a ``.npy`` file: (dim,) or (1, dim).
 
     Raises:
-        emm1.errors.EmbeddingError: the file is not that.
+        emm1.errors.EmbeddingError: the file holds anything else, or cannot be read.
     """
     check_regular(path)
     try:

@@ -14,15 +14,15 @@ Split = Literal["100m", "1m", "eshot"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 # The schema of a store that holds the tables of each split.
 SCHEMAS: dict[Split, str] = {"100m": "e_mm1_100m", "1m": "e_mm1_1m", "eshot": "eshot"}
-# Modalities whose items are files, in the order in which paths are given by default.
+# Modalities whose items are files, in the default order of path columns.
 FILE_MODALITIES = ("image", "audio", "video", "points")
 MODALITIES = ("text", *FILE_MODALITIES)
 # The modalities of each split; each has a table of this name.
 MODALITIES_OF: dict[Split, tuple[str, ...]] = {"100m": MODALITIES, "1m": MODALITIES, "eshot": ("audio", "points")}
-# The published columns of the groups, in their order.
+# The published columns of the groups, in order.
 GROUP_COLUMNS = (*(f"encord_{modality}_id" for modality in ("text", "video", "audio", "image", "points")), "nn_index")
 RANKS = range(1, 17)
-# The id column of each table that has one: no id is repeated in a published file.
+# The id column of each table that has one: ids are unique within a published file.
 KEYS: dict[tuple[str, str], str] = {
     **{(split, modality): f"encord_{modality}_id" for split in ("100m", "1m") for modality in MODALITIES},
     ("100m", "groups"): "encord_text_id",
@@ -35,7 +35,7 @@ def check_items(dataset: str, modality: str) -> None:
     """Refuse a split or a modality of items that the dataset does not have.
 
     Raises:
-        emm1.errors.EmbeddingError: lists those it has.
+        emm1.errors.EmbeddingError: it is unknown; the message lists the known ones.
     """
     if dataset not in SPLITS:
         raise EmbeddingError(f"unknown dataset {dataset!r}: {', '.join(SPLITS)}")
@@ -45,7 +45,7 @@ def check_items(dataset: str, modality: str) -> None:
 
 
 def ranks_of(nn_index: int | Iterable[int] | None, what: str = "nn_index") -> list[int] | None:
-    """The ranks as a list; None for all. An error where one is not from 1 to 16; `what` is what they were given as."""
+    """The ranks as a list, or None for all; an error if one is not from 1 to 16. `what` names the argument in messages."""
     if nn_index is None:
         return None
     ranks: list[Any] = [nn_index] if isinstance(nn_index, int | np.integer) else listed(nn_index, what)
@@ -56,15 +56,15 @@ def ranks_of(nn_index: int | Iterable[int] | None, what: str = "nn_index") -> li
 
 
 def check_ranks(ranks: Iterable[int]) -> list[int]:
-    """The ranks in order, each once; an error where one is not from 1 to 16 or there is none."""
-    listed = sorted(set(ranks_of(ranks, "ranks") or []))
-    if not listed:
+    """The ranks in order, each once; an error if one is not from 1 to 16, or if there are none."""
+    distinct = sorted(set(ranks_of(ranks, "ranks") or []))
+    if not distinct:
         raise StoreError("no ranks were named: 1 to 16")
-    return listed
+    return distinct
 
 
 def check_splits(splits: Iterable[Split]) -> list[Split]:
-    """The splits in order, each once; an error where one is unknown or there is none."""
+    """The splits in order, each once; an error if one is unknown, or if there are none."""
     named = listed(splits, "splits")
     for split in named:
         if split not in SPLITS:

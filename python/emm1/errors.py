@@ -33,7 +33,7 @@ class EmbeddingError(Error, ValueError):
 
 
 class EmbeddingsWarning(UserWarning):
-    """Nothing is wrong with an answer, but it takes longer than it need: says which file of codes is not used, and why."""
+    """The answer is right but takes longer than necessary: says which codes file is not used, and why."""
 
 
 def unknown_embeddings(name: str | None, known: Iterable[str]) -> EmbeddingError:

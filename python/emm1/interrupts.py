@@ -1,4 +1,4 @@
-"""Ctrl-C on the command line: it is heard while DuckDB is at work too, and ends whatever that is doing."""
+"""Ctrl-C on the command line: it also interrupts the queries that DuckDB is running."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import duckdb
 
 STATUS = 128 + signal.SIGINT
-# Seconds between two requests to stop: DuckDB forgets one that comes just before a query.
-AGAIN = 0.1
-# Seconds after which work that does not stop is abandoned, where it may be.
+# Seconds between two interrupts: DuckDB forgets one that comes just before a query starts.
+RETRY_INTERVAL = 0.1
+# Seconds after which the process exits although a query is still running, where `abandonable` allows it.
 PATIENCE = 0.7
 
 _connections: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
@@ -30,14 +30,14 @@ _abandonable: list[Path] = []
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Let Ctrl-C end what this connection does."""
+    """Let Ctrl-C interrupt the queries of this connection."""
     _connections.add(connection)
     return connection
 
 
 @contextmanager
 def abandonable(folder: Path) -> Iterator[None]:
-    """Let Ctrl-C end the process where a function in a query does not hear of it: only this folder is to be removed."""
+    """Let Ctrl-C end the process if a query does not react to it: only this folder has to be removed."""
     _abandonable.append(folder)
     try:
         yield
@@ -46,22 +46,23 @@ def abandonable(folder: Path) -> Iterator[None]:
 
 
 class Interrupts:
-    """The Ctrl-C of a process.
+    """Handles Ctrl-C for a process.
 
     Attributes:
-        heard: whether the main thread heard of one.
+        received: whether a Ctrl-C has reached the main thread.
     """
 
     def __init__(self) -> None:
-        self.heard = False
+        self.received = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Raise KeyboardInterrupt in the main thread at each Ctrl-C, and end the queries that keep it from hearing.
+        """Raise KeyboardInterrupt in the main thread at each Ctrl-C, and interrupt the queries that block it.
 
-        Python's handlers wait until DuckDB returns. The byte that the system's handler writes is read at once, by a thread.
+        Python runs its signal handlers only after DuckDB returns. So a thread waits for the byte that the C-level handler
+        writes at once.
         """
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as nohup and shells in the background have it
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # set by nohup, and by shells for background jobs
             yield
             return
         reading, writing = os.pipe()
@@ -80,15 +81,15 @@ class Interrupts:
             os.close(reading)
 
     def _handle(self, _signal: int, _frame: FrameType | None) -> None:
-        self.heard = True
-        sys.unraisablehook = lambda _: None  # what is cut short may complain when it is cleared away
+        self.received = True
+        sys.unraisablehook = lambda _: None  # destructors of interrupted work may fail
         raise KeyboardInterrupt
 
     def _listen(self, reading: int) -> None:
-        """From the first Ctrl-C on, interrupt every query there is; until the other end of the pipe is closed."""
+        """From the first Ctrl-C on, keep interrupting all queries, until the other end of the pipe is closed."""
         first: float | None = None
         while True:
-            if first is None or select.select([reading], [], [], AGAIN)[0]:
+            if first is None or select.select([reading], [], [], RETRY_INTERVAL)[0]:
                 signals = os.read(reading, 1)
                 if not signals:
                     return
@@ -96,12 +97,12 @@ class Interrupts:
                     first = time.monotonic()
             if first is not None:
                 _stop_queries()
-                if _abandonable and not self.heard and time.monotonic() > first + PATIENCE:
+                if _abandonable and not self.received and time.monotonic() > first + PATIENCE:
                     _abandon()
 
 
 def _stop_queries() -> None:
-    with suppress(Exception):  # a connection was closed, or one more was opened
+    with suppress(Exception):  # a connection may be closed or opened meanwhile
         for connection in list(_connections):
             connection.interrupt()
 

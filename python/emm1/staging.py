@@ -1,4 +1,4 @@
-"""A folder next to a file, locked, in which the file is made before it is renamed: nobody ever sees half of it."""
+"""A locked folder next to a file, in which the file is written before it is moved into place, always complete."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from emm1.errors import StoreError
 
 
 def staging_folder(store: Path) -> Path:
-    """The folder beside a store that a build of it works in."""
+    """The folder next to a store in which the store is built."""
     return store.with_name(f"{store.name}.building")
 
 
 def new_file(store: Path, folder: Path) -> Path:
-    """Where in the folder of a build the new store is made.
+    """The path of the new store in the staging folder.
 
-    It has the name of the store: DuckDB calls a database by its file, and what users made in one may say so.
+    It has the store's file name, because DuckDB names a database after its file and users' views may use that name.
     """
     return folder / "new" / store.name
 
 
 @contextmanager
 def staging(store: Path) -> Iterator[Path]:
-    """A folder of its own for a build; what a killed build left in it is cleared, and all of it at the end.
+    """A folder for one build, removed at the end; leftovers of a killed build are removed first.
 
     Raises:
         StoreError: another build of the same store is under way, or the folder cannot be made.
@@ -44,7 +44,7 @@ def staging(store: Path) -> Iterator[Path]:
 
 
 def _lock(store: Path, folder: Path) -> int:
-    """A lock on the folder, which the system lets go when the process ends, however it ends."""
+    """Lock the folder; the system releases the lock when the process ends, however it ends."""
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -66,8 +66,8 @@ def _lock(store: Path, folder: Path) -> int:
 
 
 def _clear(folder: Path) -> None:
-    for left in folder.iterdir():
-        if left.is_dir():
-            shutil.rmtree(left)
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
         else:
-            left.unlink()
+            entry.unlink()

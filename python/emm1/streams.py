@@ -1,4 +1,4 @@
-"""Standard output and error of the command line: what cannot be written ends the command in one way."""
+"""Standard output and error of the command line: they write every character, and all write errors end it the same way."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any, TextIO
 
 from emm1.errors import Error
 
-# What an encoding that lacks them gets for the characters of tables and messages.
+# Replacements for the characters of tables and messages in an encoding that lacks them.
 SUBSTITUTES = str.maketrans(
     {"×": "x", "…": "...", "→": "->", "−": "-", "·": "."}
     | dict.fromkeys("─━╌", "-")
     | dict.fromkeys("│┃", "|")
     | dict.fromkeys("┌┬┐├┼┤└┴┘╭╮╰╯", "+")
 )
-# Control characters as they are written in SQL and Python; a terminal would obey them.
+# Escape sequences for control characters, which a terminal would obey.
 VISIBLE = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))} | {9: "\\t", 10: "\\n", 13: "\\r"}
 VISIBLE_IN_LINES = {number: shown for number, shown in VISIBLE.items() if number != ord("\n")}
 
 
 class ReaderGoneError(Exception):
-    """Whoever read the output, such as `head`, has seen enough. No OSError, which libraries on the way would handle."""
+    """The reader of the output, such as `head`, closed the pipe. Not an OSError, which libraries in between would handle."""
 
 
 class _Raw(io.FileIO):
-    """A standard stream whose errors are emm1's; after the first it takes everything and writes nothing."""
+    """A standard stream that raises emm1's errors; after the first one it discards everything."""
 
     def __init__(self, descriptor: int, *, needed: bool) -> None:
         super().__init__(descriptor, "wb", closefd=False)
@@ -42,25 +42,25 @@ class _Raw(io.FileIO):
             except OSError as error:
                 self._broken = True
                 if self._needed:
-                    raise _ending(error) from None
+                    raise _write_error(error) from None
         return len(data)
 
 
-def _ending(error: OSError) -> Exception:
+def _write_error(error: OSError) -> Exception:
     if isinstance(error, BrokenPipeError):
         return ReaderGoneError()
     return Error(f"the output cannot be written: {error.strerror}")
 
 
 def prepare() -> None:
-    """Replace `sys.stdout` and `sys.stderr` by streams that can write every character and say when they cannot write.
+    """Replace `sys.stdout` and `sys.stderr` with streams that write every character and report write errors.
 
     Raises:
         emm1.errors.Error: standard output is closed.
     """
     codecs.register_error("emm1", _substitute)
     if sys.stderr is None:
-        # So that no file that is opened later has the number of the stream.
+        # Occupies descriptor 2, so that no file opened later gets it.
         sys.stderr = open(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     else:
         sys.stderr = _text(sys.stderr, needed=False)
@@ -84,11 +84,11 @@ def _substitute(error: UnicodeError) -> tuple[str, int]:
 
 
 def printable(text: object, *, lines: bool = True) -> str:
-    r"""Text with its control characters made visible, which a terminal would obey: for all that the CLI shows.
+    r"""Text with its control characters made visible, because a terminal would obey them; used for all output.
 
     Args:
-        text: what is shown.
-        lines: keep line breaks.
+        text: the text, or a value to convert to text.
+        lines: whether to keep line breaks.
 
     >>> printable("a\x1b[31m\r\nb"), printable("a\nb", lines=False)
     ('a\\x1b[31m\\r\nb', 'a\\nb')

@@ -1,4 +1,4 @@
-"""The versions of emm1 and of what it depends on: those in use, and the newest that its tests ran with."""
+"""The versions of emm1 and its dependencies: those in use, and the newest that its tests ran with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
-# Those whose releases emm1 feels, in the order in which they are shown.
+# The packages whose releases can break emm1, in the order in which they are shown.
 PACKAGES = ("duckdb", "numpy", "polars", "pyarrow", "sqlglot", "ml-dtypes", "altair", "typer", "rich")
 
 
@@ -24,7 +24,7 @@ def in_use() -> str:
 
 
 def untested() -> str:
-    """What to know where a package is newer than the tests have seen: which versions work; else nothing.
+    """A message that names the packages newer than those tested, and the versions that work; '' if there are none.
 
     >>> "newer than emm1" in (untested() or "nothing is newer than emm1 was tested with")
     True
@@ -48,7 +48,7 @@ def _version(name: str) -> str:
 
 
 def _numbers(text: str) -> list[int]:
-    """The numbers of a release: those of 2.0.1.dev3 are 2, 0 and 1.
+    """The numbers of a release: 2, 0 and 1 for 2.0.1.dev3.
 
     >>> _numbers("2.0.1.dev3") < _numbers("2.0.10")
     True

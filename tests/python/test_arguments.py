@@ -74,7 +74,7 @@ WRONG_BUILDS: dict[str, tuple[dict[str, Any], str]] = {
     "ranks": ({"ranks": "1-4"}, "ranks must be a list"),
     "rank": ({"ranks": [17]}, "ranks: 17 is not a rank: 1 (nearest) to 16"),
     "fraction of a rank": ({"ranks": 1.5}, "ranks must be a list"),
-    "memory": ({"memory_limit": "lots"}, "the memory limit 'lots' is not an amount of memory: say it as 4GB"),
+    "memory": ({"memory_limit": "lots"}, "the memory limit 'lots' is not an amount of memory: write it as 4GB"),
     "negative memory": ({"memory_limit": "-1GB"}, "the memory limit '-1GB' is not"),
     "no memory": ({"memory_limit": "0GB"}, "the memory limit '0GB' is not"),
     "memory as a number": ({"memory_limit": 4}, "the memory limit 4 is not"),
