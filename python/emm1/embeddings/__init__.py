@@ -1,4 +1,4 @@
-"""Vectors in files: opened, searched exactly, file against file. No store is needed."""
+"""Embedding files: exact search in one file, and for every vector of another. No store is needed."""
 
 from emm1.embeddings.file import Embeddings, Hits, score_pairs
 

@@ -18,14 +18,14 @@ from emm1.errors import EmbeddingError, EmbeddingsWarning
 
 Metric = Literal["cosine", "dot", "l2"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
-# What was said of files of codes; once is enough for a process.
-_SAID: set[str] = set()
+# Remarks about codes files that were shown as warnings: once per process is enough.
+_WARNED: set[str] = set()
 SUFFIXES = (".npy", ".safetensors", ".fbin", ".u8bin", ".i8bin", ".fvecs")
 
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """What a search found, best first; for several queries, one row a query.
+    """The result of a search, best first; for several queries, one row per query.
 
     Attributes:
         ids: int64, (k,) or (queries, k).
@@ -36,11 +36,11 @@ class Hits:
     scores: NDArray[np.float32]
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
-        """Unpacks as ``ids, scores = hits``."""
+        """Allows ``ids, scores = hits``."""
         return iter((self.ids, self.scores))
 
     def __len__(self) -> int:
-        """Number of hits, or of queries where there were several."""
+        """Number of hits, or of queries if there were several."""
         return len(self.ids)
 
 
@@ -48,21 +48,22 @@ class Embeddings:
     """Vectors in a file, rows × dims, and the id of each row; no store is needed.
 
     The file is ``.npy`` (C order; float32, float16, int8), a folder of such shards, ``.safetensors`` (float32, float16,
-    bfloat16, int8), ``.fbin``, ``.u8bin``, ``.i8bin`` or ``.fvecs``. It is memory-mapped and never written. While a
-    search runs it must not be cut short by others: a file that shrank before a call is an error, one that shrinks
-    during it can end the process.
+    bfloat16, int8), ``.fbin``, ``.u8bin``, ``.i8bin`` or ``.fvecs``. It is memory-mapped and never written. Nothing
+    may truncate it during a search: a file that shrank before a call is an error, one that shrinks during a call can
+    crash the process.
 
     Args:
         path: the file or folder; ``FILE.safetensors#NAME`` names one of several tensors.
         ids: ids of the rows, as a file (for shards also a folder of ``SHARD.ids.npy``) or an array of integers; by
-            default ``NAME.ids.npy`` beside the file, or else the row numbers.
-        codes: file of codes, which make searches faster and never change an answer (`build_codes` writes it); by
-            default ``NAME.npy.codes`` beside the file where there is one. False for none. Codes of another file, of an
-            earlier state of this one, or damaged ones are not used, and an `emm1.errors.EmbeddingsWarning` says so.
+            default ``NAME.ids.npy`` next to the file, or else the row numbers.
+        codes: the codes file, which makes searches faster and never changes an answer (`build_codes` writes it); by
+            default ``NAME.npy.codes`` next to the file, if it exists. False for none. Codes that are damaged, or that
+            belong to another file or to an earlier state of this one, are not used, and an
+            `emm1.errors.EmbeddingsWarning` says so.
 
     Raises:
         emm1.errors.FileNotFoundError: there is no such file.
-        emm1.errors.EmbeddingError: the file is not what it should be; says what and where.
+        emm1.errors.EmbeddingError: the file is damaged or not an embedding file; the message says what is wrong, and where.
 
     >>> import numpy as np, emm1
     >>> folder = getfixture("tmp_path")
@@ -93,7 +94,7 @@ class Embeddings:
 
     def _open(self, codes: Path | None) -> _native.EmbeddingFile:
         file = _native.EmbeddingFile(self.path, **self._ids, codes_path=codes)
-        _say(file.remarks())
+        _warn_once(file.remarks())
         return file
 
     def _codes_place(self, codes: str | os.PathLike[str] | None) -> Path:
@@ -108,12 +109,12 @@ class Embeddings:
 
     @property
     def dim(self) -> int:
-        """Components of each vector."""
+        """Number of components of each vector."""
         return self._file.dims
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of a component in the file; bfloat16 is that of ml_dtypes."""
+        """Type of a component in the file; bfloat16 is the type from ml_dtypes."""
         import ml_dtypes
 
         name = self._file.dtype
@@ -126,7 +127,7 @@ class Embeddings:
 
     @property
     def ids_path(self) -> Path | None:
-        """The file or folder of the ids; None where they were given as an array or are the row numbers."""
+        """The file or folder of the ids; None if they were given as an array or are the row numbers."""
         return self._file.ids_path
 
     @property
@@ -146,19 +147,19 @@ class Embeddings:
         threads: int | None = None,
         progress: Callable[[int], object] = lambda _rows: None,
     ) -> Path:
-        """Write codes, at most a byte a component and 16 bytes a row, and use them from here on.
+        """Write codes (at most one byte per component and 16 bytes per row) and use them from now on.
 
         Args:
-            path: where to; by default ``NAME.npy.codes`` beside the file.
+            path: the file to write; by default ``NAME.npy.codes`` next to the file.
             threads: threads to use; all cores by default.
-            progress: called with the number of rows done, from time to time.
+            progress: called from time to time with the number of rows done.
 
         Returns:
-            The file.
+            The path of the codes file.
 
         Raises:
-            emm1.errors.EmbeddingError: a row holds NaN or an infinity, the place cannot be written, or the file lies on
-                a file system (tmpfs, network file systems) that does not tell when it was written to.
+            emm1.errors.EmbeddingError: a row holds NaN or an infinity, the codes cannot be written, or the file is on a
+                file system (tmpfs, network file systems) that does not record the time of every write.
 
         >>> import numpy as np, emm1
         >>> path = getfixture("tmp_path") / "x.npy"
@@ -173,7 +174,7 @@ class Embeddings:
 
     @property
     def why_no_codes(self) -> str | None:
-        """Why codes of this file are neither made nor used; None where they are.
+        """Why this file can have no codes; None if it can.
 
         >>> import numpy as np, emm1
         >>> path = getfixture("tmp_path") / "wide.npy"
@@ -184,13 +185,13 @@ class Embeddings:
         return self._file.why_no_codes()
 
     def verify(self, *, threads: int | None = None) -> bool:
-        """Code every row anew and compare with the codes in use; False where there are none.
+        """Code every row again and compare the result with the codes in use; False if there are none.
 
         Args:
             threads: threads to use; all cores by default.
 
         Raises:
-            emm1.errors.EmbeddingError: the codes are damaged, or not those of the rows.
+            emm1.errors.EmbeddingError: the codes are damaged, or do not match the rows.
 
         >>> import numpy as np, emm1
         >>> path = getfixture("tmp_path") / "x.npy"
@@ -212,8 +213,8 @@ class Embeddings:
 
         Args:
             query: (dim,) or (queries, dim); float64 is rounded once to float32.
-            k: how many; more than there are gives all.
-            metric: ``cosine``, ``dot`` or ``l2`` (the Euclidean distance, the smallest is best).
+            k: how many; all vectors if there are fewer.
+            metric: ``cosine``, ``dot`` or ``l2`` (Euclidean distance; the smallest is best).
             among: ids to look among, or a boolean mask over the rows; unknown ids are ignored.
             threads: threads to use; all cores by default. The answer does not depend on it.
 
@@ -228,12 +229,12 @@ class Embeddings:
         """
         queries = as_vectors(query)
         single = queries.ndim == 1
-        # The answer to no queries has as many columns as that to one.
+        # No queries: search for one, so that the empty result has as many columns.
         rows = np.atleast_2d(queries) if queries.size else np.zeros((1, queries.shape[-1]), np.float32)
         ids, scores = self._file.search(
             rows, at_least_one(k, "k"), metric_name(metric), self._among(among), thread_count(threads)
         )
-        _say(self._file.remarks())
+        _warn_once(self._file.remarks())
         return Hits(ids[0], scores[0]) if single else Hits(ids[: len(queries)], scores[: len(queries)])
 
     def within(
@@ -248,7 +249,7 @@ class Embeddings:
 
         Args:
             query: (dim,).
-            threshold: the least score, or for l2 the greatest distance.
+            threshold: the lowest score, or for l2 the greatest distance.
             metric: ``cosine``, ``dot`` or ``l2``.
             among: ids to look among, or a boolean mask over the rows; unknown ids are ignored.
             threads: threads to use; all cores by default. The answer does not depend on it.
@@ -272,7 +273,7 @@ class Embeddings:
             self._among(among),
             thread_count(threads),
         )
-        _say(self._file.remarks())
+        _warn_once(self._file.remarks())
         return Hits(ids[0], scores[0])
 
     def score(self, ids: ArrayLike, query: ArrayLike, metric: Metric = "cosine") -> NDArray[np.float32]:
@@ -304,7 +305,7 @@ class Embeddings:
         return self._file.vectors(as_ids(ids))
 
     def rows(self, begin: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The rows from one position in the file to another: their ids, (rows,), and vectors, float32, (rows, dim).
+        """The rows begin to end (exclusive), by position in the file: ids, (rows,), and vectors, float32, (rows, dim).
 
         >>> import numpy as np, emm1
         >>> path = getfixture("tmp_path") / "x.npy"
@@ -316,10 +317,10 @@ class Embeddings:
         return self._file.slice(begin, end)
 
     def centroid(self, ids: ArrayLike) -> NDArray[np.float32]:
-        """The mean of the vectors of these ids, float32, (dim,): summed in float64 in order of rows, rounded once.
+        """The mean of the vectors of these ids, float32, (dim,): summed in float64 in row order and rounded once.
 
         Raises:
-            emm1.errors.EmbeddingError: no ids, or one that the file does not have.
+            emm1.errors.EmbeddingError: no ids, or an id that the file does not have.
 
         >>> import numpy as np, emm1
         >>> path = getfixture("tmp_path") / "x.npy"
@@ -344,19 +345,19 @@ class Embeddings:
             return as_ids(array, "among")
         if array.shape != (len(self),):
             raise EmbeddingError(f"a mask for {len(self):,} rows has the shape {array.shape}, expected ({len(self)},)")
-        chosen: NDArray[np.int64] = self.ids[array]
-        return chosen
+        selected: NDArray[np.int64] = self.ids[array]
+        return selected
 
 
-def _say(remarks: list[str]) -> None:
+def _warn_once(remarks: list[str]) -> None:
     for remark in remarks:
-        if remark not in _SAID:
-            _SAID.add(remark)
+        if remark not in _WARNED:
+            _WARNED.add(remark)
             warnings.warn(remark, EmbeddingsWarning, stacklevel=4)
 
 
 def as_embeddings(source: Embeddings | str | os.PathLike[str]) -> Embeddings:
-    """Embeddings as they are, or those of a path."""
+    """Embeddings, opened if a path is given."""
     return source if isinstance(source, Embeddings) else Embeddings(source)
 
 
@@ -368,7 +369,7 @@ def score_pairs(
     metric: Metric = "cosine",
     threads: int | None = None,
 ) -> NDArray[np.float32]:
-    """The score of each pair: of the i-th id of one file with the i-th of the other, float32, (pairs,).
+    """The scores of pairs, float32, (pairs,): the i-th id of one file with the i-th id of the other.
 
     Raises:
         emm1.errors.EmbeddingError: lists of different lengths, vectors of different dimensions, or an id that a file

@@ -19,9 +19,9 @@ from emm1.arguments import at_least_one
 from emm1.embeddings.file import Embeddings, Metric, as_embeddings
 from emm1.errors import EmbeddingError
 
-# Queries searched at once: codes of the base are read once for all of them.
+# Queries per search: the codes of the base are read once for all of them.
 BATCH = 1024
-# Batches in a part of the output: what an interrupted run does again at most.
+# Batches per part of the output: an interrupted run repeats at most this much.
 PART = 16
 SCHEMA = pa.schema([("query_id", pa.int64()), ("rank", pa.int32()), ("id", pa.int64()), ("score", pa.float32())])
 
@@ -56,14 +56,14 @@ def knn(
     metric: Metric = "cosine",
     threads: int | None = None,
 ) -> Iterator[Neighbours]:
-    """The k nearest vectors of a file for each vector of another, exactly, batch by batch in the order of the rows.
+    """The k exact nearest vectors of one file for each vector of another, in batches, in row order.
 
-    Memory does not grow with the files. A vector that is in both finds itself.
+    Memory use does not depend on the size of the files. A vector that is in both files finds itself.
 
     Args:
         queries: the vectors to find neighbours of, or the path of their file.
-        base: the vectors to find them among, or the path of their file; `Embeddings.build_codes` first makes it several times as fast.
-        k: how many for each; more than there are gives all.
+        base: the vectors to search, or the path of their file; codes (`Embeddings.build_codes`) make it several times as fast.
+        k: how many per query; all vectors if there are fewer.
         metric: ``cosine``, ``dot`` or ``l2``.
         threads: threads to use; all cores by default.
 
@@ -102,24 +102,24 @@ def knn_to_parquet(
     threads: int | None = None,
     progress: Callable[[int], object] = lambda _queries: None,
 ) -> int:
-    """Write what `knn` gives to a Parquet file: query_id, rank, id, score.
+    """Write the result of `knn` to a Parquet file: query_id, rank, id, score.
 
-    Finished parts are kept in ``OUTPUT.parts`` until all are there, so a run that was interrupted goes on where it was.
+    Finished parts are kept in ``OUTPUT.parts`` until all are done, so an interrupted run continues where it stopped.
 
     Args:
         queries: the vectors to find neighbours of, or the path of their file.
-        base: the vectors to find them among, or the path of their file.
+        base: the vectors to search, or the path of their file.
         output: the file to write; it must not exist.
-        k: how many for each.
+        k: how many per query.
         metric: ``cosine``, ``dot`` or ``l2``.
         threads: threads to use; all cores by default.
-        progress: called with the number of queries done, from time to time.
+        progress: called from time to time with the number of queries done.
 
     Returns:
         The number of rows written.
 
     Raises:
-        emm1.errors.EmbeddingError: as for `knn`; or the output exists, cannot be written, or has parts of another run.
+        emm1.errors.EmbeddingError: as for `knn`; or the output exists, cannot be written, or has parts from another run.
 
     >>> import numpy as np, emm1, polars as pl
     >>> folder = getfixture("tmp_path")
@@ -145,14 +145,14 @@ def knn_to_parquet(
             part = parts / f"{number:06}.parquet"
             begin, end = number * BATCH * PART, min((number + 1) * BATCH * PART, len(queries))
             if not part.exists():
-                beside = part.with_suffix(".writing")
-                with pq.ParquetWriter(beside, SCHEMA) as writer:
+                unfinished = part.with_suffix(".writing")
+                with pq.ParquetWriter(unfinished, SCHEMA) as writer:
                     for first in range(begin, end, BATCH):
                         ids, vectors = queries.rows(first, min(first + BATCH, end))
                         hits = base.search(vectors, k, metric, threads=threads)
                         writer.write_table(Neighbours(ids, hits.ids, hits.scores).to_arrow())
                         progress(first + len(ids))
-                beside.replace(part)
+                unfinished.replace(part)
             done = end
             progress(done)
         rows = _join([parts / f"{number:06}.parquet" for number in range(count)], target)
@@ -172,34 +172,34 @@ def _check_dims(queries: Embeddings, base: Embeddings) -> None:
 
 
 def _version(embeddings: Embeddings) -> str:
-    """What tells the content of a file now from that of another time, in short."""
+    """A digest that changes when the content of the files changes."""
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in embeddings.files]
     return hashlib.sha256(repr((stats, embeddings.ids_path)).encode()).hexdigest()
 
 
 def _begin(parts: Path, run: dict[str, object]) -> None:
-    """A folder for the parts of this run, or that of the same run begun before."""
-    what = parts / "run.json"
-    if what.exists():
-        if json.loads(what.read_text(encoding="utf-8")) == run:
+    """Make a folder for the parts of this run, or continue the same run if it was started before."""
+    description = parts / "run.json"
+    if description.exists():
+        if json.loads(description.read_text(encoding="utf-8")) == run:
             return
         raise EmbeddingError(
-            f"{parts} holds parts of a run with other files or settings: remove the folder to begin anew"
+            f"{parts} holds parts of a run with other files or settings: remove the folder to start again"
         )
     parts.mkdir(parents=True, exist_ok=True)
-    beside = what.with_suffix(".writing")
-    beside.write_text(json.dumps(run), encoding="utf-8")
-    beside.replace(what)
+    unfinished = description.with_suffix(".writing")
+    unfinished.write_text(json.dumps(run), encoding="utf-8")
+    unfinished.replace(description)
 
 
 def _join(parts: list[Path], target: Path) -> int:
-    """One file of all parts, written beside its place and renamed."""
-    beside = target.with_name(f"{target.name}.writing")
+    """Join the parts in one file, which is written next to its place and renamed; returns the number of rows."""
+    unfinished = target.with_name(f"{target.name}.writing")
     rows = 0
-    with pq.ParquetWriter(beside, SCHEMA) as writer:
+    with pq.ParquetWriter(unfinished, SCHEMA) as writer:
         for part in parts:
             for batch in pq.ParquetFile(part).iter_batches(1 << 20):
                 writer.write_batch(batch)
                 rows += batch.num_rows
-    beside.replace(target)
+    unfinished.replace(target)
     return rows

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from reference import order, scores, within
 
 import emm1
-from emm1.embeddings.file import _SAID, METRICS, Metric
+from emm1.embeddings.file import _WARNED, METRICS, Metric
 from emm1.errors import EmbeddingsWarning
 
 Kind = Literal[
@@ -302,7 +302,7 @@ def test_codes_of_something_else_are_not_used(tmp_path: Path) -> None:
         codes.write_bytes(wrong)
         with pytest.warns(EmbeddingsWarning, match=r"x\.npy\.codes: .* It is not used"):
             other = emm1.Embeddings(path)
-        _SAID.clear()
+        _WARNED.clear()
         assert other.codes_path is None
         assert other.search(query).ids.tolist() == expected
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from system import emm1_cli, small_disk
 
 import emm1
-from emm1.embeddings.file import _SAID
+from emm1.embeddings.file import _WARNED
 from emm1.errors import EmbeddingsWarning
 
 ROWS, DIMS = 2_000, 48
@@ -59,7 +59,7 @@ def path(tmp_path: Path) -> Path:
 
 def opened(path: Path) -> tuple[emm1.Embeddings, list[str]]:
     """The embeddings, and what was said when they were opened, as if for the first time."""
-    _SAID.clear()
+    _WARNED.clear()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", EmbeddingsWarning)
         e = emm1.Embeddings(path)
