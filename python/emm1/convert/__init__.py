@@ -1,4 +1,4 @@
-"""Files that cannot be searched as they are become ``.npy`` files: Parquet, Arrow, Lance, ``.npz``, ``.pt``."""
+"""Converts files that cannot be searched directly (Parquet, Arrow, Lance, ``.npz``, ``.pt``) to ``.npy``."""
 
 from emm1.convert.run import convert, import_embeddings
 

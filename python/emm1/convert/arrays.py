@@ -1,4 +1,4 @@
-"""NumPy's files: ``.npz``, arrays in a zip file, and ``.npy``; read without ever holding an array whole."""
+"""NumPy's files: ``.npz`` (arrays in a zip file) and ``.npy``; they are read in blocks, never a whole array."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from emm1.convert.input_file import BLOCK, InputFile, reading
 from emm1.errors import EmbeddingError
 
 COMPONENTS = ("float16", "float32", "float64", "int8", "uint8")
-TWO = 2
+MATRIX_DIMS = 2  # dimensions of an array of vectors
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 class Npz(InputFile):
-    """A ``.npz`` file, as numpy.savez and savez_compressed write it; arrays of objects are never unpickled."""
+    """A ``.npz`` file, written by numpy.savez or savez_compressed; arrays of objects are never unpickled."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -34,28 +34,28 @@ class Npz(InputFile):
                         self._arrays[member.filename.removesuffix(".npy")] = self._header(member, file)
 
     def _header(self, member: zipfile.ZipInfo, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Shape and type of an array; leaves the file at its data."""
+        """Read the header of an array: shape and type; leaves the file at the data."""
         name = f"{self.path}: {member.filename.removesuffix('.npy')!r}"
         shape, fortran_order, dtype = _header(name, file, member.file_size)
-        if fortran_order and min(shape[:TWO], default=0) > 1 and len(shape) > 1:
+        if fortran_order and min(shape[:MATRIX_DIMS], default=0) > 1 and len(shape) > 1:
             raise EmbeddingError(f"{name} is stored in Fortran order: save it again with numpy.ascontiguousarray")
         return shape, dtype
 
     def columns(self) -> dict[str, str]:
-        """Every array by name, its type and shape."""
+        """The type and shape of every array, by name."""
         return {name: f"{dtype} of shape {shape}" for name, (shape, dtype) in self._arrays.items()}
 
     def vector_columns(self) -> list[str]:
-        """The arrays of numbers of two dimensions."""
+        """The arrays of numbers with two dimensions."""
         arrays = self._arrays.items()
-        return [name for name, (shape, dtype) in arrays if len(shape) == TWO and dtype.name in COMPONENTS]
+        return [name for name, (shape, dtype) in arrays if len(shape) == MATRIX_DIMS and dtype.name in COMPONENTS]
 
     def blocks(self, column: str) -> Iterator[NDArray[Any]]:
         """The rows of an array."""
         yield from self._read(column)
 
     def keys(self, column: str) -> Iterator[pa.Array]:
-        """The elements of an array of one dimension: integers, or text as NumPy stores it."""
+        """The elements of a one-dimensional array: integers, or text as NumPy stores it."""
         shape, dtype = self._arrays[column]
         if len(shape) != 1 or dtype.kind not in "iuUS":
             raise self.wrong_key(column)
@@ -76,9 +76,9 @@ class Npz(InputFile):
 
 
 class Npy(InputFile):
-    """A ``.npy`` file that cannot be searched as it lies: of another type, big-endian, or in Fortran order.
+    """A ``.npy`` file that cannot be searched directly: of another type, big-endian, or in Fortran order.
 
-    The ids in ``NAME.ids.npy`` beside it are its keys.
+    Its keys are the ids in ``NAME.ids.npy`` next to it.
     """
 
     VECTORS = "array"
@@ -91,7 +91,7 @@ class Npy(InputFile):
         self.default_key = self.IDS if ids.exists() else None
 
     def columns(self) -> dict[str, str]:
-        """The array, and its ids where there are any: type and shape."""
+        """The type and shape of the array, and of its ids if there are any."""
         described = {}
         for name, path in self._files.items():
             with reading(path), path.open("rb") as file:
@@ -100,10 +100,10 @@ class Npy(InputFile):
         return described
 
     def vector_columns(self) -> list[str]:
-        """The array, where it is of numbers and has two dimensions."""
+        """The array, if it holds numbers and has two dimensions."""
         with reading(self.path), self.path.open("rb") as file:
             shape, _, dtype = _header(self.path, file, self.path.stat().st_size)
-        return [self.VECTORS] if len(shape) == TWO and dtype.name in COMPONENTS else []
+        return [self.VECTORS] if len(shape) == MATRIX_DIMS and dtype.name in COMPONENTS else []
 
     def blocks(self, column: str) -> Iterator[NDArray[Any]]:
         """The rows of the array."""
@@ -124,24 +124,24 @@ class Npy(InputFile):
 
 
 def _header(name: object, file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and type of an array in the .npy format, which is of this size; leaves the file at its data."""
+    """Read the header of a .npy file of this size: shape, order and type; leaves the file at the data."""
     read = HEADERS.get(npy.read_magic(file))
     if read is None:
-        raise EmbeddingError(f"{name} is of an unknown version of the .npy format")
+        raise EmbeddingError(f"{name} has an unknown version of the .npy format")
     shape, fortran_order, dtype = read(file)
-    held = size - file.tell()
-    if not dtype.hasobject and (min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != held):
+    data_size = size - file.tell()
+    if not dtype.hasobject and (min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != data_size):
         raise EmbeddingError(
-            f"{name} says shape {shape} of {dtype}, but has {held:,} bytes: it is truncated or damaged"
+            f"{name} says shape {shape} of {dtype}, but has {data_size:,} bytes: it is truncated or damaged"
         )
     return shape, fortran_order, dtype
 
 
 def columnwise(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
-    """An array of two dimensions in Fortran order, from where a file stands: some rows at a time, of each column.
+    """A two-dimensional array in Fortran order, from the current position of a file, in blocks of rows.
 
     Raises:
-        EOFError: the file ends before.
+        EOFError: the file ends too early.
     """
     start, (rows, columns) = file.tell(), shape
     for begin in range(0, rows, BLOCK):
@@ -156,10 +156,10 @@ def columnwise(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) ->
 
 
 def chunks(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
-    """An array of one or two dimensions, in C order, from where a file stands: some rows at a time.
+    """An array of one or two dimensions in C order, from the current position of a file, in blocks of rows.
 
     Raises:
-        EOFError: the file ends before.
+        EOFError: the file ends too early.
     """
     rows, width = shape[0], dtype.itemsize * math.prod(shape[1:])
     for begin in range(0, rows if width else 0, BLOCK):
@@ -168,14 +168,14 @@ def chunks(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Ite
         if len(data) != count * width:
             raise EOFError(f"it ends in row {begin + len(data) // width}")
         yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
-    file.read(1)  # at the end the zip file's checksum is compared
+    file.read(1)  # at the end of a zip member, its checksum is compared
 
 
 def int64(path: Path, column: str, block: NDArray[Any]) -> pa.Array:
     """Integers as int64.
 
     Raises:
-        EmbeddingError: one does not fit.
+        EmbeddingError: an integer does not fit.
     """
     if block.dtype.kind == "u" and block.size and block.max() > np.iinfo(np.int64).max:
         raise EmbeddingError(

@@ -1,4 +1,4 @@
-"""Keys of rows become ids: integers are ids already, text is looked for in the info table of the items."""
+"""Maps the keys of rows to ids: integers are ids already, text is looked up in the info table of the items."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Items:
     """The items that keys may name.
 
     Attributes:
-        connection: to a store; tables made on it are temporary.
-        dataset: split of the items.
-        modality: modality of the items.
+        connection: a connection to a store; only temporary tables are created on it.
+        dataset: the split of the items.
+        modality: the modality of the items.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -36,7 +36,7 @@ class Items:
     modality: str
 
     def __post_init__(self) -> None:
-        """Refuse what no store has.
+        """Refuse items that no store has.
 
         Raises:
             EmbeddingError: an unknown split or modality.
@@ -45,23 +45,23 @@ class Items:
 
     @property
     def table(self) -> exp.Table:
-        """Their info table."""
+        """The info table of the items."""
         return exp.table_(self.modality, db=SCHEMAS[self.dataset])
 
     @property
     def name(self) -> str:
-        """Its name, for messages."""
+        """The name of the info table, for messages."""
         return f"{SCHEMAS[self.dataset]}.{self.modality}"
 
 
 @dataclass(frozen=True)
-class Keyed:
-    """The id of each row of an input file.
+class RowIds:
+    """The ids of the rows of an input file.
 
     Attributes:
         ids: int64, (rows,).
-        known: bool, (rows,): whether the row's key names an item; its id is 0 where it does not.
-        notes: what the user should know.
+        known: bool, (rows,): whether the row's key names an item; if not, its id is 0.
+        notes: notes for the user.
     """
 
     ids: NDArray[np.int64]
@@ -69,23 +69,24 @@ class Keyed:
     notes: list[str]
 
 
-def ids_of(file: InputFile, column: str, items: Items | None) -> Keyed:
-    """The id of each row by its key.
+def ids_of(file: InputFile, column: str, items: Items | None) -> RowIds:
+    """The ids of the rows, from their keys.
 
     Args:
-        file: what is imported.
+        file: the file that is converted.
         column: the column of keys.
-        items: what text may name; None where the keys must be ids.
+        items: the items that text keys may name; None if the keys must be ids.
 
     Raises:
-        EmbeddingError: keys that name several items, or none at all, or the same item twice; text without items.
+        EmbeddingError: a key names several items, two keys name the same item, or no key names any; or the keys are
+            text and there are no items.
     """
     file.check_column(column)
     batches = file.keys(column)
     first = next(batches, pa.array([], pa.int64()))
     if first.type == pa.int64():
         ids = np.concatenate([first.to_numpy(), *(batch.to_numpy() for batch in batches)])
-        keyed = Keyed(ids, np.ones(len(ids), np.bool_), [])
+        row_ids = RowIds(ids, np.ones(len(ids), np.bool_), [])
     elif items is None:
         raise EmbeddingError(
             f"{file.path}: column {column!r} holds text: to make ids of file names or youtube ids, name a store, "
@@ -94,13 +95,13 @@ def ids_of(file: InputFile, column: str, items: Items | None) -> Keyed:
     else:
         with closing(interruptible(items.connection.cursor())) as connection:
             _store(connection, itertools.chain([first], batches))
-            keyed = _looked_up(file, column, items, connection)
-    _refuse_twice(file, column, keyed)
-    return keyed
+            row_ids = _looked_up(file, column, items, connection)
+    _refuse_repeats(file, column, row_ids)
+    return row_ids
 
 
 def _store(connection: duckdb.DuckDBPyConnection, batches: Iterable[pa.Array]) -> None:
-    """Put the keys into a temporary table, with the number of their row."""
+    """Write the keys and their row numbers to a temporary table."""
     connection.execute("CREATE TEMP TABLE emm1_keys (row BIGINT, key VARCHAR)")
     row = 0
     for batch in batches:
@@ -110,10 +111,9 @@ def _store(connection: duckdb.DuckDBPyConnection, batches: Iterable[pa.Array]) -
         row += len(batch)
 
 
-def _looked_up(file: InputFile, column: str, items: Items, connection: duckdb.DuckDBPyConnection) -> Keyed:
-    """The ids of keys that are text: by the column of the info table that knows the most of them."""
-    there = connection.table(items.name).columns
-    columns = [name for name in TEXT_COLUMNS if name in there]
+def _looked_up(file: InputFile, column: str, items: Items, connection: duckdb.DuckDBPyConnection) -> RowIds:
+    """The ids of text keys, from the column of the info table that matches most of them."""
+    columns = [name for name in TEXT_COLUMNS if name in connection.table(items.name).columns]
     if not columns:
         raise EmbeddingError(
             f"{file.path}: column {column!r} holds text, but {items.name} has neither file_name nor youtube_id: "
@@ -144,13 +144,13 @@ def _looked_up(file: InputFile, column: str, items: Items, connection: duckdb.Du
             f"{unknown:,} of {len(known):,} rows were left out: their keys are no {name} of {items.name} "
             f"(the first is {_key(connection, row)!r}, row {row})"
         )
-    return Keyed(rows["id"].fill_null(0).to_numpy(), known, notes)
+    return RowIds(rows["id"].fill_null(0).to_numpy(), known, notes)
 
 
 def _matches(connection: duckdb.DuckDBPyConnection, items: Items, name: str) -> pa.Table:
-    """For each row the smallest and the largest id of the items that its key names, and their number.
+    """For each row, the smallest and the largest id of the items that its key names, and their number.
 
-    Texts are the same if they are in Unicode's NFC: macOS hands out file names with their accents apart.
+    Texts are compared in Unicode's NFC, because macOS returns file names in decomposed form.
     """
     key = exp.column(KEYS[items.dataset, items.modality])
     named = (
@@ -178,14 +178,14 @@ def _key(connection: duckdb.DuckDBPyConnection, row: int) -> str:
     return str(connection.execute("SELECT key FROM emm1_keys WHERE row = ?", [row]).fetchall()[0][0])
 
 
-def _refuse_twice(file: InputFile, column: str, keyed: Keyed) -> None:
-    rows = np.flatnonzero(keyed.known)
-    order = rows[np.argsort(keyed.ids[rows], kind="stable")]
-    ids = keyed.ids[order]
-    twice = np.flatnonzero(ids[1:] == ids[:-1])
-    if twice.size:
-        at = int(twice[0])
+def _refuse_repeats(file: InputFile, column: str, row_ids: RowIds) -> None:
+    rows = np.flatnonzero(row_ids.known)
+    order = rows[np.argsort(row_ids.ids[rows], kind="stable")]
+    ids = row_ids.ids[order]
+    repeats = np.flatnonzero(ids[1:] == ids[:-1])
+    if repeats.size:
+        at = int(repeats[0])
         raise EmbeddingError(
-            f"{file.path}: rows {order[at]} and {order[at + 1]} have the same key in {column!r}, of the id {ids[at]}: "
-            "every item has one vector"
+            f"{file.path}: rows {order[at]} and {order[at + 1]} have the same key in {column!r}, for the id {ids[at]}: "
+            "an item can have only one vector"
         )

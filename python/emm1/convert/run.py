@@ -1,4 +1,4 @@
-"""The import itself: choose the columns, make ids of keys, stream the vectors beside their place, rename."""
+"""The conversion: choose the columns, map keys to ids, stream the vectors to a temporary file, rename it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from emm1.arguments import check_regular, is_pointer
 from emm1.convert.arrays import Npy, Npz
 from emm1.convert.input_file import InputFile
-from emm1.convert.keys import Items, Keyed, ids_of
+from emm1.convert.keys import Items, RowIds, ids_of
 from emm1.convert.tables import Arrow, Folder, Lance, Parquet, Table
 from emm1.convert.torch_file import TorchFile
 from emm1.dataset import Split
@@ -42,7 +42,7 @@ READERS: dict[str, type[InputFile]] = {
     ".pt": TorchFile,
     ".pth": TorchFile,
 }
-# How each type is written; every value of the others is one of the new type, but for float64.
+# Types that are written as another type, which holds every value exactly, except those of float64.
 WRITTEN: dict[np.dtype[Any], tuple[np.dtype[Any], str]] = {
     np.dtype(np.float64): (np.dtype("<f4"), "float64 was rounded to float32"),
     np.dtype(ml_dtypes.bfloat16): (np.dtype("<f4"), "bfloat16 was widened to float32"),
@@ -60,29 +60,30 @@ def import_embeddings(
     dataset: Split | None = None,
     modality: str | None = None,
 ) -> Embeddings:
-    """Convert a file that cannot be searched as it is to ``.npy``, with the ids of its rows beside it.
+    """Convert a file that cannot be searched directly to ``.npy``, with the ids of its rows next to it.
 
-    It is read and written some rows at a time, beside its place, and renamed when complete. float64 is rounded to
-    float32, bfloat16 widened to float32 and uint8 to float16; other types stay.
+    Rows are read and written in blocks, to a temporary file that is renamed when it is complete. float64 is rounded to
+    float32, bfloat16 is widened to float32 and uint8 to float16; other types are kept.
 
     Args:
         source: ``.parquet``, ``.arrow``, ``.feather`` (or a folder of one of these, read in the order of the names),
-            ``.lance``, ``.npz``, ``.pt``, or a ``.npy`` of float64, of uint8, big-endian or in Fortran order. Nothing in a ``.npz`` or ``.pt`` file is ever executed.
+            ``.lance``, ``.npz``, ``.pt``, or a ``.npy`` of float64, of uint8, big-endian or in Fortran order. Nothing in a
+            ``.npz`` or ``.pt`` file is ever executed.
         target: the ``.npy`` file to write; it must not exist.
-        key: the column of the ids of the rows, written to ``TARGET.ids.npy``; or of their file names or youtube ids,
-            which `store`, `dataset` and `modality` make ids of. Without it the row numbers are the ids.
+        key: the column of the row ids, which are written to ``TARGET.ids.npy``; or the column of file names or youtube
+            ids, which are looked up with `store`, `dataset` and `modality`. Without it, the row numbers are the ids.
         vector: the column of the vectors; by default the only one that holds vectors.
-        store: an open store, or the path of one, whose info table knows the file names.
-        dataset: split of the items: ``100m``, ``1m`` or ``eshot``.
-        modality: modality of the items.
+        store: an open store, or the path of one, in whose info table the keys are looked up.
+        dataset: the split of the items: ``100m``, ``1m`` or ``eshot``.
+        modality: the modality of the items.
 
     Returns:
         The new file, open.
 
     Raises:
         emm1.errors.FileNotFoundError: there is no such file.
-        emm1.errors.EmbeddingError: the file is damaged or not of a kind that can be converted, a column is not
-            there, a vector holds NaN or is of another length, a key names several items or stands twice.
+        emm1.errors.EmbeddingError: the file is damaged or of a kind that cannot be converted, a column does not exist,
+            a vector holds NaN or has another length, a key names several items or appears twice.
 
     >>> import emm1, polars as pl
     >>> folder = getfixture("tmp_path")
@@ -108,37 +109,37 @@ def convert(
     dataset: Split | None,
     modality: str | None,
 ) -> list[str]:
-    """Do what `import_embeddings` does.
+    """Do the work of `import_embeddings`.
 
     Returns:
-        What the user should know about it.
+        Notes for the user.
     """
     ids_target = _check_target(target)
     opened = open_file(source)
     column = opened.vector_column(vector)
     key = key or opened.default_key
     with _items(store, dataset, modality, key) as items:
-        keyed = None if key is None else ids_of(opened, key, items)
+        row_ids = None if key is None else ids_of(opened, key, items)
     with staging(target) as folder:
         vectors, ids = folder / "vectors.npy", folder / "ids.npy"
         try:
             with vectors.open("wb") as file:
-                notes = _write(file, opened, column, keyed)
-            if keyed is not None:
-                np.save(ids, keyed.ids[keyed.known])
+                notes = _write(file, opened, column, row_ids)
+            if row_ids is not None:
+                np.save(ids, row_ids.ids[row_ids.known])
                 ids.rename(ids_target)
             vectors.rename(target)
         except OSError as error:
             raise EmbeddingError(f"cannot write {target}: {error.strerror or error}") from None
-    return [*(keyed.notes if keyed else []), *notes]
+    return [*(row_ids.notes if row_ids else []), *notes]
 
 
 def open_file(path: Path) -> InputFile:
-    """Open a file by its suffix, or a folder by the suffix of what it holds.
+    """Open a file by its suffix, or a folder by the suffix of the files in it.
 
     Raises:
         FileNotFoundError: there is no such file.
-        EmbeddingError: it is of another kind.
+        EmbeddingError: it is of a kind that cannot be converted.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
@@ -173,7 +174,7 @@ def _open_folder(path: Path) -> InputFile:
 
 
 def _check_target(target: Path) -> Path:
-    """Refuse a target before any work is done; gives the place of its ids."""
+    """Refuse a target before any work is done; returns the path of its ids."""
     if target.suffix != ".npy" or target.name.endswith(".ids.npy"):
         raise EmbeddingError(f"{target} must end with .npy (and not with .ids.npy, which is where the ids go)")
     if not target.parent.is_dir():
@@ -189,7 +190,7 @@ def _check_target(target: Path) -> Path:
 def _items(
     store: Store | PathLike | None, dataset: Split | None, modality: str | None, key: str | None
 ) -> Iterator[Items | None]:
-    """The items that keys may name; None where no store was given."""
+    """The items that keys may name; None if no store was given."""
     if store is None and dataset is None and modality is None:
         yield None
         return
@@ -203,8 +204,8 @@ def _items(
             yield Items(connection, dataset, modality)
 
 
-def _write(file: IO[bytes], opened: InputFile, column: str, keyed: Keyed | None) -> list[str]:
-    """Stream the vectors; the header is written again once the number of rows is known, in the same place."""
+def _write(file: IO[bytes], opened: InputFile, column: str, row_ids: RowIds | None) -> list[str]:
+    """Stream the vectors; the header is overwritten once the number of rows is known."""
     row = written = 0
     notes: list[str] = []
     header: dict[str, Any] = {}
@@ -218,21 +219,21 @@ def _write(file: IO[bytes], opened: InputFile, column: str, keyed: Keyed | None)
             npy.write_array_header_1_0(file, header)
             notes = [note] if note else []
         rows = _rounded(opened, column, block, dtype, row)
-        if keyed is not None:
-            rows = rows[keyed.known[row : row + len(rows)]]
+        if row_ids is not None:
+            rows = rows[row_ids.known[row : row + len(rows)]]
         file.write(np.ascontiguousarray(rows).data)
         row, written = row + len(block), written + len(rows)
     if not written:
         raise EmbeddingError(f"{opened.path}: column {column!r} has no vectors")
-    if keyed is not None and row != len(keyed.known):
-        raise EmbeddingError(f"{opened.path}: {len(keyed.known):,} keys for the {row:,} rows of {column!r}")
+    if row_ids is not None and row != len(row_ids.known):
+        raise EmbeddingError(f"{opened.path}: {len(row_ids.known):,} keys for the {row:,} rows of {column!r}")
     file.seek(0)
     npy.write_array_header_1_0(file, {**header, "shape": (written, header["shape"][1])})
     return notes
 
 
 def _rounded(opened: InputFile, column: str, block: NDArray[Any], dtype: np.dtype[Any], first: int) -> NDArray[Any]:
-    """A block in the type it is written in, finite all over."""
+    """A block in the type in which it is written; all values must be finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         rows = block.astype(dtype, copy=False)
     finite = np.isfinite(rows).all(axis=1)

@@ -1,4 +1,4 @@
-"""Parquet, Arrow IPC (Feather) and Lance: columns read batch by batch."""
+"""Parquet, Arrow IPC (Feather) and Lance: columns are read in batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emm1.convert.input_file import BLOCK, InputFile, reading
 from emm1.errors import EmbeddingError
 
 COMPONENTS = (pa.float16(), pa.float32(), pa.float64(), pa.int8(), pa.uint8())
-ARROW_MAGIC = b"ARROW1"  # what a file begins with; a stream has none
+ARROW_MAGIC = b"ARROW1"  # the first bytes of a file; a stream has no magic
 
 
 class Table(InputFile):
@@ -32,7 +32,7 @@ class Table(InputFile):
         """The batches of one column, in order."""
 
     def columns(self) -> dict[str, str]:
-        """Every column by name, and its type."""
+        """The type of every column, by name."""
         return {name: str(kind) for name, kind in self.fields().items()}
 
     def vector_columns(self) -> list[str]:
@@ -53,7 +53,7 @@ class Table(InputFile):
         return by_name
 
     def blocks(self, column: str) -> Iterator[NDArray[Any]]:
-        """The vectors of a column, rows of the same length."""
+        """The vectors of a column; all must have the same length."""
         dims, row = None, 0
         for array in self._arrays(column):
             for begin in range(0, len(array), BLOCK):
@@ -67,10 +67,10 @@ class Table(InputFile):
         self._refuse_nulls(column, lists, first)
         lengths = pc.list_value_length(lists)
         expected = lengths[0].as_py() if dims is None else dims
-        other = pc.index(pc.not_equal(lengths, expected), value=True).as_py()
-        if other >= 0:
+        odd = pc.index(pc.not_equal(lengths, expected), value=True).as_py()
+        if odd >= 0:
             raise EmbeddingError(
-                f"{self.path}: row {first + other} of {column!r} has {lengths[other]} components, "
+                f"{self.path}: row {first + odd} of {column!r} has {lengths[odd]} components, "
                 f"the rows before it {expected}"
             )
         values = lists.flatten()
@@ -99,7 +99,7 @@ class Table(InputFile):
         with reading(self.path):
             for batch in self.batches(column):
                 array = batch.column(column)
-                array.validate(full=True)  # Arrow trusts a file's offsets otherwise, wherever they point
+                array.validate(full=True)  # otherwise Arrow trusts the file's offsets, wherever they point
                 yield array.storage if isinstance(array, pa.ExtensionArray) else array
 
     def _refuse_nulls(self, column: str, array: pa.Array, first: int) -> None:
@@ -116,7 +116,7 @@ class Parquet(Table):
         return pq.read_schema(self.path)
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
-        """Pages of the column, not whole row groups: those may be larger than memory."""
+        """The batches of the column, read by pages: a row group may be larger than memory."""
         with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
             yield from file.iter_batches(BLOCK, columns=[column])
 
@@ -130,7 +130,7 @@ class Arrow(Table):
             return (pa.ipc.open_file if self._is_file() else pa.ipc.open_stream)(file).schema
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
-        """The batches as they were written, of the one column."""
+        """The batches of the column, as they were written."""
         options = pa.ipc.IpcReadOptions(included_fields=[self.schema().get_field_index(column)])
         with pa.memory_map(str(self.path)) as file:
             if self._is_file():
@@ -163,7 +163,7 @@ class Lance(Table):
         return self._dataset.schema
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
-        """The rows of the newest version, in order; asked for in pieces, because a scan reads ahead without bound."""
+        """The rows of the newest version, in order; read in pieces, because a scan reads ahead without limit."""
         for begin in range(0, self._dataset.count_rows(), BLOCK):
             yield from self._dataset.to_batches(columns=[column], limit=BLOCK, offset=begin, scan_in_order=True)
 
@@ -176,24 +176,24 @@ class Folder(Table):
         self._files = files
 
     def schema(self) -> pa.Schema:
-        """The columns of the first file, which all must have."""
+        """The columns of the first file, which all files must have."""
         return self._files[0].schema()
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
-        """The batches of one file after another."""
+        """The batches of all files, in order."""
         expected = self.fields()[column]
         for file in self._files:
             file.check_column(column)
-            found = file.fields()[column]
-            if found != expected:
+            kind = file.fields()[column]
+            if kind != expected:
                 raise EmbeddingError(
-                    f"{file.path}: column {column!r} is {found}, but {expected} in {self._files[0].path}"
+                    f"{file.path}: column {column!r} is {kind}, but {expected} in {self._files[0].path}"
                 )
             yield from file.batches(column)
 
 
 def _component(kind: pa.DataType) -> pa.DataType | None:
-    """The type of the components of lists; None of anything else."""
+    """The component type of a list type; None for other types."""
     storage = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
     lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     return storage.value_type if any(is_list(storage) for is_list in lists) else None

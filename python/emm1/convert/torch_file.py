@@ -1,9 +1,9 @@
-"""``.pt``: what torch.save writes, read without torch, and without ever running the pickle inside.
+"""``.pt`` files, which torch.save writes, read without torch and without running the pickle inside.
 
-The file is a zip: ``data.pkl`` says which tensors there are, ``data/0``, ``data/1``… hold their numbers. A pickle is a
-program that may call anything; here its instructions are read one by one and only those that build plain values
-have a meaning. A call makes a tensor, an empty dictionary or a size where it is one of torch's own three, and
-otherwise a mark that says what it would have been. Nothing is imported and nothing is called.
+The file is a zip: ``data.pkl`` describes the tensors, ``data/0``, ``data/1``… hold their numbers. A pickle is a
+program that may call anything. Here its instructions are read one by one, and only those that build plain values
+are interpreted. A call becomes a tensor, an empty dictionary or a size if torch.save writes such calls, and
+otherwise an `Opaque`, which names the function. Nothing is imported and nothing is called.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from emm1.convert.arrays import COMPONENTS, TWO, chunks, int64
+from emm1.convert.arrays import COMPONENTS, MATRIX_DIMS, chunks, int64
 from emm1.convert.input_file import InputFile, reading
 from emm1.errors import EmbeddingError
 
@@ -41,7 +41,7 @@ LARGEST = 1 << 62
 
 @dataclass(frozen=True, eq=False)
 class Opaque:
-    """A value that is not read: an object of some class, or the class itself.
+    """A value that is not interpreted: an object of some class, or the class itself.
 
     Attributes:
         name: module and name of the class.
@@ -55,14 +55,14 @@ class Opaque:
 
 @dataclass(frozen=True)
 class Tensor:
-    """Where the numbers of a tensor lie.
+    """The location and layout of a tensor's numbers.
 
     Attributes:
-        storage: name of the zip's member after ``data/``.
-        dtype: type of its numbers.
-        offset: numbers before the first.
+        storage: name of the zip member, after ``data/``.
+        dtype: type of the numbers.
+        offset: position of the first number in the storage, in numbers.
         shape: size along each dimension.
-        stride: numbers from one to the next along each dimension.
+        stride: distance between neighbours along each dimension, in numbers.
     """
 
     storage: str
@@ -75,7 +75,7 @@ class Tensor:
         return f"a {self.dtype} tensor of shape {self.shape}"
 
     def is_contiguous(self) -> bool:
-        """Whether its numbers lie one after another, row by row."""
+        """Whether its numbers are stored one after another, row by row."""
         expected = [math.prod(self.shape[i + 1 :]) for i in range(len(self.shape))]
         sides = zip(self.shape, self.stride, expected, strict=True)
         return all(size <= 1 or stride == step for size, stride, step in sides)
@@ -101,22 +101,22 @@ class TorchFile(InputFile):
             if archive.getinfo(names[0]).compress_type != zipfile.ZIP_STORED:
                 raise EmbeddingError(f"{path} is compressed, which torch.save does not do: it may hold anything")
             value = Program(archive.read(names[0])).run()
-        # A tensor by itself has no name of its own.
+        # A single tensor has no name.
         self._values: dict[str, Any] = (
-            {str(key): held for key, held in value.items()} if isinstance(value, dict) else {"tensor": value}
+            {str(key): entry for key, entry in value.items()} if isinstance(value, dict) else {"tensor": value}
         )
 
     def columns(self) -> dict[str, str]:
-        """Every entry by name, and what it is."""
+        """A description of every entry, by name."""
         return {name: _described(value) for name, value in self._values.items()}
 
     def vector_columns(self) -> list[str]:
-        """The tensors of numbers of two dimensions."""
+        """The tensors of numbers with two dimensions."""
         return [
             name
             for name, value in self._values.items()
             if isinstance(value, Tensor)
-            and len(value.shape) == TWO
+            and len(value.shape) == MATRIX_DIMS
             and value.dtype.name in (*COMPONENTS, ml_dtypes.bfloat16.__name__)
         ]
 
@@ -125,7 +125,7 @@ class TorchFile(InputFile):
         yield from self._read(column, self._values[column])
 
     def keys(self, column: str) -> Iterator[pa.Array]:
-        """The elements of a list of text or of integers, or of a tensor of integers of one dimension."""
+        """The elements of a list of text or integers, or of a one-dimensional tensor of integers."""
         value = self._values[column]
         if isinstance(value, Tensor) and len(value.shape) == 1 and value.dtype.kind in "iu":
             for block in self._read(column, value):
@@ -159,13 +159,13 @@ def _described(value: object) -> str:
     if isinstance(value, Tensor | Opaque):
         return str(value)
     if isinstance(value, list | tuple):
-        kinds = sorted({type(held).__name__ for held in value})
+        kinds = sorted({type(element).__name__ for element in value})
         return f"a list of {len(value):,} {' and '.join(kinds) or 'values'}"
     return f"a {type(value).__name__}"
 
 
 class Program:
-    """The instructions of a pickle, read as data.
+    """The instructions of a pickle, interpreted as data.
 
     Args:
         pickle: protocol 2 to 5, as torch.save writes it.
@@ -181,7 +181,7 @@ class Program:
         """The value that the pickle describes.
 
         Raises:
-            ValueError: it is damaged, or does what torch.save never does.
+            ValueError: it is damaged, or does something that torch.save never does.
         """
         try:
             for opcode, argument, _ in pickletools.genops(self._pickle):
@@ -192,7 +192,7 @@ class Program:
             raise ValueError(f"its pickle is damaged ({error!r})") from None
         raise ValueError("its pickle ends before it is done")
 
-    def _step(self, name: str, argument: Any) -> None:  # noqa: C901, PLR0912 - one case an instruction
+    def _step(self, name: str, argument: Any) -> None:  # noqa: C901, PLR0912 - one case per instruction
         stack = self._stack
         match name:
             case "PROTO" | "FRAME":
@@ -234,7 +234,7 @@ class Program:
                 called, arguments = stack.pop(-2), stack.pop()
                 stack.append(_called(called, arguments))
             case "BUILD":
-                stack.pop()  # attributes: of no value that is kept
+                stack.pop()  # attributes of an object; the values that are kept have none
             case "BINPERSID":
                 stack.append(_storage(stack.pop()))
             case _:
@@ -247,7 +247,7 @@ class Program:
     @staticmethod
     def _set(target: object, items: list[Any]) -> None:
         if isinstance(target, dict):
-            # Other keys name no column, and hashing what a hostile file nests deeply could exhaust the C stack.
+            # Other keys name no column, and hashing a deeply nested key of a hostile file could exhaust the C stack.
             pairs = zip(items[::2], items[1::2], strict=True)
             target.update({key: value for key, value in pairs if isinstance(key, str | int)})
 
@@ -263,14 +263,14 @@ CONSTANTS: dict[str, Callable[[], Any]] = {
 
 
 def _storage(reference: Any) -> tuple[str, np.dtype[Any]] | Opaque:
-    """A storage, from ``('storage', class, key, location, length)``."""
+    """A storage, from the tuple ``('storage', class, key, location, length)``."""
     _, kind, key, _, _ = reference
     dtype = STORAGES.get(kind.name)
     return Opaque(kind.name) if dtype is None else (str(key), dtype)
 
 
 def _called(called: Any, arguments: Any) -> Any:
-    """What a call would make, for the calls that torch.save writes; a mark for any other."""
+    """The result of a call that torch.save writes; an `Opaque` for any other."""
     if called.name == "torch._utils _rebuild_tensor_v2":
         storage, offset, shape, stride = arguments[:4]
         if isinstance(storage, Opaque):

@@ -1,4 +1,4 @@
-"""One DuckDB file: opened, asked, searched by registered names, and checked."""
+"""A store is one DuckDB file: open, query, search by registered name, check."""
 
 from emm1.store.store import Store
 

@@ -1,4 +1,4 @@
-"""Is a store whole, is it built from the published files, and do its media files exist where its paths say?"""
+"""Checks a store: whether all ids exist, which source files are the published ones, and whether media files exist."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import polars as pl
 from emm1.store.climbing import ClimbingNames, climbing_names
 from emm1.store.integrity import Orphans, orphans
 
-# Where the media lie by other documents of the dataset than the one that the views follow.
+# Media folders according to other documents of the dataset; the views follow only one of them.
 OTHER_FOLDERS = {"audio": "video", "points": "point-clouds"}
 
 
 @dataclass
 class CheckReport:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
         orphans: per column, the ids that no info row has.
         provenance: source, published and note of every source file.
         climbing: the file names that lead out of their folders.
-        media: dataset, modality, source_dataset, reason and items: how many files exist or do not, and why; None
-            where no media root was given.
-        advice: settings that make the paths right.
+        media: dataset, modality, source_dataset, reason and items: how many files exist or are missing, and why; None
+            if no media root was given.
+        advice: settings that correct the paths.
     """
 
     orphans: list[Orphans]
@@ -42,7 +42,7 @@ class CheckReport:
 
 
 def check_store(connection: duckdb.DuckDBPyConnection, media_root: Path | None) -> CheckReport:
-    """Check a store, and with a media root the files its paths name."""
+    """Check a store and, if there is a media root, the files that its paths name."""
     report = CheckReport(
         orphans(connection),
         connection.execute("SELECT source, published, note FROM provenance ORDER BY source").fetchall(),
@@ -84,23 +84,23 @@ _EMPTY = pl.DataFrame(
 
 
 def _list_folder(root: Path, folder: str, modality: str) -> pl.DataFrame:
-    """Names of the files of a modality in one save folder, where the paths say or where other documents say."""
-    found: dict[str, str] = {}
-    for kind in filter(None, (OTHER_FOLDERS.get(modality), modality)):
-        base = root / folder / kind
-        place = "found" if kind == modality else f"in {kind}/"
+    """The files of a modality in one save folder, in the folder that the paths name or in one that other documents name."""
+    places: dict[str, str] = {}
+    for subfolder in filter(None, (OTHER_FOLDERS.get(modality), modality)):
+        base = root / folder / subfolder
+        place = "found" if subfolder == modality else f"in {subfolder}/"
         for parent, _, names in os.walk(base):
-            inside = Path(parent).relative_to(base).as_posix()
-            found |= {name if inside == "." else f"{inside}/{name}": place for name in names}
+            relative = Path(parent).relative_to(base).as_posix()
+            places |= {name if relative == "." else f"{relative}/{name}": place for name in names}
     return pl.DataFrame(
-        {"file_name": list(found), "place": list(found.values())},
+        {"file_name": list(places), "place": list(places.values())},
         schema={"file_name": pl.String, "place": pl.String},
     ).select(pl.lit(folder).alias("save_folder"), pl.lit(modality).alias("modality"), "file_name", "place")
 
 
 def _advice(root: Path, folders: list[str], media: pl.DataFrame) -> list[str]:
-    elsewhere = media.group_by("modality", "reason").agg(pl.col("items").sum())
-    count = {(m, r): n for m, r, n in elsewhere.iter_rows()}
+    totals = media.group_by("modality", "reason").agg(pl.col("items").sum())
+    count = {(m, r): n for m, r, n in totals.iter_rows()}
     advice = []
     if count.get(("audio", "in video/"), 0) > count.get(("audio", "found"), 0):
         advice.append("audio lies in video/: SET VARIABLE emm1_audio_folder = 'video'")

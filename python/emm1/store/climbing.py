@@ -1,4 +1,4 @@
-"""File names that lead out of their folder: somebody will serve, or delete, what a path names."""
+"""File names that lead out of their folder: dangerous, because someone will serve or delete the files that paths name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlglot import exp
 from emm1.arguments import shown
 from emm1.dataset import FILE_MODALITIES, KEYS, SCHEMAS
 
-# Rows that are shown of each table.
+# Rows of each table that are shown.
 SHOWN = 3
 CLIMBING_FOLDERS = (
     "SELECT folder FROM (SELECT unnest(enum_range(NULL::save_folder))::VARCHAR AS folder) WHERE climbs(folder)"
@@ -23,7 +23,7 @@ class ClimbingNames:
 
     Attributes:
         table: the table, with its schema.
-        count: how many.
+        count: how many such rows there are.
         first: id, save folder and file name of the first.
     """
 
@@ -41,7 +41,7 @@ class ClimbingNames:
 
 
 def climbing_names(connection: duckdb.DuckDBPyConnection) -> list[ClimbingNames]:
-    """The tables of a store that have such rows."""
+    """The tables of a store that have such rows, with the first of them."""
     folders = [folder for (folder,) in connection.execute(CLIMBING_FOLDERS).fetchall()]
     tables = [
         (f"{schema}.{modality}", KEYS[split, modality])

@@ -1,4 +1,4 @@
-"""The connections of an open store: the caller's own, and for other threads one for each call."""
+"""The connections of an open store: the caller's, and in other threads one for each call."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import duckdb
 
 from emm1.interrupts import interruptible
 
-# How a variable is set that every connection of a store has.
+# The statements that set the variables which all connections of a store share.
 SET = {
     "emm1_root": "SET VARIABLE emm1_root = ?",
     "emm1_audio_folder": "SET VARIABLE emm1_audio_folder = ?",
 }
 
-# Before DuckDB 1.5 a relation ends with its connection, so the latest are kept; each takes some 8 kB.
+# Before DuckDB 1.5 a relation becomes invalid with its connection, so the latest are kept; each takes about 8 kB.
 KEPT = 1000
 
 
@@ -25,11 +25,11 @@ class Connections:
     """Hands out the connections of a store.
 
     A DuckDB connection runs one query at a time, and a relation runs on the connection that made it. So the thread that
-    opened the store uses one connection for everything, which the caller knows as ``Store.connection``. Any other thread
-    gets a new one for each call: what the call returns may go to whatever thread, and no call meets what another left.
+    opened the store uses one connection for everything, which is the caller's ``Store.connection``. Any other thread
+    gets a new connection for each call: the result may be used in any thread, and calls do not affect each other.
 
     Args:
-        own: the connection that the store was opened with.
+        own: the connection that the store was opened with, which is the caller's.
         root: folder of the media; None for the one given at build.
     """
 
@@ -42,37 +42,37 @@ class Connections:
             own.execute(SET["emm1_root"], [root])
             self._variables["emm1_root"] = root
 
-    def here(self) -> duckdb.DuckDBPyConnection:
-        """The connection for a call from this thread."""
+    def for_call(self) -> duckdb.DuckDBPyConnection:
+        """The connection for a call from the current thread."""
         if self._is_own_thread():
             return self.own
         self._kept.append(connection := self.new())
         return connection
 
     def new(self) -> duckdb.DuckDBPyConnection:
-        """A new connection, with the variables as they were when the thread that opened the store last used it."""
+        """A new connection, with the variables as the thread that opened the store last saw them."""
         self.note_variables()
         connection = interruptible(self.own.cursor())
         for name, value in list(self._variables.items()):
             connection.execute(SET[name], [value])
         return connection
 
-    def apart(self) -> duckdb.DuckDBPyConnection:
-        """A connection for a question of emm1's own: on the caller's it would end a result that is yet to be fetched."""
+    def internal(self) -> duckdb.DuckDBPyConnection:
+        """A connection for emm1's own queries: on the caller's they would end a result that is not fetched yet."""
         return self.own.cursor()
 
     def note_variables(self) -> None:
-        """Keep the variables of the caller's own connection, which no other thread may ask: it may be in use."""
+        """Remember the variables of the caller's connection, which other threads must not query: it may be in use."""
         if not self._is_own_thread():
             return
-        # No query runs until a transaction that failed is rolled back, or since 2.0.1 a result is fetched to its end. `sql`
-        # says so, where `execute` would throw the caller's result away.
+        # DuckDB refuses queries until a failed transaction is rolled back, and since 2.0.1 until a result is fetched. `sql`
+        # raises an error then, whereas `execute` would discard the caller's result.
         with suppress(duckdb.Error):
             values = self.own.sql("SELECT getvariable('emm1_root'), getvariable('emm1_audio_folder')").fetchall()[0]
             self._variables = {name: value for name, value in zip(SET, values, strict=True) if value is not None}
 
     def close(self) -> None:
-        """Close the caller's own connection, and with it all that came from it."""
+        """Close the caller's connection, and with it those made from it."""
         self._kept.clear()
         self.own.close()
 
@@ -86,10 +86,10 @@ def sql_seeing(
     params: Any,
     caller: tuple[dict[str, Any], dict[str, Any]],
 ) -> duckdb.DuckDBPyRelation:
-    """Run SQL that sees the local and global variables of a caller.
+    """Run SQL that can use the local and global variables of a caller.
 
     DuckDB looks only at the frame that calls it, so the call is made in a frame with the caller's variables. Before 1.5
-    it takes no relation of another connection: of such a one its rows are given.
+    it refuses relations of another connection; their rows are passed instead.
     """
     local, shared = caller
     call = {"_emm1_sql": connection.sql, "_emm1_query": query, "_emm1_params": params}
@@ -100,7 +100,7 @@ def sql_seeing(
         except duckdb.InvalidInputException as error:
             name = _foreign(str(error))
             relation = variables.get(name, shared.get(name))
-            alone = len(connection.extract_statements(query)) == 1  # of several, some have run already
+            alone = len(connection.extract_statements(query)) == 1  # if there are several, some have already run
             if not isinstance(relation, duckdb.DuckDBPyRelation) or not alone:
                 raise
             variables[name] = relation.to_arrow_table()
@@ -109,7 +109,7 @@ def sql_seeing(
 
 
 def _foreign(message: str) -> str:
-    """The variable whose relation was made by another connection, where that is what DuckDB complains of; else ''."""
+    """The variable whose relation belongs to another connection, if that is DuckDB's complaint; else ''."""
     if "created by another Connection" not in message:
         return ""
     return message.partition('"')[2].partition('"')[0]

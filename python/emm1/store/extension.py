@@ -1,4 +1,4 @@
-"""The DuckDB extension: where it lies, how it is loaded, and what stands in for it where it cannot be."""
+"""The DuckDB extension: where it is, and how it is loaded, or else replaced by Python functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import duckdb
 from emm1.errors import StoreError
 
 PATH = Path(__file__).parents[1] / "emm1.duckdb_extension"
-# A function that is there where the others are in Python.
+# A function that exists only if the others are implemented in Python.
 IN_PYTHON = "emm1_in_python"
 
 
@@ -28,10 +28,10 @@ def load_statement() -> str:
 def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
     """Give a connection that you opened yourself the functions ``emm1_…``.
 
-    The extension is loaded where the connection allows it, that is where it was opened with
-    ``config={"allow_unsigned_extensions": True}``. Elsewhere the functions that give a value for each row are registered
-    in Python: the same answers, slower, and a warning says so; aggregate and table functions are left out. All
-    connections of the same database get them, and keep them when this one is closed. `emm1.open` does this by itself.
+    The extension is loaded if the connection allows it, that is, if it was opened with
+    ``config={"allow_unsigned_extensions": True}``. Otherwise the scalar functions are registered as Python functions: they
+    give the same answers more slowly, and a warning says so; aggregate and table functions are left out. All connections
+    of the same database get the functions, and keep them when this one is closed. `emm1.open` does all this itself.
 
     Raises:
         emm1.errors.StoreError: the connection may read no files (``enable_external_access`` is false).
@@ -47,7 +47,7 @@ def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
     """
     known = _functions(connection)
     if IN_PYTHON in known:
-        _stand_in(connection, again=True)
+        _register_fallback(connection, again=True)
     if known:
         return
     try:
@@ -58,7 +58,7 @@ def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
             raise StoreError(
                 "this connection may read no files (enable_external_access is false): emm1 has nothing to search"
             ) from None
-        _stand_in(connection, again=False)
+        _register_fallback(connection, again=False)
         warnings.warn(
             "the emm1 extension cannot be loaded here, its functions run in Python: the same answers, slower. To load "
             f'it, open the database with config={{"allow_unsigned_extensions": True}} (DuckDB: {reason})',
@@ -66,13 +66,13 @@ def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _stand_in(connection: duckdb.DuckDBPyConnection, *, again: bool) -> None:
+def _register_fallback(connection: duckdb.DuckDBPyConnection, *, again: bool) -> None:
     from emm1.store import fallback
 
     fallback.register(connection, IN_PYTHON, again=again)
 
 
 def _functions(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Those functions of emm1 in a database that tell which way it has them."""
+    """Which of two functions a database has: they tell whether it has emm1's functions, and whether in Python."""
     query = "SELECT function_name FROM duckdb_functions() WHERE function_name IN ('emm1_topk', ?)"
     return {name for (name,) in connection.execute(query, [IN_PYTHON]).fetchall()}

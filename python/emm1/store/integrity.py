@@ -1,4 +1,4 @@
-"""Do ids stand once, and does every id that is referred to exist? One pass over a column, not a join, where it can be."""
+"""Finds repeated ids, and references to ids that do not exist, with one pass over a column instead of a join."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sqlglot import exp
 
 from emm1.dataset import FILE_MODALITIES, MODALITIES
 
-# A bit or a byte for every id between the smallest and the largest: 100 MB at most. Wider ranges are joined.
+# One bit or byte for every id between the smallest and the largest: at most 100 MB. Wider ranges are joined.
 WIDEST_BITS = 100_000_000
-# Rows looked at together.
+# Rows per batch.
 BATCH = 1_000_000
 
 
@@ -26,8 +26,8 @@ class Reference:
         column: its column.
         target: the table referred to, with its schema.
         key: its id column.
-        modality_column: the column that says which modality a row refers to, where one does.
-        modality: the rows of that modality only.
+        modality_column: the column with the modality that a row refers to, if there is one.
+        modality: count only the rows of this modality.
     """
 
     table: str
@@ -48,8 +48,8 @@ class Orphans:
 
     Attributes:
         reference: the column.
-        checked: the rows that name an id.
-        missing: those whose id is missing.
+        checked: the number of rows that have an id.
+        missing: how many of them have an id that does not exist.
     """
 
     reference: Reference
@@ -78,13 +78,13 @@ def references() -> Iterator[Reference]:
 
 
 def orphans(connection: duckdb.DuckDBPyConnection) -> list[Orphans]:
-    """Count, per column, the ids that no row has; columns without rows are left out."""
+    """Count the orphans of each column; columns without rows are left out."""
     counted = (_orphans(connection, reference) for reference in references())
     return [result for result in counted if result.checked]
 
 
 def duplicates(connection: duckdb.DuckDBPyConnection, table: str, key: str, rank: int | None = None) -> int:
-    """How many rows of a table repeat an id; of one rank only, for the groups."""
+    """How many rows of a table repeat an id; for the groups, of one rank."""
     low, high, count = _range(connection, table, key, rank)
     if count == 0:
         return 0
@@ -110,12 +110,12 @@ def _orphans(connection: duckdb.DuckDBPyConnection, reference: Reference) -> Orp
     if count == 0:
         return Orphans(reference, checked, checked)
     bounds = exp.Between(this=column, low=exp.Literal.number(low), high=exp.Literal.number(high))
-    if count == high - low + 1:  # no gaps: every id in the range exists, since ids stand once
+    if count == high - low + 1:  # no gaps: every id in the range exists, because ids are unique
         return Orphans(reference, checked, _value(connection, rows.where(exp.not_(bounds))))
     if high - low < WIDEST_BITS:
         ids = exp.select(reference.key).from_(reference.target)
-        inside = rows.where(bounds).select(column, append=False)
-        return Orphans(reference, checked, checked - _present(connection, ids, inside, low, high))
+        in_range = rows.where(bounds).select(column, append=False)
+        return Orphans(reference, checked, checked - _present(connection, ids, in_range, low, high))
     target = exp.select("1").from_(exp.alias_(exp.to_table(reference.target), "t", table=True))
     matching = target.where(exp.column(reference.key, table="t").eq(column))
     return Orphans(reference, checked, _value(connection, rows.where(exp.not_(exp.Exists(this=matching)))))
@@ -124,24 +124,24 @@ def _orphans(connection: duckdb.DuckDBPyConnection, reference: Reference) -> Orp
 def _present(
     connection: duckdb.DuckDBPyConnection, ids: exp.Select, references: exp.Select, low: int, high: int
 ) -> int:
-    """How many references name one of the ids, all of them from low to high."""
+    """How many references have one of the ids; all references are between low and high."""
     known = np.sort(connection.sql(ids.sql("duckdb")).to_arrow_table().column(0).to_numpy())
     exists = np.zeros(high - low + 1, bool)
     exists[known - low] = True
     present = 0
     for batch in connection.sql(references.sql("duckdb")).arrow(BATCH):
-        named = batch.column(0).to_numpy()
-        # Groups name the captions in their order: that is seen sooner than one id after the other is looked up.
-        begin = int(np.searchsorted(known, named[0])) if len(named) else 0
-        alike = np.array_equal(known[begin : begin + len(named)], named)
-        present += len(named) if alike else int(np.count_nonzero(exists[named - low]))
+        referenced = batch.column(0).to_numpy()
+        # Groups list the captions in order: comparing with the known ids is faster than looking up each one.
+        begin = int(np.searchsorted(known, referenced[0])) if len(referenced) else 0
+        in_order = np.array_equal(known[begin : begin + len(referenced)], referenced)
+        present += len(referenced) if in_order else int(np.count_nonzero(exists[referenced - low]))
     return present
 
 
 def _range(
     connection: duckdb.DuckDBPyConnection, table: str, key: str, rank: int | None = None
 ) -> tuple[int, int, int]:
-    """The smallest and the largest id, and how many rows have one."""
+    """The smallest and the largest id, and the number of rows that have an id."""
     column = exp.column(key)
     query = exp.select(exp.Min(this=column), exp.Max(this=column), exp.Count(this=column)).from_(table)
     low, high, count = connection.execute(_of_rank(query, rank).sql("duckdb")).fetchall()[0]

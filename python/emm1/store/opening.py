@@ -1,4 +1,4 @@
-"""Open a store that is there."""
+"""Opens an existing store."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def open(path: PathLike, read_only: bool = False, root: PathLike | None = None) 
 
     Args:
         path: the DuckDB file.
-        read_only: for reading only; other processes may then read it at the same time.
+        read_only: whether to open it for reading only; other processes may then read it at the same time.
         root: folder of the media, for file paths; by default ``$ROOT_DATA_PATH``, or else the one given at build.
 
     Raises:
         emm1.errors.FileNotFoundError: there is no such file.
-        emm1.errors.StoreError: it is not a store, or open elsewhere with other settings.
+        emm1.errors.StoreError: the file is not a store, or is open elsewhere with other settings.
 
     >>> import emm1
     >>> emm1.open("missing.duckdb")

@@ -1,4 +1,4 @@
-"""A store open in Python: the published examples as methods, SQL, and exact search by name."""
+"""An open store: the published examples as methods, SQL, and exact search in registered embeddings."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ PathLike = str | os.PathLike[str]
 class Store:
     """An emm1 store: one DuckDB file, open.
 
-    `open` and `build` return it; it closes its connection when used as a context manager. Every method may be called from
-    any thread: in others than the one that opened the store each call has a connection of its own, so that temporary
-    tables, variables and transactions of `sql` last for that call (use a `cursor` for more).
+    `open` and `build` return it; as a context manager it closes its connection. Every method may be called from any
+    thread. In threads other than the one that opened the store, each call has its own connection, so temporary tables,
+    variables and transactions of `sql` last only for that call (use a `cursor` to keep them).
 
     >>> import emm1
     >>> folder = getfixture("tmp_path")
@@ -76,10 +76,10 @@ class Store:
         return self._connections.own
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of your own, for any one thread, with the media root and audio folder set as they are now.
+        """A new connection for any one thread, with the current media root and audio folder.
 
-        "Now" is what `sql` set in the thread that opened the store. What `connection` set counts from the next `cursor` that is
-        called there while no result of `connection` is yet to be fetched.
+        The current values are those that `sql` has set in the thread that opened the store. Values that were set through
+        `connection` count from the next call of `cursor` in that thread when all results of `connection` are fetched.
 
         >>> import emm1, threading
         >>> folder = getfixture("tmp_path")
@@ -97,7 +97,7 @@ class Store:
         return self._connections.new()
 
     def sql(self, query: str, *, params: Any = None) -> duckdb.DuckDBPyRelation:
-        """Run SQL; names that are no tables are looked for among the caller's variables, as `duckdb.sql` does.
+        """Run SQL; names that are not tables are looked up in the caller's variables, as in `duckdb.sql`.
 
         >>> import polars as pl, emm1
         >>> folder = getfixture("tmp_path")
@@ -108,7 +108,7 @@ class Store:
         [('bell',)]
         """
         caller = sys._getframe(1)  # noqa: SLF001 - the documented way to see the caller
-        result = sql_seeing(self._connections.here(), query, params, (caller.f_locals, caller.f_globals))
+        result = sql_seeing(self._connections.for_call(), query, params, (caller.f_locals, caller.f_globals))
         if "variable" in query.casefold():  # SET VARIABLE, RESET VARIABLE
             self._connections.note_variables()
         return result
@@ -124,12 +124,12 @@ class Store:
 
         Args:
             nn_index: the rank, or ranks, from 1 (nearest) to 16; None for all.
-            modalities: whose paths to give, in this order.
-            captions: ids of the captions whose groups to give, any integers; None for all. Repeats count once.
+            modalities: the modalities to give file paths for, in this order.
+            captions: ids of the captions whose groups are wanted; None for all. Repeats count once; unknown ids are ignored.
 
         Returns:
-            The published six columns, ``{modality}_file_path`` for each modality, and ``caption``. Where all rows are
-            wanted as a frame, `groups_frame` takes half the time.
+            The six published columns, ``{modality}_file_path`` for each modality, and ``caption``. If you want all rows
+            as a frame, `groups_frame` takes half the time.
 
         Raises:
             emm1.errors.StoreError: an unknown modality, or a rank that is not from 1 to 16.
@@ -149,8 +149,8 @@ class Store:
         _check_modalities(modalities)
         ranks = ranks_of(nn_index)
         if captions is None:
-            return groups_relation(self._connections.here(), modalities, ranks)
-        return groups_of(self._connections.here(), as_ids(captions, "captions").tolist(), modalities, ranks)
+            return groups_relation(self._connections.for_call(), modalities, ranks)
+        return groups_of(self._connections.for_call(), as_ids(captions, "captions").tolist(), modalities, ranks)
 
     def groups_frame(
         self, nn_index: int | Iterable[int] | None = None, modalities: Sequence[str] = FILE_MODALITIES
@@ -159,11 +159,11 @@ class Store:
 
         Args:
             nn_index: the rank, or ranks, from 1 (nearest) to 16; None for all.
-            modalities: whose paths to give, in this order.
+            modalities: the modalities to give file paths for, in this order.
 
         Returns:
-            The columns of `groups`, and its rows in no order that is promised. It becomes an Arrow
-            table without a copy by ``to_arrow(compat_level=polars.CompatLevel.newest())``.
+            The columns and rows of `groups`, in no particular order. The method
+            ``to_arrow(compat_level=polars.CompatLevel.newest())`` makes it an Arrow table without a copy.
 
         Raises:
             emm1.errors.StoreError: an unknown modality, or a rank that is not from 1 to 16.
@@ -178,14 +178,14 @@ class Store:
         from emm1.store.groups import groups_frame
 
         _check_modalities(modalities)
-        return groups_frame(self._connections.here(), modalities, ranks_of(nn_index))
+        return groups_frame(self._connections.for_call(), modalities, ranks_of(nn_index))
 
     def triplets(self, modalities: Sequence[str] = FILE_MODALITIES) -> duckdb.DuckDBPyRelation:
         """The rated triplets between modalities, in either direction: the second published script.
 
         Returns:
-            The published six columns, ``paired_modality_file_path``, ``annotated_modality_file_path``, ``caption``;
-            duplicates stay. No rows where no pair of these modalities was rated.
+            The six published columns, ``paired_modality_file_path``, ``annotated_modality_file_path``, ``caption``;
+            duplicates stay. No rows if no pair of these modalities was rated.
 
         Raises:
             emm1.errors.StoreError: an unknown modality.
@@ -198,8 +198,8 @@ class Store:
         []
         """
         _check_modalities(modalities)
-        # As literals: DuckDB then knows, before it plans, whose files it does not need.
-        return self._connections.here().table_function("triplets_between", [list(modalities)])
+        # Literals let DuckDB drop the tables of the other modalities before it plans the query.
+        return self._connections.for_call().table_function("triplets_between", [list(modalities)])
 
     def add_embeddings(
         self,
@@ -216,17 +216,17 @@ class Store:
         """Register an embedding file under a name, after checking it against the store.
 
         Args:
-            name: what to call it.
+            name: the name to register.
             file: the file or folder, rows × dims: anything that `Embeddings` opens.
-            dataset: the split whose items its rows are: ``100m``, ``1m`` or ``eshot``.
-            modality: the modality of the items.
-            ids: file of the ids of its rows, or the ids themselves, which are then written to ``NAME.ids.npy`` beside it
-                (never over other ids); by default that file, or else the row numbers (for EShot: the order of the info
-                CSV).
-            codes: the file of codes, written where there is none; by default ``NAME.npy.codes`` beside the file. False
+            dataset: the split that the rows belong to: ``100m``, ``1m`` or ``eshot``.
+            modality: the modality that the rows belong to.
+            ids: the file of the row ids, or the ids themselves, which are then written to ``NAME.ids.npy`` next to the
+                file (different ids are never overwritten); by default that file, or else the row numbers (for EShot, the
+                order of the info CSV).
+            codes: the codes file, written if it does not exist; by default ``NAME.npy.codes`` next to the file. False
                 for none.
-            metric: metric to search by unless another is asked for.
-            replace: take the place of what has this name already.
+            metric: the default metric of searches.
+            replace: replace embeddings that are already registered under this name.
 
         Raises:
             emm1.errors.EmbeddingError: the file or its ids do not fit the store.
@@ -251,20 +251,20 @@ class Store:
         """The embeddings of a registered name, or of a file (with a path separator or a known suffix).
 
         Raises:
-            emm1.errors.EmbeddingError: no such name; lists the known ones.
+            emm1.errors.EmbeddingError: there is no such name; the message lists the registered ones.
         """
         if is_file(source):
             return Embeddings(source)
         return self._open(self._find(source))
 
     def metric(self, source: PathLike) -> Metric:
-        """The metric that embeddings are registered with; cosine for a file."""
+        """The metric that the embeddings are registered with; cosine for a file."""
         if is_file(source):
             return "cosine"
         return self._find(source).metric
 
     def _find(self, name: PathLike) -> registry.Registered:
-        with self._connections.apart() as connection:
+        with self._connections.internal() as connection:
             return registry.find(connection, self.path.parent, str(name))
 
     def _open(self, entry: registry.Registered) -> Embeddings:
@@ -291,14 +291,14 @@ class Store:
         """The k nearest items of registered embeddings, exactly.
 
         Args:
-            name: of the embeddings.
+            name: the name of the embeddings.
             query: a vector, (dim,).
             k: how many.
-            where: look only among the items whose info row fulfils this SQL condition.
-            metric: by default the one it was registered with.
+            where: an SQL condition on the info rows; only items that satisfy it are searched.
+            metric: by default the registered one.
 
         Returns:
-            rank (from 1), id, score; best first.
+            The columns rank (from 1), id and score, best first.
 
         Raises:
             emm1.errors.EmbeddingError: an unknown name, a query that does not fit, k < 1.
@@ -315,7 +315,7 @@ class Store:
         """
         import polars as pl
 
-        connection = self._connections.here()
+        connection = self._connections.for_call()
         entry = self._find(name)
         among = None
         if where is not None:
@@ -329,16 +329,16 @@ class Store:
         hits = self._open(entry).search(query, k, metric or entry.metric, among)
         if hits.ids.ndim != 1:
             raise EmbeddingError(f"nearest takes one query, (dim,), not several: shape {hits.ids.shape}")
-        found = pl.DataFrame({"id": hits.ids, "score": hits.scores}).with_row_index("rank", offset=1)
-        return connection.from_arrow(found.cast({"rank": pl.Int64}).to_arrow()).order("rank")
+        ranked = pl.DataFrame({"id": hits.ids, "score": hits.scores}).with_row_index("rank", offset=1)
+        return connection.from_arrow(ranked.cast({"rank": pl.Int64}).to_arrow()).order("rank")
 
     def eshot(self, audio: PathLike, points: PathLike) -> EShotReport:
         """The EShot zero-shot evaluation: the third published script.
 
         Args:
-            audio: registered name, or file, of the audio embeddings. Without ids, row i is the i-th row of
+            audio: the registered name or the file of the audio embeddings. In a file without ids, row i is the i-th row of
                 ``eshot_audio_info.csv``.
-            points: likewise for the point clouds.
+            points: the same for the point clouds.
 
         Raises:
             emm1.errors.Error: a file that does not fit, an unknown name, or a store without EShot.
@@ -350,7 +350,7 @@ class Store:
 
 
 def is_file(source: PathLike) -> bool:
-    """A path has a separator or a known suffix; anything else is a registered name."""
+    """Whether a source is a path, with a separator or a known suffix; anything else is a registered name."""
     text = os.fspath(source)
     return not isinstance(source, str) or os.sep in text or file_of(Path(text)).suffix in SUFFIXES
 

@@ -229,7 +229,7 @@ def test_youtube_ids_name_clips_where_they_name_one(tmp_path: Path, own_tree: Pa
     span = f"from {min(ids[5], ids[7])} to {max(ids[5], ids[7])}"
     with pytest.raises(emm1.EmbeddingError, match=rf"in row 1, youtube_id '{keys[5]}' is that of 2, {span}"):
         emm1.import_embeddings(source([keys[0], keys[5]]), tmp_path / "c.npy", **options)
-    with pytest.raises(emm1.EmbeddingError, match=rf"rows 0 and 2 have the same key in 'clip', of the id {ids[1]}:"):
+    with pytest.raises(emm1.EmbeddingError, match=rf"rows 0 and 2 have the same key in 'clip', for the id {ids[1]}:"):
         emm1.import_embeddings(source([keys[1], keys[2], keys[1]]), tmp_path / "c.npy", **options)
     with pytest.raises(emm1.EmbeddingError, match=r"no key in 'clip' is a file_name or youtube_id of .*'nothing'"):
         emm1.import_embeddings(source(["nothing"]), tmp_path / "c.npy", **options)
