@@ -1,4 +1,4 @@
-"""The command line's commands; ``emm1.__main__`` runs them."""
+"""The commands of the command line; ``emm1.__main__`` runs them."""
 
 from __future__ import annotations
 

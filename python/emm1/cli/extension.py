@@ -1,4 +1,4 @@
-"""The command about the DuckDB extension: where it lies, and what other clients say to load it."""
+"""The command `extension`: where the DuckDB extension is, and how other clients load it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from emm1.store.extension import PATH, load_statement
 CLIENTS = """\
 {path}
 
-The extension is not signed by DuckDB's makers, so a database is opened with allow_unsigned_extensions.
+The extension is not signed by DuckDB's developers, so databases must be opened with allow_unsigned_extensions.
 
 DuckDB CLI
   duckdb -unsigned -readonly emm1.duckdb -cmd "{load}"
@@ -29,7 +29,7 @@ Node.js (@duckdb/node-api)
 
 
 def extension() -> None:
-    """Show where the DuckDB extension lies, and how other clients load it.
+    """Show where the DuckDB extension is, and how other clients load it.
 
     Example: `emm1 extension`
     """

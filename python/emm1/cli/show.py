@@ -1,4 +1,4 @@
-"""How results are shown: tables that fit the terminal, whole where the output is a pipe."""
+"""Shows results: tables are fitted to a terminal, but not cut in a pipe."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from rich.table import Table
 
 from emm1.streams import printable
 
-# A pipe has no width: nothing is cut there.
+# The width of a table in a pipe: wide enough that nothing is cut.
 WIDE = 1000
 
 
 def say(text: object = "") -> None:
-    """A line, or several, on standard output."""
-    print(printable(text))  # noqa: T201 - what this is for
+    """Print one or more lines to standard output."""
+    print(printable(text))  # noqa: T201 - the purpose of this function
 
 
 def warn(text: object) -> None:
-    """A line on standard error."""
+    """Print a line to standard error."""
     print(f"emm1: {printable(text)}", file=sys.stderr)  # noqa: T201
 
 
 def _output() -> Console:
-    """Standard output, as wide as its terminal."""
+    """Standard output, with the width of its terminal."""
     return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, emoji=False, markup=False)
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on a terminal, nothing in a pipe; called with what is being done, and how much of how much."""
+    """A progress bar on a terminal, nothing in a pipe; call it with a description, the amount done and the total."""
     if not sys.stderr.isatty():
         yield lambda _what, _done, _total: None
         return
@@ -51,7 +51,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers stand to the right, and have separators."""
+    """Print a table; numbers are right-aligned and have thousands separators."""
     listed = [list(row) for row in rows]
     shown = Table(box=None, header_style="bold", pad_edge=False)
     for i, name in enumerate(columns):
@@ -71,7 +71,7 @@ def _text(value: object) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes, in the unit that reads best."""
+    """A number of bytes in the most readable unit."""
     value = float(count)
     for unit in ("bytes", "kB", "MB"):
         if value < 1000:  # noqa: PLR2004

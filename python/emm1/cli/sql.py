@@ -1,4 +1,4 @@
-"""The command `sql`: statements on a store, which only --write lets change it, and how rows are written."""
+"""The command `sql`: runs statements, which may change the store only with --write, and writes the rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
-# What COPY is told: the format, and the options that are to be true.
+# The format and the options of COPY that are set to true.
 COPY_OPTIONS: dict[Format, tuple[str, ...]] = {
     Format.csv: ("csv", "HEADER"),
     Format.json: ("json", "ARRAY"),
@@ -80,7 +80,7 @@ def sql(
         for statement in statements[:-1]:
             with guard.over(statement):
                 opened.connection.execute(statement)
-                while opened.connection.fetchmany(10_000):  # DuckDB runs a query as its rows are asked for
+                while opened.connection.fetchmany(10_000):  # DuckDB runs a query only as its rows are fetched
                     pass
         for statement in statements[-1:]:
             with guard.over(statement):
@@ -90,10 +90,10 @@ def sql(
 
 
 class _Guard:
-    """Watches over the statements of a session that is for reading only.
+    """Checks the statements of a read-only session.
 
-    DuckDB itself refuses what would change a database that is open for reading; what it would allow are the two ways
-    around that: to detach the store and attach it for writing, and to copy rows onto its file.
+    DuckDB itself refuses to change a database that is open for reading only. It allows two ways around that, which are
+    refused here: detaching the store and attaching it again for writing, and copying rows over its file.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, store: Path, *, reading: bool) -> None:
@@ -104,7 +104,7 @@ class _Guard:
 
     @contextmanager
     def over(self, statement: duckdb.Statement) -> Iterator[None]:
-        """Run a statement within this; its errors become the command's."""
+        """A context to run a statement in: refuses it if necessary, and turns DuckDB's errors into the command's."""
         kind = _kind(statement)
         if kind == "COPY":
             for target in _copy_targets(statement.query):
@@ -121,7 +121,7 @@ class _Guard:
             )
 
     def check_target(self, target: Path | None) -> None:
-        """Refuse to write rows onto the store itself, or onto any other database."""
+        """Refuse to write rows over the store itself or any other database."""
         if target is None or not target.is_file():
             return
         if target.samefile(self._store):
@@ -147,7 +147,7 @@ class _Guard:
 
 
 def _kind(statement: duckdb.Statement) -> str:
-    """What DuckDB calls the type of a statement."""
+    """DuckDB's name for the type of a statement."""
     try:
         return statement.type.name.replace("_", " ")
     except ValueError:  # such as UPDATE EXTENSIONS
@@ -155,7 +155,7 @@ def _kind(statement: duckdb.Statement) -> str:
 
 
 def _copy_targets(query: str) -> list[Path]:
-    """The files that a COPY … TO names; none where they are not plainly named."""
+    """The files that a COPY … TO names; none if they are not literals."""
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
 
@@ -171,18 +171,18 @@ def _copy_targets(query: str) -> list[Path]:
 def _write(
     connection: duckdb.DuckDBPyConnection,
     rows: duckdb.DuckDBPyRelation,
-    form: Format,
+    format: Format,  # noqa: A002 - the flag
     output: Path | None,
-    beside: Path,
+    temporary: Path,
 ) -> None:
-    """Write rows to the output, or to the standard one by way of a file."""
-    if form is Format.table:
-        # DuckDB draws the table; only a terminal has a width to fit and a height worth saving.
+    """Write rows to the output file, or through a temporary file to standard output."""
+    if format is Format.table:
+        # DuckDB draws the table; only on a terminal is its width limited and its height reduced.
         screen = sys.stdout.isatty() and output is None
-        size = shutil.get_terminal_size().columns if screen else 100_000
+        width = shutil.get_terminal_size().columns if screen else 100_000
         drawn = io.StringIO()
         with redirect_stdout(drawn):
-            rows.show(max_width=size, max_rows=40 if screen else 10_000, max_col_width=size)
+            rows.show(max_width=width, max_rows=40 if screen else 10_000, max_col_width=width)
         table = printable(drawn.getvalue())  # DuckDB leaves some control characters
         if output is None:
             sys.stdout.write(table)
@@ -192,21 +192,22 @@ def _write(
             except OSError as error:
                 raise StoreError(f"{output} cannot be written: {error.strerror}") from None
         return
-    # Not to /dev/stdout: opening it again would cut a file that the shell appends to.
-    path = output or beside
+    # Not to /dev/stdout: opening it again would truncate a file that the shell appends to.
+    path = output or temporary
     name = f"rows_{uuid4().hex}"
-    # By a variable of this name: rows.query makes a view, which before DuckDB 1.5.4 a store for reading refuses.
-    variables = {"execute": connection.execute, "statement": _copy_statement(name, path, form), name: rows}
+    # The query finds the rows by the name of a variable: rows.query would create a view, which a read-only store refuses
+    # before DuckDB 1.5.4.
+    variables = {"execute": connection.execute, "statement": _copy_statement(name, path, format), name: rows}
     eval("execute(statement)", variables)  # noqa: S307 - the text is fixed
     if output is None:
         with path.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
 
 
-def _copy_statement(name: str, path: Path, form: Format) -> str:
+def _copy_statement(name: str, path: Path, format: Format) -> str:  # noqa: A002 - the flag
     from sqlglot import exp
 
-    kind, *switches = COPY_OPTIONS[form]
+    kind, *switches = COPY_OPTIONS[format]
     options = [exp.CopyParameter(this=exp.var("FORMAT"), expression=exp.var(kind))]
     options += [exp.CopyParameter(this=exp.var(switch), expression=exp.true()) for switch in switches]
     rows = exp.select("*").from_(exp.to_identifier(name)).subquery()

@@ -1,1 +1,1 @@
-"""How good embeddings are: the EShot benchmark."""
+"""Evaluation of embeddings: the EShot benchmark."""

@@ -24,20 +24,19 @@ RULE = "=" * 60
 
 @dataclass(frozen=True)
 class Samples:
-    """One modality of the benchmark.
+    """The samples of one modality.
 
     Attributes:
-        ids: eshot ids of the rows of `vectors`, int64, shape (n,), each once.
-        vectors: float32, shape (n, dim), any length but finite.
+        ids: eshot ids of the rows of `vectors`, int64, (n,), without repeats.
+        vectors: float32, (n, dim), finite, not necessarily of unit length.
         categories: eshot ids by category, in the order of the published JSON file. Samples without a vector
             may be listed, and vectors that no category lists are ignored.
 
     Raises:
-        EmbeddingError: shapes do not match, an id stands twice, or a vector is not finite.
+        EmbeddingError: shapes do not match, an id appears twice, or a vector is not finite.
 
-    Example:
-        >>> Samples(np.array([7]), np.float32([[3, 4]]), {"bell": [7, 8]}).coverage
-        {'listed': 2, 'with_vector': 1, 'without_vector': 1, 'unlisted': 0}
+    >>> Samples(np.array([7]), np.float32([[3, 4]]), {"bell": [7, 8]}).coverage
+    {'listed': 2, 'with_vector': 1, 'without_vector': 1, 'unlisted': 0}
     """
 
     ids: NDArray[np.int64]
@@ -61,26 +60,26 @@ class Samples:
         return {int(eshot_id): row for row, eshot_id in enumerate(self.ids)}
 
     def rows(self, category: str) -> list[int]:
-        """Rows of `vectors` that belong to a category, in the order of its list; none if it has no list."""
+        """The rows of `vectors` that belong to a category, in the order of its list; none if it has no list."""
         listed = self.categories.get(category, ())
         return [self._row_of[int(eshot_id)] for eshot_id in listed if int(eshot_id) in self._row_of]
 
     @property
     def coverage(self) -> dict[str, int]:
-        """How many samples the categories list, how many have a vector, and how many vectors none lists."""
+        """How many samples the categories list, how many of them have a vector, and how many vectors no category lists."""
         listed = [int(eshot_id) for eshot_ids in self.categories.values() for eshot_id in eshot_ids]
-        found = sum(eshot_id in self._row_of for eshot_id in listed)
+        with_vector = sum(eshot_id in self._row_of for eshot_id in listed)
         return {
             "listed": len(listed),
-            "with_vector": found,
-            "without_vector": len(listed) - found,
+            "with_vector": with_vector,
+            "without_vector": len(listed) - with_vector,
             "unlisted": len(self._row_of.keys() - set(listed)),
         }
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """One direction: each sample's id and true class, and all classes from the most to the least similar."""
+    """The result of one direction: each sample's id, its true class, and all classes from the most to the least similar."""
 
     eshot_id: NDArray[np.int64]  # (n,)
     truth: NDArray[np.int64]  # (n,)
@@ -93,14 +92,14 @@ class _Outcome:
 
 @dataclass(frozen=True)
 class EShotReport:
-    """What `evaluate` found; `str(report)` is the published script's text, then the overall numbers.
+    """The result of `evaluate`; `str(report)` is the published script's text, followed by the overall numbers.
 
-    The first part of the text is what the script prints, character by character; an "Overall" and a
-    "Coverage" section follow in its style. The text does not end with a line break, as print() adds one.
+    The first part of the text is exactly what the script prints; the sections "Overall" and "Coverage" follow
+    in the same style. The text does not end with a line break, because print() adds one.
 
     Attributes:
-        classes: the categories evaluated, in code-point order; a class index is a place in this list.
-        skipped: categories left without any vector in one of the modalities, in code-point order.
+        classes: the evaluated categories, in code-point order; a class index is a position in this list.
+        skipped: the categories without any vector in one of the modalities, in code-point order.
         coverage: one row per modality: modality, listed, with_vector, without_vector, unlisted.
     """
 
@@ -113,16 +112,15 @@ class EShotReport:
         return "\n".join([*_category_lines(self.to_frame()), *_overall_lines(self), *_coverage_lines(self)])
 
     def to_frame(self) -> pl.DataFrame:
-        """Give one row per category and direction, in the order of the text.
+        """The report as a frame: one row per category and direction, in the order of the text.
 
         Returns:
-            category, class_index, direction, samples, top1_correct, top5_correct, top1_accuracy and
-            top5_accuracy; the counts are integers, the accuracies shares of `samples`.
+            The columns category, class_index, direction, samples, top1_correct, top5_correct, top1_accuracy and
+            top5_accuracy; the counts are integers, the accuracies are fractions of `samples`.
 
-        Example:
-            >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
-            >>> evaluate(x, x).to_frame()["top1_accuracy"].to_list()
-            [1.0, 1.0, 1.0, 1.0]
+        >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+        >>> evaluate(x, x).to_frame()["top1_accuracy"].to_list()
+        [1.0, 1.0, 1.0, 1.0]
         """
         columns = {f"top{k}_correct": pl.col(f"top{k}").sum().cast(pl.Int64) for k in TOP}
         accuracies = {f"top{k}_accuracy": pl.col(f"top{k}").mean() for k in TOP}
@@ -143,12 +141,11 @@ class EShotReport:
 
     @property
     def overall(self) -> pl.DataFrame:
-        """One row per direction: samples, correct and accuracy over samples, and the mean over categories.
+        """One row per direction: samples, correct samples, their fraction, and the mean accuracy over categories.
 
-        Example:
-            >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
-            >>> evaluate(x, x).overall.select("direction", "samples", "top1_category_mean").rows()
-            [('audio_to_points', 2, 1.0), ('points_to_audio', 2, 1.0)]
+        >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+        >>> evaluate(x, x).overall.select("direction", "samples", "top1_category_mean").rows()
+        [('audio_to_points', 2, 1.0), ('points_to_audio', 2, 1.0)]
         """
         correct = [pl.col(f"top{k}_correct").sum() for k in TOP]
         shares = {f"top{k}_accuracy": pl.col(f"top{k}_correct").sum() / pl.col("samples").sum() for k in TOP}
@@ -157,22 +154,21 @@ class EShotReport:
         return grouped.agg(pl.col("samples").sum(), *correct, **shares, **means)
 
     def confusion(self, direction: Direction) -> pl.DataFrame:
-        """Count how often samples of each category are taken for each category.
+        """The confusion matrix: how often samples of each category are classified as each category.
 
         Args:
             direction: "audio_to_points" or "points_to_audio".
 
         Returns:
             One row per category: its name in the first column, "category", then a count per predicted
-            category. (Should a category itself be called "category", the first column is "category_".)
+            category. (If a category itself is called "category", the first column is "category_".)
 
         Raises:
             EmbeddingError: there is no such direction.
 
-        Example:
-            >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
-            >>> evaluate(x, x).confusion("audio_to_points").rows()
-            [('bell', 1, 0), ('dog', 0, 1)]
+        >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+        >>> evaluate(x, x).confusion("audio_to_points").rows()
+        [('bell', 1, 0), ('dog', 0, 1)]
         """
         outcome = self._outcome(direction)
         counts = np.zeros((len(self.classes), len(self.classes)), np.int64)
@@ -183,22 +179,21 @@ class EShotReport:
         return pl.DataFrame({key: self.classes} | dict(zip(self.classes, counts.T, strict=True)))
 
     def predictions(self, direction: Direction) -> pl.DataFrame:
-        """Give every sample with all categories from the most to the least similar.
+        """Every sample with all categories, from the most to the least similar.
 
         Args:
             direction: "audio_to_points" or "points_to_audio".
 
         Returns:
-            eshot_id, category (the true one), predicted (list of categories, best first), by category and
-            then in the order of its list.
+            The columns eshot_id, category (the true one) and predicted (list of categories, best first),
+            ordered by category and then as in its list.
 
         Raises:
             EmbeddingError: there is no such direction.
 
-        Example:
-            >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
-            >>> evaluate(x, x).predictions("points_to_audio").row(1)
-            (1, 'dog', ['dog', 'bell'])
+        >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+        >>> evaluate(x, x).predictions("points_to_audio").row(1)
+        (1, 'dog', ['dog', 'bell'])
         """
         outcome = self._outcome(direction)
         names = np.array(self.classes, dtype=object)
@@ -213,20 +208,19 @@ class EShotReport:
     def save(self, folder: str | Path) -> Path:
         """Write the report as text, HTML with charts, CSV and JSON.
 
-        Writes report.txt, report.html (opens without a network), report.json, categories.csv,
+        Writes report.txt, report.html (which needs no network), report.json, categories.csv,
         confusion_audio_to_points.csv and confusion_points_to_audio.csv.
 
         Args:
-            folder: where to write; made if missing, files of these names are replaced.
+            folder: the folder to write to; created if missing. Existing files of these names are replaced.
 
         Returns:
             The folder.
 
-        Example:
-            >>> import tempfile
-            >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
-            >>> sorted(path.name for path in evaluate(x, x).save(tempfile.mkdtemp()).iterdir())[-3:]
-            ['report.html', 'report.json', 'report.txt']
+        >>> import tempfile
+        >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+        >>> sorted(path.name for path in evaluate(x, x).save(tempfile.mkdtemp()).iterdir())[-3:]
+        ['report.html', 'report.json', 'report.txt']
         """
         from emm1.evaluation import page  # noqa: PLC0415 - altair is slow to import, and only files need it
 
@@ -251,28 +245,27 @@ class EShotReport:
 def evaluate(audio: Samples, points: Samples) -> EShotReport:
     """Classify each modality's samples by the class vectors of the other, as the published script does.
 
-    A class vector is the mean of its category's raw vectors, brought to unit length. Every step is the
-    script's own float32 operation in its order, so on the same machine the numbers are the script's to the
-    last bit. Where the script's result is not well defined, this one is:
+    A class vector is the mean of its category's raw vectors, scaled to unit length. Every step is the same
+    float32 operation in the same order as in the script, so on the same machine the numbers agree to the
+    last bit. The result is also defined in cases in which the script's is not:
 
-    * Equal similarities: the script's argsort leaves their order open; here the class that is later in
-      code-point order comes first, as in the script when its sort happens to be stable.
-    * A zero vector, or a class whose mean is zero, gives NaN in the script; here its similarity is 0.
-    * A sample without a vector is left out and counted, a category left empty in either modality is skipped
-      and named; the script stops at both.
+    * Equal similarities: the script's argsort leaves their order undefined. Here the class that is later in
+      code-point order comes first, as in the script if its sort happens to be stable.
+    * A zero vector, or a class whose mean is zero, gives NaN in the script. Here its similarity is 0.
+    * A sample without a vector is skipped and counted; a category without vectors in either modality is skipped
+      and named. The script fails on both.
 
     Args:
-        audio: audio samples.
-        points: point cloud samples, with vectors of the same dimension.
+        audio: the audio samples.
+        points: the point cloud samples, with vectors of the same dimension.
 
     Raises:
         EmbeddingError: dimensions differ, or no category has vectors in both modalities.
 
-    Example:
-        >>> audio = Samples(np.arange(2), np.float32([[1, 0], [0, 1]]), {"bell": [0], "dog": [1]})
-        >>> points = Samples(np.arange(2), np.float32([[2, 1], [1, 2]]), {"bell": [0], "dog": [1]})
-        >>> evaluate(audio, points).overall["top1_accuracy"].to_list()
-        [1.0, 1.0]
+    >>> audio = Samples(np.arange(2), np.float32([[1, 0], [0, 1]]), {"bell": [0], "dog": [1]})
+    >>> points = Samples(np.arange(2), np.float32([[2, 1], [1, 2]]), {"bell": [0], "dog": [1]})
+    >>> evaluate(audio, points).overall["top1_accuracy"].to_list()
+    [1.0, 1.0]
     """
     if audio.vectors.shape[1] != points.vectors.shape[1]:
         dims = f"{audio.vectors.shape[1]} and {points.vectors.shape[1]}"
@@ -297,7 +290,7 @@ def evaluate(audio: Samples, points: Samples) -> EShotReport:
 
 
 def _class_vectors(samples: Samples, classes: Iterable[str]) -> NDArray[np.float32]:
-    """Average each class, to unit length: the script's make_class_embedding, shape (classes, dim)."""
+    """The mean of each class, scaled to unit length, (classes, dim): the script's make_class_embedding."""
     means = (samples.vectors[samples.rows(name)].mean(axis=0) for name in classes)
     return np.stack([mean / (np.linalg.norm(mean) or np.float32(1)) for mean in means])
 
@@ -326,7 +319,7 @@ def _accuracy(k: int, correct: int, samples: int) -> str:
 
 
 def _category_lines(frame: pl.DataFrame) -> Iterator[str]:
-    """Print what the script prints: a heading per category, then both directions."""
+    """The lines that the script prints: a heading per category, then both directions."""
     for row in frame.iter_rows(named=True):
         if row["direction"] == DIRECTIONS[0]:
             yield from _heading(f"Category: {row['category']}")
@@ -348,9 +341,9 @@ def _coverage_lines(report: EShotReport) -> Iterator[str]:
     yield from (*_heading("Coverage"), "")
     for row in report.coverage.iter_rows(named=True):
         share = row["with_vector"] / row["listed"] if row["listed"] else 0
-        found = f"{row['with_vector']}/{row['listed']} with a vector, {row['without_vector']} without"
+        counts = f"{row['with_vector']}/{row['listed']} with a vector, {row['without_vector']} without"
         ignored = f", {row['unlisted']} vectors in no category" if row["unlisted"] else ""
-        yield f"  {row['modality'].capitalize()} Samples: {share:.4f} ({found}{ignored})"
+        yield f"  {row['modality'].capitalize()} Samples: {share:.4f} ({counts}{ignored})"
     used, total = len(report.classes), len(report.classes) + len(report.skipped)
     yield f"  Categories: {used / total:.4f} ({used}/{total} evaluated)"
     if report.skipped:

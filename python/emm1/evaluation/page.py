@@ -1,4 +1,4 @@
-"""The EShot report as files: text, HTML with charts, CSV and JSON."""
+"""Writes the EShot report as files: text, HTML with charts, CSV and JSON."""
 
 import html
 import json
@@ -27,12 +27,12 @@ def save(
     """Write every file of a report.
 
     Args:
-        folder: where to; made if missing.
+        folder: the folder to write to; created if missing.
         text: the report as text.
-        tables: what report.json holds.
-        categories: one row for each category and direction.
-        confusions: by direction, how often each category (rows) is taken for each (columns).
-        titles: what the page calls each direction.
+        tables: the contents of report.json.
+        categories: one row per category and direction.
+        confusions: by direction, how often each category (rows) is classified as each category (columns).
+        titles: the title of each direction on the page.
 
     Returns:
         The folder.
@@ -59,17 +59,16 @@ def save(
 def to_html(
     text: str, categories: pl.DataFrame, confusions: Mapping[str, pl.DataFrame], titles: Mapping[str, str]
 ) -> str:
-    """Give a report as one HTML page that needs nothing from the network.
+    """The report as one HTML page that needs no network.
 
-    Example:
-        >>> import numpy as np
-        >>> from emm1.evaluation.eshot import Samples, evaluate
-        >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
-        >>> report = evaluate(x, x)
-        >>> confusions = {"audio_to_points": report.confusion("audio_to_points")}
-        >>> titles = {"audio_to_points": "Audio → Points"}
-        >>> to_html(str(report), report.to_frame(), confusions, titles).startswith("<!DOCTYPE html>")
-        True
+    >>> import numpy as np
+    >>> from emm1.evaluation.eshot import Samples, evaluate
+    >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+    >>> report = evaluate(x, x)
+    >>> confusions = {"audio_to_points": report.confusion("audio_to_points")}
+    >>> titles = {"audio_to_points": "Audio → Points"}
+    >>> to_html(str(report), report.to_frame(), confusions, titles).startswith("<!DOCTYPE html>")
+    True
     """
     charts = alt.vconcat(
         alt.hconcat(
@@ -82,7 +81,7 @@ def to_html(
     )
     page = charts.to_html(inline=True, json_kwds={"cls": _ScriptSafeEncoder})
     page = page.replace("<head>", f"<head>\n  <title>{TITLE}</title>", 1)
-    head, body, rest = page.rpartition("<body>")  # the last one: the scripts before may hold the same text
+    head, body, rest = page.rpartition("<body>")  # the last one, because the scripts may contain the same text
     drawn, end, tail = rest.rpartition("</body>")
     return f"{head}{body}\n<h1>{TITLE}</h1>{drawn}<pre>{html.escape(text)}</pre>\n{end}{tail}"
 
@@ -97,7 +96,7 @@ class _ScriptSafeEncoder(json.JSONEncoder):
 def _accuracy_chart(
     categories: pl.DataFrame, direction: str, title: str, order: list[str]
 ) -> alt.LayerChart | alt.FacetChart:
-    """Draw a bar for top-1 and a tick for top-5, per category."""
+    """A bar for top-1 and a tick for top-5 per category."""
     rows = [row for row in categories.to_dicts() if row["direction"] == direction]
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         y=alt.Y("category:N", sort=order, title=None),
@@ -110,7 +109,7 @@ def _accuracy_chart(
 
 
 def _confusion_chart(counts: pl.DataFrame, title: str) -> alt.Chart:
-    """Draw how often each category (down) is taken for each (across); pairs that never occur stay blank."""
+    """The confusion matrix as a heat map: true categories down, predicted ones across; zeros stay blank."""
     order = counts.columns[1:]
     cells = [
         {"category": name, "predicted": predicted, "samples": samples}

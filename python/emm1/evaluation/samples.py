@@ -1,4 +1,4 @@
-"""The samples of EShot that a store lists, with vectors of registered embeddings or of a file."""
+"""The EShot samples of a store, with vectors from registered embeddings or from a file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from emm1.store.store import PathLike, Store, is_file
 
 
 def samples_of(store: Store, modality: str, source: PathLike) -> Samples:
-    """The samples of a modality by category, and the vectors of those that have one.
+    """The samples of a modality by category, and their vectors where there are any.
 
     Args:
-        store: it lists them.
+        store: the store that lists the samples.
         modality: ``audio`` or ``points``.
-        source: registered name, or file, of the embeddings.
+        source: the registered name or the file of the embeddings.
 
     Raises:
         emm1.errors.Error: a file that does not fit, an unknown name, or a store without EShot.
@@ -50,7 +50,7 @@ def _of_name(store: Store, modality: str, name: PathLike) -> tuple[Embeddings, N
 
 
 def _of_file(store: Store, modality: str, path: Path) -> tuple[Embeddings, NDArray[np.int64]]:
-    """Without ids, row i is the i-th row of the info CSV, as in the published script."""
+    """Open a file; if it has no ids, row i is the i-th row of the info CSV, as in the published script."""
     embeddings = Embeddings(path)
     if embeddings.ids_path is not None:
         return embeddings, embeddings.ids

@@ -1,4 +1,4 @@
-"""A small dataset of the published shape, made up."""
+"""Generates a small synthetic dataset in the published form."""
 
 from emm1.sample.write import write_sample
 

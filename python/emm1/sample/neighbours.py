@@ -1,4 +1,4 @@
-"""The nearest items of every caption, exactly: what the groups of a sample dataset are made of."""
+"""Finds the exact nearest items of every caption, from which the groups of a sample dataset are made."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ CHUNK_VALUES = 1 << 22  # float32 components gathered at once for exact scores: 
 def nearest_rows(queries: NDArray[np.float32], base: NDArray[np.float32], k: int) -> Iterator[NDArray[np.int64]]:
     """Find the k rows of `base` with the highest cosine to each row of `queries`.
 
-    A float32 product, whose last bits depend on the machine's BLAS, only preselects: every row that could be
-    among the best within the bound of its rounding error is scored again by `reference_cosine`, and that
-    score alone orders. Equal scores stand by ascending row.
+    A float32 product, whose last bits depend on the machine's BLAS, only selects candidates: every row that
+    could be among the best, given the bound on its rounding error, is scored again by `reference_cosine`, and
+    only that score decides the order. Equal scores are ordered by ascending row.
 
     Args:
         queries: unit vectors, shape (n, dim).
@@ -25,31 +25,30 @@ def nearest_rows(queries: NDArray[np.float32], base: NDArray[np.float32], k: int
     Yields:
         Blocks of consecutive queries: rows of `base`, shape (block, k), best first.
 
-    Example:
-        >>> base = np.eye(3, dtype=np.float32)
-        >>> np.concatenate(list(nearest_rows(base, base, 2)))
-        array([[0, 1],
-               [1, 0],
-               [2, 0]])
+    >>> base = np.eye(3, dtype=np.float32)
+    >>> np.concatenate(list(nearest_rows(base, base, 2)))
+    array([[0, 1],
+           [1, 0],
+           [2, 0]])
     """
-    # A float32 dot product of unit vectors, summed in any order, errs by less than (dim + 4) * 2**-24, the
-    # norms' own rounding included (Higham, Accuracy and Stability, 3.1); the k-th score and a candidate may
-    # err in opposite directions, hence twice that.
+    # A float32 dot product of unit vectors, summed in any order, has an error below (dim + 4) * 2**-24, which
+    # includes the rounding of the norms (Higham, Accuracy and Stability, 3.1). The errors of the k-th score and
+    # of a candidate may have opposite signs, hence twice that.
     slack = np.float32((base.shape[1] + 8) * 2.0**-23)
     block = max(1, BLOCK_SCORES // len(base))
     for start in range(0, len(queries), block):
-        some = queries[start : start + block]
-        rough = some @ base.T
-        least = np.partition(rough, -k, axis=1)[:, -k] - slack
-        row, candidate = np.nonzero(rough >= least[:, None])
-        score = _cosine_of_pairs(some, row, base, candidate)
+        batch = queries[start : start + block]
+        approximate = batch @ base.T
+        threshold = np.partition(approximate, -k, axis=1)[:, -k] - slack
+        row, candidate = np.nonzero(approximate >= threshold[:, None])
+        score = _cosine_of_pairs(batch, row, base, candidate)
         order = np.lexsort((candidate, -score, row))
-        first = np.searchsorted(row, np.arange(len(some)))
+        first = np.searchsorted(row, np.arange(len(batch)))
         yield candidate[order][first[:, None] + np.arange(k)]
 
 
 def reference_cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Score pairs of rows by the package's reference cosine, bit for bit the same on every machine.
+    """The reference cosine of pairs of rows, identical to the last bit on every machine.
 
     Args:
         a: vectors, shape (n, dim).
@@ -58,9 +57,8 @@ def reference_cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[
     Returns:
         dot / (sqrt(a.a) * sqrt(b.b)) in float64, rounded once to float32, shape (n,).
 
-    Example:
-        >>> reference_cosine(np.float32([[3, 4]]), np.float32([[0, 2]]))
-        array([0.8], dtype=float32)
+    >>> reference_cosine(np.float32([[3, 4]]), np.float32([[0, 2]]))
+    array([0.8], dtype=float32)
     """
     score: NDArray[np.float64] = _dot(a, b) / (np.sqrt(_dot(a, a)) * np.sqrt(_dot(b, b)))
     return score.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The vectors of a sample dataset: a topic's own, which its items share, and noise."""
+"""The vectors of a sample dataset: the vector of an item's topic, plus noise."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,14 @@ from emm1.sample.words import CATEGORIES, SUBJECTS, SUBJECTS_PER_THEME
 # Vectors are theme + subject + noise, each of about these lengths: cosines near 0.5 within a subject, 0.2
 # within a theme, 0 elsewhere.
 THEME_LENGTH, SUBJECT_LENGTH, NOISE_LENGTH = 0.5, 0.7, 0.8
-# Of the files that the 1M split has alone, one in so many is a copy, encoded anew, of one of the 100M split, and one of
-# another of its own: their vectors differ by noise of this length, cosines are near 0.995.
+# Of the files that only the 1M split has, one in COPY_EVERY is a re-encoded copy of a file of the 100M split, and another
+# one in COPY_EVERY a copy of a file of its own: their vectors differ by noise of this length, cosines are near 0.995.
 COPY_EVERY, COPY_NOISE = 10, 0.1
 
 
 @dataclass(frozen=True)
 class Items:
-    """The items of one modality: their info rows and, per row, the topic that the item is about."""
+    """The items of one modality: their info rows and the topic of each item."""
 
     info: pl.DataFrame
     topic: NDArray[np.int64]
@@ -28,7 +28,7 @@ class Items:
 def items_of_topics(
     rng: np.random.Generator, item_topics: NDArray[np.int64], wanted: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Draw one item for each wanted topic; a topic that no item has takes one of the next topic that has."""
+    """Draw one item for each wanted topic; a topic without items uses the next topic that has some."""
     by_topic = np.argsort(item_topics, kind="stable")
     topics, first, count = np.unique(item_topics[by_topic], return_index=True, return_counts=True)
     at = np.searchsorted(topics, wanted) % len(topics)
@@ -79,7 +79,7 @@ def write_1m_embeddings(
     items: dict[str, Items],
     of_100m: tuple[dict[str, Items], dict[str, NDArray[np.float32]]],
 ) -> None:
-    """Write the vectors of the 1M split, whose ids are row numbers: of shared files, those that 100M has for them."""
+    """Write the vectors of the 1M split, whose ids are row numbers; shared files have the vectors of the 100M split."""
     folder.mkdir()
     other_items, other_vectors = of_100m
     for modality, vectors in item_vectors(rng, topics, items).items():

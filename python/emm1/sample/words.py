@@ -1,6 +1,6 @@
-"""The words a sample dataset is made of: its topics, its odd captions, its sources and its categories."""
+"""The words of a sample dataset: its topics, odd captions, sources and categories."""
 
-# Five themes of five subjects each, one topic per subject, and what things of the theme do.
+# Five themes with five subjects each, one topic per subject, and the verbs of the theme.
 THEMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "animals": (
         ("A dog", "The cat", "Ein Pferd", "一只猫头鹰", "A flock of birds"),
@@ -46,7 +46,7 @@ PLACES = (
     "on the street",
 )
 
-# Captions that trip parsers and type guesses; {} becomes the caption's subject.
+# Captions that are difficult for parsers and type inference; {} becomes the caption's subject.
 ODD_CAPTIONS = (
     '{}, "the best there is", as she said, then left',
     "Two lines: {}\nand the second one",

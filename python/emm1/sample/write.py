@@ -1,4 +1,4 @@
-"""A small dataset tree of the published shape and quirks, with embeddings whose neighbours are known."""
+"""Writes a small dataset tree in the published form, quirks included, with embeddings whose neighbours are known."""
 
 import json
 import shutil
@@ -60,39 +60,39 @@ DIGITS = HEX[:10]
 
 
 def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 64, seed: int = 0) -> None:
-    """Write a dataset tree of the published shape, small enough to try things on.
+    """Write a dataset tree in the published form, small enough for experiments.
 
     The tree has the published files, columns and quirks: captions with quotes, line breaks, other scripts
     and the words NA and null, gaps in the text ids, youtube ids that look like numbers, clips without times,
     files that both splits share under different ids, duplicate triplets, categories that list file_ids.
-    Every caption and item belongs to a topic, which the caption names; with `embeddings`, the groups of
+    Every caption and item belongs to a topic, which the caption names. With `embeddings`, the groups of
     nn_k hold the k-th nearest item of each modality by cosine (equal cosines: the lower id), and triplets are
-    rated by topic. The vectors of the 1M split are there too, for its files and for a few copies, encoded anew, that
-    have names of their own. The same arguments give the same bytes.
+    rated by topic. There are also vectors of the 1M split, for its files and for a few re-encoded copies with
+    other names. The same arguments give the same bytes.
 
-    Neighbours are computed exactly, which takes time in the square of `scale`: seconds at the default,
+    Neighbours are computed exactly, which takes time quadratic in `scale`: seconds at the default,
     minutes at 0.01.
 
     Args:
-        folder: where to write; made if missing, must otherwise be empty.
-        scale: rows as a share of the published ones, above 0 and up to 1; EShot always has 112 categories.
-        embeddings: dimensions of the float32 unit vectors in `folder`/embeddings and, for the 1M split,
+        folder: the folder to write to; created if missing, otherwise it must be empty.
+        scale: number of rows as a fraction of the published one, above 0 and up to 1; EShot always has 112
+            categories.
+        embeddings: dimensions of the float32 unit vectors in `folder`/embeddings and, for the 1M split, in
             `folder`/embeddings/1m; 0 writes none and fills the groups at random.
         seed: another seed gives another tree.
 
     Raises:
         errors.SourceError: `folder` is a file or not empty, or `scale` or `seed` is out of range.
         errors.EmbeddingError: `embeddings` is negative.
-        errors.Error: the files cannot be written; what was is removed.
+        errors.Error: the files cannot be written; any that were written are removed.
 
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> write_sample(folder, scale=0.0001, embeddings=16)
-        >>> pl.read_csv(folder / "e-mm1_100m/nn_1/data_groups.csv").columns[:3]
-        ['encord_text_id', 'encord_video_id', 'encord_audio_id']
-        >>> np.load(folder / "embeddings/points.npy").shape
-        (51, 16)
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> write_sample(folder, scale=0.0001, embeddings=16)
+    >>> pl.read_csv(folder / "e-mm1_100m/nn_1/data_groups.csv").columns[:3]
+    ['encord_text_id', 'encord_video_id', 'encord_audio_id']
+    >>> np.load(folder / "embeddings/points.npy").shape
+    (51, 16)
     """
     folder = Path(folder)
     _check(folder, scale, embeddings, seed)
@@ -101,7 +101,7 @@ def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 
 
 
 def _write(folder: Path, scale: float, embeddings: int, seed: int) -> None:
-    streams = np.random.default_rng(seed).spawn(7)  # one per part, so that none depends on another's size
+    streams = np.random.default_rng(seed).spawn(7)  # one per part, so that no part depends on the size of another
     items = _split_100m(streams[0], folder / "e-mm1_100m", scale)
     items_1m = _split_1m(streams[1], folder / "e-mm1_1m", scale, items)
     labels = _eshot(streams[2], folder / "eshot")
@@ -119,7 +119,7 @@ def _write(folder: Path, scale: float, embeddings: int, seed: int) -> None:
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[None]:
-    """Write all of a sample into a folder, or leave it as it was."""
+    """Write the whole sample into a folder, or leave the folder as it was."""
     made = not folder.exists()
     try:
         yield
@@ -174,7 +174,7 @@ def _split_1m(rng: np.random.Generator, folder: Path, scale: float, items_100m: 
 
 
 def _with_shared_files(rng: np.random.Generator, modality: str, own: Items, other: Items) -> Items:
-    """Replace up to half of the 1M split's items by files of the 100M split, shuffled, so that ids differ."""
+    """Replace up to half of the 1M split's items with files of the 100M split, shuffled, so that ids differ."""
     shared = np.flatnonzero((other.info["save_folder"] == "shared").to_numpy())[: own.info.height // 2]
     rest = np.arange(len(shared), own.info.height)
     order = rng.permutation(own.info.height)
@@ -271,7 +271,7 @@ def _triplets(rng: np.random.Generator, topics: dict[str, NDArray[np.int64]], sc
         at = np.flatnonzero(pair == code)
         paired[at] = items_of_topics(rng, topics[first], topic[at])
         annotated[at] = items_of_topics(rng, topics[second], candidate[at])
-    # Raters see topics: the same one is a good match, one of the same theme a partial match.
+    # Ratings depend on topics: the same topic is a good match, another topic of the same theme a partial match.
     related = topic // SUBJECTS_PER_THEME == candidate // SUBJECTS_PER_THEME
     triplets = pl.DataFrame(
         {
@@ -283,7 +283,7 @@ def _triplets(rng: np.random.Generator, topics: dict[str, NDArray[np.int64]], sc
             "annotation": np.where(topic == candidate, 1, np.where(related, 2, 3)),
         }
     )
-    return pl.concat([triplets, triplets.head(rows // 200)])  # nothing published says that rows are unique
+    return pl.concat([triplets, triplets.head(rows // 200)])  # the dataset does not promise unique rows
 
 
 def _eshot(rng: np.random.Generator, folder: Path) -> dict[str, NDArray[np.int64]]:
@@ -297,7 +297,7 @@ def _eshot(rng: np.random.Generator, folder: Path) -> dict[str, NDArray[np.int64
     points = _points(rng, pl.DataFrame({"eshot_point_id": np.arange(len(labels["points"]))}))
     _write_csv(clips, folder / "eshot_audio_info.csv")
     _write_csv(points.with_columns(save_folder=pl.lit("eshot")), folder / "eshot_points_info.csv")
-    # Published as lists of ids by the README, of file_ids by the file's size; the latter is the harder case.
+    # The README says lists of ids, the published file's size suggests lists of file_ids; the latter is the harder case.
     _write_categories(folder / "category_to_audio_ids.json", labels["audio"], clips["eshot_audio_id"])
     _write_categories(folder / "category_to_point_ids.json", labels["points"], points["file_id"])
     return labels
@@ -309,7 +309,7 @@ def _write_categories(path: Path, labels: NDArray[np.int64], keys: pl.Series) ->
 
 
 def _nearest_groups(vectors: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.int64]]:
-    """Find the neighbours of every caption: per modality, item ids of shape (captions, RANKS)."""
+    """The neighbours of every caption: per modality, item ids, (captions, RANKS)."""
     return {
         modality: np.concatenate(list(nearest_rows(vectors["text"], vectors[modality], RANKS)))
         for modality in MODALITIES
@@ -342,7 +342,7 @@ def _tokens(rng: np.random.Generator, rows: int, width: int, alphabet: NDArray[n
 
 
 def _youtube_ids(rng: np.random.Generator, rows: int) -> pl.Series:
-    """Draw ids of eleven characters; some look like numbers, which trips type guesses."""
+    """Draw ids of eleven characters; some look like numbers, which misleads type inference."""
     ids = YOUTUBE[rng.integers(len(YOUTUBE), size=(rows, 11))]
     odd = ids[ODD_EVERY - 1 :: ODD_EVERY]
     odd[:] = DIGITS[rng.integers(len(DIGITS), size=odd.shape)]
