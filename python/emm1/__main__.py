@@ -43,14 +43,14 @@ def run(interrupts: Interrupts) -> int:
     from emm1.cli import app, show
     from emm1.versions import untested
 
-    warnings.showwarning = lambda message, category, *_: show.warn(f"{_label(category)}: {message}")
+    warnings.showwarning = lambda message, category, *_: show.warn(f"{_label(category)}: {show.told(message)}")
     try:
         return int(app(standalone_mode=False) or 0)
     except Exception as error:
         if interrupts.received:
             raise KeyboardInterrupt from None
         if isinstance(error, Error | UnicodeError):
-            return _failed(error)
+            return _failed(show.told(error))
         if isinstance(error, duckdb.Error):
             newer = untested()
             return _failed(f"{error}\nemm1: {newer}" if newer else error)

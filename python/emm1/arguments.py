@@ -19,6 +19,7 @@ MEMORY = re.compile(r"\s*(\d+(\.\d+)?)\s*([KMGT]i?)?B\s*", re.IGNORECASE)
 MAGIC = b"\x93NUMPY"
 POINTER = b"version https://git-lfs"
 INT64 = np.iinfo(np.int64)
+PathLike = str | os.PathLike[str]
 
 
 def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
@@ -27,7 +28,7 @@ def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
     try:
         array = np.atleast_1d(np.asarray(ids))
     except ValueError as error:
-        raise EmbeddingError(f"{what} must be a list of integers: {error}") from None
+        raise EmbeddingError(f"{what} must be a list of integers: {error}") from error
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.dtype == object and array.ndim == 1:  # NumPy's dtype for integers that fit none of its own
@@ -48,7 +49,7 @@ def as_vectors(query: ArrayLike) -> NDArray[np.float32]:
     try:
         array = np.asarray(query)
     except ValueError as error:
-        raise EmbeddingError(f"the query is not a vector of numbers: {error}") from None
+        raise EmbeddingError(f"the query is not a vector of numbers: {error}") from error
     if array.dtype.kind not in "fiub" or array.ndim not in (1, 2):
         raise EmbeddingError(
             f"a query is numbers of shape (dim,) or (queries, dim), not {array.dtype} of shape {array.shape}"
@@ -92,10 +93,10 @@ def as_number(value: float, name: str) -> float:
     """A real number as float64."""
     try:
         return float(value)
-    except (TypeError, ValueError):
-        raise EmbeddingError(f"{name} must be a number, not {value!r}") from None
-    except OverflowError:
-        raise EmbeddingError(f"{name} is too large for float64") from None
+    except (TypeError, ValueError) as error:
+        raise EmbeddingError(f"{name} must be a number, not {value!r}") from error
+    except OverflowError as error:
+        raise EmbeddingError(f"{name} is too large for float64") from error
 
 
 def metric_name(metric: Any) -> str:
@@ -151,8 +152,8 @@ def check_text(value: object, kind: type[Error] = EmbeddingError) -> None:
     """
     try:
         str(value).encode()
-    except UnicodeEncodeError:
-        raise kind(f"{value} is not valid UTF-8") from None
+    except UnicodeEncodeError as error:
+        raise kind(f"{value} is not valid UTF-8") from error
 
 
 def check_regular(path: Path, kind: type[Error] = EmbeddingError) -> None:
@@ -195,11 +196,11 @@ def read_query(path: Path) -> NDArray[np.float32]:
         array = np.load(path, allow_pickle=False) if is_npy else None
     except OSError as error:
         if not path.exists():
-            raise FileNotFoundError(f"{path} does not exist") from None
-        raise EmbeddingError(f"{path} cannot be read: {error.strerror or error}") from None
+            raise FileNotFoundError(f"{path} does not exist") from error
+        raise EmbeddingError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError) as error:
         reason = "it holds Python objects" if "allow_pickle" in str(error) else error
-        raise EmbeddingError(f"{path} is not a .npy file of numbers: {reason}") from None
+        raise EmbeddingError(f"{path} is not a .npy file of numbers: {reason}") from error
     if array is None:
         raise EmbeddingError(f"{path} is not a .npy file: write the vector with numpy.save")
     if array.ndim not in (1, 2) or (array.ndim == 2 and len(array) != 1):  # noqa: PLR2004

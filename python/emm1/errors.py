@@ -1,19 +1,33 @@
-"""The errors emm1 raises: each says what is wrong, where, and what to do about it."""
+"""The errors emm1 raises: each says what is wrong, where, and what to do about it; its class says of what kind it is."""
 
 import builtins
-from collections.abc import Iterable
 
 
 class Error(Exception):
     """Base of every error that emm1 raises; its text names the file, row or column it is about.
 
+    Attributes:
+        reason: the text without the arguments.
+        arguments: arguments that would let the call pass, which end the text. The command line has options for them.
+
     >>> import emm1
     >>> try:
     ...     emm1.Embeddings("no/such/file.npy")
     ... except emm1.Error as error:
-    ...     print(type(error).__name__)
-    FileNotFoundError
+    ...     print(type(error).__name__, "from", type(error.__cause__).__module__, type(error.__cause__).__name__)
+    FileNotFoundError from builtins FileNotFoundError
+    >>> print(emm1.Error("the file is there. Write over it", force=True))
+    the file is there. Write over it: force=True
     """
+
+    def __init__(self, reason: str = "", **arguments: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.arguments = arguments
+
+    def __str__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{self.reason}: {arguments}" if arguments else self.reason
 
 
 class FileNotFoundError(Error, builtins.FileNotFoundError):  # noqa: A001 - the name users catch
@@ -32,15 +46,25 @@ class EmbeddingError(Error, ValueError):
     """An embedding file, its ids, a query or a request about them is wrong."""
 
 
+class UnknownNameError(EmbeddingError, KeyError):
+    """No embeddings are registered under a name: lists those that are."""
+
+
+class WriteError(EmbeddingError):
+    """A file that belongs to embeddings cannot be written where it was to be."""
+
+
+class CodesError(EmbeddingError):
+    """A file of codes is damaged, or not of its embedding file any more: it has to be made again."""
+
+
+class MemoryError(EmbeddingError, builtins.MemoryError):  # noqa: A001 - the name users catch
+    """There is no memory for an answer: ask for less at a time."""
+
+
 class EmbeddingsWarning(UserWarning):
     """The answer is right but takes longer than necessary: says which codes file is not used, and why."""
 
 
-def unknown_embeddings(name: str | None, known: Iterable[str]) -> EmbeddingError:
-    """The error for a name that no embeddings are registered under."""
-    listed = ", ".join(sorted(known))
-    shown = "NULL" if name is None else name
-    return EmbeddingError(
-        f"no embeddings are called '{shown}': {f'registered are {listed}' if listed else 'none is registered'} "
-        "(add some with `emm1 embeddings add`)"
-    )
+class CodesWarning(EmbeddingsWarning):
+    """A file of codes is not used until it is made again, by `emm1.Embeddings.build_codes` or by registering it again."""

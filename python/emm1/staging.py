@@ -50,12 +50,12 @@ def _lock(store: Path, folder: Path) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder, os.O_RDONLY)
         except OSError as error:
-            raise StoreError(f"cannot build {store}: {error.strerror} ({error.filename})") from None
+            raise StoreError(f"cannot build {store}: {error.strerror} ({error.filename})") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except BlockingIOError as error:
             os.close(lock)
-            raise StoreError(f"another build of {store} is under way (it works in {folder}): wait for it") from None
+            raise StoreError(f"another build of {store} is under way (it works in {folder}): wait for it") from error
         try:
             same = os.path.samestat(os.fstat(lock), folder.stat())
         except FileNotFoundError:

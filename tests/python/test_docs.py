@@ -16,7 +16,13 @@ from emm1.cli import app
 
 TOP = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-DOCUMENTS = ["README.md", "docs/guide/store.md", "docs/guide/embeddings.md", "docs/guide/sql.md", "docs/format/codes.md"]
+DOCUMENTS = [
+    "README.md",
+    "docs/guide/store.md",
+    "docs/guide/embeddings.md",
+    "docs/guide/sql.md",
+    "docs/format/codes.md",
+]
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 
 

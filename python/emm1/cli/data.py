@@ -111,6 +111,8 @@ def _show_report(report: BuildReport) -> None:
     show.say(f"{report.path}: {show.size(report.bytes)} in {report.seconds:.1f} s")
     for warning in report.warnings:
         show.warn(f"warning: {warning}")
+    if report.older_triplets:
+        show.warn("note: --switch-triplet-columns switches the columns of triplets.csv")
 
 
 def _orphan_text(result: Orphans) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -12,7 +12,6 @@ from emm1.cli import show
 from emm1.cli.data import StorePath
 from emm1.dataset import Split
 from emm1.embeddings.file import Embeddings, Metric
-from emm1.store import registry
 from emm1.store.opening import open as open_store
 
 app = typer.Typer(no_args_is_help=True, help="Register embedding files under names, or convert them.")
@@ -42,19 +41,19 @@ def add(
     """
     if codes and no_codes:
         raise typer.BadParameter("--codes and --no-codes exclude each other")
-    entry = registry.Registered(
-        name,
-        cast("Split", dataset),
-        modality,
-        cast("Metric", metric),
-        file.absolute(),
-        ids.absolute() if ids else None,
-        False if no_codes else codes and codes.absolute(),
-    )
     with open_store(store) as opened:
         with show.progress() as progress:
-            coding = partial(progress, f"coding {file.name}")
-            notes = registry.add(opened.connection, opened.path.parent, entry, replace=replace, progress=coding)
+            notes = opened.registry.add(
+                name,
+                file,
+                dataset=cast("Split", dataset),
+                modality=modality,
+                ids=ids,
+                codes=False if no_codes else codes,
+                metric=cast("Metric", metric),
+                replace=replace,
+                progress=partial(progress, f"coding {file.name}"),
+            )
         for note in notes:
             show.warn(f"note: {note}")
         embeddings = opened.embeddings(name)
@@ -83,11 +82,21 @@ def verify(
     Example: `emm1 embeddings verify emm1.duckdb`
     """
     with open_store(store, read_only=True) as opened:
-        names = [name] if name else registry.names(opened.connection)
-        for each in names:
-            embeddings, codes = registry.verify(opened.connection, opened.path.parent, each)
+        for each in [name] if name else list(opened.registry):
+            embeddings, sound = opened.registry.verify(each)
             shape = f"{len(embeddings):,} × {embeddings.dim:,} {embeddings.dtype}"
-            show.say(f"{each}: {shape}, every vector finite, {codes}")
+            show.say(f"{each}: {shape}, every vector finite, {_of_codes(sound, opened.registry[each].codes)}")
+
+
+def _of_codes(sound: bool | None, place: Path | Literal[False] | None) -> str:
+    """What was found of codes that are registered to lie in a place."""
+    where = f" in {place}" if place else ""
+    match sound:
+        case None:
+            return "no codes, as registered"
+        case True:
+            return f"codes sound{where}"
+    return f"no codes of it{where} ({show.CODES_AGAIN})"
 
 
 @app.command()
@@ -97,7 +106,7 @@ def remove(store: StorePath, name: Name) -> None:
     Example: `emm1 embeddings remove emm1.duckdb image`
     """
     with open_store(store) as opened:
-        entry = registry.remove(opened.connection, opened.path.parent, name)
+        entry = opened.registry.remove(name)
     kept = f", its codes {entry.codes} neither" if entry.codes else ""
     show.say(f"{name}: forgotten; its file was not touched{kept}")
 

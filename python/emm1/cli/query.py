@@ -12,8 +12,8 @@ from emm1.arguments import read_query
 from emm1.cli import show
 from emm1.cli.data import StorePath
 from emm1.embeddings.file import METRICS
-from emm1.store import registry
 from emm1.store.opening import open as open_store
+from emm1.store.registry import Registered
 from emm1.store.store import Store
 
 
@@ -36,7 +36,7 @@ def search(
     if metric is not None and metric not in METRICS:
         raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
     with open_store(store, read_only=True) as opened:
-        entry = registry.find(opened.connection, opened.path.parent, name)
+        entry = opened.registry[name]
         query = read_query(vector) if vector is not None else opened.embeddings(name).vectors([id or 0])[0]
         extra = exclude_self and id is not None and k >= 1
         found = opened.nearest(name, query, k + extra, where=where, metric=metric).fetchall()
@@ -46,7 +46,7 @@ def search(
     show.table(["rank", "id", "score", what], [(i, n, s, labels.get(n)) for i, (n, s) in enumerate(hits, 1)])
 
 
-def _labels(store: Store, entry: registry.Registered, ids: list[int]) -> dict[int, str]:
+def _labels(store: Store, entry: Registered, ids: list[int]) -> dict[int, str]:
     """The caption or file path of each item."""
     if entry.modality == "text":
         texts = store.connection.table(entry.table).filter(duckdb.ColumnExpression(entry.key).isin(*ids or [-1]))

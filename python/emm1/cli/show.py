@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from emm1.errors import CodesError, CodesWarning, Error
 from emm1.streams import printable
 
 # The width of a table in a pipe: wide enough that nothing is cut.
 WIDE = 1000
+CODES_AGAIN = "`emm1 embeddings add --replace` makes them"
 
 
 def say(text: object = "") -> None:
@@ -24,6 +26,27 @@ def say(text: object = "") -> None:
 def warn(text: object) -> None:
     """Print a line to standard error."""
     print(f"emm1: {printable(text)}", file=sys.stderr)  # noqa: T201
+
+
+def told(said: object) -> str:
+    """An error or a warning of the library, with the options of the command line in place of arguments.
+
+    >>> told(Error("build it anew", force=True)), told(Error("build without them", splits=["100m"], ranks=[1, 2]))
+    ('build it anew: --force', 'build without them: --splits 100m --ranks 1,2')
+    """
+    if isinstance(said, CodesError | CodesWarning):
+        return f"{said} ({CODES_AGAIN})"
+    if not isinstance(said, Error) or not said.arguments:
+        return str(said)
+    options = " ".join(_option(name, value) for name, value in said.arguments.items())
+    return f"{said.reason}: {options}"
+
+
+def _option(name: str, value: object) -> str:
+    flag = f"--{name.replace('_', '-')}"
+    if value is True:
+        return flag
+    return f"{flag} {','.join(map(str, value)) if isinstance(value, list) else value}"
 
 
 def _output() -> Console:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,10 +24,8 @@ from emm1.errors import StoreError
 from emm1.interrupts import abandonable
 from emm1.store.database import is_database
 from emm1.store.opening import open as open_store
+from emm1.store.refusals import Refusal, refusal_of
 from emm1.streams import printable
-
-# How DuckDB refuses a statement that would change a database which is open for reading only.
-REFUSED = re.compile(r'Cannot execute statement of type "\w+" on database "(.*)" which is attached in read-only mode')
 
 
 class Format(StrEnum):
@@ -76,7 +73,7 @@ def sql(
         try:
             statements = opened.connection.extract_statements(query)
         except duckdb.Error as error:
-            raise StoreError(str(error).rstrip()) from None
+            raise StoreError(str(error).rstrip()) from error
         for statement in statements[:-1]:
             with guard.over(statement):
                 opened.connection.execute(statement)
@@ -112,8 +109,7 @@ class _Guard:
         try:
             yield
         except duckdb.Error as error:
-            full = os.strerror(errno.ENOSPC)
-            raise StoreError(full if full in str(error) else self._explain(kind, str(error))) from None
+            raise StoreError(self._explain(kind, error)) from error
         if kind == "DETACH" and self._reading and not self._is_attached():
             raise StoreError(
                 f"nothing is left to ask after DETACH: {self._store} is not attached any more, and without --write it "
@@ -133,15 +129,17 @@ class _Guard:
         names = self._connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()
         return (self._name,) in names
 
-    def _explain(self, kind: str, message: str) -> str:
-        refused = REFUSED.search(message)
-        if refused is None:
-            hint = ": attach it with (READ_WRITE)" if kind == "ATTACH" and "read-only mode" in message else ""
-            return message.rstrip() + hint
-        if refused[1] == self._name:
+    def _explain(self, kind: str, error: duckdb.Error) -> str:
+        refusal, named = refusal_of(error)
+        if refusal is Refusal.DISK_FULL:
+            return os.strerror(errno.ENOSPC)
+        if refusal is not Refusal.READ_ONLY or not named:
+            hint = ": attach it with (READ_WRITE)" if kind == "ATTACH" and refusal is Refusal.READ_ONLY else ""
+            return str(error).rstrip() + hint
+        if named == self._name:
             return f"{kind} would change the store, which is open for reading only: add --write if that is meant"
         return (
-            f"{kind} would change the database {refused[1]!r}, which is attached for reading only: attach it with "
+            f"{kind} would change the database {named!r}, which is attached for reading only: attach it with "
             "(READ_WRITE), or add --write"
         )
 
@@ -150,8 +148,8 @@ def _kind(statement: duckdb.Statement) -> str:
     """DuckDB's name for the type of a statement."""
     try:
         return statement.type.name.replace("_", " ")
-    except ValueError:  # such as UPDATE EXTENSIONS
-        raise StoreError(f"DuckDB's Python client cannot run this statement: {statement.query.strip()}") from None
+    except ValueError as error:  # such as UPDATE EXTENSIONS
+        raise StoreError(f"DuckDB's Python client cannot run this statement: {statement.query.strip()}") from error
 
 
 def _copy_targets(query: str) -> list[Path]:
@@ -190,7 +188,7 @@ def _write(
             try:
                 output.write_text(table, encoding="utf-8")
             except OSError as error:
-                raise StoreError(f"{output} cannot be written: {error.strerror}") from None
+                raise StoreError(f"{output} cannot be written: {error.strerror}") from error
         return
     # Not to /dev/stdout: opening it again would truncate a file that the shell appends to.
     path = output or temporary

@@ -124,4 +124,4 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else repr(error)
-        raise EmbeddingError(f"{path} cannot be read: {reason}") from None
+        raise EmbeddingError(f"{path} cannot be read: {reason}") from error

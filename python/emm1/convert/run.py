@@ -14,20 +14,19 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from emm1.arguments import check_regular, is_pointer
+from emm1 import _native
+from emm1.arguments import PathLike, check_regular, is_pointer
 from emm1.convert.arrays import Npy, Npz
 from emm1.convert.input_file import InputFile
 from emm1.convert.keys import Items, RowIds, ids_of
 from emm1.convert.tables import Arrow, Folder, Lance, Parquet, Table
 from emm1.convert.torch_file import TorchFile
 from emm1.dataset import Split
-from emm1.embeddings.file import SUFFIXES, Embeddings
+from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError, FileNotFoundError
 from emm1.staging import staging
 from emm1.store.database import open_store
 from emm1.store.store import Store
-
-PathLike = str | os.PathLike[str]
 
 READERS: dict[str, type[InputFile]] = {
     ".parquet": Parquet,
@@ -130,7 +129,7 @@ def convert(
                 ids.rename(ids_target)
             vectors.rename(target)
         except OSError as error:
-            raise EmbeddingError(f"cannot write {target}: {error.strerror or error}") from None
+            raise EmbeddingError(f"cannot write {target}: {error.strerror or error}") from error
     return [*(row_ids.notes if row_ids else []), *notes]
 
 
@@ -147,7 +146,7 @@ def open_file(path: Path) -> InputFile:
     suffix = path.suffix.lower()
     if path.is_dir() and suffix != ".lance":
         return _open_folder(path)
-    if suffix in SUFFIXES and (suffix != ".npy" or _can_be_searched(path)):
+    if _native.is_file(path.name) and (suffix != ".npy" or _can_be_searched(path)):
         raise EmbeddingError(f"{path} needs no import: it can be searched as it is")
     if suffix not in READERS:
         raise EmbeddingError(f"{path} cannot be imported: {', '.join(READERS)} can")

@@ -151,10 +151,10 @@ class Lance(Table):
         super().__init__(path)
         try:
             lance = importlib.import_module("lance")
-        except ImportError:
+        except ImportError as error:
             raise EmbeddingError(
                 f"{path} is a Lance dataset, which needs the package pylance: pip install 'emm1[lance]'"
-            ) from None
+            ) from error
         with reading(path):
             self._dataset = lance.dataset(str(path))
 

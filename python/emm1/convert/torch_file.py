@@ -189,7 +189,7 @@ class Program:
                     return self._stack.pop()
                 self._step(opcode.name, argument)
         except (IndexError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"its pickle is damaged ({error!r})") from None
+            raise ValueError(f"its pickle is damaged ({error!r})") from error
         raise ValueError("its pickle ends before it is done")
 
     def _step(self, name: str, argument: Any) -> None:  # noqa: C901, PLR0912 - one case per instruction

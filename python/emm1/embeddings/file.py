@@ -20,7 +20,6 @@ Metric = Literal["cosine", "dot", "l2"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 # Remarks about codes files that were shown as warnings: once per process is enough.
 _WARNED: set[str] = set()
-SUFFIXES = (".npy", ".safetensors", ".fbin", ".u8bin", ".i8bin", ".fvecs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +97,7 @@ class Embeddings:
         return file
 
     def _codes_place(self, codes: str | os.PathLike[str] | None) -> Path:
-        return Path(f"{self.path}.codes") if codes is None else Path(codes)
+        return _native.codes_beside(self.path) if codes is None else Path(codes)
 
     def __len__(self) -> int:
         """Number of vectors."""
@@ -330,6 +329,14 @@ class Embeddings:
         """
         return self._file.centroid(as_ids(ids))
 
+    def check(self, found: _native.Registered) -> None:
+        """Refuse what is not of the shape that a store has registered.
+
+        Raises:
+            emm1.errors.EmbeddingError: it is not; says what to do.
+        """
+        found.check(self._file)
+
     def _among(self, among: ArrayLike | None) -> NDArray[np.int64] | None:
         if among is None:
             return None
@@ -340,7 +347,7 @@ class Embeddings:
         try:
             array = np.asarray(among)
         except ValueError as error:
-            raise EmbeddingError(f"among must be a list of ids or a mask: {error}") from None
+            raise EmbeddingError(f"among must be a list of ids or a mask: {error}") from error
         if array.dtype != bool:
             return as_ids(array, "among")
         if array.shape != (len(self),):
@@ -349,11 +356,11 @@ class Embeddings:
         return selected
 
 
-def _warn_once(remarks: list[str]) -> None:
+def _warn_once(remarks: list[EmbeddingsWarning]) -> None:
     for remark in remarks:
-        if remark not in _WARNED:
-            _WARNED.add(remark)
-            warnings.warn(remark, EmbeddingsWarning, stacklevel=4)
+        if str(remark) not in _WARNED:
+            _WARNED.add(str(remark))
+            warnings.warn(remark, stacklevel=4)
 
 
 def as_embeddings(source: Embeddings | str | os.PathLike[str]) -> Embeddings:
@@ -383,13 +390,3 @@ def score_pairs(
     [1.0, 0.0]
     """
     return a._file.score_pairs(as_ids(a_ids), b._file, as_ids(b_ids), metric_name(metric), thread_count(threads))  # noqa: SLF001
-
-
-def file_of(path: Path) -> Path:
-    """The file or folder that a path to embeddings names: ``FILE.safetensors`` of ``FILE.safetensors#NAME``.
-
-    >>> file_of(Path("a/b.safetensors#image")).as_posix(), file_of(Path("a/b#.npy")).as_posix()
-    ('a/b.safetensors', 'a/b#.npy')
-    """
-    head, mark, _ = str(path).partition(".safetensors#")
-    return Path(f"{head}.safetensors") if mark and not path.exists() else path

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
 from emm1.embeddings.file import Embeddings, Metric, as_embeddings
-from emm1.errors import EmbeddingError
+from emm1.errors import EmbeddingError, Error, WriteError
 
 # Queries per search: the codes of the base are read once for all of them.
 BATCH = 1024
@@ -158,9 +158,9 @@ def knn_to_parquet(
         rows = _join([parts / f"{number:06}.parquet" for number in range(count)], target)
         shutil.rmtree(parts)
     except OSError as error:
-        if isinstance(error, EmbeddingError):
+        if isinstance(error, Error):
             raise
-        raise EmbeddingError(f"{target} cannot be written: {error.strerror or error}") from None
+        raise WriteError(f"{target} cannot be written: {error.strerror or error}") from error
     return rows
 
 

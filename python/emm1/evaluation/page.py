@@ -49,10 +49,10 @@ def save(
         categories.write_csv(folder / "categories.csv")
         for direction, counts in confusions.items():
             counts.write_csv(folder / f"confusion_{direction}.csv")
-    except FileExistsError:
-        raise Error(f"{folder} is a file: name a folder for the report") from None
+    except FileExistsError as error:
+        raise Error(f"{folder} is a file: name a folder for the report") from error
     except OSError as error:
-        raise Error(f"the report cannot be written to {folder}: {error.strerror or error}") from None
+        raise Error(f"the report cannot be written to {folder}: {error.strerror or error}") from error
     return folder
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emm1.arguments import PathLike
 from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError, StoreError
 from emm1.evaluation.eshot import Samples
-from emm1.store import registry
-from emm1.store.store import PathLike, Store, is_file
+from emm1.store.registry import item_ids
+from emm1.store.store import Store, is_file
 
 
 def samples_of(store: Store, modality: str, source: PathLike) -> Samples:
@@ -39,8 +41,7 @@ def samples_of(store: Store, modality: str, source: PathLike) -> Samples:
 
 
 def _of_name(store: Store, modality: str, name: PathLike) -> tuple[Embeddings, NDArray[np.int64]]:
-    with store.cursor() as connection:
-        entry = registry.find(connection, store.path.parent, str(name))
+    entry = store.registry[os.fspath(name)]
     if (entry.dataset, entry.modality) != ("eshot", modality):
         raise EmbeddingError(
             f"{entry.name!r} is {entry.dataset} {entry.modality}, expected embeddings of eshot {modality}"
@@ -54,12 +55,11 @@ def _of_file(store: Store, modality: str, path: Path) -> tuple[Embeddings, NDArr
     embeddings = Embeddings(path)
     if embeddings.ids_path is not None:
         return embeddings, embeddings.ids
-    entry = registry.Registered(path.name, "eshot", modality, "cosine", path, None)
     with store.cursor() as connection:
-        ids = registry.item_ids(connection, entry)
+        ids = item_ids(connection, "eshot", modality)
     if len(ids) != len(embeddings):
         raise EmbeddingError(
-            f"{path} has {len(embeddings):,} rows and no ids, but {entry.table} has {len(ids):,}: give one vector "
+            f"{path} has {len(embeddings):,} rows and no ids, but eshot.{modality} has {len(ids):,}: give one vector "
             f"for each row of the info CSV, in its order, or put the ids in {path.stem}.ids.npy beside it"
         )
     return embeddings, ids

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 import polars as pl
@@ -23,9 +23,16 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 MOST_DIGITS = 20
 
 
+class Note(NamedTuple):
+    """What is to be noted; `source` is the published name of the file that it is about, where it is one."""
+
+    source: str | None
+    text: str
+
+
 def load_categories(
     connection: duckdb.DuckDBPyConnection, audio: Source | None, points: Source | None
-) -> tuple[dict[str, int], list[str]]:
+) -> tuple[dict[str, int], list[Note]]:
     """Fill ``eshot.categories`` from ``category_to_audio_ids.json`` and ``category_to_point_ids.json``.
 
     The classes are the audio categories in code-point order, as the published script sorts them.
@@ -49,8 +56,7 @@ def load_categories(
             continue
         listed = read[source.name]
         id_of, found = _ids_by_key(connection, source, modality, key, listed)
-        if found:
-            notes.append(found)
+        notes += found
         frame = pl.DataFrame(
             [
                 (name, classes.get(name), modality, id_of[_composed(sample)])
@@ -80,15 +86,15 @@ def read_categories(path: Path) -> Categories:
     try:
         listed = json.loads(path.read_bytes(), object_pairs_hook=_unique_keys, parse_int=_integer)
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path}: byte {error.start} is not UTF-8: download the file again") from None
+        raise SourceError(f"{path}: byte {error.start} is not UTF-8: download the file again") from error
     except json.JSONDecodeError as error:
         raise SourceError(
             f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}): download the file again"
-        ) from None
-    except RecursionError:
-        raise SourceError(f"{path} is nested too deeply: download the file again") from None
+        ) from error
+    except RecursionError as error:
+        raise SourceError(f"{path} is nested too deeply: download the file again") from error
     except _ContentError as error:
-        raise SourceError(f"{path}: {error}") from None
+        raise SourceError(f"{path}: {error}") from error
     shape = "it must map each category to a list of ids"
     if not isinstance(listed, dict):
         raise SourceError(f"{path} holds a JSON {type(listed).__name__}: {shape}")
@@ -131,7 +137,7 @@ def _integer(digits: str) -> int:
 
 def _ids_by_key(
     connection: duckdb.DuckDBPyConnection, source: Source, modality: str, key: str | None, listed: Categories
-) -> tuple[dict[int | str, int], str | None]:
+) -> tuple[dict[int | str, int], list[Note]]:
     """The id of each sample by what the JSON file calls it: its id, or its ``key`` column where it lists strings."""
     samples = [(name, sample) for name, ids in listed.items() for sample in ids]
     texts = sum(isinstance(sample, str) for _, sample in samples)
@@ -152,10 +158,10 @@ def _ids_by_key(
             )
     if by == key and len(id_of) < len(rows):
         raise SourceError(f"{source.path} names samples by {key}, but {csv_name} has a {key} more than once")
-    return id_of, f"{source.name} lists {key} values, not ids" if by == key else None
+    return id_of, [Note(source.name, f"{source.name} lists {key} values, not ids")] if by == key else []
 
 
-def _spelt_alike(audio: Source | None, points: Source | None, read: dict[str, Categories]) -> list[str]:
+def _spelt_alike(audio: Source | None, points: Source | None, read: dict[str, Categories]) -> list[Note]:
     """Give categories of the points that the audio file writes in another Unicode form (é, or e and an accent) its form."""
     if not audio or not points:
         return []
@@ -163,7 +169,8 @@ def _spelt_alike(audio: Source | None, points: Source | None, read: dict[str, Ca
     listed = read[points.name]
     read[points.name] = {by_form.get(_composed(name), name): ids for name, ids in listed.items()}
     other = [name for name in listed if name not in read[points.name]]
-    return [f"{points.name} writes {', '.join(other)} in another Unicode form than {audio.name}"] if other else []
+    text = f"{points.name} writes {', '.join(other)} in another Unicode form than {audio.name}"
+    return [Note(points.name, text)] if other else []
 
 
 def _composed(key: int | str) -> int | str:
@@ -171,11 +178,11 @@ def _composed(key: int | str) -> int | str:
     return unicodedata.normalize("NFC", key) if isinstance(key, str) else key
 
 
-def _differences(audio: Source | None, points: Source | None, read: dict[str, Categories]) -> list[str]:
+def _differences(audio: Source | None, points: Source | None, read: dict[str, Categories]) -> list[Note]:
     if not audio or not points:
         return []
     only = {
         audio.name: sorted(read[audio.name].keys() - read[points.name].keys()),
         points.name: sorted(read[points.name].keys() - read[audio.name].keys()),
     }
-    return [f"only {name} has the categories {', '.join(names)}" for name, names in only.items() if names]
+    return [Note(None, f"only {name} has the categories {', '.join(names)}") for name, names in only.items() if names]

@@ -32,9 +32,9 @@ def load_labels(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
                     raise SourceError(f"{path}, line {line}: {problem}")
                 line = reader.line_num + 1
     except csv.Error as error:
-        raise SourceError(f"{path}, line {line}: {syntax_problem(str(error))}") from None
-    except UnicodeDecodeError:
-        raise SourceError(f"{path} is not valid UTF-8: convert it or download it again") from None
+        raise SourceError(f"{path}, line {line}: {syntax_problem(str(error))}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} is not valid UTF-8: convert it or download it again") from error
     if not labels:
         raise SourceError(f"{path} has no codes: expected lines like 1,Good Match")
     connection.executemany("INSERT INTO e_mm1_1m.annotation_mapping VALUES (?, ?)", [*labels.items()])

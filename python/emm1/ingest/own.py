@@ -96,7 +96,8 @@ def carry_over(connection: duckdb.DuckDBPyConnection, store: Path, folder: Path,
         listing = "".join(f"\n  {what}: {why}" for what, why in own.lost.items())
         raise StoreError(
             f"{store} holds objects of its users that cannot be carried over to the new store:{listing}\n"
-            "It was not changed. Save what you need, then go on without these: --drop-own (in Python drop_own=True)"
+            "It was not changed. Save what you need, then go on without these",
+            drop_own=True,
         )
     return own
 

@@ -69,8 +69,8 @@ class Stamp:
         """
         try:
             stat = source.path.stat()
-        except FileNotFoundError:
-            raise SourceError(f"{source.path} is gone: it was removed or renamed during the build") from None
+        except FileNotFoundError as error:
+            raise SourceError(f"{source.path} is gone: it was removed or renamed during the build") from error
         return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
     def check(self, source: Source) -> None:

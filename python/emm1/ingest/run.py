@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ import duckdb
 from emm1.arguments import duckdb_threads, memory_size
 from emm1.dataset import KEYS, Split
 from emm1.errors import Error, SourceError, StoreError
-from emm1.ingest.categories import load_categories
+from emm1.ingest.categories import Note, load_categories
 from emm1.ingest.enums import make_enums
 from emm1.ingest.groups import load_groups
 from emm1.ingest.infos import find_symbols, load_info
@@ -33,6 +32,7 @@ from emm1.ingest.tables import Loader
 from emm1.ingest.target import check_target, written_back
 from emm1.staging import new_file, staging
 from emm1.store.integrity import Orphans, duplicates, orphans
+from emm1.store.refusals import Refusal, refusal_of
 
 # Called with what is being done, and the bytes done and in all.
 Progress = Callable[[str, int, int], None]
@@ -40,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 # The size of the older published triplets.csv equals that of the newer; its columns are switched (see docs).
 OLDER_TRIPLETS = (
     "triplets.csv is the version of 2025-10-07, whose paired and annotated columns were switched on 2025-10-16: "
-    "get the current file, or build with --switch-triplet-columns"
+    "get the current file, or build with its columns switched"
 )
 
 
@@ -58,6 +58,7 @@ class BuildReport:
         up_to_date: the store was so before, and was left as it is.
         orphans: per column, the ids that no info row has.
         warnings: what the user should know and may have to act on.
+        older_triplets: whether one of them is about the columns of triplets.csv.
         notes: what was found on the way.
         seconds: time taken.
         bytes: size of the store.
@@ -72,6 +73,7 @@ class BuildReport:
     up_to_date: bool = False
     orphans: list[Orphans] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    older_triplets: bool = False
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     bytes: int = 0
@@ -183,7 +185,7 @@ def _read(
                 rows = listed.get(source.name, read[source.name].rows)
                 entry = _entry(source, read[source.name].content, rows, switch, notes)
             _record(connection, source, entry, report)
-    report.notes += loader.notes + notes
+    report.notes += loader.notes + [note.text for note in notes]
     progress("types, views and checks", total, total)
 
 
@@ -228,9 +230,9 @@ def _unknown_codes(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(labels) and not set(codes) <= set(labels)
 
 
-def _entry(source: Source, content: Fingerprint, rows: int, switched: bool, notes: list[str]) -> Entry:
+def _entry(source: Source, content: Fingerprint, rows: int, switched: bool, notes: list[Note]) -> Entry:
     """What provenance is to say of a file that was read."""
-    note = next((note for note in notes if note.startswith(source.name)), None)
+    note = next((note.text for note in notes if note.source == source.name), None)
     if source.table == "triplets":
         note = SWITCHED if switched else OLDER_TRIPLETS if content.published == "older" else None
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -239,8 +241,9 @@ def _entry(source: Source, content: Fingerprint, rows: int, switched: bool, note
 
 def _record(connection: duckdb.DuckDBPyConnection, source: Source, entry: Entry, report: BuildReport) -> None:
     """One row of provenance, and a warning where the file is known to be replaced."""
-    if entry.note == OLDER_TRIPLETS:
+    if source.table == "triplets" and entry.published == "older" and entry.note != SWITCHED:
         report.warnings.append(OLDER_TRIPLETS)
+        report.older_triplets = True
     connection.execute(
         "INSERT INTO provenance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [source.name, str(source.path.resolve()), *astuple(entry)],
@@ -266,17 +269,18 @@ def plainly(store: Path) -> Iterator[None]:
     """Say what DuckDB or the system could not do in words for people: the disk is full, the memory too small."""
     try:
         yield
-    except duckdb.OutOfMemoryException as error:
-        first = str(error).splitlines()[0]
-        raise StoreError(
-            f"not enough memory to build {store}: raise the memory limit or use fewer threads ({first})"
-        ) from None
     except (duckdb.Error, OSError) as error:
         if isinstance(error, Error):
             raise
-        if os.strerror(errno.ENOSPC) in str(error):
-            raise StoreError(
-                f"no space left on the disk of {store.parent}: a full store takes about 2 GB, and as much again while "
-                "the old one is kept; free some or build elsewhere. The old store, if any, is untouched"
-            ) from None
-        raise StoreError(f"cannot build {store}: {str(error).splitlines()[0]}") from None
+        first = str(error).splitlines()[0]
+        match refusal_of(error)[0]:
+            case Refusal.NO_MEMORY:
+                text = f"not enough memory to build {store}: raise the memory limit or use fewer threads ({first})"
+            case Refusal.DISK_FULL:
+                text = (
+                    f"no space left on the disk of {store.parent}: a full store takes about 2 GB, and as much again while "
+                    "the old one is kept; free some or build elsewhere. The old store, if any, is untouched"
+                )
+            case _:
+                text = f"cannot build {store}: {first}"
+        raise StoreError(text) from error

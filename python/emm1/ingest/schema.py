@@ -15,7 +15,6 @@ import duckdb
 from sqlglot import exp
 
 from emm1.dataset import MODALITIES, MODALITIES_OF, SCHEMAS
-from emm1.errors import StoreError
 from emm1.ingest.enums import make_enums
 from emm1.store.climbing import ClimbingNames, climbing_names
 from emm1.store.database import SCHEMA_VERSION, STORAGE_VERSION, connect
@@ -34,15 +33,13 @@ def fresh(file: Path, folder: Path, settings: Mapping[str, Any]) -> duckdb.DuckD
         folder: for what DuckDB writes on the way.
         settings: of DuckDB; half of the memory limit is left to the rows on their way, the allocator and the libraries.
     """
-    try:
-        connection = connect(
-            file,
-            storage_compatibility_version=STORAGE_VERSION,
-            temp_directory=str(folder / "spill"),
-            **settings,
-        )
-    except StoreError as error:
-        raise StoreError(str(error).replace(str(file), "the new store")) from None
+    connection = connect(
+        file,
+        called="the new store",
+        storage_compatibility_version=STORAGE_VERSION,
+        temp_directory=str(folder / "spill"),
+        **settings,
+    )
     (limit,) = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0]
     size, unit = limit.split()
     connection.execute("SET memory_limit = ?", [f"{float(size) / 2} {unit}"])

@@ -172,27 +172,27 @@ def _refuse_pointers(sources: list[Source]) -> None:
     clone = _clone_of(pointers[0].path)
     include = ",".join(source.path.resolve().relative_to(clone).as_posix() for source in pointers)
     listing = "".join(f"\n  {source.path}" for source in pointers)
+    without = _without(sources, pointers)
     raise SourceError(
         f"{len(pointers)} of the {len(sources)} files are Git LFS pointers, not the files themselves:{listing}\n"
         f"Fetch just these:\n"
         f"  cd {shlex.quote(str(clone))}\n"
-        f'  git lfs pull --include="{include}"' + _without(sources, pointers)
+        f'  git lfs pull --include="{include}"' + ("\nor build without them" if without else ""),
+        **without,
     )
 
 
-def _without(sources: list[Source], pointers: list[Source]) -> str:
-    """The options that build from what was fetched, where whole splits or ranks were."""
+def _without(sources: list[Source], pointers: list[Source]) -> dict[str, object]:
+    """The arguments that build from what was fetched, where whole splits or ranks were."""
     lacking = {source.split for source in pointers if source.rank is None}
     ranks = [source.rank for source in sources if source.rank and source not in pointers]
     splits = [split for split in SPLITS if split not in lacking and any(s.split == split for s in sources)]
     if not ranks and "100m" in splits:
         splits.remove("100m")
     if not splits:
-        return ""
-    options = f"--splits {','.join(splits)}"
-    if "100m" in splits and any(source.rank for source in pointers):
-        options += f" --ranks {','.join(map(str, ranks))}"
-    return f"\nor build without them: {options}"
+        return {}
+    some = "100m" in splits and any(source.rank for source in pointers)
+    return {"splits": splits, **({"ranks": ranks} if some else {})}
 
 
 def _clone_of(path: Path) -> Path:

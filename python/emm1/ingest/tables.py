@@ -87,7 +87,7 @@ class Loader:
             duckdb.ConversionException,
             duckdb.ConstraintException,
         ) as error:
-            raise SourceError(self.explain(source) or f"{source.path}: {str(error).splitlines()[0]}") from None
+            raise SourceError(self.explain(source) or f"{source.path}: {str(error).splitlines()[0]}") from error
         rows = int(inserted[0][0])
         # DuckDB reads no row, and says nothing, where a quote stands in an unquoted name of the header.
         if not rows and has_rows(source.path):

@@ -87,7 +87,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
         if lacking:
             raise StoreError(
                 f"{store} was built by an older emm1 whose {schema}.{table} has no column {', '.join(lacking)}: "
-                f"build it again from the published files with `emm1 build ROOT {store} --force`"
+                f"build it again from the published files with `emm1 build ROOT {store}`",
+                force=True,
             )
         loader.add_columns(schema, table, columns)
         copy_rows(connection, schema, table, columns)

@@ -129,7 +129,7 @@ def _whole(folder: Path) -> Iterator[None]:
         if made:
             shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise errors.Error(f"the sample cannot be written to {folder}: {error.strerror or error}") from None
+            raise errors.Error(f"the sample cannot be written to {folder}: {error.strerror or error}") from error
         raise
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import duckdb
 
 from emm1.interrupts import interruptible
+from emm1.store.refusals import Refusal, refusal_of
 
 # The statements that set the variables which all connections of a store share.
 SET = {
@@ -98,18 +99,12 @@ def sql_seeing(
         try:
             result = eval("_emm1_sql(_emm1_query, params=_emm1_params)", shared, variables)  # noqa: S307 - a fixed text
         except duckdb.InvalidInputException as error:
-            name = _foreign(str(error))
+            refusal, name = refusal_of(error)
             relation = variables.get(name, shared.get(name))
             alone = len(connection.extract_statements(query)) == 1  # if there are several, some have already run
-            if not isinstance(relation, duckdb.DuckDBPyRelation) or not alone:
+            foreign = alone and refusal is Refusal.OTHER_CONNECTION
+            if not foreign or not isinstance(relation, duckdb.DuckDBPyRelation):
                 raise
             variables[name] = relation.to_arrow_table()
         else:
             return cast("duckdb.DuckDBPyRelation", result)
-
-
-def _foreign(message: str) -> str:
-    """The variable whose relation belongs to another connection, if that is DuckDB's complaint; else ''."""
-    if "created by another Connection" not in message:
-        return ""
-    return message.partition('"')[2].partition('"')[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from emm1.arguments import check_regular, check_text
 from emm1.errors import FileNotFoundError, StoreError
 from emm1.interrupts import interruptible
 from emm1.store.extension import load_extension
+from emm1.store.refusals import Refusal, refusal_of
 
 SCHEMA_VERSION = 4
 # Files that DuckDB 1.2 and later can read.
@@ -24,13 +24,16 @@ UNSIGNED = {"allow_unsigned_extensions": True}
 ALONE = {"custom_user_agent": "emm1-alone"}
 
 
-def connect(path: Path, *, read_only: bool = False, alone: bool = False, **config: Any) -> duckdb.DuckDBPyConnection:
+def connect(
+    path: Path, *, read_only: bool = False, alone: bool = False, called: str | None = None, **config: Any
+) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file.
 
     Args:
         path: the file.
         read_only: open it for reading; other processes may then read it too.
         alone: fail where this process has it open already.
+        called: what errors call it; by default its path.
         config: DuckDB settings.
 
     Raises:
@@ -40,29 +43,29 @@ def connect(path: Path, *, read_only: bool = False, alone: bool = False, **confi
     try:
         return interruptible(duckdb.connect(str(path), read_only=read_only, config=settings))
     except duckdb.Error as error:
-        raise StoreError(_reason(path, str(error), read_only=read_only)) from None
+        raise StoreError(_reason(path, called or str(path), error, read_only=read_only)) from error
 
 
-def _reason(path: Path, message: str, *, read_only: bool) -> str:
-    first = message.splitlines()[0] if message else ""
-    if "different configuration" in message or "file handle conflict" in message:
+def _reason(path: Path, called: str, error: duckdb.Error, *, read_only: bool) -> str:
+    refusal, named = refusal_of(error)
+    if refusal is Refusal.OPEN_HERE:
         return (
-            f"{path} is open in this process with other settings: close that connection first, "
+            f"{called} is open in this process with other settings: close that connection first, "
             "or use it (emm1.load_extension prepares a connection you opened yourself)"
         )
-    if "lock on file" in message:
-        holder = re.search(r"PID \d+", message)
+    if refusal is Refusal.OPEN_ELSEWHERE:
         how = "" if read_only else ", or open it read-only in all of them"
-        return f"{path} is open in another process{f' ({holder[0]})' if holder else ''}: close it there{how}"
+        return f"{called} is open in another process{f' ({named})' if named else ''}: close it there{how}"
     if path.is_dir():
-        return f"{path} is a folder, not an emm1 store"
+        return f"{called} is a folder, not an emm1 store"
     if not os.access(path, os.R_OK):
-        return f"{path} may not be read: no permission"
+        return f"{called} may not be read: no permission"
     if not read_only and not os.access(path, os.W_OK):
-        return f"{path} may not be written: open it read-only"
-    if "not a valid DuckDB database file" in message:
-        return f"{path} is not an emm1 store (not even a DuckDB file)"
-    return f"{path} cannot be opened: {first}"
+        return f"{called} may not be written: open it read-only"
+    if refusal is Refusal.NO_DATABASE:
+        return f"{called} is not an emm1 store (not even a DuckDB file)"
+    first = str(error).partition("\n")[0]
+    return f"{called} cannot be opened: {first.replace(str(path), called)}"
 
 
 def check_path(path: Path) -> None:
@@ -97,8 +100,8 @@ def is_database(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(12)[8:] == b"DUCK"
-    except PermissionError:
-        raise StoreError(f"{path} may not be read: no permission") from None
+    except PermissionError as error:
+        raise StoreError(f"{path} may not be read: no permission") from error
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -152,5 +155,6 @@ def check_version(path: Path, version: int, *, older: bool = False) -> None:
     if version < SCHEMA_VERSION and not older:
         raise StoreError(
             f"{path} was built by an older emm1 (schema version {version}, this one reads {SCHEMA_VERSION}): bring it up "
-            f"to date with `emm1 upgrade {path}`, or build it anew with --force"
+            f"to date with `emm1 upgrade {path}`, or build it anew",
+            force=True,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from emm1.errors import StoreError
+from emm1.store.refusals import Refusal, refusal_of
 
 PATH = Path(__file__).parents[1] / "emm1.duckdb_extension"
 # A function that exists only if the others are implemented in Python.
@@ -53,15 +54,14 @@ def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
     try:
         connection.load_extension(str(PATH))
     except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        if "disabled through configuration" in reason:
+        if refusal_of(error)[0] is Refusal.NO_FILES:
             raise StoreError(
                 "this connection may read no files (enable_external_access is false): emm1 has nothing to search"
-            ) from None
+            ) from error
         _register_fallback(connection, again=False)
         warnings.warn(
             "the emm1 extension cannot be loaded here, its functions run in Python: the same answers, slower. To load "
-            f'it, open the database with config={{"allow_unsigned_extensions": True}} (DuckDB: {reason})',
+            f'it, open the database with config={{"allow_unsigned_extensions": True}} (DuckDB: {str(error).splitlines()[0]})',
             stacklevel=2,
         )
 

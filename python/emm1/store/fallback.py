@@ -6,7 +6,6 @@ library behind the Python API, so answers are those of the extension.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 
 from emm1 import _native
 from emm1.arguments import as_vectors, thread_count
-from emm1.errors import EmbeddingError, StoreError, unknown_embeddings
-from emm1.store.functions import ID, IDS, NUMBER, QUERY, TEXT, TEXTS, Database, File, Function, Ids, K, split
+from emm1.errors import EmbeddingError
+from emm1.store.functions import ID, IDS, NUMBER, QUERY, TEXT, TEXTS, Database, File, Function, Ids, K
 
 
 def register(connection: duckdb.DuckDBPyConnection, marker: str, *, again: bool) -> None:
@@ -110,7 +109,7 @@ def _ids(opened: Database, names: list[str]) -> Sequence[Any]:
 
 
 def _file(opened: Database, names: list[str]) -> Sequence[Any]:
-    return [_facts(opened[name].native, str(split(name)[0])) for name in names]
+    return [_facts(opened[name].native, str(_native.parse_location(name)[0])) for name in names]
 
 
 def _facts(file: _native.EmbeddingFile, path: str) -> dict[str, Any]:
@@ -125,36 +124,16 @@ def _centroid_of(opened: Database, file: str, lists: list[bytes]) -> Sequence[An
 
 
 def _registered(
-    opened: Database, known: tuple[tuple[Any, ...], ...] | None, names: list[str | None]
+    opened: Database, known: tuple[tuple[str | None, ...], ...] | None, names: list[str | None]
 ) -> Sequence[dict[str, str]]:
-    if not all(len(entry) == _ENTRY_LENGTH for entry in known or ()):
-        raise StoreError(
-            "the macros of this store and the extension loaded here are of different versions of emm1: run "
-            "`emm1 upgrade STORE` with the newer one"
-        )
-    entries = {entry[0]: entry[1:] for entry in known or ()}
-    return [_entry(opened, name, entries) for name in names]
+    entries = {name: _entry(opened, _native.Registered(name, known or ())) for name in dict.fromkeys(names)}
+    return [entries[name] for name in names]
 
 
-def _entry(opened: Database, name: str | None, entries: dict[Any, tuple[Any, ...]]) -> dict[str, str]:
-    if name not in entries:
-        raise unknown_embeddings(name, entries)
-    store, file, ids, codes, metric, items, *registered = entries[name]
-    folder = re.sub(r"[^/\\]*$", "", store)
-
-    def under(path: str) -> str:
-        return path if re.match(r"[/\\]|[A-Za-z]:", path) else folder + path
-
-    argument = under(file) + (f"?ids={under(ids)}" if ids is not None else "")
-    if codes is not None:
-        argument += f"?codes={under(codes) if codes else ''}"
-    native = None if None in registered else opened[argument].native
-    if native and (now := [str(native.rows), str(native.dims), native.dtype]) != registered:
-        raise EmbeddingError(
-            f"{under(file)} holds {' × '.join(now)}, but {' × '.join(registered)} were registered as '{name}': register it "
-            "again with `emm1 embeddings add --replace`"
-        )
-    return {"file": argument, "metric": metric, "items": items}
+def _entry(opened: Database, found: _native.Registered) -> dict[str, str]:
+    if found.shape is not None:
+        found.check(opened[found.argument].native)
+    return {"file": found.argument, "metric": found.metric, "items": found.items}
 
 
 _SCORED = pa.struct({"id": pa.int64(), "score": pa.float32()})
@@ -167,8 +146,6 @@ _RANKED_SQL = "STRUCT(rank BIGINT, id BIGINT, score FLOAT)[]"
 _SCORED_SQL = "STRUCT(id BIGINT, score FLOAT)[]"
 _FACTS_SQL = "STRUCT(path VARCHAR, ids_path VARCHAR, rows BIGINT, dims BIGINT, dtype VARCHAR)"
 _ENTRY_SQL = "STRUCT(file VARCHAR, metric VARCHAR, items VARCHAR)"
-# What the macro called lists of each: name, store, file, ids, codes, metric, items, rows, dims, type.
-_ENTRY_LENGTH = 10
 
 FUNCTIONS = [
     Function("emm1_topk", [TEXT, QUERY, K, TEXT], (1,), _topk, _RANKED_SQL, _RANKED),

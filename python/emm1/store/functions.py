@@ -156,7 +156,7 @@ class Database:
         """The file that an argument names, as it is now."""
         self._look_at_settings()
         self._sweep()
-        path, ids_path, codes_path = split(argument)
+        path, ids_path, codes_path = _native.parse_location(argument)
         version = _native.Version(path, ids_path, codes_path)
         found = self._open.get(argument)
         if found is None or found.version != version:
@@ -189,27 +189,11 @@ class Database:
         self._swept = time.monotonic()
         for argument, file in list(self._open.items()):
             try:
-                same = _native.Version(*split(argument)) == file.version
+                same = _native.Version(*_native.parse_location(argument)) == file.version
             except Error:
                 same = False
             if not same:
                 self._open.pop(argument, None)
-
-
-def split(argument: str) -> tuple[Path, Path | None, Path | None]:
-    """The file, the file of ids where one is named, and that of codes, that an argument of the SQL functions names.
-
-    >>> [str(path) for path in split("image.npy?ids=other.ids.npy")]
-    ['image.npy', 'other.ids.npy', 'image.npy.codes']
-    >>> [str(path) for path in split("image.npy?codes=")]  # without codes
-    ['image.npy', 'None', 'None']
-    """
-    file, elsewhere, codes = argument.partition("?codes=")
-    path, named, ids = file.partition("?ids=")
-    if not path:
-        raise EmbeddingError("the name of the embedding file is empty")
-    place = (Path(codes) if codes else None) if elsewhere else Path(f"{path}.codes")
-    return Path(path), Path(ids) if named else None, place
 
 
 def bytes_of(text: str) -> float:

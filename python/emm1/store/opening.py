@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from emm1.arguments import PathLike
 from emm1.store.database import open_store
-from emm1.store.store import PathLike, Store
+from emm1.store.store import Store
 
 
 def open(path: PathLike, read_only: bool = False, root: PathLike | None = None) -> Store:  # noqa: A001

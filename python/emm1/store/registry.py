@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 from uuid import uuid4
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from emm1.arguments import check_text
+from emm1 import _native
+from emm1.arguments import PathLike, as_ids, check_text
 from emm1.dataset import KEYS, SCHEMAS, Split, check_items
-from emm1.embeddings.file import METRICS, Embeddings, Metric, file_of
-from emm1.errors import EmbeddingError, EmbeddingsWarning, StoreError, unknown_embeddings
+from emm1.embeddings.file import METRICS, Embeddings, Metric
+from emm1.errors import EmbeddingError, EmbeddingsWarning, StoreError, WriteError
+from emm1.store.connections import Connections
+from emm1.store.refusals import Refusal, refusal_of
+
+Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Registered:
         path: the file.
         ids_path: the file of ids, or for shards the folder of them; None where the row number is the id.
         codes: the file of codes; None where it lies beside the file, False where there is to be none.
-        shape: rows, dims and type that it was registered with; None before it is.
+        found: what the store knows of it; None before it is registered.
     """
 
     name: str
@@ -46,27 +52,28 @@ class Registered:
     path: Path
     ids_path: Path | None
     codes: Path | Literal[False] | None = None
-    shape: tuple[int, int, str] | None = None
+    found: _native.Registered | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> Embeddings:
         """The embeddings, as they are now.
 
         Raises:
-            EmbeddingError: they are not of the shape that was registered.
+            emm1.errors.EmbeddingError: they are not of the shape that was registered.
         """
         embeddings = Embeddings(self.path, ids=self.ids_path, codes=self.codes)
-        now = (len(embeddings), embeddings.dim, str(embeddings.dtype))
-        if self.shape not in (None, now):
-            raise EmbeddingError(
-                f"{self.path} holds {' × '.join(map(str, now))}, but {' × '.join(map(str, self.shape or ()))} were "
-                f"registered as '{self.name}': register it again with `emm1 embeddings add --replace`"
-            )
+        if self.found is not None:
+            embeddings.check(self.found)
         return embeddings
+
+    @property
+    def shape(self) -> tuple[str, str, str] | None:
+        """Rows, dims and type that it was registered with; None before it is."""
+        return self.found and self.found.shape
 
     @property
     def codes_path(self) -> Path | None:
         """Where codes are, or would be; None where there are to be none."""
-        return (self.codes or None) if self.codes is not None else Path(f"{self.path}.codes")
+        return (self.codes or None) if self.codes is not None else _native.codes_beside(self.path)
 
     @property
     def table(self) -> str:
@@ -79,76 +86,231 @@ class Registered:
         return KEYS[self.dataset, self.modality]
 
 
-def add(
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-    entry: Registered,
-    *,
-    ids: NDArray[np.int64] | None = None,
-    replace: bool = False,
-    progress: Callable[[int, int], object] = lambda _rows, _all: None,
-) -> list[str]:
-    """Check an embedding file against the store, write its codes where it has none, and register it.
+class Registry(Mapping[str, Registered]):
+    """The registered embeddings of a store, by name; `emm1.Store.registry` gives it.
 
-    Args:
-        connection: the store's, open for writing.
-        folder: the store's folder: paths under it are kept relative to it.
-        entry: the file and what it is.
-        ids: the ids of its rows, written beside the file: searches in SQL find them there.
-        replace: put it in place of one of the same name.
-        progress: called with the number of rows coded and that of all, from time to time.
+    It may be used from any thread. A name that is not registered is an `emm1.errors.UnknownNameError`, which lists those
+    that are.
 
-    Returns:
-        What the user should know about it.
-
-    Raises:
-        EmbeddingError: the file or its ids do not fit the store.
-        StoreError: the name is taken, or the store is open for reading only.
+    >>> import emm1
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample")
+    >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+    >>> store.registry.add("text", folder / "sample/embeddings/text.npy", dataset="100m", modality="text")
+    []
+    >>> list(store.registry), store.registry["text"].metric, "image" in store.registry
+    (['text'], 'cosine', False)
     """
-    _check_entry(entry)
-    taken = entry.name in names(connection)
-    if taken and not replace:
-        raise StoreError(
-            f"the name {entry.name!r} is taken: remove it first, or register this one in its place (replace)"
+
+    def __init__(self, store: Path, connections: Connections) -> None:
+        self._folder = store.parent
+        self._connections = connections
+        self._writing = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Registry({', '.join(self)})"
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, sorted."""
+        return iter([str(row[0]) for row in self._rows()])
+
+    def __len__(self) -> int:
+        """Number of names."""
+        return len(self._rows())
+
+    def __getitem__(self, name: str) -> Registered:
+        """What is registered under a name."""
+        check_text(name)
+        found = _native.Registered(str(name), self._rows())
+        path, ids_path, codes_path = _native.parse_location(found.argument)
+        dataset, _, modality = found.items.partition(" ")
+        codes: Path | Literal[False] | None = False if codes_path is None else self._folder / codes_path
+        return Registered(
+            str(name),
+            cast("Split", dataset),
+            modality,
+            cast("Metric", found.metric),
+            self._folder / path,
+            ids_path and self._folder / ids_path,
+            None if codes_path == _native.codes_beside(path) else codes,
+            found,
         )
-    if ids is not None:
-        with beside(entry, ids) as ids_path:
-            registered = dataclasses.replace(entry, ids_path=ids_path)
-            return add(connection, folder, registered, replace=replace, progress=progress)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", EmbeddingsWarning)  # codes that are not used are made anew
+
+    def _rows(self) -> list[tuple[str | None, ...]]:
+        """All that is registered, as the macros hand it over; paths are left as they are stored."""
+        with self._connections.internal() as connection:
+            return connection.execute(
+                """
+                SELECT name, '', path, ids_path, codes_path, metric, dataset || ' ' || modality,
+                    rows::VARCHAR, dims::VARCHAR, dtype
+                FROM embeddings ORDER BY name
+                """
+            ).fetchall()
+
+    def add(
+        self,
+        name: str,
+        file: PathLike,
+        *,
+        dataset: Split,
+        modality: str,
+        ids: PathLike | ArrayLike | None = None,
+        codes: PathLike | Literal[False] | None = None,
+        metric: Metric = "cosine",
+        replace: bool = False,
+        progress: Progress = lambda _rows, _all: None,
+    ) -> list[str]:
+        """Check an embedding file against the store, write its codes where it has none, and register it.
+
+        Args:
+            name: what to call it.
+            file: the file or folder, rows × dims: anything that `emm1.Embeddings` opens. Paths under the store's folder are
+                kept relative to it.
+            dataset: the split whose items its rows are: ``100m``, ``1m`` or ``eshot``.
+            modality: the modality of the items.
+            ids: file of the ids of its rows, or the ids themselves, which are then written to ``NAME.ids.npy`` beside it
+                (never over other ids), where searches in SQL find them; by default that file, or else the row numbers (for
+                EShot: the order of the info CSV).
+            codes: the file of codes, written where there is none; by default ``NAME.npy.codes`` beside the file. False
+                for none.
+            metric: metric to search by unless another is asked for.
+            replace: take the place of what has this name already.
+            progress: called with the number of rows coded and that of all, from time to time.
+
+        Returns:
+            What the user should know about it.
+
+        Raises:
+            emm1.errors.EmbeddingError: the file or its ids do not fit the store.
+            emm1.errors.StoreError: the name is taken, or the store is open for reading only.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> text = folder / "sample/embeddings/text.npy"
+        >>> store.registry.add("text", text, dataset="100m", modality="text", metric="dot")
+        []
+        >>> store.registry.add("text", text, dataset="100m", modality="text")
+        Traceback (most recent call last):
+        emm1.errors.StoreError: the name 'text' is taken: remove it first, or register this one in its place: replace=True
+        """
+        named = Path(ids).absolute() if isinstance(ids, str | os.PathLike) else None
+        listed = None if ids is None or isinstance(ids, str | os.PathLike) else as_ids(ids, "ids")
+        place = codes if codes is None or codes is False else Path(codes).absolute()
+        entry = Registered(name, dataset, modality, metric, Path(file).absolute(), named, place)
+        with self._writing:
+            _check_entry(entry)
+            if name in self and not replace:
+                raise StoreError(
+                    f"the name {name!r} is taken: remove it first, or register this one in its place", replace=True
+                )
+            if listed is None:
+                return self._register(entry, progress)
+            with beside(entry, listed) as ids_path:
+                return self._register(dataclasses.replace(entry, ids_path=ids_path), progress)
+
+    def _register(self, entry: Registered, progress: Progress) -> list[str]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EmbeddingsWarning)  # codes that are not used are made anew
+            embeddings = entry.open()
+        with self._connections.new() as connection:
+            notes, written = _check_ids(connection, self._folder, entry, embeddings)
+            if embeddings.codes_path is None and entry.codes is not False:
+                notes += _build_codes(embeddings, entry, progress)
+            _insert(connection, self._folder, entry, embeddings, written or embeddings.ids_path)
+        return notes
+
+    def remove(self, name: str) -> Registered:
+        """Forget a registered file; the file itself, its ids and its codes stay.
+
+        Returns:
+            What was registered.
+
+        Raises:
+            emm1.errors.UnknownNameError: no such name; lists the known ones.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> store.add_embeddings("text", folder / "sample/embeddings/text.npy", dataset="100m", modality="text")
+        >>> store.registry.remove("text").path.name, list(store.registry)
+        ('text.npy', [])
+        """
+        with self._writing:
+            entry = self[name]
+            with self._connections.new() as connection, _writing():
+                connection.execute("DELETE FROM embeddings WHERE name = ?", [name])
+        return entry
+
+    def verify(self, name: str) -> tuple[Embeddings, bool | None]:
+        """Check a registered file: that it is as registered, that every vector is finite, and that its codes are sound.
+
+        Returns:
+            The embeddings, and whether they have codes, which then are sound; None where they are registered without.
+
+        Raises:
+            emm1.errors.EmbeddingError: it is not; says what to do.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> text = folder / "sample/embeddings/text.npy"
+        >>> store.add_embeddings("text", text, dataset="100m", modality="text", codes=False)
+        >>> store.registry.verify("text")
+        (Embeddings('text.npy': 6,706 × 64 float32), None)
+        """
+        entry = self[name]
         embeddings = entry.open()
-    notes, written = _check_ids(connection, folder, entry, embeddings)
-    if embeddings.codes_path is None and entry.codes is not False:
-        notes += _build_codes(embeddings, entry, progress)
+        Embeddings(entry.path, ids=entry.ids_path, codes=False).search(np.zeros(embeddings.dim), k=1, metric="dot")
+        return embeddings, None if entry.codes is False else embeddings.verify()
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, folder: Path, entry: Registered, embeddings: Embeddings, ids: Path | None
+) -> None:
+    """Put a file into the table, in place of one of the same name."""
     connection.begin()
     try:
-        connection.execute("DELETE FROM embeddings WHERE name = ?", [entry.name])
-        connection.execute(
-            "INSERT INTO embeddings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                entry.name,
-                entry.dataset,
-                entry.modality,
-                entry.metric,
-                _stored(entry.path, folder),
-                _stored(written or embeddings.ids_path, folder),
-                "" if entry.codes is False else _stored(entry.codes, folder),
-                len(embeddings),
-                embeddings.dim,
-                str(embeddings.dtype),
-                sum(file.stat().st_size for file in embeddings.files),
-                datetime.now(UTC).replace(tzinfo=None),
-                version("emm1"),
-            ],
-        )
-        connection.commit()
-    except duckdb.Error as error:
+        with _writing():
+            connection.execute("DELETE FROM embeddings WHERE name = ?", [entry.name])
+            connection.execute(
+                "INSERT INTO embeddings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    entry.name,
+                    entry.dataset,
+                    entry.modality,
+                    entry.metric,
+                    _stored(entry.path, folder),
+                    _stored(ids, folder),
+                    "" if entry.codes is False else _stored(entry.codes, folder),
+                    len(embeddings),
+                    embeddings.dim,
+                    str(embeddings.dtype),
+                    sum(file.stat().st_size for file in embeddings.files),
+                    datetime.now(UTC).replace(tzinfo=None),
+                    version("emm1"),
+                ],
+            )
+            connection.commit()
+    except (duckdb.Error, StoreError):
         connection.rollback()
-        if "read-only" in str(error):
-            raise StoreError("the store is open for reading only: open it for writing to register embeddings") from None
         raise
-    return notes
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Say in plain words that a store is open for reading only."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if refusal_of(error)[0] is Refusal.READ_ONLY:
+            raise StoreError(
+                "the store is open for reading only: open it for writing to register embeddings"
+            ) from error
+        raise
 
 
 @contextmanager
@@ -159,7 +321,7 @@ def beside(entry: Registered, ids: NDArray[np.int64]) -> Iterator[Path]:
         EmbeddingError: these are not the ids of its rows, a file of other ids is there, or it cannot be written.
     """
     Embeddings(entry.path, ids=ids, codes=False)
-    place = file_of(entry.path).with_suffix(".ids.npy")
+    place = _native.ids_place(entry.path)
     if os.path.lexists(place):
         if not np.array_equal(Embeddings(entry.path, ids=place, codes=False).ids, ids):
             raise EmbeddingError(f"{place} holds other ids: remove it first, or name a file of ids in another place")
@@ -174,54 +336,15 @@ def beside(entry: Registered, ids: NDArray[np.int64]) -> Iterator[Path]:
         finally:
             writing.unlink(missing_ok=True)
     except OSError as error:
-        raise EmbeddingError(
+        raise WriteError(
             f"the ids cannot be written to {place} ({error.strerror or error}): write them to a file in another place, "
             "and name that"
-        ) from None
+        ) from error
     try:
         yield place
     except BaseException:
         place.unlink(missing_ok=True)
         raise
-
-
-def remove(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Registered:
-    """Forget a registered file; the file itself, its ids and its codes stay.
-
-    Returns:
-        What was registered.
-
-    Raises:
-        EmbeddingError: no such name; lists the known ones.
-    """
-    entry = find(connection, folder, name)
-    connection.execute("DELETE FROM embeddings WHERE name = ?", [name])
-    return entry
-
-
-def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The registered names, sorted."""
-    return [name for (name,) in connection.execute("SELECT name FROM embeddings ORDER BY name").fetchall()]
-
-
-def find(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Registered:
-    """What is registered under a name.
-
-    Raises:
-        EmbeddingError: no such name; lists the known ones.
-    """
-    if not isinstance(name, str):  # DuckDB would cast every name to the type of this one
-        raise unknown_embeddings(name, names(connection))
-    found = connection.execute(
-        "SELECT dataset, modality, metric, path, ids_path, codes_path, rows, dims, dtype FROM embeddings WHERE name = ?",
-        [name],
-    ).fetchall()
-    if not found:
-        raise unknown_embeddings(name, names(connection))
-    dataset, modality, metric, path, ids, codes, rows, dims, dtype = found[0]
-    ids_path, codes_path = (folder / place if place else None for place in (ids, codes))
-    known: Path | Literal[False] | None = False if codes == "" else codes_path
-    return Registered(name, dataset, modality, metric, folder / path, ids_path, known, (rows, dims, dtype))
 
 
 def _check_entry(entry: Registered) -> None:
@@ -248,7 +371,7 @@ def _check_ids(
     embeddings: Embeddings,
 ) -> tuple[list[str], Path | None]:
     """Whether the rows are items of the store; for EShot in the order of the CSV, the file of ids written for it."""
-    items = item_ids(connection, entry)
+    items = item_ids(connection, entry.dataset, entry.modality)
     if embeddings.ids_path is None and entry.dataset == "eshot":
         if len(items) != len(embeddings):
             raise EmbeddingError(
@@ -261,7 +384,7 @@ def _check_ids(
         try:
             np.save(written, items)
         except OSError as error:
-            raise EmbeddingError(f"the ids of {entry.path} cannot be written to {written}: {error.strerror}") from None
+            raise WriteError(f"the ids of {entry.path} cannot be written to {written}: {error.strerror}") from error
         return [f"wrote the ids of its rows to {written}"], written
     known = np.isin(embeddings.ids, items)
     if known.all() or not len(items):
@@ -279,42 +402,23 @@ def _check_ids(
     ], None
 
 
-def _build_codes(embeddings: Embeddings, entry: Registered, progress: Callable[[int, int], object]) -> list[str]:
+def _build_codes(embeddings: Embeddings, entry: Registered, progress: Progress) -> list[str]:
     """Codes where they belong; beside a file in a place that cannot be written none, and a note what to do."""
     if embeddings.why_no_codes and not entry.codes:
         return [f"no codes were made, so searches will be slower: {embeddings.why_no_codes}"]
     try:
         embeddings.build_codes(entry.codes or None, progress=lambda rows: progress(rows, len(embeddings)))
-    except EmbeddingError as error:
-        if entry.codes or "cannot be written" not in str(error):
+    except WriteError as error:
+        if entry.codes:
             raise
         return [f"no codes were made, so searches will be slower: {error} (name another place for codes)"]
     return []
 
 
-def verify(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> tuple[Embeddings, str]:
-    """Check a registered file: that it is as registered, that every vector is finite, and that its codes are sound.
-
-    Returns:
-        The embeddings, and what is to be said of their codes.
-
-    Raises:
-        EmbeddingError: it is not; says what to do.
-    """
-    entry = find(connection, folder, name)
-    embeddings = entry.open()
-    Embeddings(entry.path, ids=entry.ids_path, codes=False).search(np.zeros(embeddings.dim), k=1, metric="dot")
-    if entry.codes is False:
-        return embeddings, "no codes, as registered"
-    place = f" in {entry.codes}" if entry.codes else ""
-    if embeddings.verify():
-        return embeddings, f"codes sound{place}"
-    return embeddings, f"no codes of it{place} (`emm1 embeddings add --replace` makes them)"
-
-
-def item_ids(connection: duckdb.DuckDBPyConnection, entry: Registered) -> NDArray[np.int64]:
-    """The ids of all items of an entry's split and modality, in the order of the published file."""
-    column = connection.table(entry.table).order("rowid").select(entry.key).to_arrow_table().column(0)
+def item_ids(connection: duckdb.DuckDBPyConnection, dataset: Split, modality: str) -> NDArray[np.int64]:
+    """The ids of all items of a split and modality, in the order of the published file."""
+    items = connection.table(f"{SCHEMAS[dataset]}.{modality}").order("rowid")
+    column = items.select(KEYS[dataset, modality]).to_arrow_table().column(0)
     ids: NDArray[np.int64] = column.to_numpy().astype(np.int64)
     return ids
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,19 +14,17 @@ import duckdb
 from numpy.typing import ArrayLike
 
 from emm1 import _native
-from emm1.arguments import as_ids, listed
+from emm1.arguments import PathLike, as_ids, listed
 from emm1.dataset import FILE_MODALITIES, Split, ranks_of
-from emm1.embeddings.file import SUFFIXES, Embeddings, Metric, file_of
+from emm1.embeddings.file import Embeddings, Metric
 from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
-from emm1.store import registry
 from emm1.store.connections import Connections, sql_seeing
+from emm1.store.registry import Registered, Registry
 
 if TYPE_CHECKING:
     import polars as pl
 
     from emm1.evaluation.eshot import EShotReport
-
-PathLike = str | os.PathLike[str]
 
 
 class Store:
@@ -48,7 +45,7 @@ class Store:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, root: str | None) -> None:
         self.path = path
         self._connections = Connections(connection, root)
-        self._registering = threading.Lock()
+        self._registry = Registry(path, self._connections)
         self._embeddings: dict[
             tuple[Path, Path | None, Path | None], tuple[tuple[_native.Version, object], Embeddings]
         ] = {}
@@ -95,6 +92,11 @@ class Store:
         (None, None)
         """
         return self._connections.new()
+
+    @property
+    def registry(self) -> Registry:
+        """The registered embeddings, by name."""
+        return self._registry
 
     def sql(self, query: str, *, params: Any = None) -> duckdb.DuckDBPyRelation:
         """Run SQL; names that are not tables are looked up in the caller's variables, as in `duckdb.sql`.
@@ -232,18 +234,9 @@ class Store:
             emm1.errors.EmbeddingError: the file or its ids do not fit the store.
             emm1.errors.StoreError: the name is taken, or the store is read-only.
         """
-        entry = registry.Registered(
-            name,
-            dataset,
-            modality,
-            metric,
-            Path(file).absolute(),
-            Path(ids).absolute() if isinstance(ids, str | os.PathLike) else None,
-            codes if codes is None or codes is False else Path(codes).absolute(),
+        notes = self.registry.add(
+            name, file, dataset=dataset, modality=modality, ids=ids, codes=codes, metric=metric, replace=replace
         )
-        given = None if ids is None or isinstance(ids, str | os.PathLike) else as_ids(ids, "ids")
-        with self._registering, self._connections.new() as connection:
-            notes = registry.add(connection, self.path.parent, entry, ids=given, replace=replace)
         for note in notes:
             warnings.warn(f"{name}: {note}", stacklevel=2)
 
@@ -255,20 +248,16 @@ class Store:
         """
         if is_file(source):
             return Embeddings(source)
-        return self._open(self._find(source))
+        return self._open(self.registry[os.fspath(source)])
 
     def metric(self, source: PathLike) -> Metric:
         """The metric that the embeddings are registered with; cosine for a file."""
         if is_file(source):
             return "cosine"
-        return self._find(source).metric
+        return self.registry[os.fspath(source)].metric
 
-    def _find(self, name: PathLike) -> registry.Registered:
-        with self._connections.internal() as connection:
-            return registry.find(connection, self.path.parent, str(name))
-
-    def _open(self, entry: registry.Registered) -> Embeddings:
-        file = file_of(entry.path)
+    def _open(self, entry: Registered) -> Embeddings:
+        file = _native.file_of(entry.path)
         if not file.exists():
             raise FileNotFoundError(f"{entry.path}, the file of {entry.name!r}, is not there any more")
         key = (entry.path, entry.ids_path, entry.codes_path)
@@ -316,7 +305,7 @@ class Store:
         import polars as pl
 
         connection = self._connections.for_call()
-        entry = self._find(name)
+        entry = self.registry[name]
         among = None
         if where is not None:
             try:
@@ -325,7 +314,7 @@ class Store:
             except duckdb.Error as error:
                 raise StoreError(
                     f"the condition {where!r} does not fit {entry.table}: {str(error).splitlines()[0]}"
-                ) from None
+                ) from error
         hits = self._open(entry).search(query, k, metric or entry.metric, among)
         if hits.ids.ndim != 1:
             raise EmbeddingError(f"nearest takes one query, (dim,), not several: shape {hits.ids.shape}")
@@ -352,7 +341,7 @@ class Store:
 def is_file(source: PathLike) -> bool:
     """Whether a source is a path, with a separator or a known suffix; anything else is a registered name."""
     text = os.fspath(source)
-    return not isinstance(source, str) or os.sep in text or file_of(Path(text)).suffix in SUFFIXES
+    return not isinstance(source, str) or _native.is_file(text)
 
 
 def _check_modalities(modalities: Sequence[str]) -> None:

@@ -8,23 +8,45 @@ use std::path::{Path, PathBuf};
 /// What emm1-core returns.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Everything that can go wrong.
+/// Everything that can go wrong: what callers decide upon is a kind of its own, so that none reads the text.
 #[derive(Debug)]
 pub enum Error {
     /// A file does not exist.
-    NotFound(PathBuf),
+    NotFound(PathBuf, io::Error),
     /// A file cannot be read.
     Io(PathBuf, io::Error),
     /// A file cannot be written.
-    Write(PathBuf, String),
+    Write(PathBuf, io::Error),
     /// A file is not what it should be.
     File(PathBuf, String),
+    /// A file of codes is not what was written, or not of these vectors any more: it has to be made again.
+    Codes(PathBuf, String),
+    /// An embedding file is not as it was registered: it has to be registered again.
+    NotAsRegistered(String),
+    /// No embeddings are registered under a name.
+    UnknownName(String),
     /// A query or another argument is wrong.
     Request(String),
     /// There is no memory for an answer.
-    Memory(String),
+    Memory(TryReserveError),
     /// The caller asked to stop.
     Stopped,
+}
+
+/// What there is to say about an embedding file that is no error: no answer is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// There are codes, and they are not used until they are made again.
+    UnusedCodes(String),
+    /// There is nothing to be done.
+    Note(String),
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::UnusedCodes(text) | Self::Note(text)) = self;
+        f.write_str(text)
+    }
 }
 
 impl Error {
@@ -32,13 +54,17 @@ impl Error {
         Self::File(path.to_owned(), what.into())
     }
 
-    pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Self {
-        Self::Write(path.to_owned(), error.to_string())
+    pub(crate) fn codes(path: &Path, what: impl Into<String>) -> Self {
+        Self::Codes(path.to_owned(), what.into())
+    }
+
+    pub(crate) fn cannot_write(path: &Path, error: io::Error) -> Self {
+        Self::Write(path.to_owned(), error)
     }
 
     pub(crate) fn io(path: &Path, error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound {
-            Self::NotFound(path.to_owned())
+            Self::NotFound(path.to_owned(), error)
         } else {
             Self::Io(path.to_owned(), error)
         }
@@ -48,20 +74,34 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound(path) => write!(f, "{} does not exist", path.display()),
+            Self::NotFound(path, _) => write!(f, "{} does not exist", path.display()),
             Self::Io(path, error) => write!(f, "{} cannot be read: {error}", path.display()),
             Self::Write(path, error) => {
                 write!(f, "{} cannot be written: {error}. Name another place for it, or make room", path.display())
             }
-            Self::File(path, what) => write!(f, "{}: {what}", path.display()),
-            Self::Request(what) => f.write_str(what),
+            Self::File(path, what) | Self::Codes(path, what) => write!(f, "{}: {what}", path.display()),
+            Self::NotAsRegistered(what) | Self::UnknownName(what) | Self::Request(what) => f.write_str(what),
             Self::Memory(reason) => write!(f, "the answer does not fit in memory ({reason}): ask for less at a time"),
             Self::Stopped => f.write_str("stopped"),
         }
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotFound(_, error) | Self::Io(_, error) | Self::Write(_, error) => Some(error),
+            Self::Memory(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<TryReserveError> for Error {
+    fn from(error: TryReserveError) -> Self {
+        Self::Memory(error)
+    }
+}
 
 /// A list of so many zeros, as [`list_for`] makes it.
 ///
@@ -73,17 +113,12 @@ pub(crate) fn zeros<T: Copy + Default>(items: usize) -> Result<Vec<T>> {
     Ok(list)
 }
 
-/// The error for memory that is not there.
-pub(crate) fn no_memory(error: TryReserveError) -> Error {
-    Error::Memory(error.to_string())
-}
-
 /// An empty list with room for so many items; what can be large is made by this.
 ///
 /// # Errors
 /// There is no memory for them.
 pub fn list_for<T>(items: usize) -> Result<Vec<T>> {
     let mut list = Vec::new();
-    list.try_reserve_exact(items).map_err(no_memory)?;
+    list.try_reserve_exact(items)?;
     Ok(list)
 }

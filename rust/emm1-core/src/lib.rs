@@ -22,8 +22,8 @@ mod search;
 mod shape;
 
 pub use codes::{CodesFile, KeepVerdict};
-pub use error::{Error, Result, list_for};
-pub use file::{EmbeddingFile, Ids, Version};
+pub use error::{Error, Remark, Result, list_for};
+pub use file::{EmbeddingFile, Ids, Location, Registered, Version, locate};
 pub use matrix::{Dtype, Matrix};
 pub use parallel::Stop;
 pub use score::{Metric, score};

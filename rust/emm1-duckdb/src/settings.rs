@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use emm1_core::{Error, Result};
 
-use crate::files::Cache;
+use crate::cache::Cache;
 
 /// The settings of one database, shared by the functions registered in it.
 #[derive(Debug)]

@@ -132,7 +132,7 @@ pub(super) fn to_bytes(identity: &[FileId]) -> Vec<u8> {
 /// after the write. A reader that sees a partial write sees an identity that no file has, and compares the rows.
 pub(super) fn keep(path: &Path, codes: FileId, place: Range<usize>, identity: &[FileId]) -> Result<FileId> {
     let bytes = to_bytes(identity);
-    let failed = |error| Error::cannot_write(path, &error);
+    let failed = |error| Error::cannot_write(path, error);
     let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
     let now = |file: &File| file.metadata().map(|metadata| FileId::of(&metadata)).map_err(failed);
     if bytes.len() != place.len() || now(&file)? != codes {

@@ -47,7 +47,7 @@ impl CodesFile {
             Error::file(matrix.path(), text)
         };
         let identity = settled(matrix, true)?.ok_or_else(busy)?;
-        let failed = |error: std::io::Error| Error::cannot_write(path, &error);
+        let failed = |error: std::io::Error| Error::cannot_write(path, error);
         let written = beside(path).map_err(failed)?;
         write(written.as_file(), path, vectors, &identity, threads, progress, stop)?;
         if matrix.identity()? != identity {
@@ -103,7 +103,7 @@ fn write(
     let mut sections = Sections::place(&lengths(shape, identity.len())).ok_or_else(too_large)?;
     let places = Places::of(&sections, shape).expect("all have a place");
     let encoder = Encoder::new(sampled_mean(&matrix.view(Access::Bulk)?, shape.rows, shape.dims)?)?;
-    let failed = |error: std::io::Error| Error::cannot_write(path, &error);
+    let failed = |error: std::io::Error| Error::cannot_write(path, error);
     file.set_len(sections.end() as u64).map_err(failed)?;
     let turn = Mutex::new(file);
     let put = |at: usize, bytes: &[u8]| {

@@ -131,7 +131,7 @@ impl Checks<'_> {
 
 /// The error for codes that are not what was written.
 pub(super) fn damaged(path: &Path, row: usize) -> Error {
-    Error::file(
+    Error::codes(
         path,
         format!("is damaged: the codes of row {row} or one soon after it are not those of the row. Make it again"),
     )

@@ -24,7 +24,7 @@ use super::build::block_of;
 use super::checks::{BLOCK, CHECKED_SECTIONS, Checks, Verified, damaged};
 use super::sections::{SectionKind, Sections, Shape};
 use crate::codes::{Coded, Encoder, Vectors};
-use crate::error::{Error, Result};
+use crate::error::{Error, Remark, Result};
 use crate::identity::FileId;
 use crate::matrix::{Access, Map, Matrix};
 use crate::parallel::{Stop, in_parallel};
@@ -118,24 +118,17 @@ impl Shape {
 }
 
 impl CodesFile {
-    /// The default path of the codes of an embedding file: `image.npy.codes`.
-    pub fn beside(path: &Path) -> PathBuf {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".codes");
-        PathBuf::from(name)
-    }
-
     /// Opens the codes of a matrix, if there are any; adds remarks about codes that are not used.
     pub(crate) fn open(
         path: &Path,
         matrix: &Matrix,
         keep: KeepVerdict,
-        remarks: &mut Vec<String>,
+        remarks: &mut Vec<Remark>,
         stop: Stop<'_>,
     ) -> Result<Option<Self>> {
         let map = match Map::open(path) {
             Ok(map) => map,
-            Err(Error::NotFound(_)) => return Ok(None),
+            Err(Error::NotFound(..)) => return Ok(None),
             Err(Error::File(..)) if path.is_dir() => return Ok(None), // nothing that could be codes
             Err(Error::File(_, what)) => {
                 remarks.push(unused(path, &what));
@@ -144,7 +137,7 @@ impl CodesFile {
             Err(error) => return Err(error),
         };
         if let Some(why) = why_no_codes(matrix) {
-            remarks.push(why.to_string());
+            remarks.push(Remark::Note(why.to_string()));
             return Ok(None);
         }
         match Self::read(path, map, matrix) {
@@ -186,7 +179,7 @@ impl CodesFile {
         self,
         matrix: &Matrix,
         keep: KeepVerdict,
-        remarks: &mut Vec<String>,
+        remarks: &mut Vec<Remark>,
         stop: Stop<'_>,
     ) -> Result<Option<Self>> {
         let (identity, id) = (matrix.identity()?, self.known().id);
@@ -196,7 +189,9 @@ impl CodesFile {
             let verdict = judge(matrix, self.checksums_of_rows(), id, true, stop)?.unwrap_or(Verdict::NONE);
             remarks.push(if verdict.belongs {
                 let (codes, file) = (self.path.display(), matrix.path().display());
-                format!("{codes}: {file} was copied, moved or written since it was coded; its rows are the same, all were compared")
+                Remark::Note(format!(
+                    "{codes}: {file} was copied, moved or written since it was coded; its rows are the same, all were compared"
+                ))
             } else {
                 unused(&self.path, "is of another embedding file, or of an earlier state of this one")
             });
@@ -232,7 +227,7 @@ impl CodesFile {
         if self.found_damage() {
             return Ok(false);
         }
-        let id = self.detect_rewrite().inspect_err(|_| self.verified.note_damage())?;
+        let id = self.detect_rewrite()?;
         let identity = matrix.identity()?;
         if let Some(belongs) =
             Some(self.known()).filter(|last| last.verdict.identity == identity).map(|last| last.verdict.belongs)
@@ -251,19 +246,26 @@ impl CodesFile {
         Ok(belongs)
     }
 
+    /// The identity of the file as it is now; a file that was truncated counts as damaged from here on.
+    fn check(&self) -> Result<FileId> {
+        self.map.check(&self.path).map_err(|error| {
+            self.verified.note_damage();
+            if let Error::File(path, what) = error { Error::Codes(path, what) } else { error }
+        })
+    }
+
     /// Checks whether the file of codes was written to. Another process may have stored an identity in it; in any case,
     /// no block counts as verified any more.
     fn detect_rewrite(&self) -> Result<FileId> {
-        let now = self.map.check(&self.path)?;
+        let now = self.check()?;
         let mut known = self.known();
         if known.id != now {
             if !find_sections(self.map.bytes(), self.shape)
                 .is_ok_and(|(places, mean)| places == self.places && mean == self.encoder.mean())
             {
-                return Err(Error::file(
-                    &self.path,
-                    "was written anew since it was opened. Open the embedding file again",
-                ));
+                self.verified.note_damage();
+                let text = "was written anew since it was opened. Open the embedding file again";
+                return Err(Error::codes(&self.path, text));
             }
             self.verified.forget();
             *known = Known { id: now, verdict: Verdict::NONE };
@@ -303,7 +305,7 @@ impl CodesFile {
                         vectors.matrix.path().display(),
                         rows.start
                     );
-                    return Err(Error::file(&self.path, text));
+                    return Err(Error::codes(&self.path, text));
                 }
             }
             let differs = anew.records != coded.records[rows.clone()].as_flattened()
@@ -320,7 +322,7 @@ impl CodesFile {
 
     /// The codes as they are now; checks that the file was not truncated.
     pub(crate) fn coded(&self) -> Result<Coded<'_>> {
-        self.map.check(&self.path)?;
+        self.check()?;
         let (bytes, places) = (self.map.bytes(), &self.places);
         let plane = |level: Level| {
             let width = self.encoder.parts().widths[level.part()];
@@ -377,10 +379,7 @@ pub(crate) fn why_no_codes(matrix: &Matrix) -> Option<Error> {
 }
 
 /// The remark about codes that exist and are not used.
-fn unused(path: &Path, why: &str) -> String {
-    format!(
-        "{}: {why}. It is not used, which changes no answer and makes searches slower: make it again (`build_codes`, or \
-         `emm1 embeddings add --replace`)",
-        path.display()
-    )
+fn unused(path: &Path, why: &str) -> Remark {
+    let slower = "It is not used, which changes no answer and makes searches slower: make it again (`build_codes`)";
+    Remark::UnusedCodes(format!("{}: {why}. {slower}", path.display()))
 }

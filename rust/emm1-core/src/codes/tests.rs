@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::file::EmbeddingFile;
+use crate::locate::codes_beside;
 use crate::score::Metric;
 use crate::search::{Goal, Hit, Search};
 
@@ -43,7 +44,7 @@ fn write_fbin(path: &Path, values: &[f32]) {
 }
 
 fn codes_of(path: &Path) -> PathBuf {
-    CodesFile::beside(path)
+    codes_beside(path)
 }
 
 fn build(path: &Path) {
@@ -76,7 +77,7 @@ fn check(file: &EmbeddingFile, values: &[f32]) -> bool {
 }
 
 fn says(file: &EmbeddingFile) -> String {
-    file.remarks().join("\n")
+    file.remarks().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

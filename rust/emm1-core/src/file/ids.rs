@@ -1,9 +1,9 @@
 //! The ids of a file's rows: listed in a `.ids.npy` file or in one for each shard, or the row numbers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{Error, Result, list_for};
-use crate::matrix::{Header, IDS, Matrix, check_length, has_ids, read_all, split_tensor};
+use crate::matrix::{Header, Matrix, check_length, read_all};
 use crate::parallel::Stop;
 
 /// Ids that are read or sorted between two calls of `stop`: some tens of milliseconds.
@@ -24,22 +24,6 @@ pub enum Ids {
 }
 
 impl Ids {
-    /// Where the ids of an embedding file are by its name: `image.ids.npy` beside `image.npy`. For a folder of shards,
-    /// `FOLDER.ids.npy` beside it, or the folder itself where ids lie beside the shards.
-    pub fn beside(path: &Path) -> Option<PathBuf> {
-        let (file, _) = split_tensor(path);
-        if !file.is_dir() {
-            let ids = file.with_extension("ids.npy");
-            return ids.is_file().then_some(ids);
-        }
-        let named = file.file_name().map(|name| {
-            let mut ids = name.to_owned();
-            ids.push(IDS);
-            file.with_file_name(ids)
-        });
-        named.filter(|ids| ids.is_file()).or_else(|| has_ids(file).then(|| file.to_owned()))
-    }
-
     /// Reads the ids of a matrix from a file, or from a folder with a `SHARD.ids.npy` for each of its shards.
     pub fn read(source: &Path, matrix: &Matrix, stop: Stop<'_>) -> Result<Vec<i64>> {
         if !source.is_dir() {

@@ -1,18 +1,21 @@
 //! An embedding file: vectors and the ids of their rows.
 
 mod ids;
+pub mod locate;
 mod version;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::codes::{CodesFile, KeepVerdict, Vectors, why_no_codes};
-use crate::error::{Error, Result, list_for, zeros};
+use crate::error::{Error, Remark, Result, list_for, zeros};
 use crate::kernel::kernels;
 use crate::matrix::{Access, Matrix, View};
 use crate::parallel::{Stop, in_parallel};
 use crate::score::{Metric, Query};
 pub use ids::Ids;
+use locate::ids_beside;
+pub use locate::{Location, Registered};
 pub use version::Version;
 
 /// Vectors in a file, and the id of each.
@@ -22,7 +25,7 @@ pub struct EmbeddingFile {
     pub(crate) ids: Ids,
     ids_path: Option<PathBuf>,
     pub(crate) codes: Option<CodesFile>,
-    remarks: Mutex<Vec<String>>,
+    remarks: Mutex<Vec<Remark>>,
 }
 
 /// Pairs that a thread scores between two calls of `stop`.
@@ -38,7 +41,7 @@ impl EmbeddingFile {
     /// A file is not what it should be, or `stop` returned true.
     pub fn open(path: &Path, ids: Option<&Path>, stop: Stop<'_>) -> Result<Self> {
         let matrix = Matrix::open(path)?;
-        let Some(source) = ids.map(Path::to_owned).or_else(|| Ids::beside(path)) else {
+        let Some(source) = ids.map(Path::to_owned).or_else(|| ids_beside(path)) else {
             let ids = Ids::RowNumbers(matrix.rows());
             return Ok(Self { matrix, ids, ids_path: None, codes: None, remarks: Mutex::default() });
         };
@@ -226,12 +229,12 @@ impl EmbeddingFile {
         why_no_codes(&self.matrix).map(|why| why.to_string())
     }
 
-    pub(crate) fn remark(&self, remark: String) {
+    pub(crate) fn remark(&self, remark: Remark) {
         self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
     }
 
     /// Remarks that are not errors: codes that are not used, and why. Each is returned once.
-    pub fn remarks(&self) -> Vec<String> {
+    pub fn remarks(&self) -> Vec<Remark> {
         std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Ids;
+use super::locate::{file_of, ids_beside};
 use crate::error::{Error, Result};
 use crate::identity::FileId;
-use crate::matrix::{ids_of_shards, shards, split_tensor};
+use crate::matrix::{ids_of_shards, shards};
 
 /// The identities of the files that make up an embedding file: vectors, ids and codes. Two versions of one path are
 /// equal if nothing changed in between.
@@ -28,12 +28,9 @@ impl Version {
     /// # Errors
     /// One of the files does not exist or cannot be examined.
     pub fn of(path: &Path, ids: Option<&Path>, codes: Option<&Path>) -> Result<Self> {
-        if path.as_os_str().is_empty() {
-            return Err(Error::Request("the name of the embedding file is empty".into()));
-        }
-        let (file, _) = split_tensor(path);
+        let file = file_of(path);
         let mut files = if file.is_dir() { shards(file)? } else { vec![file.to_owned()] };
-        match ids.map(Path::to_owned).or_else(|| Ids::beside(path)) {
+        match ids.map(Path::to_owned).or_else(|| ids_beside(path)) {
             Some(folder) if folder.is_dir() => files.extend(ids_of_shards(&folder)?),
             beside => files.extend(beside),
         }
@@ -52,7 +49,7 @@ fn part(path: PathBuf) -> Result<(PathBuf, FileId)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codes::CodesFile;
+    use crate::file::locate::codes_beside;
 
     /// The version once it is settled: a few milliseconds after the last write.
     fn settled(path: &Path, ids: Option<&Path>, codes: Option<&Path>) -> Version {
@@ -86,7 +83,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("shards")).unwrap();
-        let codes = CodesFile::beside(&at("shards"));
+        let codes = codes_beside(&at("shards"));
         let mut seen = Vec::new();
         for (name, text) in [
             ("shards/a.npy", "1"),
@@ -120,7 +117,6 @@ mod tests {
 
     #[test]
     fn what_is_not_there() {
-        assert!(matches!(Version::of(Path::new("nowhere.npy"), None, None), Err(Error::NotFound(_))));
-        assert!(matches!(Version::of(Path::new(""), None, None), Err(Error::Request(_))));
+        assert!(matches!(Version::of(Path::new("nowhere.npy"), None, None), Err(Error::NotFound(..))));
     }
 }

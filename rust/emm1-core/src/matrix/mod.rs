@@ -309,6 +309,11 @@ impl<'a> View<'a> {
     }
 }
 
+/// Whether a file has the suffix of a format that can be opened.
+pub(crate) fn is_of_a_format(path: &Path) -> bool {
+    Format::of(path).is_some()
+}
+
 /// Splits `FILE.safetensors#NAME`; any other path is a file.
 pub(crate) fn split_tensor(path: &Path) -> (&Path, Option<&str>) {
     const MARK: &str = ".safetensors#";

@@ -5,13 +5,12 @@ mod plan;
 mod scan;
 mod topk;
 
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
 use crate::bound::CodedQuery;
 use crate::codes::CodesFile;
-use crate::error::{Error, Result};
+use crate::error::{Error, Remark, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::kernels;
 use crate::parallel::Stop;
@@ -30,18 +29,12 @@ impl EmbeddingFile {
     /// f32; there is no memory for the hits; or `stop` returned true.
     pub fn search(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
         let found = self.search_once(queries, search, stop);
-        let Err(Error::File(path, what)) = &found else { return found };
-        let Some(codes) = self.damaged_codes(path) else { return found };
+        let Err(damaged @ Error::Codes(..)) = &found else { return found };
         // From here on these codes are not used.
-        if codes.should_report_damage() {
-            self.remark(format!("{}: {what}. Until then it is not used; no answer is wrong", path.display()));
+        if self.codes.as_ref().is_some_and(CodesFile::should_report_damage) {
+            self.remark(Remark::UnusedCodes(format!("{damaged}. Until then it is not used; no answer is wrong")));
         }
         self.search_once(queries, search, stop)
-    }
-
-    /// The codes in use, if this is their file and they are damaged.
-    fn damaged_codes(&self, path: &Path) -> Option<&CodesFile> {
-        self.codes.as_ref().filter(|codes| codes.path() == path && codes.found_damage())
     }
 
     fn search_once(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {

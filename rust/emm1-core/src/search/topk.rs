@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use crate::error::{Result, no_memory};
+use crate::error::Result;
 use crate::score::Metric;
 
 /// A row that was found.
@@ -88,7 +88,7 @@ impl Collector {
             Goal::Best(k) => self.worst_first.len() < k,
         };
         if wanted {
-            self.worst_first.try_reserve(1).map_err(no_memory)?;
+            self.worst_first.try_reserve(1)?;
             self.worst_first.push(ranked);
         } else if let Goal::Best(_) = self.goal
             && let Some(mut worst) = self.worst_first.peek_mut()

@@ -8,12 +8,12 @@ use emm1_core::{EmbeddingFile, Error, Result};
 
 use super::{AN_ID, ID, IDS};
 use crate::batches::by_key;
+use crate::cache::{self, Files};
 use crate::ffi::aggregate::Aggregate;
 use crate::ffi::input::Input;
 use crate::ffi::output::Answers;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::SqlType;
-use crate::files::{self, Files};
 use crate::settings::Settings;
 
 /// `emm1_centroid`.
@@ -35,7 +35,7 @@ impl Group {
             let text = format!("emm1_centroid takes one file a group, not both {} and {path}", self.path);
             return Err(Error::Request(text));
         }
-        self.ids.try_reserve(ids.len()).map_err(|error| Error::Memory(error.to_string()))?;
+        self.ids.try_reserve(ids.len())?;
         self.ids.extend_from_slice(ids);
         Ok(())
     }
@@ -66,7 +66,7 @@ impl Aggregate for Centroid {
     }
 
     fn finish(settings: &Settings, group: &Group) -> Result<Option<Vec<f32>>> {
-        if group.ids.is_empty() { Ok(None) } else { mean(&*files::open(settings, &group.path)?, &group.ids) }
+        if group.ids.is_empty() { Ok(None) } else { mean(&*cache::open(settings, &group.path)?, &group.ids) }
     }
 }
 

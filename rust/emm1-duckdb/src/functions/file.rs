@@ -2,13 +2,13 @@
 
 use std::ffi::CStr;
 
-use emm1_core::Result;
+use emm1_core::{Location, Result};
 
+use crate::cache::open;
 use crate::ffi::input::Input;
 use crate::ffi::output::{Answers, sql_struct};
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::SqlType;
-use crate::files::{open, path_of};
 use crate::settings::Settings;
 
 /// The description; without a file of ids, the row numbers are the ids.
@@ -38,7 +38,7 @@ fn facts(settings: &Settings, argument: &str) -> Result<Facts> {
     let file = open(settings, argument)?;
     let matrix = file.matrix();
     Ok(Facts {
-        path: path_of(argument).to_string_lossy().into_owned(),
+        path: Location::parse(argument)?.path.to_string_lossy().into_owned(),
         ids_path: file.ids_path().map(|path| path.to_string_lossy().into_owned()),
         rows: matrix.rows() as i64,
         dims: matrix.dims() as i64,

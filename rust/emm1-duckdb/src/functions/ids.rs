@@ -5,11 +5,11 @@ use std::ffi::CStr;
 use emm1_core::Result;
 
 use crate::batches::by_key;
+use crate::cache;
 use crate::ffi::input::Input;
 use crate::ffi::output::{AllIds, Answers};
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::SqlType;
-use crate::files;
 use crate::settings::Settings;
 
 /// `emm1_ids`.
@@ -24,7 +24,7 @@ impl Scalar for Ids {
         let mut budget = settings.budget(Self::NAME);
         let mut answers = Answers::nulls(input.rows());
         for (path, rows) in by_key(input.texts(0).into_iter()) {
-            let file = files::open(settings, path)?;
+            let file = cache::open(settings, path)?;
             budget.take(file.ids().len(), size_of::<i64>())?;
             answers.give(AllIds(file), rows);
         }

@@ -11,9 +11,9 @@ use std::vec::IntoIter;
 use emm1_core::{EmbeddingFile, Error, Goal, Metric, Result, Search, Stop, list_for};
 
 use super::at_least_one;
+use crate::cache;
 use crate::ffi::table_function::{Arguments, Rows, Table};
 use crate::ffi::types::SqlType;
-use crate::files;
 use crate::settings::Settings;
 
 /// DuckDB can interrupt a query only between two chunks, so a block of queries should take about this long. A block
@@ -100,8 +100,8 @@ impl Table for Knn {
     }
 
     fn start(&self) -> Result<Shared> {
-        let queries = files::open(&self.settings, &self.queries)?;
-        let base = files::open(&self.settings, &self.base)?;
+        let queries = cache::open(&self.settings, &self.queries)?;
+        let base = cache::open(&self.settings, &self.base)?;
         let dims = [&queries, &base].map(|file| file.matrix().dims());
         if dims[0] != dims[1] {
             let [queries, base] = [&queries, &base].map(|file| file.matrix().path().display());

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use emm1_core::{EmbeddingFile, Result};
 
 use super::FLOATS;
+use crate::cache;
 use crate::ffi::output::Slice;
 use crate::ffi::table_function::{Arguments, Rows, Table};
 use crate::ffi::types::SqlType;
-use crate::files;
 use crate::settings::Settings;
 
 /// `emm1_scan`: its argument, and an upper bound of the number of rows.
@@ -52,7 +52,7 @@ impl Table for Scan {
     }
 
     fn start(&self) -> Result<Shared> {
-        Ok(Shared { file: files::open(&self.settings, &self.argument)?, taken: AtomicUsize::new(0) })
+        Ok(Shared { file: cache::open(&self.settings, &self.argument)?, taken: AtomicUsize::new(0) })
     }
 
     fn next(&self, Shared { file, taken }: &Shared, (): &mut (), rows: &Rows<'_>) -> Result<Self::Batch> {

@@ -6,11 +6,11 @@ use emm1_core::Result;
 
 use super::{AN_ID, ID, QUERY};
 use crate::batches::by_key;
+use crate::cache::Files;
 use crate::ffi::input::Input;
 use crate::ffi::output::Answers;
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::SqlType;
-use crate::files::Files;
 use crate::settings::Settings;
 
 /// `emm1_score`.

@@ -7,11 +7,11 @@ use emm1_core::{Goal, Hit, Result, Search, list_for};
 
 use super::{AN_ID, ID, IDS, QUERY, ask, at_least_one};
 use crate::batches::by_key;
+use crate::cache::Files;
 use crate::ffi::input::{Input, Lists};
 use crate::ffi::output::{Answers, sql_struct};
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::SqlType;
-use crate::files::Files;
 use crate::settings::{Budget, Settings};
 
 /// A hit and its rank, from 1.

@@ -6,11 +6,11 @@ use emm1_core::{Goal, Hit, Result, Search, list_for};
 
 use super::{QUERY, ask};
 use crate::batches::by_key;
+use crate::cache::Files;
 use crate::ffi::input::Input;
 use crate::ffi::output::{Answers, sql_struct};
 use crate::ffi::scalar::Scalar;
 use crate::ffi::types::SqlType;
-use crate::files::Files;
 use crate::settings::Settings;
 
 /// An id and its score.

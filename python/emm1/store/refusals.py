@@ -1,0 +1,56 @@
+"""Why DuckDB refused something.
+
+Its classes of errors do not say, and differ between its versions, so its messages are read: here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from enum import Enum, auto
+
+import duckdb
+
+
+class Refusal(Enum):
+    """What DuckDB's errors are told apart by."""
+
+    OPEN_HERE = auto()
+    OPEN_ELSEWHERE = auto()
+    NO_DATABASE = auto()
+    READ_ONLY = auto()
+    NO_FILES = auto()
+    OTHER_CONNECTION = auto()
+    DISK_FULL = auto()
+    NO_MEMORY = auto()
+
+
+# What the messages say; a group is the name of what they are about.
+_SAYS = {
+    Refusal.OPEN_HERE: r"different configuration|file handle conflict",
+    Refusal.OPEN_ELSEWHERE: r"lock on file(?:.*(PID \d+))?",
+    Refusal.NO_DATABASE: r"not a valid DuckDB database file",
+    Refusal.READ_ONLY: r'(?:Cannot execute statement of type "\w+" on database "(.*)" which is attached in )?read-only',
+    Refusal.NO_FILES: r"disabled through configuration",
+    Refusal.OTHER_CONNECTION: r'\A(?=.*created by another Connection)[^"]*"([^"]*)"',
+    Refusal.DISK_FULL: re.escape(os.strerror(errno.ENOSPC)),
+}
+
+
+def refusal_of(error: duckdb.Error | OSError) -> tuple[Refusal | None, str]:
+    """Why DuckDB or the system refused, and what its message names: a process, a database, a variable; '' where it names none.
+
+    >>> refusal_of(duckdb.IOException('Could not set lock on file "x": held in python (PID 7)'))
+    (<Refusal.OPEN_ELSEWHERE: 2>, 'PID 7')
+    >>> refusal_of(duckdb.Error("Parser Error"))
+    (None, '')
+    """
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return Refusal.NO_MEMORY, ""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return Refusal.DISK_FULL, ""
+    for refusal, pattern in _SAYS.items():
+        if found := re.search(pattern, str(error), re.DOTALL):
+            return refusal, (found.groups(default="") or ("",))[0]
+    return None, ""

@@ -1,0 +1,232 @@
+//! Embedding files in Python: arguments in, arrays out, the GIL released in between.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use emm1_core::{CodesFile, EmbeddingFile, Goal, Hit, KeepVerdict, Search, Version, list_for};
+use numpy::{
+    Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
+use pyo3::prelude::*;
+
+use crate::errors::{raise, run, run_heard, warning};
+
+type Rows<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>);
+type Hits<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
+
+/// What tells an embedding file from what lay in its place before; equal where nothing changed.
+#[pyclass(frozen, eq, module = "emm1._native", name = "Version")]
+#[derive(PartialEq)]
+pub(crate) struct PyVersion(Version);
+
+#[pymethods]
+impl PyVersion {
+    #[new]
+    #[pyo3(signature = (path, ids_path=None, codes_path=None))]
+    fn new(py: Python<'_>, path: PathBuf, ids_path: Option<PathBuf>, codes_path: Option<PathBuf>) -> PyResult<Self> {
+        run(py, |_| Version::of(&path, ids_path.as_deref(), codes_path.as_deref())).map(Self)
+    }
+}
+
+/// Vectors in a file, memory-mapped, and the id of each.
+#[pyclass(frozen, module = "emm1._native", name = "EmbeddingFile")]
+pub(crate) struct PyEmbeddingFile(pub(crate) EmbeddingFile);
+
+#[pymethods]
+impl PyEmbeddingFile {
+    #[new]
+    #[pyo3(signature = (path, ids_path=None, ids=None, codes_path=None))]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        ids_path: Option<PathBuf>,
+        ids: Option<PyReadonlyArray1<'_, i64>>,
+        codes_path: Option<PathBuf>,
+    ) -> PyResult<Self> {
+        let ids = ids.map(|ids| copied(py, &ids)).transpose()?;
+        let opened = run(py, |stop| {
+            let file = match ids {
+                Some(ids) => EmbeddingFile::open_with(&path, ids, stop),
+                None => EmbeddingFile::open(&path, ids_path.as_deref(), stop),
+            }?;
+            match codes_path {
+                Some(codes) => file.with_codes(&codes, KeepVerdict::InFile, stop),
+                None => Ok(file),
+            }
+        })?;
+        Ok(Self(opened))
+    }
+
+    #[getter]
+    fn rows(&self) -> usize {
+        self.0.matrix().rows()
+    }
+
+    #[getter]
+    fn dims(&self) -> usize {
+        self.0.matrix().dims()
+    }
+
+    #[getter]
+    fn dtype(&self) -> &'static str {
+        self.0.matrix().dtype().name()
+    }
+
+    #[getter]
+    fn files(&self) -> Vec<&Path> {
+        self.0.matrix().files().map(|(file, _)| file).collect()
+    }
+
+    #[getter]
+    fn ids_path(&self) -> Option<&Path> {
+        self.0.ids_path()
+    }
+
+    #[getter]
+    fn codes_path(&self) -> Option<&Path> {
+        self.0.codes().map(CodesFile::path)
+    }
+
+    /// Writes codes of the vectors; `progress` hears how many rows are done, on the thread that called.
+    fn build_codes(&self, py: Python<'_>, path: PathBuf, threads: usize, progress: Py<PyAny>) -> PyResult<()> {
+        let done = AtomicUsize::new(0);
+        let count = |rows: usize| {
+            done.fetch_max(rows, Ordering::Relaxed);
+        };
+        let heard = |py: Python<'_>| progress.call1(py, (done.load(Ordering::Relaxed),)).map(drop);
+        run_heard(py, heard, |stop| self.0.build_codes(&path, threads, &count, stop))
+    }
+
+    /// Codes every row anew and compares with the codes in use; False where there are none.
+    fn verify_codes(&self, py: Python<'_>, threads: usize) -> PyResult<bool> {
+        run(py, |stop| self.0.verify_codes(threads, stop))
+    }
+
+    /// Why codes of this file are neither made nor used; None where they are.
+    fn why_no_codes(&self) -> Option<String> {
+        self.0.why_no_codes()
+    }
+
+    /// What there is to say that is no error, as warnings; each is said once.
+    fn remarks<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        self.0.remarks().iter().map(|remark| warning(py, remark)).collect()
+    }
+
+    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let ids = run(py, |stop| self.0.list_ids(0, self.0.ids().len(), stop))?;
+        Ok(ids.into_pyarray(py))
+    }
+
+    fn search<'py>(
+        &self,
+        py: Python<'py>,
+        queries: PyReadonlyArray2<'py, f32>,
+        k: usize,
+        metric: &str,
+        among: Option<PyReadonlyArray1<'py, i64>>,
+        threads: usize,
+    ) -> PyResult<Hits<'py>> {
+        let found = self.found(py, queries, Goal::Best(k), metric, among, threads)?;
+        rectangle(py, found)
+    }
+
+    fn within<'py>(
+        &self,
+        py: Python<'py>,
+        query: PyReadonlyArray2<'py, f32>,
+        threshold: f64,
+        metric: &str,
+        among: Option<PyReadonlyArray1<'py, i64>>,
+        threads: usize,
+    ) -> PyResult<Hits<'py>> {
+        let found = self.found(py, query, Goal::Within(threshold), metric, among, threads)?;
+        rectangle(py, found)
+    }
+
+    fn score_pairs<'py>(
+        &self,
+        py: Python<'py>,
+        ids: PyReadonlyArray1<'py, i64>,
+        other: &Self,
+        other_ids: PyReadonlyArray1<'py, i64>,
+        metric: &str,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let metric = metric.parse().map_err(|error| raise(py, error))?;
+        let (ids, other_ids) = (copied(py, &ids)?, copied(py, &other_ids)?);
+        let scores = run(py, |stop| self.0.score_pairs(&ids, &other.0, &other_ids, metric, threads, stop))?;
+        Ok(scores.into_pyarray(py))
+    }
+
+    fn score<'py>(
+        &self,
+        py: Python<'py>,
+        ids: PyReadonlyArray1<'py, i64>,
+        query: PyReadonlyArray1<'py, f32>,
+        metric: &str,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let metric = metric.parse().map_err(|error| raise(py, error))?;
+        let (ids, query) = (copied(py, &ids)?, copied(py, &query)?);
+        Ok(run(py, |stop| self.0.score(&ids, &query, metric, stop))?.into_pyarray(py))
+    }
+
+    fn vectors<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let ids = copied(py, &ids)?;
+        let vectors = run(py, |stop| self.0.vectors(&ids, stop))?;
+        vectors.into_pyarray(py).reshape([ids.len(), self.0.matrix().dims()])
+    }
+
+    /// Ids and vectors of the rows from `begin` to `end`.
+    fn slice<'py>(&self, py: Python<'py>, begin: usize, end: usize) -> PyResult<Rows<'py>> {
+        let (ids, vectors) = run(py, |stop| {
+            let ids = self.0.list_ids(begin, end, stop)?;
+            let vectors = self.0.vectors(&ids, stop)?;
+            Ok((ids, vectors))
+        })?;
+        let shape = [ids.len(), self.0.matrix().dims()];
+        Ok((ids.into_pyarray(py), vectors.into_pyarray(py).reshape(shape)?))
+    }
+
+    fn centroid<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let ids = copied(py, &ids)?;
+        Ok(run(py, |stop| self.0.centroid(&ids, stop))?.into_pyarray(py))
+    }
+}
+
+impl PyEmbeddingFile {
+    fn found<'py>(
+        &self,
+        py: Python<'py>,
+        queries: PyReadonlyArray2<'py, f32>,
+        goal: Goal,
+        metric: &str,
+        among: Option<PyReadonlyArray1<'py, i64>>,
+        threads: usize,
+    ) -> PyResult<Vec<Vec<Hit>>> {
+        let metric = metric.parse().map_err(|error| raise(py, error))?;
+        let among = among.map(|ids| copied(py, &ids)).transpose()?;
+        let queries: Vec<Vec<f32>> = queries.as_array().outer_iter().map(|query| query.to_vec()).collect();
+        let slices: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
+        let search = Search { goal, metric, among, threads };
+        run(py, |stop| self.0.search(&slices, &search, stop))
+    }
+}
+
+/// A copy that Python cannot change while the GIL is released.
+fn copied<T: Element + Copy>(py: Python<'_>, array: &PyReadonlyArray1<'_, T>) -> PyResult<Vec<T>> {
+    let mut copy = list_for(array.len()).map_err(|error| raise(py, error))?;
+    copy.extend(array.as_array());
+    Ok(copy)
+}
+
+/// Every query finds the same number of hits, so they make a rectangle.
+fn rectangle(py: Python<'_>, found: Vec<Vec<Hit>>) -> PyResult<Hits<'_>> {
+    let shape = [found.len(), found.first().map_or(0, Vec::len)];
+    let (ids, scores) = run(py, |_| {
+        let (mut ids, mut scores) = (list_for(shape[0] * shape[1])?, list_for(shape[0] * shape[1])?);
+        ids.extend(found.iter().flatten().map(|hit| hit.id));
+        scores.extend(found.iter().flatten().map(|hit| hit.score));
+        Ok((ids, scores))
+    })?;
+    Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
+}
