@@ -13,7 +13,7 @@ from emm1.cli import show
 from emm1.cli.data import StorePath
 from emm1.embeddings.file import METRICS
 from emm1.store.opening import open as open_store
-from emm1.store.registry import Registered
+from emm1.store.registered import Registered
 from emm1.store.store import Store
 
 

@@ -12,7 +12,7 @@ from emm1.arguments import PathLike
 from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError, StoreError
 from emm1.evaluation.eshot import Samples
-from emm1.store.registry import item_ids
+from emm1.store.registered import item_ids
 from emm1.store.store import Store, is_file
 
 

@@ -19,7 +19,8 @@ from emm1.dataset import FILE_MODALITIES, Split, ranks_of
 from emm1.embeddings.file import Embeddings, Metric
 from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
 from emm1.store.connections import Connections, sql_seeing
-from emm1.store.registry import Registered, Registry
+from emm1.store.registered import Registered
+from emm1.store.registry import Registry
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,0 +1,79 @@
+"""What a store registers under a name: an embedding file, and what its rows are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from emm1 import _native
+from emm1.dataset import KEYS, SCHEMAS, Split
+from emm1.embeddings.file import Embeddings, Metric
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An embedding file and what its rows are.
+
+    Attributes:
+        name: what the store calls it.
+        dataset: ``100m``, ``1m`` or ``eshot``.
+        modality: of the items its rows are.
+        metric: the metric used by default.
+        path: the file.
+        ids_path: the file of ids, or for shards the folder of them; None where the row number is the id.
+        codes: the file of codes; None where it lies beside the file, False where there is to be none.
+        found: what the store knows of it; None before it is registered.
+    """
+
+    name: str
+    dataset: Split
+    modality: str
+    metric: Metric
+    path: Path
+    ids_path: Path | None
+    codes: Path | Literal[False] | None = None
+    found: _native.Registered | None = field(default=None, compare=False, repr=False)
+
+    def open(self) -> Embeddings:
+        """The embeddings, as they are now.
+
+        Raises:
+            emm1.errors.EmbeddingError: they are not of the shape that was registered.
+        """
+        embeddings = Embeddings(self.path, ids=self.ids_path, codes=self.codes)
+        if self.found is not None:
+            embeddings.check(self.found)
+        return embeddings
+
+    @property
+    def shape(self) -> tuple[str, str, str] | None:
+        """Rows, dims and type that it was registered with; None before it is."""
+        return self.found and self.found.shape
+
+    @property
+    def codes_path(self) -> Path | None:
+        """Where codes are, or would be; None where there are to be none."""
+        return (self.codes or None) if self.codes is not None else _native.codes_beside(self.path)
+
+    @property
+    def table(self) -> str:
+        """The table whose rows are the items."""
+        return f"{SCHEMAS[self.dataset]}.{self.modality}"
+
+    @property
+    def key(self) -> str:
+        """Its id column."""
+        return KEYS[self.dataset, self.modality]
+
+
+def item_ids(connection: duckdb.DuckDBPyConnection, dataset: Split, modality: str) -> NDArray[np.int64]:
+    """The ids of all items of a split and modality, in the order of the published file."""
+    items = connection.table(f"{SCHEMAS[dataset]}.{modality}").order("rowid")
+    column = items.select(KEYS[dataset, modality]).to_arrow_table().column(0)
+    ids: NDArray[np.int64] = column.to_numpy().astype(np.int64)
+    return ids
