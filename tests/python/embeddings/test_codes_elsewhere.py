@@ -101,11 +101,11 @@ def test_a_folder_that_cannot_be_written(own_store: Path, vectors: Path, tmp_pat
 def test_a_file_in_memory_is_registered_without_codes(own_store: Path, vectors: Path, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "20m") as disk:
         file = Path(shutil.copy(vectors, disk))
-        assert "lies on tmpfs" in add(own_store, file)
+        assert "is on tmpfs" in add(own_store, file)
         assert [path.name for path in disk.iterdir()] == ["image.npy"]
         with emm1.open(own_store) as store:
             assert store.sql(NEAREST).fetchall()[0][0][0] == 3
-            with pytest.raises(emm1.EmbeddingError, match="lies on tmpfs"):
+            with pytest.raises(emm1.EmbeddingError, match="is on tmpfs"):
                 store.add_embeddings(
                     "image", file, dataset="100m", modality="image", codes=tmp_path / "x.codes", replace=True
                 )

@@ -201,9 +201,9 @@ def test_codes_are_neither_made_nor_used_in_memory(path: Path, tmp_path: Path) -
         there = Path(shutil.copy2(path, disk))
         shutil.copy2(f"{path}.codes", disk)
         e, said = opened(there)
-        assert (e.codes_path, ["lies on tmpfs" in text for text in said]) == (None, [True])
+        assert (e.codes_path, ["is on tmpfs" in text for text in said]) == (None, [True])
         with pytest.raises(
-            emm1.EmbeddingError, match="lies on tmpfs, where a write through a memory map leaves no trace"
+            emm1.EmbeddingError, match="is on tmpfs, where a write through a memory map leaves no trace"
         ):
             e.build_codes()
         live = np.load(there, mmap_mode="r+")
@@ -226,7 +226,7 @@ def test_damaged_codes_are_said_once_and_change_no_answer(path: Path) -> None:
             warnings.simplefilter("always", EmbeddingsWarning)
             assert answers_like_numpy(e, vectors()), at
         texts = said + [str(each.message) for each in later]
-        assert len(texts) <= 2, texts  # that it was written anew, and that it is damaged
+        assert len(texts) <= 2, texts  # that it was overwritten, and that it is damaged
         assert sum("is damaged" in text for text in texts) <= 1, texts
 
 
@@ -243,7 +243,9 @@ def test_a_file_rewritten_in_place_in_another_shape(tmp_path: Path) -> None:
         e = emm1.Embeddings(path, codes=False)
         np.save(path, other)
         for call in (e.search, e.vectors, e.centroid):
-            with pytest.raises(emm1.EmbeddingError, match=r"x\.npy: was (written anew|cut short) since it was opened"):
+            with pytest.raises(
+                emm1.EmbeddingError, match=r"x\.npy: was (overwritten with another shape|cut short) since it was opened"
+            ):
                 call(vectors()[0] if call == e.search else [3])
         assert len(emm1.Embeddings(path, codes=False)) == len(other)
 
@@ -253,7 +255,7 @@ def test_a_header_rewritten_at_the_same_size(tmp_path: Path) -> None:
     np.save(path, vectors())
     e = emm1.Embeddings(path, codes=False)
     np.save(path, vectors().reshape(ROWS // 2, DIMS * 2))
-    with pytest.raises(emm1.EmbeddingError, match="written anew since it was opened, in another shape: open it again"):
+    with pytest.raises(emm1.EmbeddingError, match="overwritten with another shape since it was opened: open it again"):
         e.search(vectors()[0])
 
 

@@ -42,8 +42,7 @@ impl CodesFile {
             return Err(why);
         }
         let busy = || {
-            let text =
-                "is being written, or its disk does not take what was written to it: make its codes when that is over";
+            let text = "is being written, or cannot be flushed to its disk: build its codes when that is over";
             Error::file(matrix.path(), text)
         };
         let identity = settled(matrix, true)?.ok_or_else(busy)?;
@@ -51,7 +50,7 @@ impl CodesFile {
         let written = beside(path).map_err(failed)?;
         write(written.as_file(), path, vectors, &identity, threads, progress, stop)?;
         if matrix.identity()? != identity {
-            return Err(Error::file(matrix.path(), "changed while its codes were made: make them again"));
+            return Err(Error::file(matrix.path(), "changed while its codes were built: build them again"));
         }
         written.persist(path).map_err(|error| failed(error.error))?;
         Ok(())

@@ -133,6 +133,6 @@ impl Checks<'_> {
 pub(super) fn damaged(path: &Path, row: usize) -> Error {
     Error::codes(
         path,
-        format!("is damaged: the codes of row {row} or one soon after it are not those of the row. Make it again"),
+        format!("is damaged: the codes of row {row} or one soon after it are not those of the row. Build it again"),
     )
 }

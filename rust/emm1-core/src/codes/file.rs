@@ -193,7 +193,7 @@ impl CodesFile {
                     "{codes}: {file} was copied, moved or written since it was coded; its rows are the same, all were compared"
                 ))
             } else {
-                unused(&self.path, "is of another embedding file, or of an earlier state of this one")
+                unused(&self.path, "belongs to another embedding file, or to an earlier state of this one")
             });
             if verdict.belongs && keep == KeepVerdict::InFile {
                 // If it cannot be written, the verdict is kept in this process only.
@@ -264,7 +264,7 @@ impl CodesFile {
                 .is_ok_and(|(places, mean)| places == self.places && mean == self.encoder.mean())
             {
                 self.verified.note_damage();
-                let text = "was written anew since it was opened. Open the embedding file again";
+                let text = "was overwritten since it was opened. Open the embedding file again";
                 return Err(Error::codes(&self.path, text));
             }
             self.verified.forget();
@@ -301,7 +301,7 @@ impl CodesFile {
                 Level::ALL.into_iter().try_for_each(|level| coded.check_plane(level, &numbers))?;
                 if view.checksum(rows.clone())?.to_le_bytes() != self.checksums_of_rows()[block] {
                     let text = format!(
-                        "is not that of {} any more: row {} or one soon after it was written to since. Make it again",
+                        "is not that of {} any more: row {} or one soon after it was written to since. Build it again",
                         vectors.matrix.path().display(),
                         rows.start
                     );
@@ -348,12 +348,12 @@ impl CodesFile {
 fn find_sections(bytes: &[u8], wanted: Shape) -> std::result::Result<(Places, Vec<f32>), String> {
     if !Sections::is_of_this_version(bytes) {
         let other = Sections::is_of_the_family(bytes);
-        return Err(if other { "is of another version of emm1" } else { "is not a file of codes" }.into());
+        return Err(if other { "was written by another version of emm1" } else { "is not a file of codes" }.into());
     }
     let damaged = || "is damaged".to_owned();
     let (shape, sections) = Sections::read(bytes).ok_or_else(damaged)?;
     if shape != wanted {
-        return Err("is of another embedding file".into());
+        return Err("belongs to another embedding file".into());
     }
     let places = Places::of(&sections, shape).ok_or_else(damaged)?;
     let mean: Vec<f32> = bytes[places.mean.clone()].as_chunks().0.iter().map(|&raw| f32::from_le_bytes(raw)).collect();
@@ -372,14 +372,14 @@ pub(crate) fn why_no_codes(matrix: &Matrix) -> Option<Error> {
     Some(Error::file(
         matrix.path(),
         format!(
-            "lies on {disk}, where a write through a memory map leaves no trace, so that codes cannot be trusted: they are \
-             neither made nor used there. Move it to a local disk (ext4, XFS, Btrfs), or search without codes"
+            "is on {disk}, where a write through a memory map leaves no trace, so that codes cannot be trusted: they are \
+             neither built nor used there. Move it to a local disk (ext4, XFS, Btrfs), or search without codes"
         ),
     ))
 }
 
 /// The remark about codes that exist and are not used.
 fn unused(path: &Path, why: &str) -> Remark {
-    let slower = "It is not used, which changes no answer and makes searches slower: make it again (`build_codes`)";
+    let slower = "It is not used, which changes no answer and makes searches slower: build it again (`build_codes`)";
     Remark::UnusedCodes(format!("{}: {why}. {slower}", path.display()))
 }

@@ -189,7 +189,7 @@ fn no_codes_where_writes_leave_no_trace() {
     write_fbin(&path, &vectors(5));
     let file = EmbeddingFile::open(&path, None, &mut || false).unwrap();
     let Some(why) = file.why_no_codes() else { return eprintln!("not run: /dev/shm is a disk") };
-    assert!(why.contains("lies on tmpfs"), "{why}");
+    assert!(why.contains("is on tmpfs"), "{why}");
     let built = file.build_codes(&codes_of(&path), 1, &|_| {}, &mut || false);
     assert_eq!(built.unwrap_err().to_string(), why);
     // Codes that came with the file from a disk.
@@ -360,7 +360,7 @@ fn codes_that_are_overwritten_while_they_are_open_are_not_used() {
     let mut other = codes.clone();
     other[sections.get(b"mean\0\0\0\0").unwrap()].fill(0);
     for (overwritten, said) in
-        [(&zeros[..], "is damaged"), (&other, "written anew"), (&codes[..records.start], "cut short")]
+        [(&zeros[..], "is damaged"), (&other, "was overwritten"), (&codes[..records.start], "cut short")]
     {
         let file = open(&path);
         assert!(check(&file, &vectors(9)) && says(&file).is_empty());

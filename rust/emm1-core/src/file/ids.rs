@@ -48,7 +48,7 @@ impl Ids {
         let header = Header::parse(path, &bytes)?;
         let [_] = header.shape[..] else {
             let got = header.shape.len();
-            return Err(Error::file(path, format!("{got} dimensions, expected 1: one id a row")));
+            return Err(Error::file(path, format!("{got} dimensions, expected 1: one id per row")));
         };
         let size = match header.descr.as_str() {
             "<i8" | "<u8" => 8,

@@ -37,7 +37,7 @@ pub(super) fn layout(path: &Path, bytes: &[u8]) -> Result<Layout> {
         }
         return Err(Error::file(
             path,
-            format!("is cut short: {} bytes are not a number of rows of {stride} bytes", bytes.len()),
+            format!("is cut short: {} bytes are not a whole number of rows of {stride} bytes", bytes.len()),
         ));
     }
     Ok(layout)

@@ -202,7 +202,7 @@ impl Shard {
         if now.bytes() == self.map.bytes().len() as u64 && layout().is_ok_and(|layout| layout == self.layout) {
             return Ok(());
         }
-        Err(Error::file(&self.path, "was written anew since it was opened, in another shape: open it again"))
+        Err(Error::file(&self.path, "was overwritten with another shape since it was opened: open it again"))
     }
 
     /// An error if a shard has other dims or another type than the first.

@@ -77,7 +77,7 @@ fn text_of(error: Error) -> CString {
 
 /// Whether DuckDB accepted what it was given.
 fn check(state: table::State, what: &str) -> Result<()> {
-    if state == 0 { Ok(()) } else { Err(Error::Request(format!("DuckDB does not take {what}"))) }
+    if state == 0 { Ok(()) } else { Err(Error::Request(format!("DuckDB rejected {what}"))) }
 }
 
 /// Passes the settings of a database to a function; they are freed with [`drop_settings`].
