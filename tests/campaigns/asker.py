@@ -1,4 +1,4 @@
-"""A process of the chaos campaign: searches a file until it is told to stop, and writes down each answer and when it was given."""
+"""A process of the chaos campaign: searches a file until told to stop, and logs each answer with its time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from moving import NAME, QUESTIONS, THRESHOLDS, Question, Room, digest, queries
+from moving import NAME, QUESTIONS, THRESHOLDS, Question, SharedLock, digest, queries
 
 import emm1
 
@@ -21,19 +21,19 @@ class Fresh:
     """Opens the file for every question."""
 
     since = float("inf")
-    """When the file that is open was opened, if one is kept."""
+    """When the open file was opened, if it is kept open."""
     coded = False
-    """Whether the last answer came by codes, where that can be seen."""
+    """Whether the last answer used codes, if that can be observed."""
 
     def __init__(self, path: Path, dice: random.Random) -> None:
         self.path, self.dice = path, dice
 
     def ask(self, asked: Question) -> str:
-        """The answer, in short."""
+        """A digest of the answer."""
         return self.answer(emm1.Embeddings(self.path), asked)
 
     def answer(self, e: emm1.Embeddings, asked: Question) -> str:
-        """That of an open file."""
+        """A digest of the answer of an open file."""
         self.coded = e.codes_path is not None
         threads = self.dice.choice((1, 2))
         if asked.k:
@@ -44,28 +44,28 @@ class Fresh:
 
 
 class Kept(Fresh):
-    """Keeps it open for some questions, and opens it again after an error."""
+    """Keeps the file open for some questions, and opens it again after an error."""
 
-    left = 0
+    remaining = 0
     embeddings: emm1.Embeddings | None = None
 
     def ask(self, asked: Question) -> str:
-        """The answer of the file that is open, or else of one just opened."""
-        left, self.left = self.left, 0  # which an error leaves
-        if self.embeddings is None or not left:
+        """A digest of the answer, from the file that is open or from a newly opened one."""
+        remaining, self.remaining = self.remaining, 0  # stays 0 after an error
+        if self.embeddings is None or not remaining:
             self.embeddings = None
-            self.since, left = time.monotonic(), self.dice.randint(1, 60)
+            self.since, remaining = time.monotonic(), self.dice.randint(1, 60)
             self.embeddings = emm1.Embeddings(self.path)
-        found = self.answer(self.embeddings, asked)
-        self.left = left - 1
-        return found
+        answer = self.answer(self.embeddings, asked)
+        self.remaining = remaining - 1
+        return answer
 
 
 class Codes(Fresh):
-    """Makes codes now and then, and searches with them."""
+    """Sometimes builds codes, and searches with them."""
 
     def ask(self, asked: Question) -> str:
-        """The answer, in short."""
+        """A digest of the answer."""
         e = emm1.Embeddings(self.path)
         if self.dice.random() < 0.3 and e.why_no_codes is None:
             e.build_codes(threads=self.dice.choice((1, 2)))
@@ -73,7 +73,7 @@ class Codes(Fresh):
 
 
 class SQL(Fresh):
-    """Asks the extension, which keeps files open as it likes."""
+    """Asks the extension, which decides itself how long files stay open."""
 
     CALLS = (
         "emm1_within($file, q::FLOAT[], $threshold::DOUBLE, $metric)",
@@ -87,7 +87,7 @@ class SQL(Fresh):
         emm1.load_extension(self.connection)
 
     def ask(self, asked: Question) -> str:
-        """The answer to a statement with a row for each query."""
+        """A digest of the answer to a statement with one row per query."""
         call = self.CALLS[2 if asked.among else 1 if asked.k else 0]
         known = {
             "file": str(self.path),
@@ -107,15 +107,15 @@ WAYS: dict[str, type[Fresh]] = {way.__name__: way for way in (Fresh, Kept, Codes
 
 
 def main() -> None:
-    """Ask until a file called `stop` is there."""
+    """Ask questions until a file called `stop` exists."""
     way, folder, number = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-    dice, room = random.Random(f"{way} {number}"), Room(folder)
+    dice, lock = random.Random(f"{way} {number}"), SharedLock(folder)
     asker = WAYS[way](folder / NAME, dice)
     with (folder / f"{way}-{number}.answers").open("w") as log:
         while not (folder / "stop").exists():
             question = dice.randrange(len(QUESTIONS))
             line: dict[str, Any] = {"question": question}
-            with room.entered():
+            with lock.held():
                 began = time.monotonic()
                 try:
                     line["answer"] = asker.ask(QUESTIONS[question])

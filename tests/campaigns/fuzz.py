@@ -1,11 +1,11 @@
-"""Fuzzing: broken files and odd arguments give a right answer or one clear error, never a crash; searches are exact.
+"""Fuzzing: broken files and odd arguments give a right answer or a clear error, never a crash; searches are exact.
 
     export PYTHONPATH=tests/support:tests/oracle
     python tests/campaigns/fuzz.py [TARGET ...] --minutes 10 --seed 1 --keep FOLDER
     python tests/campaigns/fuzz.py TARGET --seed 1 --only 4711
 
-Each case is made from the seed and its number alone, so that `--only` repeats it. A case that fails is kept as a file; one
-that ends the process is the file `TARGET.last`. `EMM1_SIMD` chooses the instructions.
+Each case depends only on the seed and its number, so `--only` repeats it. A case that fails is kept as a file; one that
+ends the process is the file `TARGET.last`. `EMM1_SIMD` selects the instruction set.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from emm1.ingest.schema import fresh
 from emm1.ingest.sources import Source
 from emm1.ingest.tables import Loader
 
-# Gives the bytes of a case, and a function that tries them and raises where the outcome is wrong.
+# The bytes of a case, and a function that tries them and raises if the outcome is wrong.
 Case = tuple[bytes, Callable[[], object]]
 Target = Callable[[random.Random], Case]
 
@@ -54,7 +54,7 @@ GROUPS = (
     b"encord_text_id,encord_video_id,encord_audio_id,encord_image_id,encord_points_id,nn_index\n"
     b"0,5,7,11,13,3\n1,15,17,111,113,3\n2,25,27,211,213,3\n9,2147483647,0,0,0,3\n"
 )
-# Longer than what the native parser searches at a time.
+# Longer than a block of the native parser.
 MANY_GROUPS = GROUPS + b"".join(b"%d,%d,%d,7,%d,3\n" % (i, i * i, i, i * 1000) for i in range(10, 1000))
 TRIPLETS = (
     b"encord_text_id,paired_modality,annotated_modality,encord_paired_id,encord_annotated_id,annotation\n"
@@ -72,12 +72,12 @@ JSON = b'{"bell": [0, 1], "a dog": [2], "\\u00e9t\\u00e9": [3, 3], "none": []}'
 
 
 def vectors(rows: int = 40, dims: int = 24) -> NDArray[np.float32]:
-    """The same vectors always."""
+    """Vectors that are always the same."""
     return np.random.default_rng(3).standard_normal((rows, dims)).astype(np.float32)
 
 
 def number_of(field: str) -> float | None:
-    """The number that a field says; None where it says nothing."""
+    """The number in a field; None if it is empty."""
     assert re.fullmatch(r"([+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)?", field), f"{field!r} was taken for a number"
     number = float(field or 0)
     assert math.isfinite(number), f"{field!r} was taken for a number"
@@ -85,7 +85,7 @@ def number_of(field: str) -> float | None:
 
 
 class Sources:
-    """Source files that are mutated, loaded into the empty tables of a store, and removed again."""
+    """Source files are mutated and loaded into the empty tables of a store, which are then emptied again."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -94,7 +94,7 @@ class Sources:
         self.declared = Loader(self.connection).declared
 
     def csv(self, dice: random.Random) -> Case:
-        """An info file, triplets or groups; what is loaded has as many rows as Python's csv module finds."""
+        """An info file, triplets or groups; as many rows must be loaded as Python's csv module finds."""
         files: list[tuple[bytes, Split, str, int | None]] = [
             (INFO, "100m", "audio", None),
             (TRIPLETS, "1m", "triplets", None),
@@ -123,7 +123,7 @@ class Sources:
         return content, lambda: self._tried(source.path, content, run)
 
     def _plainly(self, source: Source) -> tuple[int | None, list[tuple[object, ...]]]:
-        """How many rows the fast way loads, and which; the table is empty again."""
+        """How many rows the fast reader loads, and which; then the table is emptied."""
         if source.rank:
             together = load_groups(self.connection, [source], lambda _: None)
             loaded = together[source.name] if together else None
@@ -139,7 +139,7 @@ class Sources:
         return loaded.rows, rows
 
     def json(self, dice: random.Random) -> Case:
-        """A file of categories, or the labels; each id that is loaded is one of the four that exist."""
+        """A file of categories or the labels; each loaded id must be one of the four that exist."""
         if dice.random() < 0.25:
             content = mutate(dice, LABELS)
             path = self.folder / "fuzz.csv"
@@ -175,7 +175,7 @@ class Sources:
 
 
 class Vectors:
-    """Embedding files and codes that are mutated and searched."""
+    """Embedding files and codes are mutated and searched."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -197,7 +197,7 @@ class Vectors:
         self.codes = emm1.Embeddings(folder / "whole.npy").build_codes(folder / "whole.codes").read_bytes()
 
     def headers(self, dice: random.Random) -> Case:
-        """An embedding file, mostly its header, or its ids."""
+        """An embedding file (mostly its header) or its ids."""
         name = dice.choice(list(self.files))
         content = mutate(dice, self.files[name], first=dice.choice((16, 128, 128, None)))
         path = self.folder / name
@@ -215,7 +215,7 @@ class Vectors:
         return content, run
 
     def codes_file(self, dice: random.Random) -> Case:
-        """A file of codes: the answer is the exact one, whether the codes are sound, refused or found damaged."""
+        """A codes file: the answer must be exact, whether the codes are intact, refused or found to be damaged."""
         content = mutate(dice, self.codes, first=dice.choice((64, None)))
         path = self.folder / "fuzz.codes"
         query = np.array([dice.gauss(0, 1) for _ in range(24)], np.float32)
@@ -236,7 +236,7 @@ class Vectors:
 
 
 class SQL:
-    """The functions of the extension, called with what may come along."""
+    """The functions of the extension, called with odd arguments."""
 
     def __init__(self, folder: Path) -> None:
         self.connection = duckdb.connect(config={"allow_unsigned_extensions": True, "threads": 1})
@@ -275,7 +275,7 @@ class SQL:
     )
 
     def statements(self, dice: random.Random) -> Case:
-        """One statement; DuckDB may refuse it, but not fail inside."""
+        """A statement; DuckDB may refuse it, but not fail internally."""
 
         def pick(kind: str) -> str:
             return dice.choice(self.pools[dice.choice(list(self.pools)) if dice.random() < 0.03 else kind])
@@ -307,14 +307,14 @@ class SQL:
 
 
 def _clear(message: str, name: str) -> None:
-    """An error names the file, is short, and was made for people."""
+    """An error must name the file, be short, and be readable."""
     assert name in message, message
     assert len(message) < 1500, message
     assert "Error:" not in message, message
 
 
 def targets(folder: Path) -> dict[str, Target]:
-    """What can be fuzzed."""
+    """The targets of fuzzing."""
     for name in ("sources", "vectors", "sql", "searches"):
         (folder / name).mkdir(exist_ok=True)
     sources, files, sql = Sources(folder / "sources"), Vectors(folder / "vectors"), SQL(folder / "sql")
@@ -331,7 +331,7 @@ def targets(folder: Path) -> dict[str, Target]:
 def run(
     name: str, target: Target, seed: int, keep: Path, *, cases: int | None, seconds: float, first: int = 0
 ) -> tuple[int, int]:
-    """Try cases until their number or the time is reached; returns how many were tried and how many failed."""
+    """Try cases up to a number or a time; returns how many were tried and how many failed."""
     number, failed = first, 0
     end = time.monotonic() + seconds
     while time.monotonic() < end and number - first < (cases or math.inf):
@@ -342,7 +342,7 @@ def run(
             attempt()
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 - a panic of the native part is no Exception
+        except BaseException as error:  # noqa: BLE001 - a panic of the native module is not an Exception
             failed += 1
             last.rename(keep / f"{name}-{seed}-{number}")
             print(f"{name} {seed} {number}: {type(error).__name__}: {error}"[:600], flush=True)
@@ -352,7 +352,7 @@ def run(
 
 
 def main() -> None:
-    """The campaign."""
+    """Run the campaign."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*")
     parser.add_argument("--minutes", type=float, default=10)

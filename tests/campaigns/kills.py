@@ -1,9 +1,9 @@
-"""Builds killed at random moments: the store is the old or the new one, whole, and the next build works.
+"""Builds are killed at random moments: the store is then the old or the new one, complete, and the next build works.
 
     PYTHONPATH=tests/support python tests/campaigns/kills.py --kills 100 --seed 1
 
-A small store is switched between two sets of ranks, and every build of it is killed (SIGKILL) at a random moment of the
-time that a whole one takes; a reader in this process looks at the store after each.
+A small store is switched between two sets of ranks, and every build is killed (SIGKILL) at a random moment of the time
+that a complete build takes; this process reads the store after each.
 """
 
 import argparse
@@ -25,7 +25,7 @@ RANKS = ("1-8", "5-12")
 
 
 def build(tree: Path, store: Path, ranks: str, *, force: bool, kill_after: float | None = None) -> tuple[int, bytes]:
-    """A build in a process of its own, killed after some seconds; its exit status and what it says of errors."""
+    """Build in a separate process, which is killed after some seconds; returns its exit status and error output."""
     arguments = command("build", tree, store, "--ranks", ranks, *["--force"] * force)
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         if kill_after is not None:
@@ -36,18 +36,18 @@ def build(tree: Path, store: Path, ranks: str, *, force: bool, kill_after: float
 
 
 def campaign(tree: Path, folder: Path, kills: int, seed: int) -> dict[str, int]:
-    """Kill builds and look at what they leave.
+    """Kill builds and check what they leave.
 
     Returns:
-        How many builds there were, were killed, ended before, left the old store, left the new one, and left files.
+        How many builds ran, were killed, ended before, left the old store, left the new one, and left other files.
     """
     store = folder / "emm1.duckdb"
-    whole: dict[str, dict[str, Any]] = {}
+    complete: dict[str, dict[str, Any]] = {}
     started = time.monotonic()
     for ranks in reversed(RANKS):
         code, errors = build(tree, store, ranks, force=True)
         assert code == 0, errors
-        whole[ranks] = content(store)
+        complete[ranks] = content(store)
     seconds = (time.monotonic() - started) / len(RANKS)
     dice = random.Random(seed)
     now = 0
@@ -57,9 +57,9 @@ def campaign(tree: Path, folder: Path, kills: int, seed: int) -> dict[str, int]:
         forced = bool(dice.randrange(2))
         code, errors = build(tree, store, RANKS[wanted], force=forced, kill_after=dice.uniform(0, 1.1 * seconds))
         assert code in {0, -signal.SIGKILL}, errors
-        found = content(store)
-        assert found in whole.values(), "neither the old nor the new store"
-        new = found == whole[RANKS[wanted]]
+        actual = content(store)
+        assert actual in complete.values(), "neither the old nor the new store"
+        new = actual == complete[RANKS[wanted]]
         assert new or code, "a build that ended left the old store"
         counts["builds"] += 1
         counts["killed" if code else "ended before"] += 1
@@ -67,13 +67,13 @@ def campaign(tree: Path, folder: Path, kills: int, seed: int) -> dict[str, int]:
         counts["left files"] += len(list(folder.iterdir())) > 1
         now = wanted if new else now
     build_store(tree, store, ranks=range(1, 9))
-    assert content(store) == whole[RANKS[0]]
+    assert content(store) == complete[RANKS[0]]
     assert [path.name for path in folder.iterdir()] == ["emm1.duckdb"]
     return counts
 
 
 def main() -> None:
-    """The campaign, on a sample."""
+    """Run the campaign on a sample."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)

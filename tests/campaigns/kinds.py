@@ -1,4 +1,4 @@
-"""Vectors of all kinds: harmless ones, and those that a search might get wrong."""
+"""Vectors of many kinds: ordinary ones, and ones for which a search might go wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _ends(chance: Chance, x: Doubles) -> Doubles:
     return result
 
 
-# What becomes of normal numbers, (rows, dims).
+# How normally distributed numbers, (rows, dims), are transformed.
 KINDS: dict[str, Callable[[Chance, Doubles], Doubles]] = {
     "normal": lambda _, x: x,
     "clustered": _clustered,
@@ -49,7 +49,7 @@ KINDS: dict[str, Callable[[Chance, Doubles], Doubles]] = {
 
 
 def components(kind: str, rows: int, dims: int, chance: Chance) -> Doubles:
-    """Vectors of a kind, before they are stored; now and then some are zero."""
+    """Vectors of a kind, before they are stored; sometimes a few are zero."""
     x = KINDS[kind](chance, chance.normal(size=(rows, dims)))
     if chance.random() < 0.3:
         x[chance.random(rows) < 0.1] = 0
@@ -57,7 +57,7 @@ def components(kind: str, rows: int, dims: int, chance: Chance) -> Doubles:
 
 
 def as_stored(x: Doubles, dtype: str) -> NDArray[Any]:
-    """In the type of a file, cut off at the ends of its range."""
+    """Vectors in the type of a file, clipped to its range."""
     if dtype in {"int8", "uint8"}:
         ends = np.iinfo(dtype)
         return np.clip(np.round(x * 20), ends.min, ends.max).astype(dtype)

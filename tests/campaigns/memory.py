@@ -1,7 +1,7 @@
-"""The statements of tests/sql/functions.test in DuckDB with the extension, under valgrind: every read and write is looked at.
+"""Runs the statements of tests/sql/functions.test in DuckDB with the extension under valgrind, which checks every access.
 
-Run by hand (`PYTHONPATH=. python tests/campaigns/memory.py`); needs valgrind and takes some minutes. What Python, NumPy or
-DuckDB do by themselves is not counted, only errors with a frame of the extension in their stack.
+Run by hand (`PYTHONPATH=. python tests/campaigns/memory.py`); needs valgrind and takes some minutes. Only errors with a
+frame of the extension in their stack count, not those inside Python, NumPy or DuckDB.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ print(done, "statements answered,", failed, "refused")
 
 
 def statements(folder: Path) -> list[str]:
-    """Those of the test, and some over more rows than a chunk, with codes and without."""
+    """The statements of the test, and some over more rows than a chunk, with and without codes."""
     made = [record.sql for record in records(FUNCTIONS, {"EMM1_FILES": folder}) if record.only in (None, "extension")]
     large = folder / "large.npy"
     np.save(large, np.random.default_rng(1).normal(size=(3000, 40)).astype(np.float32))
@@ -63,7 +63,7 @@ def of_extension(report: str) -> Iterator[str]:
 
 
 def main() -> None:
-    """Run them all and tell what was found."""
+    """Run all statements and print the errors."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_small_files(folder)
@@ -73,10 +73,10 @@ def main() -> None:
         environment = {**os.environ, "PYTHONMALLOC": "malloc", "EMM1_SIMD": os.environ.get("EMM1_SIMD", "avx2")}
         subprocess.run([*valgrind, *child], check=True, env=environment)
         report = (folder / "report").read_text(encoding="utf-8")
-    found = list(of_extension(report))
-    print(*found, sep="\n")
-    print(len(found), "errors of the extension;", report.strip().splitlines()[-1])
-    sys.exit(bool(found))
+    errors = list(of_extension(report))
+    print(*errors, sep="\n")
+    print(len(errors), "errors of the extension;", report.strip().splitlines()[-1])
+    sys.exit(bool(errors))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the chaos campaign asks about: versions of an embedding file with their ids, questions, and the right answers."""
+"""The data of the chaos campaign: versions of an embedding file and its ids, questions, and the right answers."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ THRESHOLDS: dict[Metric, float] = {"cosine": 0.5, "dot": 20.0, "l2": 9.0}
 
 
 def clusters(seed: int, rows: int) -> NDArray[np.float32]:
-    """Vectors of which codes leave out most; those of each seed lie elsewhere, so that codes of others leave out the wrong."""
+    """Vectors that codes filter well; each seed has other clusters, so that codes of another version drop the wrong rows."""
     chance = np.random.default_rng(seed)
     centres = chance.normal(size=(20, DIMS))
     return (centres[chance.integers(0, 20, rows)] + 0.3 * chance.normal(size=(rows, DIMS))).astype(np.float32)
 
 
-# Four of one shape and type; one of another type, one of another length, one of another type that has the same size.
+# Four with one shape and type, one with another type, one with another length, and one with another type but the same size.
 VECTORS: tuple[NDArray[Any], ...] = (
     *(clusters(seed, ROWS) for seed in range(4)),
     clusters(4, ROWS).astype(np.float16),
@@ -44,7 +44,7 @@ IDS = 3
 
 @cache
 def ids_of(version: int, rows: int) -> NDArray[np.int64]:
-    """One of the lists of ids, for so many rows."""
+    """One of the lists of ids, for this number of rows."""
     return np.random.default_rng(100 + version).permutation(rows)
 
 
@@ -57,7 +57,7 @@ def content(array: NDArray[Any]) -> bytes:
 
 @cache
 def queries() -> NDArray[np.float32]:
-    """Vectors near some of each version."""
+    """Vectors near some vectors of each version."""
     chance = np.random.default_rng(99)
     near = [VECTORS[n % len(VECTORS)][chance.integers(0, ROWS - 200)].astype(np.float32) for n in range(QUERIES)]
     return np.stack(near) + chance.normal(0, 0.1, (QUERIES, DIMS)).astype(np.float32)
@@ -65,7 +65,7 @@ def queries() -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Question:
-    """A search: which queries, and how; `within` a threshold where k is 0; `among` some ids."""
+    """A search: the numbers of its queries, its metric and k (0: within a threshold), and whether among some ids."""
 
     numbers: tuple[int, ...]
     metric: Metric
@@ -88,7 +88,7 @@ QUESTIONS = [
 
 
 def digest(hits: Sequence[tuple[Any, Any]]) -> str:
-    """Ids and scores of each query, in short."""
+    """A digest of the ids and scores of all queries."""
     summary = hashlib.sha256()
     for ids, scores in hits:
         summary.update(np.asarray(ids, np.int64).tobytes() + np.asarray(scores, np.float32).tobytes())
@@ -97,13 +97,13 @@ def digest(hits: Sequence[tuple[Any, Any]]) -> str:
 
 @cache
 def scores(metric: Metric, number: int, vectors: int) -> NDArray[np.float32]:
-    """Of a query with a version."""
+    """The scores of a query with a version of the vectors."""
     return reference.scores(metric, queries()[number], VECTORS[vectors].astype(np.float32))
 
 
 @cache
 def right(question: int, vectors: int, ids: int) -> str:
-    """The answer by the reference."""
+    """A digest of the reference's answer."""
     asked, listed = QUESTIONS[question], ids_of(ids, len(VECTORS[vectors]))
     hits = []
     for number in asked.numbers:
@@ -119,32 +119,32 @@ def right(question: int, vectors: int, ids: int) -> str:
     return digest(hits)
 
 
-class Room:
-    """Who searches is inside with others; who changes what is mapped is inside alone, and before those who came later."""
+class SharedLock:
+    """Searches share it; a change of mapped data excludes them, and searches that arrive later wait for it."""
 
     def __init__(self, folder: Path) -> None:
-        self._door, self._inside = (os.open(folder / name, os.O_CREAT | os.O_RDWR) for name in ("door", "inside"))
+        self._queue, self._lock = (os.open(folder / name, os.O_CREAT | os.O_RDWR) for name in ("queue", "lock"))
 
     @contextmanager
-    def entered(self, *, alone: bool = False) -> Iterator[None]:
-        """Inside, with others or alone."""
-        kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
-        fcntl.flock(self._door, kind)
-        fcntl.flock(self._inside, kind)
-        if not alone:
-            fcntl.flock(self._door, fcntl.LOCK_UN)
+    def held(self, *, exclusive: bool = False) -> Iterator[None]:
+        """Hold the lock, shared or exclusively."""
+        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+        fcntl.flock(self._queue, kind)
+        fcntl.flock(self._lock, kind)
+        if not exclusive:
+            fcntl.flock(self._queue, fcntl.LOCK_UN)
         try:
             yield
         finally:
-            fcntl.flock(self._inside, fcntl.LOCK_UN)
-            fcntl.flock(self._door, fcntl.LOCK_UN)
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            fcntl.flock(self._queue, fcntl.LOCK_UN)
 
 
 UNIQUE = count()
 
 
 def put(path: Path, data: bytes, times: tuple[int, int] | None = None) -> None:
-    """Replace a file by rename, with these times where they are given."""
+    """Replace a file by rename, with these times if they are given."""
     new = path.with_name(f"{path.name}.{os.getpid()}.{next(UNIQUE)}.new")
     new.write_bytes(data)
     if times:

@@ -1,4 +1,4 @@
-"""Mutations of bytes, as fuzzers make them: a few small changes to a file that is whole."""
+"""Mutations of bytes as fuzzers make them: a few small changes to an intact file."""
 
 import random
 import struct
@@ -20,12 +20,12 @@ def exchange_field(dice: random.Random, whole: bytes) -> bytes:
 
 
 def mutate(dice: random.Random, whole: bytes, *, first: int | None = None) -> bytes:
-    """One to four changes, each a byte, a token, a number, or a piece cut, doubled or moved.
+    """Make one to four changes: a byte, a token, a number, or a piece removed, repeated or moved.
 
     Args:
-        dice: where chance comes from.
-        whole: what is changed.
-        first: change only this many bytes from the beginning, such as a header.
+        dice: the source of randomness.
+        whole: the intact content.
+        first: change only this many bytes at the beginning, such as a header.
     """
     data = bytearray(whole)
     for _ in range(dice.randint(1, 4)):

@@ -1,6 +1,6 @@
-"""Searches of random files in random ways, each answer compared bit by bit with the reference in NumPy.
+"""Random searches of random files, each answer compared to the last bit with the reference in NumPy.
 
-A target of `fuzz.py`: a case is made from its dice alone, and described by the lines that are kept when it fails.
+A target of `fuzz.py`: a case depends only on its dice, and is described by the lines that are kept when it fails.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Ids = NDArray[np.int64]
 DIMS = (1, 2, 3, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 100, 127, 128, 129, 200, 255, 256, 257, 300, 384, 512, 768)
 WIDE = (1000, 1023, 1024, 1025, 1536, 2047, 2048, 2049, 4095, 4096, 4097)
 ROWS = (1, 2, 3, 15, 40, 63, 64, 65, 95, 96, 97, 161, 300, 1000, 3000)
-# One, some one after another, and on panels of 8, 16 and 32, full and not; from 24 on without codes too.
+# One query, a few that run one by one, and full and partial panels of 8, 16 and 32; from 24 on also without codes.
 BATCHES = (1, 1, 1, 2, 5, 6, 7, 8, 9, 16, 17, 23, 24, 25, 31, 32, 33, 40, 65, 100)
 CODES = ("none", "none", "beside", "beside", "beside", "elsewhere", "elsewhere", "old")
 NOWHERE = (-77, 2**32 + 5, 2**63 - 1, -(2**63))
@@ -40,7 +40,7 @@ NOWHERE = (-77, 2**32 + 5, 2**63 - 1, -(2**63))
 
 @dataclass(frozen=True)
 class Plan:
-    """What a case is, as it is written down when it fails."""
+    """The description of a case, which is kept when it fails."""
 
     seed: int
     writer: int
@@ -57,10 +57,10 @@ class Plan:
 
     @classmethod
     def drawn(cls, dice: random.Random) -> Plan:
-        """A plan, with more queries where there are few components."""
+        """A random plan, with more queries if there are few components."""
         dims = dice.choice(WIDE) if dice.random() < 0.15 else dice.choice((*DIMS, dice.randint(1, 700)))
         rows = dice.choice(ROWS)
-        large = dice.random() < 0.01  # so much that several threads have work
+        large = dice.random() < 0.01  # enough work for several threads
         most = 5_000_000 if large else 600_000
         rows = max(1, most // dims) if large else min(rows, max(1, most // dims))
         queries = min(dice.choice(BATCHES), max(1, 4 * most // (rows * dims)))
@@ -86,7 +86,7 @@ class Plan:
 
 
 class Trial:
-    """A file, queries, and what NumPy says of them."""
+    """A file, queries, and their scores from NumPy."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan, self.folder = plan, folder
@@ -110,9 +110,9 @@ class Trial:
         self.found = np.stack([reference.scores(plan.metric, query, self.x) for query in self.q])
 
     def _queries(self) -> NDArray[Any]:
-        """Some of another kind, some that are rows, and some that differ from rows in the last bit or point away.
+        """Queries of another kind, queries that are rows, differ from rows in the last bit, or point the other way.
 
-        Now and then float64 of more digits than float32 has, which are rounded once.
+        Sometimes they are float64 with more digits than float32 has, which are rounded once.
         """
         plan = self.plan
         q = as_stored(components(plan.query_kind, plan.queries, plan.dims, self.chance), "float32")
@@ -125,7 +125,7 @@ class Trial:
                     q[number] = np.nextafter(row, np.float32(0))
                 case 2:
                     q[number] = -row
-        q = np.nan_to_num(q, nan=1.0, posinf=2.0, neginf=-2.0)  # a row that is spoilt is no query
+        q = np.nan_to_num(q, nan=1.0, posinf=2.0, neginf=-2.0)  # a row that is not finite cannot be a query
         if self.dice.random() < 0.3:
             q = q.astype(np.float64) * (1 - 3e-8 * self.chance.random(q.shape))
         result: NDArray[Any] = q
@@ -139,11 +139,11 @@ class Trial:
         beside = Path(f"{self.path}.codes")
         place = self.folder / "elsewhere.codes" if plan.codes == "elsewhere" else beside
         without = emm1.Embeddings(self.path, given, codes=False)
-        if plan.codes == "none" or without.why_no_codes is not None:  # as on a tmpfs
+        if plan.codes == "none" or without.why_no_codes is not None:  # for example on a tmpfs
             self.codes = None
             return without
         without.build_codes(place, threads=plan.threads)
-        if plan.codes == "old":  # those of a file of the same shape
+        if plan.codes == "old":  # the codes of another file with the same shape
             other = self.folder / "other.npy"
             np.save(other, self.x[::-1] + np.float32(1))
             shutil.copy(emm1.Embeddings(other).build_codes(), beside)
@@ -151,12 +151,12 @@ class Trial:
         return emm1.Embeddings(self.path, given, codes=place)
 
     def _argument(self) -> str:
-        """What SQL calls the file."""
+        """The file as an argument in SQL."""
         ids = f"?ids={self.ids_path}" if self.ids_path else ""
         return f"{self.path}{ids}?codes={self.codes or ''}"
 
     def check(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """All of it."""
+        """Check all searches."""
         if self.spoilt is not None:
             self.check_spoilt(int(self.spoilt))
             return
@@ -175,7 +175,7 @@ class Trial:
             self.check_sql(connection)
 
     def check_beyond(self, number: int) -> None:
-        """A query with scores that FLOAT does not have: an error names such a row if one is among the best, and only then."""
+        """A query with scores beyond FLOAT: an error names such a row if, and only if, one is among the best."""
         found, k = self.found[number], self.dice.choice((1, 5, self.plan.rows))
         best = self.best(found, k, np.ones(self.plan.rows, bool))
         with expected_of("row", np.flatnonzero(np.isinf(found)).tolist()) as refused:
@@ -183,11 +183,11 @@ class Trial:
             same(hits.ids, self.ids[best], f"ids beside infinities, k = {k}")
             same(hits.scores, found[best], f"scores beside infinities, k = {k}")
         assert bool(refused) == bool(np.isinf(found[best]).any()), (
-            "an infinity was given, or an error for one that was not"
+            "an infinity was returned, or there was an error without one"
         )
 
     def check_spoilt(self, row: int) -> None:
-        """A row that holds NaN or an infinity is named by all that meets it, and by nothing else."""
+        """Every call that reads a row with NaN or an infinity names it, and no other call fails."""
         calls: list[Callable[[], object]] = [
             lambda: self.e.search(self.given, 3, self.metric, threads=self.plan.threads),
             lambda: self.e.score(self.ids[[row]], self.q[0], self.metric),
@@ -199,7 +199,7 @@ class Trial:
         for call in calls:
             with expected_of("row", [row]) as refused:
                 call()
-            assert refused, "nothing was said of a row that is not finite"
+            assert refused, "no error for a row that is not finite"
         others = np.arange(self.plan.rows) != row
         best = self.best(self.found[0], 3, others)
         if np.isfinite(self.found[0][others]).all():
@@ -208,7 +208,7 @@ class Trial:
             )
 
     def k(self, found: Floats) -> int:
-        """Often one at which several rows are tied."""
+        """A random k, often one at which several rows are tied."""
         ordered = np.sort(found if self.metric == "l2" else -found)
         ties = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
         if len(ties) and self.dice.random() < 0.6:
@@ -216,7 +216,7 @@ class Trial:
         return self.dice.choice((1, 1, 2, 10, 10, 100, max(1, self.plan.rows // 5), self.plan.rows, self.plan.rows + 5))
 
     def among(self) -> tuple[Ids | None, NDArray[np.bool_]]:
-        """Ids to look among, some of which repeat or do not exist, and which rows they are."""
+        """Ids to look among, some of which repeat or do not exist, and the rows that have them."""
         if self.dice.random() < 0.5:
             return None, np.ones(self.plan.rows, bool)
         chosen = self.chance.random(self.plan.rows) < self.dice.choice((0.0, 0.01, 0.3, 0.9))
@@ -229,7 +229,7 @@ class Trial:
         return best[chosen[best]][:k]
 
     def check_search(self) -> None:
-        """All queries at once and one alone, each k best."""
+        """The k best of all queries at once, and of a single one."""
         for queries in (slice(None), self.dice.randrange(len(self.q))):
             k = self.k(self.found[0])
             among, chosen = self.among()
@@ -241,7 +241,7 @@ class Trial:
                 same(scores, found[number][best], f"scores of query {number} of {len(found)}, k = {k}")
 
     def thresholds(self, found: Floats) -> Iterator[float]:
-        """A row's own score, its neighbours in float32 and in float64, and the ends."""
+        """The score of a row, its neighbours in float32 and float64, and extreme values."""
         own = found[self.dice.randrange(len(found))]
         for value in (own, np.float64(own)):
             yield float(value)
@@ -250,7 +250,7 @@ class Trial:
         yield from (0.0, -0.0, np.inf, -np.inf, 1e300, -1e300)
 
     def check_within(self) -> None:
-        """Some thresholds for a query."""
+        """Some thresholds for one query."""
         number = self.dice.randrange(len(self.q))
         found = self.found[number]
         for threshold in self.dice.sample(list(self.thresholds(found)), 4):
@@ -261,7 +261,7 @@ class Trial:
             same(hits.scores, found[best], f"scores within {threshold!r}")
 
     def some(self, most: int = 40) -> NDArray[np.intp]:
-        """Rows, some of them twice."""
+        """Random rows, perhaps with repeats."""
         return self.chance.integers(0, self.plan.rows, self.dice.randint(1, most))
 
     def check_scores(self) -> None:
@@ -272,7 +272,7 @@ class Trial:
         same(self.e.centroid(self.ids[rows]), reference.centroid(self.x[np.sort(rows)]), "centroid")
 
     def check_pairs_and_knn(self) -> None:
-        """The queries as a file, beside the other."""
+        """The queries as a second file."""
         np.save(self.folder / "queries.npy", self.q)
         queries = emm1.Embeddings(self.folder / "queries.npy", codes=False)
         rows, k = self.some(), self.k(self.found[0])
@@ -323,7 +323,7 @@ class Trial:
 
 
 class expected_of:  # noqa: N801 - reads as a sentence
-    """A block that may fail with an error of emm1 that names one of some rows; true if it did."""
+    """A block that may fail with an emm1 error that names one of some rows; true if it did."""
 
     def __init__(self, what: str, numbers: list[int]) -> None:
         self.what, self.numbers, self.raised = what, numbers, False
@@ -345,7 +345,7 @@ class expected_of:  # noqa: N801 - reads as a sentence
 
 
 def same(found: Any, expected: NDArray[Any], what: str) -> None:
-    """Whether two arrays have the same bits; −0.0 is 0.0."""
+    """Check that two arrays are identical; −0.0 equals 0.0."""
     array = np.asarray(found, expected.dtype).reshape(-1 if expected.ndim == 1 else expected.shape)
     assert array.shape == expected.shape, f"{what}: {array.shape}, expected {expected.shape}"
     wrong = np.flatnonzero((array != expected).ravel())
@@ -355,7 +355,7 @@ def same(found: Any, expected: NDArray[Any], what: str) -> None:
 
 
 class Searches:
-    """The target: a case in a folder of its own, which is removed after it."""
+    """The target: each case has its own folder, which is then removed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -363,7 +363,7 @@ class Searches:
         emm1.load_extension(self.connection)
 
     def search(self, dice: random.Random) -> tuple[bytes, Callable[[], object]]:
-        """A case."""
+        """A random case."""
         plan = Plan.drawn(dice)
 
         def run() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clients import CLI, CLIENTS, JAVA, JDBC, NODE, PYTHONS, SOURCES, Client, NotHadError
+from clients import CLI, CLIENTS, JAVA, JDBC, NODE, PYTHONS, SOURCES, Client, NotAvailableError
 from matrix import BLOCK, DOCUMENT, Matrix
 
 import emm1
@@ -33,7 +33,7 @@ LINK = re.compile(r"\((?:\.\./)+tests/clients/([^)]+)\)")
 def install(client: Client, matrix: Matrix) -> None:
     try:
         client.install()
-    except NotHadError as error:
+    except NotAvailableError as error:
         if matrix.write:
             matrix.agree(client, "", "", *["not run"] * 4)
         pytest.skip(f"{client.label}: not run: {error}")
@@ -85,7 +85,7 @@ def test_program(client: Client, folder: Path, store: emm1.Store, matrix: Matrix
 def test_a_client_that_cannot_be_had_is_named(command: tuple[str, ...], named: str) -> None:
     client = Client("absent", "absent", "cli", (command,), ())
     try:
-        with pytest.raises(NotHadError, match=named):
+        with pytest.raises(NotAvailableError, match=named):
             client.install()
     finally:
         shutil.rmtree(client.folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import CLI, PYTHONS, SOURCES, Client, NotHadError
+from clients import CLI, PYTHONS, SOURCES, Client, NotAvailableError
 
 import emm1
 from emm1.store.extension import load_statement
@@ -47,7 +47,7 @@ def run(client: Client, folder: Path, database: str, statements: list[str]) -> l
     """The rows of each statement that gives some."""
     try:
         client.install()
-    except NotHadError as error:
+    except NotAvailableError as error:
         pytest.skip(f"{client.label}: not run: {error}")
     if client is CLI:
         return run_cli(folder, database, statements)

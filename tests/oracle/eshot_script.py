@@ -1,8 +1,8 @@
-"""The third example of the dataset's README, as it stands but for where its inputs come from.
+"""The third example of the dataset's README, unchanged except for the paths of its inputs.
 
     python eshot_script.py ROOT
 
-ROOT/eshot holds the CSV and JSON files; ROOT/embeddings/eshot_{audio,points}.npy stand in place of YOUR_MODEL.
+ROOT/eshot holds the CSV and JSON files; ROOT/embeddings/eshot_{audio,points}.npy replace YOUR_MODEL.
 The point keys of the JSON file may be file_ids, which are translated to ids.
 """
 

@@ -1,4 +1,4 @@
-"""The reference score in NumPy, after CONTRACT.md word for word, and what follows from it: the k best, those within a threshold.
+"""The reference score in NumPy, exactly as CONTRACT.md defines it, and what follows: the k best, those within a threshold.
 
 Everything is float64, in sixteen lanes, rounded once: the engine has to give the same bits.
 """
@@ -14,7 +14,7 @@ LANES = 16
 
 
 def summed(terms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums over the last axis: lane j takes the elements i with i mod 16 = j, in order; the lanes are folded in halves."""
+    """Sums over the last axis: lane j adds the elements i with i mod 16 = j, in order; then the lanes are folded in halves."""
     sums = np.zeros((*terms.shape[:-1], LANES))
     for begin in range(0, terms.shape[-1], LANES):
         part = terms[..., begin : begin + LANES]
@@ -26,7 +26,7 @@ def summed(terms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def exact(metric: Metric, query: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Scores before they are rounded to float32: (rows,) of a query, (dims,), or of as many queries as rows."""
+    """Scores before rounding to float32, (rows,): of one query, (dims,), or of one query per row."""
     q, x = query.astype(np.float64), rows.astype(np.float64)
     if metric == "l2":
         return np.sqrt(summed((q - x) * (q - x)))
@@ -37,7 +37,7 @@ def exact(metric: Metric, query: NDArray[np.float32], rows: NDArray[np.float32])
     return dots
 
 
-@np.errstate(over="ignore")  # beyond float32 is an infinity, as rounding has it
+@np.errstate(over="ignore")  # a score beyond float32 is rounded to infinity
 def scores(metric: Metric, query: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scores of the rows, float32."""
     return exact(metric, query, rows).astype(np.float32)
@@ -49,13 +49,13 @@ def order(metric: Metric, found: NDArray[np.float32], ids: NDArray[np.int64]) ->
 
 
 def within(metric: Metric, found: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """Which scores reach a threshold: at least it, or for l2 at most."""
+    """Which scores are at least the threshold, or for l2 at most."""
     wide = found.astype(np.float64)
     return wide <= threshold if metric == "l2" else wide >= threshold
 
 
 def centroid(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The float64 mean of rows that stand in the order of the file, rounded once."""
+    """The float64 mean of rows in file order, rounded once."""
     sums = np.zeros(rows.shape[1])
     for row in rows:
         sums += row

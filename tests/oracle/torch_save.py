@@ -1,4 +1,4 @@
-"""What torch.save writes, made without torch: the same zip members, the same pickle instructions."""
+"""Writes what torch.save writes, without torch: the same zip members, the same pickle instructions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The clients that a store is read with: how each is had, in a folder of its own in ``.clients``, and run.
+"""The clients that read a store: how each is installed, in its own folder in ``.clients``, and run.
 
-Versions are pinned by the files beside each program in ``tests/clients``.
+Versions are pinned by the files next to each program in ``tests/clients``.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ UV = str(Path(sys.executable).with_name("uv"))
 Command = tuple[str, ...]
 
 
-class NotHadError(Exception):
-    """A runtime or a package is not to be had here."""
+class NotAvailableError(Exception):
+    """A runtime or a package is not available here."""
 
 
 @dataclass(frozen=True)
 class Client:
-    """One way to read a store; commands run in its folder, the program where the store is."""
+    """One way to read a store; commands run in the client's folder, its program in the folder of the store."""
 
     label: str
     name: str
@@ -38,14 +38,14 @@ class Client:
 
     @property
     def folder(self) -> Path:
-        """Where it is installed."""
+        """The folder in which it is installed."""
         return INSTALLED / self.name
 
     def install(self) -> None:
-        """Have it in its folder, as its files say.
+        """Install it in its folder, with the pinned versions.
 
         Raises:
-            NotHadError: for want of a runtime or a package.
+            NotAvailableError: a runtime or a package is missing.
         """
         files = sorted(path for path in (SOURCES / self.source).rglob("*") if path.is_file())
         files = [path for path in files if "__pycache__" not in path.parts]
@@ -61,8 +61,8 @@ class Client:
             try:
                 self._run(command)
             except subprocess.CalledProcessError as error:
-                said = (error.stderr.strip() or error.stdout.strip() or str(error)).splitlines()[0]
-                raise NotHadError(f"{' '.join(command)}: {said}") from None
+                reason = (error.stderr.strip() or error.stdout.strip() or str(error)).splitlines()[0]
+                raise NotAvailableError(f"{' '.join(command)}: {reason}") from None
         for command in self.build:
             self._run(command)
         stamp.write_text(digest, encoding="utf-8")
@@ -71,14 +71,14 @@ class Client:
         try:
             subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True)
         except FileNotFoundError:
-            raise NotHadError(f"there is no {command[0]}") from None
+            raise NotAvailableError(f"there is no {command[0]}") from None
 
     def run(
         self, *command: str, where: Path, text: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command, with what is installed here first in the path; ``HERE`` in it is the client's folder.
+        """Run a command with the client's programs first in the path; ``HERE`` in it is the client's folder.
 
-        Its home is the folder where it runs: what programs keep there is neither read nor written.
+        Its home is the folder in which it runs, so that programs neither read nor write the user's settings.
         """
         here = str(self.folder)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
@@ -95,7 +95,7 @@ class Client:
         )
 
     def see(self, where: Path) -> tuple[dict[str, Any], str]:
-        """What the program printed until it ended, its views gathered by name, and what it complained of."""
+        """Run the program; returns what it printed, with the views gathered by name, and its error output."""
         done = self.run(*self.program, where=where, check=False)
         seen: dict[str, Any] = {}
         for line in done.stdout.split("\n"):
@@ -108,7 +108,7 @@ class Client:
 
 
 def python(label: str, name: str, program: str, *, source: str = "", requirements: str = "requirements.txt") -> Client:
-    """A client that pip installs, in an environment of its own."""
+    """A client that is installed with pip, in its own environment."""
     options = ("--quiet", "--python", "env/bin/python", "--require-hashes", "--only-binary", ":all:")
     fetch = (
         (UV, "venv", "--quiet", "--python", sys.executable, "env"),
@@ -119,11 +119,11 @@ def python(label: str, name: str, program: str, *, source: str = "", requirement
 
 
 def duckdb_in_python(version: str) -> Client:
-    """Python's duckdb of one version, which may have no wheel for this Python."""
+    """One version of Python's duckdb, which may have no wheel for this Python."""
     name = f"duckdb-{version}"
     client = python(f"Python, duckdb {version}", name, "use_duckdb.py", source="python", requirements=f"{name}.txt")
-    there = ("env/bin/python", "-c", "import duckdb")
-    return Client(client.label, name, client.source, (*client.fetch, there), client.program)
+    import_it = ("env/bin/python", "-c", "import duckdb")
+    return Client(client.label, name, client.source, (*client.fetch, import_it), client.program)
 
 
 PYTHONS = [duckdb_in_python(version) for version in ("1.2.2", "1.3.2", "1.4.4", "1.5.6", "2.0.1")]

@@ -1,4 +1,4 @@
-"""Every format of embedding files, written by NumPy and safetensors' own library: into a folder; gives the name."""
+"""Writes every format of embedding files with NumPy and the safetensors library; each writer returns the file's name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Write = Callable[[Path, NDArray[np.generic]], str]
 
 
 def write_npy(path: Path, rows: NDArray[np.generic]) -> str:
-    """One file."""
+    """Write a single file."""
     np.save(path / "a.npy", rows)
     return "a.npy"
 

@@ -1,4 +1,4 @@
-"""A sample and its store, made by the emm1 and the DuckDB that run this: ``python making.py FOLDER``."""
+"""Makes a sample and its store with the installed emm1 and DuckDB: ``python making.py FOLDER``."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ EMBEDDINGS: dict[str, Split] = {"text": "100m", "image": "100m", "eshot_audio": 
 
 
 def make(folder: Path) -> None:
-    """Write ``sample`` and ``emm1.duckdb`` into a folder; embeddings are registered by the names of their files."""
+    """Write ``sample`` and ``emm1.duckdb`` into a folder; embeddings are registered under their file names."""
     folder.mkdir(parents=True)
     emm1.write_sample(folder / "sample", scale=0.0002, embeddings=16, seed=4)
     with emm1.build(folder / "sample", folder / "emm1.duckdb") as store:

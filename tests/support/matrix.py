@@ -1,4 +1,4 @@
-"""docs/guide/clients.md: its code, and its table that says what each client was seen to do."""
+"""docs/guide/clients.md: its code blocks, and its table of what each client can do."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,20 +12,20 @@ TABLE = re.compile(r"(?<=\n)\| client \|.*\n\|[-|]+\|\n((?:\|.*\n)*)")
 
 @dataclass
 class Matrix:
-    """The table: a line for each client, by its label."""
+    """The table: one line per client, by its label."""
 
     write: bool
     lines: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, *, write: bool) -> "Matrix":
-        """The table as it stands in the document."""
+        """The table in the document."""
         table = TABLE.search(DOCUMENT.read_text(encoding="utf-8"))
         assert table, f"{DOCUMENT} has no table of clients"
         return cls(write, {line.split(" | ")[0].removeprefix("| "): line for line in table[1].splitlines()})
 
     def agree(self, client: Client, *cells: str, complaints: str = "") -> None:
-        """Take what was seen of a client, or check that the document says the same."""
+        """Record what a client did, or check that the document says the same."""
         line = f"| {' | '.join([client.label, *cells])} |"
         if self.write:
             self.lines[client.label] = line

@@ -1,11 +1,11 @@
-"""All that a store holds, for comparing one with another."""
+"""The whole content of a store, to compare stores."""
 
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-# Each build makes an id, which tables and macros have.
+# Each build makes a new store id, which appears in tables and macros.
 CATALOG = {
     "tables": "SELECT schema_name, table_name, comment, replace(sql, (SELECT store_id FROM emm1_store), 'STORE ID') "
     "FROM duckdb_tables() ORDER BY ALL",
@@ -22,20 +22,20 @@ CATALOG = {
 
 
 def content(store: Path) -> dict[str, Any]:
-    """Everything in a store but the times: its catalog, and every row in its order."""
+    """Everything in a store except the times: its catalog, and all rows in order."""
     with duckdb.connect(str(store), read_only=True) as connection:
-        found: dict[str, Any] = {name: connection.execute(sql).fetchall() for name, sql in CATALOG.items()}
-    return found | rows_of(store)
+        catalog: dict[str, Any] = {name: connection.execute(sql).fetchall() for name, sql in CATALOG.items()}
+    return catalog | rows_of(store)
 
 
 def rows_of(store: Path) -> dict[str, Any]:
-    """Every row of the tables outside `main`, in its order, by ``schema.table``; and the types of their columns."""
+    """All rows of the tables outside `main`, in order, by ``schema.table``; and the types of their columns."""
     with duckdb.connect(str(store), read_only=True) as connection:
         columns = connection.execute(
             "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
             "WHERE NOT internal AND schema_name <> 'main' ORDER BY schema_name, table_name, column_index"
         ).fetchall()
-        found: dict[str, Any] = {"types": columns}
+        rows: dict[str, Any] = {"types": columns}
         for schema, table in {(schema, table) for schema, table, *_ in columns}:
-            found[f"{schema}.{table}"] = connection.execute(f'FROM "{schema}"."{table}"').fetchall()
-    return found
+            rows[f"{schema}.{table}"] = connection.execute(f'FROM "{schema}"."{table}"').fetchall()
+    return rows

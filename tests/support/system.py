@@ -1,4 +1,4 @@
-"""emm1 as a process of its own, and disks as small as a test wants them."""
+"""emm1 as a process, and small or read-only disks."""
 
 import os
 import subprocess
@@ -16,17 +16,17 @@ def command(*arguments: object) -> list[str]:
 
 
 def emm1_cli(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run emm1 to its end."""
+    """Run emm1 until it exits."""
     environment = {**os.environ, "COLUMNS": "200"}
     return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, env=environment)
 
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[Path]:
-    """The same folder, where nothing can be written; the test is skipped where nothing may be mounted."""
+    """Make a folder read-only; the test is skipped if mounting is not permitted."""
     mounts = (["mount", "--bind", str(folder), str(folder)], ["mount", "-o", "remount,ro,bind", str(folder)])
     if subprocess.run(mounts[0], check=False, capture_output=True).returncode:
-        pytest.skip("a folder that cannot be written needs the right to mount one")
+        pytest.skip("a read-only folder needs permission to mount")
     try:
         subprocess.run(mounts[1], check=True)
         yield folder
@@ -36,11 +36,11 @@ def read_only(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A disk of this size, such as ``2m``, mounted at a new folder; the test is skipped where none may be."""
+    """Mount a disk of this size, such as ``2m``, at a new folder; the test is skipped if mounting is not permitted."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a small disk needs the right to mount one")
+        pytest.skip("a small disk needs permission to mount")
     try:
         yield folder
     finally:
