@@ -1,4 +1,4 @@
-"""Trees and stores that several tests read."""
+"""Trees and stores that several tests use."""
 
 import shutil
 import signal
@@ -12,7 +12,7 @@ import emm1
 
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c() -> Iterator[None]:
-    """Ctrl-C as Python and the processes it starts hear it: shells start what runs in the background with it ignored."""
+    """Let Python and its child processes receive Ctrl-C, which shells make background jobs ignore."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -34,5 +34,5 @@ def store_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own_tree(tree: Path, tmp_path: Path) -> Path:
-    """A copy to spoil."""
+    """A copy of the tree that a test may change."""
     return Path(shutil.copytree(tree, tmp_path / "tree"))

@@ -1,4 +1,4 @@
-"""What is handed over in the wrong form: each is called by its name, in Python's words, and nothing waits for ever."""
+"""Arguments of the wrong form: the error names the argument in Python's terms, and nothing blocks forever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Some of each campaign that compares answers, with another seed every time: what fails names the seed that repeats it."""
+"""A part of each campaign that compares answers, with a new seed every time; failures name the seed that repeats them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(str(TESTS / name) for
 
 
 def campaign(script: str, *arguments: object, simd: str = "") -> subprocess.CompletedProcess[str]:
-    """A campaign in a process of its own."""
+    """Run a campaign in a separate process."""
     command = [sys.executable, str(TESTS / "campaigns" / script), *map(str, arguments)]
     environment = {**ENVIRONMENT, "EMM1_SIMD": simd}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -1,4 +1,4 @@
-"""What must not end the process: closed connections, no memory, no threads. Each in a process of its own, which may die."""
+"""What must not crash the process: closed connections, no memory, no threads. Each test runs in a separate process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXTENSION, PYTHON = "True", "False"
 
 
 def in_process(script: str, *arguments: object) -> str:
-    """What a script prints in a process of its own; the process must end well."""
+    """The output of a script in a separate process, which must exit with status 0."""
     command = [sys.executable, "-W", "ignore", "-c", PREAMBLE + textwrap.dedent(script), *map(str, arguments)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
@@ -31,7 +31,7 @@ folder, *arguments = sys.argv[1:]
 folder = Path(folder)
 
 def ask(connection):
-    # The memory of what was freed is used again before and after the question.
+    # Freed memory is used again before and after the query.
     for _ in range(2):
         gc.collect()
         _junk = [bytearray(200) for _ in range(10_000)]
@@ -135,7 +135,7 @@ def test_functions_in_python_heed_what_is_set_while_a_connection_that_loaded_the
 
 @pytest.mark.parametrize("way", [EXTENSION, PYTHON])
 def test_rows_that_ask_the_same_share_the_answer(tmp_path: Path, way: str) -> None:
-    """A copy for each of 2,048 rows would take 4 GB."""
+    """One copy for each of 2,048 rows would take 4 GB."""
     np.save(tmp_path / "x.npy", np.arange(1 << 18, dtype=np.int8)[:, np.newaxis])
     in_process(
         f"""
@@ -175,7 +175,7 @@ def test_answers_beyond_the_memory_limit_are_refused(tmp_path: Path, way: str) -
 
 
 def test_what_duckdb_throws_for_want_of_memory_is_an_error(tmp_path: Path) -> None:
-    """Ids are written straight into DuckDB's vector: it is DuckDB that finds no memory, and throws through emm1."""
+    """Ids are written directly into DuckDB's vector: DuckDB runs out of memory and throws through emm1."""
     np.save(tmp_path / "x.npy", np.zeros((1 << 25, 1), np.int8))
     np.save(tmp_path / "y.npy", np.zeros((2048, 1 << 13), np.int8))
     printed = in_process(
@@ -215,7 +215,7 @@ def test_without_threads_the_caller_does_the_work(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     for folder in tmp_path.parents:
         if os.access(folder, os.W_OK) and not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o711)  # another user looks into pytest's folder
+            folder.chmod(folder.stat().st_mode | 0o711)  # another user reads pytest's folder
     printed = in_process(
         """
         import threading
@@ -229,7 +229,7 @@ def test_without_threads_the_caller_does_the_work(tmp_path: Path) -> None:
         emm1.load_extension(connection)
         before = answers()
         if os.getuid() == 0:
-            os.setuid(65534)  # the limit does not hold for root
+            os.setuid(65534)  # the limit does not apply to root
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
         try:
             threading.Thread(target=print).start()
@@ -269,7 +269,7 @@ def test_threads_are_no_more_than_pieces_of_work(tmp_path: Path) -> None:
             emm1.score_pairs(e, e.ids, e, e.ids, threads=1_000_000_000)
             done.set()
             watching.join()
-            assert most <= 210, most  # 200,000 pairs are 196 pieces
+            assert most <= 210, most  # 200,000 pairs are 196 pieces of work
         """,
         tmp_path,
     )
@@ -277,7 +277,7 @@ def test_threads_are_no_more_than_pieces_of_work(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", [EXTENSION, PYTHON])
 def test_files_are_let_go(tmp_path: Path, way: str) -> None:
-    """When they are gone or replaced, while another is used; and with the last connection, or the last that is known."""
+    """Files are closed when they are gone or replaced while another is used, and with the last (known) connection."""
     if not Path("/proc/self/maps").exists():
         pytest.skip("maps are shown by Linux")
     in_process(

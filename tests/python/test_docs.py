@@ -1,4 +1,4 @@
-"""Every code block in the documents runs, one document in one folder, and prints what the document says."""
+"""Every code block in the documents runs, each document in its own folder, and prints what the document says."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What is said where something that an install or a test needs is missing, and that uv's lock names no one's registry."""
+"""Messages when an install or a test lacks something it needs; and the lock file names only the public registry."""
 
 import os
 import re
@@ -15,7 +15,7 @@ NO_CARGO = "emm1 needs a stable Rust toolchain and 'cargo' was not found: instal
 
 
 def folder_of(folder: Path, *names: str) -> Path:
-    """A folder with some of the system's programs alone."""
+    """A folder with only some of the system's programs."""
     folder.mkdir()
     for name in names:
         found = shutil.which(name)
@@ -85,7 +85,7 @@ TOOLS = ("qemu-aarch64", "aarch64-linux-gnu-gcc", "rustup")
 
 @pytest.mark.parametrize("absent", [*TOOLS, "target", None])
 def test_neon_is_skipped_by_the_name_of_what_is_missing(absent: str | None, tmp_path: Path) -> None:
-    """With each of the things absent in turn; stubs stand for the others, and for cargo."""
+    """Each of the tools is missing in turn; stubs replace the others and cargo."""
     bin_ = folder_of(tmp_path / "bin", "make", "sh", "sed", "grep", "find")
     for tool in {*TOOLS} - {absent}:
         stub(
@@ -111,6 +111,6 @@ def test_neon_is_skipped_by_the_name_of_what_is_missing(absent: str | None, tmp_
 
 
 def test_the_lock_file_names_the_public_registry_alone() -> None:
-    """That it is what pyproject.toml says, `uv sync --locked` has seen when this environment was made."""
+    """`uv sync --locked` has already checked that it matches pyproject.toml, when this environment was made."""
     hosts = {*re.findall(r"https?://([^/\"]+)", (TOP / "uv.lock").read_text("utf-8"))}
     assert hosts == {"pypi.org", "files.pythonhosted.org"}

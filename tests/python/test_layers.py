@@ -1,4 +1,4 @@
-"""The rooms of the package import in one direction, and no modules in a circle."""
+"""The subpackages import each other in one direction, and no modules form a cycle."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -7,16 +7,16 @@ from pathlib import Path
 import emm1
 
 PACKAGE = Path(emm1.__file__).parent
-# From the ground up. A module may import from its own room and from those below it, never from one beside it.
-FLOORS = [{"ground"}, {"embeddings"}, {"store"}, {"convert", "evaluation", "ingest", "sample"}, {"cli"}, {"process"}]
-# Modules outside of the rooms are the ground floor, but for those that hand out and run all the others.
-ROOFS = {"__init__": "process", "__main__": "process"}
-# A store's methods hand over to the rooms above, which they import when they are called.
+# From the bottom up. A module may import from its own room (subpackage) and from lower layers, not from the same layer.
+LAYERS = [{"ground"}, {"embeddings"}, {"store"}, {"convert", "evaluation", "ingest", "sample"}, {"cli"}, {"process"}]
+# Modules outside of the rooms are the lowest layer, except those that export and run all others.
+ENTRY_POINTS = {"__init__": "process", "__main__": "process"}
+# A store's methods delegate to higher layers, which they import when they are called.
 DELEGATES = {"store.store"}
 
 
 def test_imports_go_down() -> None:
-    height = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+    height = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
     for module, imported in edges():
         own, other = room(module), room(imported)
         assert own == other or height[other] < height[own], f"emm1.{module} imports emm1.{imported}"
@@ -29,13 +29,13 @@ def test_no_circles() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
 
 
-def test_every_room_is_on_a_floor() -> None:
+def test_every_room_is_in_a_layer() -> None:
     rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
-    assert rooms == set().union(*FLOORS) - {"ground", "process"}
+    assert rooms == set().union(*LAYERS) - {"ground", "process"}
 
 
 def edges() -> set[tuple[str, str]]:
-    """Each module with each module of emm1 that it imports, in whatever function; by their names within emm1."""
+    """Pairs of a module and a module of emm1 that it imports, at any level, by their names within emm1."""
     names = {
         ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
         for path in PACKAGE.rglob("*.py")
@@ -60,4 +60,4 @@ def is_for_types(node: ast.AST) -> bool:
 
 def room(module: str) -> str:
     head = module.partition(".")[0]
-    return ROOFS.get(head, head if (PACKAGE / head).is_dir() else "ground")
+    return ENTRY_POINTS.get(head, head if (PACKAGE / head).is_dir() else "ground")

@@ -1,4 +1,4 @@
-"""What is handed on: a source archive that builds, and a wheel of it that searches where nothing else of this tree is."""
+"""The source archive builds, and its wheel works without anything else from this tree."""
 
 import os
 import subprocess
@@ -58,13 +58,13 @@ def test_source_archive_to_wheel_to_search(tmp_path: Path, monkeypatch: pytest.M
         pytest.skip("made from a clone only")
     archive = build("build_sdist", TOP, tmp_path / "sdist")
     (tmp_path / "source").mkdir()
-    run("tar", "-xzf", archive, "-C", tmp_path / "source")  # tarfile's filters are not in every Python 3.11
+    run("tar", "-xzf", archive, "-C", tmp_path / "source")  # not every Python 3.11 has tarfile's filters
     (source,) = (tmp_path / "source").iterdir()
     names = {path.relative_to(source).as_posix() for path in source.rglob("*")}
     assert files("sql", "rust", "packaging") <= names
     assert not [name for name in names if name.endswith((".duckdb", ".duckdb_extension", ".so", ".pyc"))]
 
-    # What is compiled already serves again: only the sources differ in place.
+    # Compiled dependencies are reused: only the sources are in another place.
     monkeypatch.setenv("CARGO_TARGET_DIR", str(TOP / "target"))
     wheel = build("build_wheel", source, tmp_path / "wheel")
     with zipfile.ZipFile(wheel) as packed:
@@ -74,7 +74,7 @@ def test_source_archive_to_wheel_to_search(tmp_path: Path, monkeypatch: pytest.M
     assert {f"emm1/{name}" for name in files("sql")} <= names
     assert not [name for name in names if name.endswith((".duckdb", ".rs", ".pyc"))]
 
-    # An environment of its own; the packages it depends on come from this one.
+    # A separate environment, which takes its dependencies from this one.
     venv.create(tmp_path / "venv", with_pip=False)
     python = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel)

@@ -1,4 +1,4 @@
-"""Signals end long calls with what their handlers raise, and arguments of any size with an emm1.Error."""
+"""Long calls end with the exception of a signal handler, and arguments of any size with an emm1.Error."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import emm1
 from emm1 import _native
 
 
-class Heard(Exception):  # noqa: N818 - what a program raises to end a call
+class HandlerError(Exception):  # raised to end a call
     """Raised by a signal handler."""
 
 
 @pytest.fixture
 def raising() -> Iterator[None]:
     def handler(_signal: int, _frame: object) -> None:
-        raise Heard
+        raise HandlerError
 
     before = signal.signal(signal.SIGUSR1, handler)
     yield
@@ -57,7 +57,7 @@ CALLS: dict[str, Callable[[_native.EmbeddingFile, Path], Callable[[], Any]]] = {
 
 
 def _in_c(*calls: Callable[[], Any]) -> None:
-    """Call all of them with no Python in between, where it would look for signals itself."""
+    """Make all calls without Python bytecode in between, where Python would check for signals itself."""
     call: Callable[[Callable[[], Any]], Any] = operator.call
     list(map(call, calls))
 
@@ -69,7 +69,7 @@ def test_an_exception_of_a_signal_handler_arrives_as_itself(path: Path, name: st
     call = CALLS[name](_native.EmbeddingFile(path), path)
     ended: list[str] = []
     interrupt = partial(_thread.interrupt_main, signal.SIGUSR1)
-    with pytest.raises(Heard):
+    with pytest.raises(HandlerError):
         _in_c(interrupt, call, partial(ended.append, "the call"))
     assert not ended
     assert not list(path.parent.glob("codes*"))
@@ -83,9 +83,9 @@ def test_ctrl_c_is_a_keyboard_interrupt(path: Path) -> None:
 
 def test_what_progress_raises_arrives_as_itself(path: Path) -> None:
     def progress(_rows: int) -> None:
-        raise Heard
+        raise HandlerError
 
-    with pytest.raises(Heard):
+    with pytest.raises(HandlerError):
         emm1.Embeddings(path).build_codes(progress=progress)
 
 

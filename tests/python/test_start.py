@@ -1,4 +1,4 @@
-"""What a process has imported by the time that it has emm1, or a store open: the rest comes when it is used."""
+"""What is imported by `import emm1` and by opening a store: everything else is imported when it is used."""
 
 import pickle
 import subprocess

@@ -1,4 +1,4 @@
-"""Stores of an older and a newer emm1: a clear message, and the way on. And the versions of what emm1 depends on."""
+"""Stores of an older and a newer emm1: a clear message that says what to do. And the versions of the dependencies."""
 
 import lzma
 import platform
@@ -36,7 +36,7 @@ def execute(store: Path, *statements: str) -> None:
 
 @pytest.fixture
 def older(store_path: Path, tree: Path, tmp_path: Path) -> Path:
-    """A store of the version before, whose views, macros, comments and types are not this version's."""
+    """A store of the previous version, whose views, macros, comments and types differ from this version's."""
     store = Path(shutil.copy(store_path, tmp_path / "older.duckdb"))
     with emm1.open(store) as opened:
         opened.add_embeddings("text", tree / "embeddings/text.npy", dataset="100m", modality="text")
@@ -112,11 +112,11 @@ def test_a_newer_store_is_refused_and_left_alone(store_path: Path, tree: Path, t
 
 @pytest.fixture(params=range(1, SCHEMA_VERSION))
 def of_its_time(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A store that the emm1 of an older schema version built (tests/data/make.sh), with its tree."""
+    """A store built by the emm1 of an older schema version (tests/data/make.sh), with its tree."""
     store, data = tmp_path / "emm1.duckdb", TOP / "tests" / "data"
     store.write_bytes(lzma.decompress((data / f"schema-{request.param}" / "emm1.duckdb.xz").read_bytes()))
     with tarfile.open(data / "tree.tar.xz") as packed:
-        packed.extractall(tmp_path)  # noqa: S202 - our own, and filters are not in every Python 3.11
+        packed.extractall(tmp_path)  # noqa: S202 - our own file, and not every Python 3.11 has filters
     return store
 
 
@@ -137,7 +137,7 @@ def test_a_store_of_its_time_becomes_what_is_built_today(of_its_time: Path, tmp_
     done = emm1_cli("upgrade", of_its_time)
     assert (done.returncode, done.stderr) == (0, "")
     upgraded, new = content(of_its_time), content(tmp_path / "new.duckdb")
-    for found in (upgraded, new):  # where the files lay, and who read them, is another matter
+    for found in (upgraded, new):  # except where the files were, and which version read them
         found["provenance"] = [(name, *entry[2:5]) for name, *entry in found["provenance"]]
         found["store"] = [row[:1] for row in found["store"]]
     assert upgraded == new
@@ -174,7 +174,7 @@ def test_info_says_what_is_in_use(store_path: Path) -> None:
 def test_a_failure_beside_a_release_not_seen_says_which_work(
     store_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Python's own record of an installed package is the only place where a release that does not exist can be had."""
+    """A release that does not exist can only be simulated, in the metadata of the installed package."""
     real = metadata.version
     monkeypatch.setattr(versions, "version", lambda name: "99.1.dev3" if name == "duckdb" else real(name))
     monkeypatch.setattr(sys, "argv", ["emm1", "info", str(store_path)])

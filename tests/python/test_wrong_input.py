@@ -1,4 +1,4 @@
-"""What can be wrong with the published files: one message that names the place and the remedy, exit 1, no traceback."""
+"""Everything that can be wrong with published files: one message with the place and the remedy, exit 1, no traceback."""
 
 import json
 import os

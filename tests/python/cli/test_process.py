@@ -1,4 +1,4 @@
-"""emm1 as a process: what its streams take and what then, control characters in what it shows, and Ctrl-C."""
+"""emm1 as a process: streams that cannot be written, control characters in the output, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_an_output_that_cannot_encode(name: str, encoding: str, store: Path, tre
     done = run(arguments, env={"PYTHONIOENCODING": encoding}, text=False)
     utf8 = run(arguments, env={"PYTHONIOENCODING": "utf-8"}, text=False)
     assert (done.returncode, done.stderr) == (0, b"")
-    if name == "csv":  # data, whatever is asked of text
+    if name == "csv":  # data, which does not depend on the encoding of text
         assert done.stdout == utf8.stdout
     else:
         assert len(done.stdout.decode(encoding).split("\n")) == len(utf8.stdout.decode().split("\n"))
@@ -156,7 +156,7 @@ def test_a_sample_that_does_not_fit_goes(tmp_path: Path) -> None:
 
 @pytest.fixture
 def odd_store(own_tree: Path, tmp_path: Path) -> Path:
-    """A store with control characters wherever they can be, and embeddings by odd names."""
+    """A store with control characters everywhere they are possible, and embeddings with odd names."""
     for name, column in (("text", "caption"), ("image", "file_name")):
         path = own_tree / f"e-mm1_100m/infos/{name}.csv"
         infos = pl.read_csv(path, infer_schema=False)
@@ -205,9 +205,9 @@ def test_control_characters_are_made_visible(odd_store: Path, own_tree: Path, tm
         assert "red" in printed, name
         if name not in {"table", "wrong option", "wrong folder"}:
             assert SHOWN in printed, (name, printed)
-    # One row a line, whatever is in it.
+    # One line per row, whatever the row contains.
     assert lines["search captions"] == lines["search files"] == 11
-    # What is asked for as data is data.
+    # Data formats are written unchanged.
     data = run(["sql", odd_store, "SELECT caption FROM e_mm1_100m.text LIMIT 1", "--format", "json"], text=False)
     assert json.loads(data.stdout)[0]["caption"].startswith(ESCAPE)
 
@@ -228,7 +228,7 @@ def until_closed(descriptor: int) -> str:
     while True:
         try:
             more = os.read(descriptor, 1 << 16)
-        except OSError:  # as Linux says it where the other end of a terminal is closed
+        except OSError:  # Linux's signal that the other end of a terminal is closed
             more = b""
         if not more:
             os.close(descriptor)
@@ -243,13 +243,13 @@ QUERIES = [
     ["FROM range(10_000_000) a, range(10_000_000) b", "--format", "csv"],
     ["WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t", "--format", "jsonl"],
     [f"SET threads = 1; {NEVER_ENDS}", "--write"],
-    # A function that does not hear of it: the process ends without it.
+    # A function that ignores the interrupt: the process exits anyway.
     ["SELECT sum(length(regexp_replace(repeat('a', 100_000_000), '(a*)*b', ''))) FROM range(1000)"],
 ]
 
 
 def working(process: subprocess.Popen[Any]) -> bool:
-    """Whether a process has used so much of a processor that it must be at its query."""
+    """Whether a process has used so much processor time that it must be running its query."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") > 1.5
 

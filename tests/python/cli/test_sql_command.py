@@ -1,4 +1,4 @@
-"""The command `emm1 sql`: what may run without --write, and how rows are written. And how SQL comes about at all."""
+"""The command `emm1 sql`: what may run without --write, and how rows are written. And how SQL is composed in the package."""
 
 import ast
 import json
@@ -75,7 +75,7 @@ def test_what_would_change_the_store_is_refused_without_write(text: str, store: 
 
 
 def refusal(*arguments: object) -> str | None:
-    """The message of a command that fails; None where it does not."""
+    """The message of a command that fails; None if it succeeds."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, emm1.StoreError), result.exception
     return None if result.exception is None else str(result.exception)
@@ -148,7 +148,7 @@ def test_rows_are_written_in_every_form(store: Path, tmp_path: Path) -> None:
 
 
 def test_no_sql_is_pasted_together() -> None:
-    """What a connection is asked to run is a constant, or was composed by sqlglot: never text with values in it."""
+    """All SQL is constant or composed with sqlglot; it is never text with inserted values."""
     found = []
     for path in Path(emm1.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,4 +1,4 @@
-"""emm1 embeddings import: every format against the array it was written from; keys, damage, hostile files."""
+"""emm1 embeddings import: every format against the array from which it was written; keys, damage, hostile files."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ def test_files_cut_short_are_refused(tmp_path: Path, write: Write, monkeypatch: 
     rows, ids = vectors("float32")
     source = write(tmp_path, rows[:50], ids[:50], monkeypatch)
     whole = source.read_bytes()
-    # The last bytes of an Arrow stream or file only say that it ends.
+    # The last bytes of an Arrow stream or file only mark its end.
     for length in (*range(0, len(whole) - 64, max(len(whole) // 40, 1)), len(whole) - 400):
         source.write_bytes(whole[:length])
         with pytest.raises(emm1.EmbeddingError, match=source.name):
@@ -329,7 +329,7 @@ def test_files_cut_short_are_refused(tmp_path: Path, write: Write, monkeypatch: 
 
 
 class Runs:
-    """What a hostile pickle holds: unpickling it would run a command."""
+    """The content of a hostile pickle: unpickling it would run a command."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -353,7 +353,7 @@ def test_a_pickle_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(emm1.EmbeddingError, match="'a' holds object of shape"):
         emm1.import_embeddings(tmp_path / "a.npz", tmp_path / "b.npy", key="a")
     assert not proof.exists()
-    os.system(f"touch {proof}")  # noqa: S605 - what would have happened
+    os.system(f"touch {proof}")  # noqa: S605 - what unpickling would have done
     assert proof.exists()
 
 
@@ -416,7 +416,7 @@ def test_mutated_files_give_vectors_or_an_error(write: Write) -> None:
             try:
                 assert emm1.import_embeddings(source, Path(folder) / "b.npy", key="id").dim
             except emm1.EmbeddingError as error:
-                assert name in str(error)  # noqa: PT017 - most changes are refused, some do no harm
+                assert name in str(error)  # noqa: PT017 - most changes are refused, some are harmless
 
     mutate()
 

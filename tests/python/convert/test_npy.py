@@ -1,4 +1,4 @@
-"""What NumPy and torch write by default is converted: .npy of any number and order, a tensor by itself."""
+"""Files that NumPy and torch write by default are converted: .npy of any type and order, a single tensor."""
 
 import warnings
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Codes that lie elsewhere than beside their file, or nowhere, and what knows where: Python, the command line, SQL."""
+"""Codes that are not next to their file, or do not exist; Python, the command line and SQL find them."""
 
 import shutil
 from pathlib import Path
@@ -16,13 +16,13 @@ FILE = "SELECT embedding_file('image')"
 
 @pytest.fixture
 def own_store(store_path: Path, tmp_path: Path) -> Path:
-    """A copy to write to."""
+    """A copy of the store that a test may change."""
     return Path(shutil.copy(store_path, tmp_path / "emm1.duckdb"))
 
 
 @pytest.fixture
 def vectors(tree: Path, tmp_path: Path) -> Path:
-    """A copy of a file of vectors, so that codes of other tests do not lie beside it."""
+    """A copy of an embedding file, without codes from other tests next to it."""
     (tmp_path / "files").mkdir()
     return Path(shutil.copy(tree / "embeddings/image.npy", tmp_path / "files"))
 
@@ -62,7 +62,7 @@ def test_codes_in_another_place(own_store: Path, vectors: Path, tmp_path: Path) 
     codes.unlink()
     verified = emm1_cli("embeddings", "verify", own_store)
     assert f"no codes of it in {codes}" in verified.stdout.replace("\n", "")
-    with emm1.open(own_store, read_only=True) as store:  # without them all still works
+    with emm1.open(own_store, read_only=True) as store:  # everything still works without codes
         assert store.sql(NEAREST).fetchall() == [(expected,)]
 
     removed = emm1_cli("embeddings", "remove", own_store, "image")

@@ -26,7 +26,7 @@ Kind = Literal[
     "isotropic", "clustered", "duplicates", "shifted", "huge dimension", "tiny", "huge", "extremes", "integers"
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-# One query, some one after another, and from six on panels of 8, 16 and 32, full and not.
+# One query, a few that run one by one, and from six on full and partial panels of 8, 16 and 32.
 BATCHES = (1, 2, 5, 6, 8, 9, 16, 17, 24, 25, 33, 70)
 
 
@@ -55,7 +55,7 @@ def data(kind: Kind, rows: int, dims: int, seed: int) -> NDArray[np.float32]:
 
 
 def as_stored(x: NDArray[np.float32], dtype: str) -> NDArray[Any]:
-    """In the type of a file, cut off at the ends of its range."""
+    """Vectors in the type of a file, clipped to its range."""
     if dtype == "int8":
         return np.clip(np.round(x), -128, 127).astype(np.int8)
     if dtype == "float16":
@@ -65,7 +65,7 @@ def as_stored(x: NDArray[np.float32], dtype: str) -> NDArray[Any]:
 
 @cache
 def text_vectors(rows: int, dims: int) -> NDArray[np.float32]:
-    """Vectors of real text: latent semantic analysis of lines of Python's own library."""
+    """Vectors of real text: latent semantic analysis of lines from Python's standard library."""
     lines: dict[str, None] = {}
     for file in sorted(Path(os.__file__).parent.glob("*.py")):
         lines |= dict.fromkeys(line for line in file.read_text("utf-8").splitlines() if len(line.split()) > 5)
@@ -86,7 +86,7 @@ def agree(
     ids: NDArray[np.int64],
     expected: list[tuple[NDArray[np.intp], NDArray[np.float32]]],
 ) -> None:
-    """Whether the answers to queries are these rows with these scores, or the error for the first beyond float32."""
+    """Check that the answers are these rows with these scores, or the error for the first score beyond float32."""
     beyond = [(number, rows[np.isinf(found)]) for number, (rows, found) in enumerate(expected) if np.isinf(found).any()]
     if beyond:
         row = beyond[0][1][0]
@@ -113,7 +113,7 @@ def check(
     threads: int,
     chosen: NDArray[np.int64],
 ) -> None:
-    """Whether a search, one among some ids, all within the median, and scores are what float64 says."""
+    """Compare a search, one among some ids, one within the median, and scores with the float64 oracle."""
     ids = e.ids
     everything, among = [], []
     for query in queries:
@@ -230,7 +230,7 @@ for name in ("clustered", "isotropic", "text"):
                     ids, scores = e.search(q[:batch], 25, metric, threads=threads)
                     assert (ids == expected.ids[:batch]).all(), (name, coded, metric, batch, threads)
                     assert scores.tobytes() == expected.scores[:batch].tobytes(), (name, coded, metric, batch, threads)
-# Products beyond float32 at both ends: the same rows are among the best, or named, whatever way they are found.
+# Products beyond float32 in both directions: every way of searching finds the same rows, or names the same ones.
 x = np.load(f"{folder}/isotropic.npy") * np.float32(10) ** np.arange(-2, 38, 40 / 1500, dtype="float32")[:, None]
 np.save(f"{folder}/far.npy", x)
 e = emm1.Embeddings(f"{folder}/far.npy", codes=False)
@@ -307,10 +307,12 @@ def test_codes_of_something_else_are_not_used(tmp_path: Path) -> None:
         assert other.search(query).ids.tolist() == expected
 
     codes.write_bytes(whole)
-    np.save(path, data("isotropic", 300, 32, 2))  # of the same size, at another time
+    np.save(path, data("isotropic", 300, 32, 2))  # same size, another time
     with pytest.warns(EmbeddingsWarning, match="an earlier state of this one"):
         assert emm1.Embeddings(path).codes_path is None
-    assert e.search(np.load(path)[5], 1).ids.tolist() == [5]  # the open file sees the new content, its codes are old
+    assert e.search(np.load(path)[5], 1).ids.tolist() == [
+        5
+    ]  # the open file sees the new content, but its codes are old
 
     e = emm1.Embeddings(path)
     e.build_codes()
@@ -358,7 +360,9 @@ def test_pairs(tmp_path: Path) -> None:
         assert (found == np.array(expected)).all()
     np.save(tmp_path / "far.npy", np.full((3000, 2), [[3e38, 1]], np.float32))
     far = emm1.Embeddings(tmp_path / "far.npy")
-    assert (far.centroid(far.ids) == np.array([3e38, 1], np.float32)).all()  # sums are beyond float32, a mean never is
+    assert (
+        far.centroid(far.ids) == np.array([3e38, 1], np.float32)
+    ).all()  # sums exceed float32, but a mean never does
     with pytest.raises(
         emm1.EmbeddingError, match=r"row 9 \(id 9\): its dot score with id 8 of .*far\.npy is beyond FLOAT"
     ):

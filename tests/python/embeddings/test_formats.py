@@ -1,4 +1,4 @@
-"""Every embedding format: files that NumPy and safetensors' own library write, read row for row."""
+"""Every embedding format: files written by NumPy and the safetensors library are read row by row."""
 
 from __future__ import annotations
 

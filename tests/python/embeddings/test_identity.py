@@ -1,4 +1,4 @@
-"""Codes that do not belong to their file, damaged codes, files rewritten while they are open, and files of another shape."""
+"""Codes of another file, damaged codes, files rewritten while they are open, and files of another shape."""
 
 import os
 import shutil
@@ -31,14 +31,14 @@ def vectors(seed: int = 0, rows: int = ROWS, dims: int = DIMS) -> Vectors:
 
 
 def nearest(x: Vectors, query: Vectors, k: int = 5) -> list[int]:
-    """By NumPy, with f64 sums; no two of these scores are so near that their rounding matters."""
+    """The nearest rows by NumPy, with f64 sums; no two of these scores are so close that rounding matters."""
     wide, q = x.astype(np.float64), query.astype(np.float64)
     scores = wide @ q / (np.linalg.norm(wide, axis=1) * np.linalg.norm(q))
     return [int(row) for row in np.argsort(-scores, kind="stable")[:k]]
 
 
 def answers_like_numpy(e: emm1.Embeddings, x: Vectors) -> bool:
-    """Whether one query at a time and a batch give what NumPy gives."""
+    """Whether single queries and a batch give the same answers as NumPy."""
     queries = vectors(99)[:12]
     expected = [nearest(x, query) for query in queries]
     one_by_one = [e.search(query, 5).ids.tolist() for query in queries]
@@ -47,7 +47,7 @@ def answers_like_numpy(e: emm1.Embeddings, x: Vectors) -> bool:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A file with codes, on a disk."""
+    """An embedding file with codes, on a disk."""
     path = tmp_path / "x.npy"
     np.save(path, vectors())
     e = emm1.Embeddings(path)
@@ -58,7 +58,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def opened(path: Path) -> tuple[emm1.Embeddings, list[str]]:
-    """The embeddings, and what was said when they were opened, as if for the first time."""
+    """The embeddings, and the warnings when they are opened as if for the first time."""
     _WARNED.clear()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", EmbeddingsWarning)
@@ -67,7 +67,7 @@ def opened(path: Path) -> tuple[emm1.Embeddings, list[str]]:
 
 
 def replace(path: Path, x: Vectors) -> None:
-    """Put another file in its place, of the same size and time, as `cp -p`, tar and build tools do."""
+    """Replace the file with one of the same size and time, as `cp -p`, tar and build tools do."""
     time = path.stat().st_mtime_ns
     other = path.with_suffix(".new.npy")
     np.save(other, x)
@@ -93,7 +93,7 @@ def test_a_file_replaced_while_it_is_open_with_its_codes(path: Path) -> None:
     replace(path, x)
     after, _ = opened(path)
     assert answers_like_numpy(after, x)
-    assert answers_like_numpy(before, vectors())  # an open file is the one that was opened
+    assert answers_like_numpy(before, vectors())  # an open file stays the one that was opened
     assert before.verify()
 
 
@@ -103,7 +103,7 @@ def test_rows_written_through_a_live_map(path: Path, row: int, flush: bool) -> N
     live = np.load(path, mmap_mode="r+")
     x = vectors()
     query = vectors(99)[0]
-    # Pages that are dirty when the codes are made, and written again after that.
+    # Pages that are dirty when the codes are built, and are written again afterwards.
     live[row] = x[row] = vectors(2)[row]
     open_before, _ = opened(path)
     emm1.Embeddings(path, codes=False).build_codes()
@@ -121,7 +121,7 @@ def test_rows_written_through_a_live_map(path: Path, row: int, flush: bool) -> N
 
 
 def test_codes_made_while_somebody_writes(path: Path) -> None:
-    """They are refused, or know of every later write: one to a page that is dirty already moves no time."""
+    """Codes are refused, or notice every later write, though a write to a dirty page does not change the file's time."""
     live = np.load(path, mmap_mode="r+")
     x, query = vectors(), vectors(99)[0]
     e = emm1.Embeddings(path, codes=False)
@@ -162,7 +162,7 @@ def test_files_moved_copied_and_restored_keep_their_codes(path: Path, tmp_path: 
         done = subprocess.run(
             [sys.executable, "-c", code, there / path.name], capture_output=True, text=True, check=False
         )
-        assert done.stdout.strip() == "True", done.stderr  # the identity was kept: nothing to say
+        assert done.stdout.strip() == "True", done.stderr  # the identity was kept: no warning
         path = there / path.name
 
 
@@ -226,7 +226,7 @@ def test_damaged_codes_are_said_once_and_change_no_answer(path: Path) -> None:
             warnings.simplefilter("always", EmbeddingsWarning)
             assert answers_like_numpy(e, vectors()), at
         texts = said + [str(each.message) for each in later]
-        assert len(texts) <= 2, texts  # that it was overwritten, and that it is damaged
+        assert len(texts) <= 2, texts  # that the file was rewritten, and that the codes are damaged
         assert sum("is damaged" in text for text in texts) <= 1, texts
 
 
@@ -264,7 +264,7 @@ def test_more_rows_than_32_bits_count(tmp_path: Path) -> None:
     header = f"{{'descr': '|i1', 'fortran_order': False, 'shape': ({2**32 + 10}, 1), }}"
     with path.open("wb") as file:
         file.write(b"\x93NUMPY\x01\x00\x76\x00" + f"{header:<117}\n".encode())
-        file.truncate(128 + 2**32 + 10)  # of which the disk keeps one page
+        file.truncate(128 + 2**32 + 10)  # a sparse file: the disk stores one page
     with pytest.raises(emm1.EmbeddingError, match=r"many\.npy: has 4294967306 rows, more than the 4294967295"):
         emm1.Embeddings(path)
     np.save(tmp_path / "x.npy", np.eye(8, dtype=np.float32))
@@ -323,7 +323,7 @@ def test_a_registered_file_replaced_by_one_of_another_shape(
     ids = tmp_path / "ids.npy"
     np.save(ids, np.arange(ROWS))
     with emm1.open(own) as store, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its ids, few are in the store
+        warnings.simplefilter("ignore")  # few of its ids are in the store
         store.add_embeddings("image", path, ids=ids, dataset="100m", modality="image")
     np.save(ids, np.arange(len(other)))
     np.save(path, other)

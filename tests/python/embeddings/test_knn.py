@@ -1,4 +1,4 @@
-"""File against file: against NumPy, interrupted and resumed, and from the command line."""
+"""Neighbours of one file in another: compared with NumPy, interrupted and resumed, and from the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The EShot report: the published script's text and numbers, then what the script does not say."""
+"""The EShot report: the published script's text and numbers, then what the script does not report."""
 
 import json
 import os
@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).parents[2] / "oracle" / "eshot_script.py"
 
 
 def script_output(root: Path) -> str:
-    """Run the published script; its text, with line ends as it prints them."""
+    """Run the published script; returns its text, with its line ends."""
     environment = os.environ | {"PYTHONUTF8": "1"}
     done = subprocess.run([sys.executable, SCRIPT, root], capture_output=True, check=True, env=environment)
     return done.stdout.decode("utf-8").replace(os.linesep, "\n")
@@ -62,7 +62,7 @@ def report(tree: Path) -> EShotReport:
 
 
 def tiny(points: list[list[float]] | None = None) -> tuple[Samples, Samples]:
-    """Two classes of two samples each."""
+    """Two classes with two samples each."""
     categories = {"dog": [0, 1], "bell": [2, 3]}
     x = np.array([[3, 0], [2, 1], [0, 1], [0, 5]], np.float32)
     y = x if points is None else np.array(points, np.float32)
@@ -159,7 +159,7 @@ def test_vectors_in_no_category_are_ignored_and_counted() -> None:
 def test_zero_vectors_have_similarity_zero() -> None:
     audio, points = tiny([[0, 0], [0, 0], [0, 1], [0, 1]])
     report = evaluate(audio, points)
-    # Points of "dog" tie between both classes, and audio of "dog" has a class of similarity 0 to choose.
+    # Points of "dog" are equally similar to both classes, and audio of "dog" has similarity 0 to a class.
     assert report.predictions("points_to_audio").row(2) == (0, "dog", ["dog", "bell"])
     assert report.predictions("audio_to_points").row(2) == (0, "dog", ["dog", "bell"])
 
@@ -232,7 +232,7 @@ def test_html_needs_no_network_and_escapes_names(tmp_path: Path) -> None:
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_missing_vectors_are_as_if_never_listed(data: st.DataObject) -> None:
-    """Leaving a vector out gives the numbers of a benchmark that never listed the sample."""
+    """Without a vector, the numbers are those of a benchmark that never listed the sample."""
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     names = data.draw(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=7, unique=True))
     full, lost = [], []

@@ -1,4 +1,4 @@
-"""Files with one defect somewhere: the message names the file and the place. Files without: nothing is found."""
+"""In files with one defect, the message names the file and the place; in intact files, nothing is found."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ import emm1
 from emm1.ingest.diagnose import Column, first_defect
 
 ID = "encord_text_id"
-# The columns of text.csv, then more that only the diagnosis knows.
+# The columns of text.csv, and more that only this test has.
 TEXT = {
     ID: Column("INTEGER", required=True, unique=True),
     "source_dataset": Column(),
@@ -55,7 +55,7 @@ texts = st.sampled_from(ODD_TEXTS) | st.text(st.characters(codec="utf-8", exclud
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file to be: its fields, and how they are written."""
+    """A CSV file: its fields, and how they are written."""
 
     header: list[str]
     rows: list[list[str]]
@@ -66,7 +66,7 @@ class Table:
     last_eol: bool
 
     def record(self, fields: list[str]) -> bytes:
-        """A row as it is written, without the end of its line."""
+        """A row as text, without its line end."""
         out = io.StringIO()
         csv.writer(out, quoting=csv.QUOTE_ALL if self.quoted else csv.QUOTE_MINIMAL, lineterminator="\n").writerow(
             fields
@@ -74,16 +74,16 @@ class Table:
         return out.getvalue().encode()[:-1]
 
     def records(self) -> list[bytes]:
-        """The header and each row, an empty line before some."""
+        """The header and all rows, with an empty line before some."""
         rows = (self.eol * (at in self.blank) + self.record(row) for at, row in enumerate(self.rows))
         return [self.record(self.header), *rows]
 
     def whole(self, records: list[bytes]) -> bytes:
-        """The file made of these records."""
+        """The file with these records."""
         return b"\xef\xbb\xbf" * self.bom + self.eol.join(records) + self.eol * self.last_eol
 
     def line(self, at: int) -> int:
-        """The line in which a row begins."""
+        """The number of the line in which a row begins."""
         return self.eol.join([*self.records()[: at + 1], self.eol * (at in self.blank)]).count(b"\n") + 1
 
 
@@ -104,7 +104,7 @@ def tables(draw: st.DrawFn, columns: dict[str, Column], least: int = 0) -> Table
     rows = [
         [str(number) if name == ID else row[name] for name in header] for number, row in zip(ids, others, strict=True)
     ]
-    # Python quotes a CR only where it quotes everything.
+    # Python quotes a CR only if it quotes everything.
     carriage_return = any("\r" in value for row in rows for value in row)
     return Table(
         header,
@@ -165,7 +165,7 @@ def too_many(draw: st.DrawFn, table: Table, at: int) -> Broken:
 
 
 def unclosed_quote(_draw: st.DrawFn, table: Table, at: int) -> Broken:
-    # The next quote closes the field. With a separator after it there are only too many fields, or too many lines.
+    # The next quote closes the field. If a separator followed it, the only defect would be too many fields or lines.
     later = [text.lstrip('"') for row in table.rows[at:] for text in row]
     assume(not any(text.startswith((",", "\n", "\r")) for text in later))
     caption = table.header.index("caption")
@@ -222,7 +222,7 @@ def test_the_defect_is_found_where_it_is(defect: Broken) -> None:
 
 
 def build(content: bytes) -> list[dict[str, object]]:
-    """The captions of a store built from a tree that holds this text.csv and nothing else."""
+    """The captions of a store built from a tree with only this text.csv."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "e-mm1_1m" / "infos" / "text.csv"
         path.parent.mkdir(parents=True)

@@ -45,7 +45,7 @@ def test_files_that_may_not_grow(limit: int, tree: Path, store: Path) -> None:
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    # Where a limit is reached the system also sends a signal, which Python ignores.
+    # When the limit is reached, the system also sends a signal, which Python ignores.
     arguments = command("build", tree, store, "--ranks", "1-15")
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, preexec_fn=limited)
     refused(done, "cannot build", "File too large")
@@ -76,7 +76,7 @@ def test_read_only_media(tree: Path, store_path: Path, tmp_path: Path) -> None:
         with emm1.open(store, read_only=True) as opened:
             assert opened.groups(nn_index=1).shape[0]
         assert store.read_bytes() == before
-        # Sources on such media are only read.
+        # A tree on a read-only disk can still be built from.
         assert emm1_cli("build", disk / "tree", tmp_path / "emm1.duckdb", "--splits", "eshot").returncode == 0
 
 
@@ -107,7 +107,7 @@ def rewrite(path: Path, how: str) -> None:
 @pytest.mark.parametrize("how", ["appended", "shortened", "replaced", "removed"])
 @pytest.mark.parametrize("name", ["e-mm1_100m/nn_16/data_groups.csv", "e-mm1_100m/infos/text.csv"])
 def test_a_source_that_changes_during_the_build(name: str, how: str, own_tree: Path, store: Path) -> None:
-    """The change comes when the first file is under way; whether it is of a file that is read or one that is kept."""
+    """The file changes while the first one is being read; it may be a file to read or one whose rows are copied."""
     before = store.read_bytes()
     changed: list[str] = []
 
@@ -146,7 +146,7 @@ def test_readers_during_a_rebuild_see_one_whole_store(tree: Path, store: Path) -
     query = "SELECT count(*) FROM e_mm1_100m.groups"
 
     def read() -> None:
-        # Each time a process of its own, as readers are: it opens the store, asks, and closes it.
+        # A new process each time, like real readers: it opens the store, queries it, and closes it.
         code = f"import emm1, sys; print(emm1.open(sys.argv[1], read_only=True).sql('{query}').fetchall()[0][0])"
         try:
             while not ended.is_set():
@@ -154,7 +154,7 @@ def test_readers_during_a_rebuild_see_one_whole_store(tree: Path, store: Path) -
                     [sys.executable, "-c", code, str(store)], capture_output=True, text=True, check=True
                 )
                 rows.add(int(done.stdout))
-        except BaseException as error:  # noqa: BLE001 - seen by the test's own thread
+        except BaseException as error:  # noqa: BLE001 - checked by the main thread
             failures.append(error)
 
     with emm1.open(store, read_only=True) as opened:

@@ -1,4 +1,4 @@
-"""A few hundred cases of the fuzzing campaign (`tests/campaigns/fuzz.py`), the same each time."""
+"""A few hundred cases of the fuzzing campaign (`tests/campaigns/fuzz.py`), always the same."""
 
 from pathlib import Path
 

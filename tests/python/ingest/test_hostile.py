@@ -1,4 +1,4 @@
-"""The hostile files of ``tests/hostile``: a build ends with one message about each, and leaves nothing behind."""
+"""The hostile files of ``tests/hostile``: the build fails with one message about each, and leaves nothing behind."""
 
 import re
 import shutil

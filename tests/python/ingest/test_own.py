@@ -1,4 +1,4 @@
-"""What users made in a store is there after a build, an upgrade and --force; what cannot be is named before it goes."""
+"""Objects that users made in a store survive a build, an upgrade and --force; a message names those that cannot."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ import emm1
 from emm1.ingest.run import build_store
 from emm1.store.database import SCHEMA_VERSION
 
-# Made in an order that is not the one of their names, and each of what stands before it.
+# Objects in an order other than that of their names; each depends on earlier ones.
 MADE = """
 CREATE SCHEMA "my things";
 CREATE SCHEMA lab;
@@ -120,7 +120,7 @@ def test_what_users_made_is_carried_over(way: str, tree: Path, store: Path) -> N
     assert answers(store) == before
     shown = emm1_cli("info", store)
     assert ("my things.groups" in shown.stdout, shown.returncode) == (True, 0), shown.stderr
-    execute(store, "INSERT INTO lab.notes(mood) VALUES ('good')")  # the sequence goes on
+    execute(store, "INSERT INTO lab.notes(mood) VALUES ('good')")  # the sequence continues
     with duckdb.connect(str(store)) as connection:
         assert connection.execute("SELECT max(i), max(twice) FROM lab.notes").fetchall() == [(8, 16)]
         for wrong in (
@@ -212,7 +212,7 @@ def test_macros_are_carried_over_beside_what_names_its_database(tree: Path, stor
 
 
 def test_comments_of_another_emm1_are_no_users_objects(tree: Path, store: Path) -> None:
-    """Two versions of emm1 may comment on the same view in different words."""
+    """Two versions of emm1 may have different comments on the same view."""
     execute(store, "COMMENT ON VIEW assets IS 'in other words'", "UPDATE emm1_store SET emm1_version = '0.0.1'")
     before = answers(store)
     build_store(tree, store, force=True)
@@ -227,7 +227,7 @@ def test_an_up_to_date_store_is_left_as_it_is(tree: Path, store: Path) -> None:
 
 
 def test_types_made_of_types_are_carried_over(tree: Path, store: Path) -> None:
-    """DuckDB cannot copy their database; macros, whose defaults only that tells, are then named."""
+    """DuckDB cannot copy such a database; macros, whose defaults only a copy shows, are then named."""
     execute(store, "CREATE TYPE deep AS STRUCT(a lab.mood)", "CREATE TABLE deeper AS SELECT {a: 'good'}::deep AS a")
     try:
         build_store(tree, store, ranks=[1])

@@ -1,4 +1,4 @@
-"""The native reader of plain CSV files: what it takes, it reads as Python's csv module does."""
+"""The native CSV reader: the files that it accepts, it reads as Python's csv module does."""
 
 import csv
 import io
@@ -22,12 +22,12 @@ FIELDS = st.tuples(
     st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9) | st.just('"a", b\r\n""'),
     st.none() | st.sampled_from(["", "x", "CC BY, 4.0", "été"]),
 )
-# Letters that make CSV go wrong.
+# Characters that cause trouble in CSV.
 NOISE = st.text(st.sampled_from('0179,."ab \r\n\0é-+e'), max_size=40)
 
 
 def written(rows: list[tuple[object, ...]], end: str) -> str:
-    """As CSV: None is nothing, '' is quoted."""
+    """Rows as CSV: None is an empty field, '' is quoted."""
     file = io.StringIO()
     for row in [tuple(NAMES), *rows]:
         fields = []
@@ -100,7 +100,7 @@ def test_a_row_longer_than_a_block_is_not_plain() -> None:
 def test_a_file_that_is_not_plain_gives_the_same_store(
     plain_form: bytes, odd_form: bytes, own_tree: Path, tmp_path: Path
 ) -> None:
-    """DuckDB reads it then, and the ENUMs are made later where the first pass does not get through."""
+    """DuckDB then reads the file, and the ENUMs are created later if the first pass cannot finish."""
     path = own_tree / "e-mm1_100m" / "infos" / "video.csv"
     header, rest = path.read_bytes().split(b"\n", 1)
     stores = []

@@ -1,4 +1,4 @@
-"""A build that is killed, repeated or interrupted leaves the old store whole, and the next one works."""
+"""A build that is killed, repeated or interrupted leaves the old store intact, and the next build works."""
 
 import random
 import signal
@@ -60,7 +60,7 @@ def test_registered_embeddings_survive_and_a_log_left_behind_is_emptied(tree: Pa
         file = tree / "embeddings" / "text.npy"
         opened.add_embeddings("captions", file, dataset="100m", modality="text")
         rows = opened.sql("SELECT * EXCLUDE (store_id) FROM embeddings").fetchall()
-    # A writer that is killed leaves its log beside the store.
+    # A killed writer leaves its log next to the store.
     code = (
         "import os, sys, duckdb; c = duckdb.connect(sys.argv[1]);"
         "c.execute(\"SET checkpoint_threshold = '1GB'\");"

@@ -1,4 +1,4 @@
-"""Names that are read alike are the same, whether an accent is part of its letter (NFC) or stands after it (NFD)."""
+"""Names that look the same are the same, whether an accent is part of its letter (NFC) or follows it (NFD)."""
 
 import json
 import unicodedata
@@ -18,7 +18,7 @@ AUDIO, POINTS = (f"eshot/category_to_{kind}_ids.json" for kind in ("audio", "poi
 
 
 def rename_last(tree: Path, names: dict[str, str]) -> None:
-    """The last category of the audio file, in code-point order, gets another name, in each file its own."""
+    """Rename the last category of the audio file (in code-point order), with another spelling in each file."""
     last = max(json.loads((tree / AUDIO).read_text()))
     for file, name in names.items():
         listed: dict[str, Any] = json.loads((tree / file).read_text())

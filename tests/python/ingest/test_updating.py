@@ -1,4 +1,4 @@
-"""A store that is brought up to date is the store that a fresh build gives, whatever changed."""
+"""An updated store equals a newly built one, whatever has changed."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def first_value(column: str, value: str) -> Callable[[pl.DataFrame], pl.DataFram
 
 
 def swap_digits(tree: Path) -> None:
-    """Another content of the same size, and the same time of change."""
+    """Change the content, but not the size and time of the file."""
     path = tree / GROUPS.format(2)
     stat = path.stat()
     header, first, second, rest = path.read_bytes().split(b"\n", 3)
@@ -66,7 +66,7 @@ def rename_category(tree: Path) -> None:
 
 
 IMAGE = "e-mm1_100m/infos/image.csv"
-# The change, and the published files that are then read.
+# The change, and the published files that are read because of it.
 CHANGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a licence never seen": (edit(IMAGE, first_value("dataset_license", "A licence")), [IMAGE]),
     "a licence no more": (edit(IMAGE, lambda f: f.with_columns(pl.lit("MIT").alias("dataset_license"))), [IMAGE]),
@@ -109,7 +109,7 @@ def test_an_update_equals_a_fresh_build(case: str, tree: Path, store_path: Path,
     assert report.read == read
     assert not report.up_to_date
     assert content(updated) == content(fresh)
-    # And back: what was removed is added, what was changed is changed again.
+    # And back: removed files are added, changed files are changed again.
     shutil.copy(updated, back)
     assert set(build_store(tree, back).read) == {*report.dropped, *read}
     build_store(tree, fresh, force=True)

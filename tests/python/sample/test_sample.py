@@ -1,4 +1,4 @@
-"""The sample dataset: complete, repeatable, and its groups are what an exact search finds."""
+"""The sample dataset: complete and reproducible; its groups are the results of an exact search."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""File names that lead out of their folder: named at build and by check, and without a path wherever paths are made."""
+"""File names that lead out of their folder: build and check report them, and nothing makes a path from them."""
 
 import re
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ HOSTILE = ["../../etc/passwd", "/etc/passwd", "a/../../b", "..\\b", "C:\\b", "nu
 
 
 def spoil(tree: Path, name: str, column: str, values: list[str]) -> None:
-    """The first rows of a file get other values in a column."""
+    """Change the values of a column in the first rows of a file."""
     path = tree / name
     frame = pl.read_csv(path, infer_schema=False)
     frame.with_columns(pl.Series(column, [*values, *frame[column][len(values) :]])).write_csv(path)
 
 
 def leads_out(name: str) -> bool:
-    """What pathlib says, of both systems."""
+    """Whether a name leads out of its folder, by pathlib's rules for POSIX and Windows."""
     paths = (PurePosixPath(name), PureWindowsPath(name))
     outside = any(path.anchor or ".." in path.parts for path in paths)
     return outside or bool(re.match(r"[a-zA-Z]:", name)) or "\0" in name or name in ("", ".")
@@ -46,7 +46,7 @@ def test_climbs_is_what_pathlib_says(climbs: duckdb.DuckDBPyConnection, name: st
 
 
 def paths(store: emm1.Store) -> dict[str, set[str | None]]:
-    """The paths of everything that gives some."""
+    """The paths from every view, macro and method that returns paths."""
     modality = "image"
     queries = {
         "groups": f'SELECT {modality}_file_path FROM "groups"',
@@ -95,7 +95,7 @@ def test_such_names_have_no_path(own_tree: Path, tmp_path: Path) -> None:
     checked = emm1_cli("check", store)
     assert checked.returncode == 0
     assert "8 of the file names in e_mm1_1m.points" in checked.stderr.replace("\n", " ")
-    # So it is after an update, and after an upgrade.
+    # The same after an update, and after an upgrade.
     build_store(own_tree, store, ranks=[1, 2])
     hold(store)
     with duckdb.connect(str(store)) as connection:

@@ -1,4 +1,4 @@
-"""Many connections search at once while embeddings are added and replaced, by this process and by another."""
+"""Many connections search at once while this process and another add and replace embeddings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONNECTIONS, ADDED, DIMS = 64, 8, 32
 QUERY = [(number * 37 % 19 - 9) / 8 for number in range(DIMS)]
 Answer = list[tuple[int, float]]
 
-# Another process replaces a file again and again: by two others in turn, with codes and without.
+# Another process keeps replacing a file with one of two others, and builds codes.
 REPLACE = """
 import itertools, os, shutil, sys, emm1
 target, *sources = sys.argv[1:]
@@ -57,7 +57,7 @@ def store(tmp_path: Path) -> Iterator[emm1.Store]:
 
 
 class Asker(threading.Thread):
-    """A connection that asks about names, and files by their paths; keeps what it found beside what would be right."""
+    """A connection that searches by names and by paths; keeps its answers with the possible right ones."""
 
     def __init__(self, store: emm1.Store, seed: int, end: threading.Event, known: dict[str, list[Answer]]) -> None:
         super().__init__()
@@ -67,15 +67,15 @@ class Asker(threading.Thread):
         self.failure: BaseException | None = None
 
     def run(self) -> None:
-        """Ask until the end."""
+        """Ask questions until the end."""
         try:
             while not self._end.is_set():
                 self._ask()
-        except BaseException as error:  # noqa: BLE001 - told by the main thread
+        except BaseException as error:  # noqa: BLE001 - reported by the main thread
             self.failure = error
 
     def asked(self) -> set[str]:
-        """What it has asked about so far."""
+        """The names and paths it has asked about so far."""
         return {what for what, _, _ in list(self.answers)}
 
     def _ask(self) -> None:
@@ -110,7 +110,7 @@ def test_64_connections_search_while_embeddings_come_and_change(
             store.add_embeddings(name, f"{name}.npy", dataset="100m", modality="image")
             for replacement in ("other", "one"):
                 store.add_embeddings("image", f"{replacement}.npy", dataset="100m", modality="image", replace=True)
-            # The next comes when somebody has found this one.
+            # Add the next one when a thread has found this one.
             while not any(name in asker.asked() for asker in askers) and any(asker.is_alive() for asker in askers):
                 time.sleep(0.01)
         end.set()

@@ -1,4 +1,4 @@
-"""A store copied by DuckDB itself, whole or as files, is a store: its views and macros answer as before."""
+"""A store copied by DuckDB, whole or by export, is still a store: its views and macros give the same answers."""
 
 from pathlib import Path
 

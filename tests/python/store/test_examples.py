@@ -1,4 +1,4 @@
-"""The published scripts, run on the same files, are the oracle for what a store gives."""
+"""The published scripts, run on the same files, are the oracle for the answers of a store."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +78,7 @@ def changed(request: pytest.FixtureRequest, own_tree: Path, tmp_path: Path) -> t
 
 
 def rows(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
-    """As the script has it: integers of 64 bits, text as text."""
+    """A relation with the types of the script: 64-bit integers, and text instead of ENUMs."""
     table: pl.DataFrame = relation.pl()
     return table.with_columns(
         *(pl.col(c).cast(pl.Int64) for c, t in table.schema.items() if t.is_integer()),
@@ -95,7 +95,7 @@ def test_groups_equal_the_first_script(changed: tuple[Path, emm1.Store]) -> None
     tree, store = changed
     for rank, modalities in ((1, MODALITIES), (3, ["points", "audio"]), (16, [])):
         theirs = published.groups(tree, "/data/x", rank, modalities)
-        # The published file may have its columns in another order; the store has one.
+        # The published file may have its columns in another order; the store has a fixed one.
         first = list(GROUP_COLUMNS)
         theirs = theirs.select(*first, *(c for c in theirs.columns if c not in first))
         assert_same(rows(store.groups(nn_index=rank, modalities=modalities)), theirs)

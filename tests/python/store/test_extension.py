@@ -1,4 +1,4 @@
-"""The functions in SQL against `Embeddings` in Python: as an extension, and as the functions in Python that stand in."""
+"""The SQL functions compared with `Embeddings` in Python: from the extension, and from the fallback in Python."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_so_are_shards_and_ids_that_change_in_place(connection: duckdb.DuckDBPyC
 
 
 def test_codes_that_come_later_are_used(tmp_path: Path) -> None:
-    """The answers are the same, so what is in use shows in the map of the process."""
+    """The answers are the same, so the files in use are read from the memory map of the process."""
     if not Path("/proc/self/maps").exists():
         pytest.skip("maps are shown by Linux")
     np.save(tmp_path / "x.npy", np.eye(8, dtype=np.float32))
@@ -154,7 +154,7 @@ def test_loaded_in_a_transaction_that_called_a_function_it_is_seen_after_its_end
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """Against itself it takes minutes."""
+    """A file so large that searching it against itself takes minutes."""
     np.save(tmp_path / "large.npy", np.random.default_rng(1).normal(size=(120_000, 64)).astype(np.float32))
     return tmp_path / "large.npy"
 
@@ -186,7 +186,7 @@ def test_a_search_takes_as_many_threads_as_duckdb_has(large: Path) -> None:
         emm1.load_extension(connection)
 
         def most(threads: int) -> int:
-            """The most threads at once while queries run, beyond those that wait for them already."""
+            """The largest number of additional threads while queries run."""
             connection.execute("SET threads = ?", [threads])
             connection.execute("SELECT emm1_topk(?, range(64), 1, 'dot')", [str(large)]).fetchall()
             done, before, peak = threading.Event(), len(list(tasks.iterdir())), 0
@@ -208,7 +208,7 @@ def test_a_search_takes_as_many_threads_as_duckdb_has(large: Path) -> None:
 
 
 def test_opening_what_is_open(tmp_path: Path) -> None:
-    """A database opened by others: emm1.open says what to do about it, and load_extension does it."""
+    """A database that someone else has opened: emm1.open says what to do, and load_extension does it."""
     emm1.write_sample(tmp_path / "sample", scale=0.0001, embeddings=8)
     path = tmp_path / "emm1.duckdb"
     with emm1.build(tmp_path / "sample", path) as store:
@@ -222,7 +222,7 @@ def test_opening_what_is_open(tmp_path: Path) -> None:
             emm1.open(path)
         with pytest.warns(UserWarning, match='config={"allow_unsigned_extensions": True}'):
             emm1.load_extension(mine)
-        emm1.load_extension(mine)  # it says so once: a second warning would be an error here
+        emm1.load_extension(mine)  # it warns only once: a second warning would be an error here
         emm1.load_extension(mine.cursor())
         assert mine.execute("SELECT id FROM nearest('text', embedding('text', 3))").fetchall() == right
         other = mine.cursor().execute("SELECT id FROM nearest('text', embedding('text', 3))").fetchall()

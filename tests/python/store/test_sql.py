@@ -1,6 +1,6 @@
-"""The SQL tests, ``tests/sql/*.test``, in the form of DuckDB's own sqllogictests.
+"""Runs the SQL tests, ``tests/sql/*.test``, which have the form of DuckDB's sqllogictests.
 
-A file is records between blank lines; ``#`` begins a comment. Understood are ``load FILE [readonly]``, ``require emm1``,
+A file consists of records between blank lines; ``#`` begins a comment. The records are ``load FILE [readonly]``, ``require emm1``,
 ``statement ok``, ``statement error`` with a part of the message after ``----``, ``query TYPES [rowsort]`` with rows after
 ``----``, a tab between values, and ``foreach NAME VALUE...`` to ``endloop``. A file that requires emm1 runs twice, with the
 functions of the extension and with those in Python; ``onlyif extension`` or ``onlyif fallback`` before a record leaves it
@@ -27,7 +27,7 @@ import emm1
 
 FOLDER = Path(__file__).parents[2] / "sql"
 FILES = sorted(FOLDER.glob("*.test"))
-# Every file, and for those that require emm1 each way to have its functions.
+# Every file, and those that require emm1 once for each implementation of its functions.
 RUNS = [
     (path, way)
     for path in FILES
@@ -38,7 +38,7 @@ Line = tuple[int, str]
 
 @dataclass(frozen=True)
 class Record:
-    """One statement or query, and what it must give."""
+    """One statement or query, and its expected result."""
 
     place: str
     command: list[str]
@@ -48,7 +48,7 @@ class Record:
 
 
 def unrolled(lines: Iterator[Line]) -> Iterator[Line]:
-    """The lines with every loop's body once for each of its values; inside a loop, those up to its end."""
+    """The lines with the body of each loop repeated for its values; inside a loop, the lines up to its end."""
     for number, line in lines:
         if line.startswith("foreach "):
             _, name, *values = line.split()
@@ -128,7 +128,7 @@ def search_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_small_files(folder: Path) -> None:
-    """Files of which everything can be said by heart."""
+    """Files so small that all answers can be worked out by hand."""
     square = np.array([[1, 0], [0, 1], [3, 4], [0, 0]], np.float32)
     np.save(folder / "square.npy", square)
     np.save(folder / "square.ids.npy", np.array([10, 20, 30, 40]))
@@ -177,9 +177,9 @@ def test_file(
 
 
 def test_nothing_is_left_out(store_path: Path) -> None:
-    """Every table, view, macro and function is named by a statement or query, those outside main with their schema.
+    """Every table, view, macro and function appears in a statement or query, with its schema if that is not main.
 
-    Of macros and functions each is named by a statement that fails too, but for those that only join texts.
+    Every macro and function also appears in a statement that fails, except those that only join texts.
     """
     everything = [record for path in FILES for record in records(path, {})]
     asked = "\n".join(record.sql for record in everything)

@@ -1,4 +1,4 @@
-"""Everything on a store may be called from any thread: answers are those that one thread gets alone."""
+"""All methods of a store may be called from any thread, with the same answers as in a single thread."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def store(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[emm1
 
 def captions_of(store: emm1.Store, query: Any) -> Any:
     hits = store.nearest("text", query, k=5)
-    assert isinstance(hits, duckdb.DuckDBPyRelation)  # the SQL below sees it by its name
+    assert isinstance(hits, duckdb.DuckDBPyRelation)  # the SQL below refers to it by name
     return store.sql("SELECT id, caption FROM hits JOIN e_mm1_100m.text ON id = encord_text_id ORDER BY id").fetchall()
 
 
@@ -76,9 +76,9 @@ def test_everything_from_16_threads_at_once(store: emm1.Store) -> None:
 
     with ThreadPoolExecutor(THREADS) as pool:
         running = [pool.submit(ask, number) for number in range(THREADS)]
-        # Meanwhile the thread that opened it goes on with its own.
-        here = [name for name in [*asked] * 2 if asked[name]() != alone[name]]
-        assert [wrong for each in running for wrong in each.result()] + here == []
+        # Meanwhile the thread that opened the store keeps using it too.
+        wrong_here = [name for name in [*asked] * 2 if asked[name]() != alone[name]]
+        assert [wrong for each in running for wrong in each.result()] + wrong_here == []
 
 
 def test_relations_go_from_one_thread_to_another(store: emm1.Store) -> None:
@@ -123,7 +123,7 @@ def test_variables_of_the_thread_that_opened_the_store(tree: Path, store_path: P
         expected = [("/da\"ta's", "video", 0)]
         assert pool.submit(lambda: store.sql(ask).fetchall()).result() == expected
         assert pool.submit(lambda: store.cursor().execute(ask).fetchall()).result() == expected
-        # What another thread sets is for that call.
+        # A variable that another thread sets lasts only for that call.
         pool.submit(store.sql, "SET VARIABLE emm1_root = '/elsewhere'").result()
         assert pool.submit(lambda: store.sql(ask).fetchall()).result() == expected
         store.sql("RESET VARIABLE emm1_root")
@@ -132,7 +132,7 @@ def test_variables_of_the_thread_that_opened_the_store(tree: Path, store_path: P
 
 
 def test_a_result_of_the_connection_is_fetched_whole(tree: Path, store: emm1.Store) -> None:
-    """Whatever is asked meanwhile; what cannot be answered before DuckDB is through says so."""
+    """Other calls do not end the result; those that DuckDB cannot answer in the meantime raise an error."""
     query = "SELECT range FROM range(20_000)"
     meanwhile: dict[str, Callable[[], Any]] = {
         "cursor": lambda: asked_by_cursor(store),
@@ -163,5 +163,5 @@ def test_a_store_that_is_closed_is_closed_for_every_thread(store_path: Path) -> 
         for ask in (relation.fetchall, lambda: cursor.execute("SELECT 1"), lambda: store.sql("SELECT 1")):
             with pytest.raises(duckdb.ConnectionException):
                 pool.submit(ask).result()
-    # No connection holds the file any more: it opens with other settings.
+    # No connection keeps the file open: it can be opened with other settings.
     emm1.open(store_path).close()
