@@ -1,1 +1,1 @@
-"""emm1 beside its rivals."""
+"""emm1 compared with its rivals."""

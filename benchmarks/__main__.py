@@ -1,10 +1,10 @@
-"""Exact top-k search beside its rivals: isotropic, clustered and real vectors; one query, batches, filters.
+"""Exact top-k search compared with its rivals: isotropic, clustered and real vectors; one query, batches, filters.
 
     python -m benchmarks WORK [--rows ROWS] [--seconds SECONDS]
 
-WORK is a folder for the vectors (some 35 GB), the results, and the page and chart made of them. Rivals that are not
-installed are left out (`make bench` installs them). A run that was interrupted, or that came to the end of its SECONDS,
-goes on where it stopped; one that is complete begins anew.
+WORK is a folder for the vectors (about 35 GB), the results, and the page and chart made from them. Rivals that are not
+installed are left out (`make bench` installs them). A run that was interrupted, or that reached its SECONDS, continues
+where it stopped; a complete one starts again.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from benchmarks.tasks import TASKS
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks", description="Exact top-k search beside its rivals.")
+    parser = argparse.ArgumentParser(prog="benchmarks", description="Exact top-k search compared with its rivals.")
     parser.add_argument("work", type=Path, help="folder for vectors and results")
     parser.add_argument("--rows", type=int, default=400_000, help="vectors of the isotropic and clustered files")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing after so long")
-    parser.add_argument("--job", nargs=4, help=argparse.SUPPRESS)  # what the processes of the run are given
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start nothing new after this time")
+    parser.add_argument("--job", nargs=4, help=argparse.SUPPRESS)  # for the processes that the run starts
     options = parser.parse_args()
     if options.job:
         task, contender, file, threads = options.job
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def limit_processors(count: int) -> None:
-    """Only so many processors, whatever a library thinks that it has."""
+    """Restrict the process to this many processors, whatever number of threads a library chooses."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 

@@ -1,10 +1,10 @@
-"""Builds of emm1 beside one another: what a change costs a warm query, or a batch of them.
+"""Compares builds of emm1: the effect of a change on a warm query, or on a batch of queries.
 
     python -m benchmarks.builds WORK before=FOLDER after=python [--files FILE,...] [--batches 1,6] [--rounds 200]
 
 Each FOLDER holds a package `emm1` with its native library (for an older commit: `pip install --target FOLDER` of a
 worktree). WORK is a folder for the vectors. Every build has a process that keeps the file and its codes open, and the
-processes take turns, so that what else the machine does falls on all alike. The first build is the one compared with.
+processes take turns, so that other load on the machine affects all of them equally. The first build is the baseline.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from benchmarks.machine import machine
 FILES = ("clustered-400000.npy", "narrow-50000.npy")
 K = 10
 MANY = 64
-"""Queries that are asked one after another, or taken from for a batch."""
-ASKED = 3
-"""Searches of a turn: the first is not counted, since the turn before has emptied the caches."""
+"""Number of queries that are used one after another, or from which a batch is taken."""
+SEARCHES = 3
+"""Searches per turn: the first is not counted, because the previous turn has displaced the caches."""
 
 
 class Build:
-    """A build in a process of its own, with a file open."""
+    """A build in its own process, with an open file."""
 
     def __init__(self, name: str, folder: Path, file: Path, threads: int, stack: ExitStack) -> None:
         command = [sys.executable, "-m", "benchmarks.builds", "--serve", name, str(file), str(threads)]
@@ -52,7 +52,7 @@ class Build:
         return line.strip()
 
     def seconds(self, batch: int, number: int) -> float:
-        """The time of a search, after one that is not counted."""
+        """The median time of a search in one turn, without the first search."""
         assert self._process.stdin is not None
         print(batch, number, file=self._process.stdin, flush=True)
         times: list[float] = json.loads(self._line())
@@ -60,7 +60,7 @@ class Build:
 
 
 def serve(name: str, file: Path, threads: int) -> None:
-    """The process of a build: where its package lies, then the times of what each line asks for."""
+    """The process of a build: prints the path of its package, then the times of the searches that each line asks for."""
     import emm1
 
     codes = file.with_name(f"{file.name}.{name}.codes")
@@ -74,20 +74,20 @@ def serve(name: str, file: Path, threads: int) -> None:
     for line in sys.stdin:
         batch, number = map(int, line.split())
         times = []
-        for asked in range(ASKED):
-            one = (number * ASKED + asked) % MANY
-            some = queries[one] if batch == 1 else queries[:batch]
+        for search in range(SEARCHES):
+            one = (number * SEARCHES + search) % MANY
+            chosen = queries[one] if batch == 1 else queries[:batch]
             started = time.perf_counter()
-            embeddings.search(some, K, "dot", threads=threads)
+            embeddings.search(chosen, K, "dot", threads=threads)
             times.append(time.perf_counter() - started)
         print(json.dumps(times), flush=True)
 
 
 def compare(builds: list[Build], batch: int, rounds: int) -> None:
-    """A line of the table: the median of each build, and that of its ratios to the first."""
+    """Print a line of the table: median and minimum of each build, and the median of its ratios to the first."""
     times: dict[str, list[float]] = {build.name: [] for build in builds}
     for number in range(rounds):
-        # Who comes first in a turn changes.
+        # The order changes from turn to turn.
         turn = builds if number % 2 else builds[::-1]
         for build in turn:
             times[build.name].append(build.seconds(batch, number))
@@ -103,7 +103,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--serve"]:
         serve(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
         return
-    parser = argparse.ArgumentParser(description="Builds of emm1 beside one another.")
+    parser = argparse.ArgumentParser(description="Compares builds of emm1.")
     parser.add_argument("work", type=Path)
     parser.add_argument("builds", nargs="+", metavar="NAME=FOLDER")
     parser.add_argument("--files", default=",".join(FILES))

@@ -1,4 +1,4 @@
-"""Who takes part, and in what: one line each."""
+"""The contenders, and the parts of the benchmark that each takes part in: one line each."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Part = Literal["warm", "half", "growth", "cold"]
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to search.
+    """One way to search.
 
     Attributes:
-        module: in `benchmarks.runners`.
-        package: what must be installed.
-        parts: what it takes part in: float32 files, float16 files, files of growing size, and cold ones (those that
-            read the file only when they search).
-        start: the function of the module.
-        most: the largest batch of queries that it does in some seconds.
-        instructions: the instruction set for emm1; all there are by default.
+        module: its module in `benchmarks.runners`.
+        package: the package that must be installed.
+        parts: the parts that it takes part in: float32 files, float16 files, files of growing size, and cold files (for
+            contenders that read the file only when they search).
+        start: the function of the module that prepares the search.
+        most: the largest batch of queries that it can search in a few seconds.
+        instructions: the instruction set for emm1; by default the best available one.
     """
 
     module: str
@@ -39,11 +39,11 @@ class Contender:
 
     @property
     def installed(self) -> bool:
-        """Whether it can take part."""
+        """Whether its package is installed."""
         return find_spec(self.package) is not None
 
     def search(self, path: Path, threads: int) -> Search:
-        """What it needs once, and the search."""
+        """Prepare the search; returns the function that searches."""
         function = getattr(import_module(f"benchmarks.runners.{self.module}"), self.start)
         search: Search = function(path, threads)
         return search

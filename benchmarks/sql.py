@@ -1,4 +1,4 @@
-"""Search in SQL beside the Python calls it stands for and beside DuckDB's own ways, in one run.
+"""Search in SQL compared with the equivalent Python calls and with DuckDB's own means, in one run.
 
     python -m benchmarks.sql WORK [ROWS]
 
@@ -27,13 +27,13 @@ from benchmarks.machine import machine
 
 K = 10
 QUERIES, PAIRS = 1000, 1_000_000
-# DuckDB compares every query with every row, so its time is that of the pairs.
+# DuckDB compares every query with every row, so its time is proportional to the number of pairs.
 PART_QUERIES, PART_ROWS = 10, 40_000
 Contenders = dict[str, tuple[Callable[[], Any], int, float]]
 
 
 def take_turns(contenders: Contenders) -> dict[str, float]:
-    """Best seconds of each contender, which comes with its number of turns and what its time is to be multiplied by."""
+    """The best time of each contender in seconds; each has a number of turns and a factor for its time."""
     best: dict[str, float] = {}
     for turn in range(max(turns for _, turns, _ in contenders.values())):
         for name, (call, turns, scale) in contenders.items():
@@ -45,14 +45,14 @@ def take_turns(contenders: Contenders) -> dict[str, float]:
 
 
 def table(title: str, best: dict[str, float], base: str) -> None:
-    """Milliseconds, and how many times as long as one of them."""
+    """Print milliseconds and the ratio to one of the contenders."""
     print(f"\n### {title}\n\n| | ms | |\n|---|---:|---:|")
     for name, seconds in best.items():
         print(f"| {name} | {seconds * 1e3:,.4g} | {seconds / best[base]:.3g}× |", flush=True)
 
 
 def one_query(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, queries: Any) -> None:
-    """The k nearest to one query."""
+    """The k nearest vectors of one query."""
     query = queries[0]
     numbers = query.tolist()
     connection.execute("SET VARIABLE query = ?", [numbers])
@@ -88,7 +88,7 @@ def one_query(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, q
 
 
 def lateral(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, queries: Any) -> None:
-    """The k nearest to each of many queries."""
+    """The k nearest vectors of each of many queries."""
     whole = len(vectors) / PART_ROWS * QUERIES / PART_QUERIES
 
     def join() -> Any:
@@ -135,7 +135,7 @@ def pairs(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, other
 
 
 def load_rival(connection: duckdb.DuckDBPyConnection, file: Path, queries: Any) -> None:
-    """The vectors as DuckDB's own arrays, in memory."""
+    """Load the vectors into memory as DuckDB arrays."""
     dims = queries.shape[1]
     rows = pa.table({"id": np.arange(len(queries)), "vector": list(queries)})  # noqa: F841 - named in SQL
     for sql in (
@@ -158,7 +158,7 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         emm1.write_sample(f"{scratch}/sample", embeddings=0)
         with (
-            warnings.catch_warnings(action="ignore"),  # the store has no items whose ids these could be
+            warnings.catch_warnings(action="ignore"),  # the store has no items with these ids
             emm1.build(f"{scratch}/sample", f"{scratch}/emm1.duckdb", splits=["eshot"]) as store,
         ):
             for name, file in files.items():

@@ -1,10 +1,10 @@
-"""The build, the published examples and queries at full size, each beside its rival in the same run.
+"""The build, the published examples and queries at full size, each compared with its rival in the same run.
 
     python benchmarks/store.py TREE WORK
 
-TREE holds the published files, or a stand-in of their shape; WORK is a folder for stores. Each task runs in a process
-of its own, so that its peak memory is its own; the first of each kind is the rival. The examples are measured twice: in the
-process, once emm1, DuckDB and Polars are imported and the store is open, and the whole process, from its start to its end.
+TREE holds the published files, or generated ones of the same form; WORK is a folder for stores. Each task runs in its own
+process, so that its peak memory can be measured; the first of each kind is the rival. The examples are measured twice:
+within the process, after emm1, DuckDB and Polars are imported and the store is open, and the whole process.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 Task = Callable[[Path, Path], object]
 MODALITIES = ("image", "audio", "video", "points")
-# How often a short query is repeated; the first is not counted.
+# How often a short query is repeated after a first run that is not counted.
 REPEATS = 3
 
 
 def obvious_build(tree: Path, store: Path) -> None:
-    """What one writes first: CREATE TABLE AS read_csv, types guessed."""
+    """The obvious way: CREATE TABLE AS read_csv, with inferred types."""
     with duckdb.connect(str(store)) as connection:
         for path in sorted(tree.glob("e-mm1_*/infos/*.csv")):
             schema = path.parts[-3].replace("-", "_")
@@ -57,7 +57,7 @@ def emm1_build(memory_limit: str) -> Task:
 
 
 def script_first_example(tree: Path, _store: Path) -> None:
-    """The dataset README's first script, with types that its own guess would trip over read as text."""
+    """The dataset README's first script, which reads as text the columns whose types it would infer wrongly."""
     base = tree / "e-mm1_100m"
     groups = pl.read_csv(base / "nn_1" / "data_groups.csv")
     for modality in MODALITIES:
@@ -115,14 +115,14 @@ def aggregated(store: emm1.Store) -> object:
 
 
 def obvious_view() -> str:
-    """Left joins, and paths put together after them."""
+    """The obvious view: left joins, and then paths from their columns."""
     paths = [f"'/data/' || {m}.save_folder || '/{m}/' || {m}.file_name AS {m}_file_path" for m in MODALITIES]
     joins = [f"LEFT JOIN e_mm1_100m.{m} USING (encord_{m}_id)" for m in (*MODALITIES, "text")]
     return f"SELECT g.*, caption, {', '.join(paths)} FROM e_mm1_100m.groups g {' '.join(joins)}"
 
 
 def query(statement: str) -> Task:
-    """A statement about some captions, warm: the median."""
+    """The median time of a warm statement about some captions."""
 
     def task(_tree: Path, store: Path) -> float:
         with duckdb.connect(str(store), read_only=True) as connection:

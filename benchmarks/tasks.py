@@ -1,4 +1,4 @@
-"""The tasks: each is run by one contender in a process of its own, and gives numbers by name (times in seconds)."""
+"""The tasks: each runs with one contender in its own process and returns numbers by name (times in seconds)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Numbers = dict[str, float]
 
 
 def search(name: str, path: Path, threads: int) -> Numbers:
-    """One query, and batches, warm."""
+    """One warm query, and warm batches."""
     queries = queries_for(path)
     found = CONTENDERS[name].search(path, threads)
     answer = found(queries[0], K)
@@ -44,7 +44,7 @@ def search(name: str, path: Path, threads: int) -> Numbers:
 
 
 def among(name: str, path: Path, threads: int) -> Numbers:
-    """One query among 1 % and 10 % of the rows, in no order: emm1, and NumPy on the gathered rows."""
+    """One query among random 1 % and 10 % of the rows: emm1, and NumPy on the gathered rows."""
     queries = queries_for(path)
     embeddings = coded(path)
     vectors = np.load(path) if name == "NumPy" else np.empty((0, 0))
@@ -66,7 +66,7 @@ def among(name: str, path: Path, threads: int) -> Numbers:
 
 
 def one(name: str, path: Path, threads: int) -> Numbers:
-    """A single query, warm."""
+    """A single warm query."""
     queries = queries_for(path, 30)
     found = CONTENDERS[name].search(path, threads)
     for number in range(3):
@@ -75,9 +75,9 @@ def one(name: str, path: Path, threads: int) -> Numbers:
 
 
 def cold(name: str, path: Path, threads: int) -> Numbers:
-    """A single query on files just opened, of which nothing is in memory."""
+    """A single query on newly opened files, none of which is in the page cache."""
     queries = queries_for(path, 3)
-    CONTENDERS[name].search(path, threads)  # makes what it needs
+    CONTENDERS[name].search(path, threads)  # writes the files that it needs
     times = []
     for query in queries:
         gc.collect()
@@ -91,7 +91,7 @@ def cold(name: str, path: Path, threads: int) -> Numbers:
 
 
 def memory(_name: str, path: Path, threads: int) -> Numbers:
-    """The most anonymous memory of each of emm1's tasks, in bytes above that after import."""
+    """The peak of anonymous memory of each of emm1's tasks, in bytes above the level after import."""
     queries = queries_for(path)
     ids = np.random.default_rng(1).permutation(len(np.load(path, mmap_mode="r")))[:10_000]
     before = anonymous()
@@ -120,7 +120,7 @@ def knn(path: Path, folder: Path, threads: int) -> None:
 
 
 def reads(_name: str, path: Path, threads: int) -> Numbers:
-    """Bytes that a query reads, and how fast the same bytes can be read at all."""
+    """The bytes that a query reads, and the speed at which the machine can read them."""
     queries = queries_for(path, 15)
     embeddings = coded(path)
     numbers: Numbers = {
@@ -137,7 +137,7 @@ def reads(_name: str, path: Path, threads: int) -> Numbers:
 
 
 def codes(_name: str, path: Path, threads: int) -> Numbers:
-    """How fast codes are made, and how large they are."""
+    """The speed of building codes, and their size."""
     embeddings = emm1.Embeddings(path, codes=False)
     place = Path(f"{path}.{threads}.codes")
     seconds = best_of(lambda _: embeddings.build_codes(place, threads=threads), 2)
@@ -148,7 +148,7 @@ def codes(_name: str, path: Path, threads: int) -> Numbers:
 
 
 def call(name: str, path: Path, threads: int) -> Numbers:
-    """What a call costs: the best 10 of 10 vectors."""
+    """The overhead of a call: the best 10 of 10 vectors."""
     queries = queries_for(path, 1)
     found = CONTENDERS[name].search(path, threads)
     return {"call": best_of(lambda _: found(queries[0], K), 2000)}

@@ -1,7 +1,7 @@
-"""The build of the Python package: first the DuckDB extension, with cargo, then everything else, with maturin.
+"""Builds the Python package: first the DuckDB extension with cargo, then everything else with maturin.
 
-A PEP 517 backend (pyproject.toml names it). maturin builds one library; the other, which must know nothing of Python, is
-built here and laid among the Python files, where maturin packs it and an editable install finds it.
+A PEP 517 backend, named in pyproject.toml. maturin builds one library. The other, which must not depend on Python, is
+built here and placed among the Python files, where maturin packs it and an editable install finds it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from typing import Any
 import maturin
 
 TOP = Path(__file__).resolve().parents[1]
-# A link to the SQL files; archives do not hold it.
+# A link to the SQL files, which archives do not contain.
 SQL = TOP / "python" / "emm1" / "sql"
-# DuckDB takes the name of the entry point from the name of the file.
+# DuckDB derives the name of the entry point from the name of the file.
 EXTENSION = TOP / "python" / "emm1" / "emm1.duckdb_extension"
-# The oldest stable C API that has every function used without asking: one file for DuckDB 1.2 and all later ones.
+# The oldest stable C API with every function that is used: one file for DuckDB 1.2 and all later versions.
 API_VERSION = "v1.2.0"
 
 Settings = Mapping[str, Any] | None
 
 
-def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:  # noqa: ARG001 - as PEP 517 has it
-    """Nothing more than pyproject.toml says. maturin would ask for a package that fetches Rust: that is the user's to do."""
-    _need_cargo()
+def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:  # noqa: ARG001 - required by PEP 517
+    """No requirements beyond pyproject.toml. maturin would ask for a package that installs Rust; that is left to the user."""
+    _require_cargo()
     return []
 
 
@@ -39,8 +39,8 @@ get_requires_for_build_editable = get_requires_for_build_sdist = get_requires_fo
 
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
-    """Write what the wheel says of itself."""
-    _need_cargo()
+    """Write the metadata of the wheel."""
+    _require_cargo()
     return str(maturin.prepare_metadata_for_build_wheel(metadata_directory, config_settings))
 
 
@@ -48,15 +48,15 @@ prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
-    """Pack the sources, as cargo and git know them."""
-    _need_cargo()
+    """Pack the sources that cargo and git list."""
+    _require_cargo()
     return str(maturin.build_sdist(sdist_directory, config_settings))
 
 
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
     """Build a wheel with both libraries."""
-    _need_cargo()
-    _lay_sql()
+    _require_cargo()
+    _copy_sql()
     build_extension()
     return str(maturin.build_wheel(wheel_directory, config_settings, metadata_directory))
 
@@ -65,27 +65,27 @@ def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """Build both libraries in place."""
-    _need_cargo()
-    _lay_sql()
+    _require_cargo()
+    _copy_sql()
     build_extension()
     return str(maturin.build_editable(wheel_directory, config_settings, metadata_directory))
 
 
-def _need_cargo() -> None:
-    """Say in one line what is missing, where pip and uv would show a traceback."""
+def _require_cargo() -> None:
+    """Exit with one line if cargo is missing; pip and uv would show a traceback."""
     if shutil.which("cargo") is None:
         sys.exit("emm1 needs a stable Rust toolchain and 'cargo' was not found: install it from https://rustup.rs")
 
 
-def _lay_sql() -> None:
-    """Make the SQL files part of the Python package, where they are not yet."""
+def _copy_sql() -> None:
+    """Copy the SQL files into the Python package, unless they are there."""
     if not SQL.is_dir():
         SQL.unlink(missing_ok=True)
         shutil.copytree(TOP / "sql", SQL)
 
 
 def build_extension() -> None:
-    """Build the extension and append its footer; the file is replaced, never written to: it may be loaded."""
+    """Build the extension and append its footer; the file is replaced, not overwritten, because it may be loaded."""
     command = ["cargo", "build", "--release", "--locked", "--package", "emm1-duckdb"]
     built = subprocess.run(
         [*command, "--message-format", "json-render-diagnostics"], cwd=TOP, stdout=subprocess.PIPE, check=False
@@ -99,7 +99,7 @@ def build_extension() -> None:
 
 
 def _library(messages: str) -> Path:
-    """The file that cargo built, from what it says."""
+    """The library that cargo built, according to its messages."""
     for line in messages.splitlines():
         message = json.loads(line)
         if message["reason"] == "compiler-artifact" and message["target"]["name"] == "emm1_duckdb":
@@ -113,7 +113,7 @@ def _version() -> str:
 
 
 def _platform() -> str:
-    """DuckDB's name of the platform that cargo builds for."""
+    """DuckDB's name for the platform that cargo builds for."""
     target = os.environ.get("CARGO_BUILD_TARGET")
     if target is None:
         about = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout  # noqa: S607
@@ -128,7 +128,7 @@ def _platform() -> str:
 
 
 def footer(platform: str, version: str) -> bytes:
-    """What DuckDB reads at the end of an extension: a WebAssembly custom section, eight fields, room for a signature.
+    """The end of an extension, as DuckDB expects it: a WebAssembly custom section, eight fields, space for a signature.
 
     >>> len(footer("linux_amd64", "0.1.0"))
     534

@@ -1,1 +1,1 @@
-"""One module a contender: `start(path, threads)` does what is needed once and gives the search."""
+"""One module per contender: `start(path, threads)` prepares the search and returns it as a function."""

@@ -11,7 +11,7 @@ def start(path: Path, threads: int) -> Search:
 
 
 def coded(path: Path) -> emm1.Embeddings:
-    """The file with codes, which are made once."""
+    """The file with codes, which are built if they do not exist."""
     embeddings = emm1.Embeddings(path)
     if embeddings.codes_path is None:
         embeddings.build_codes()

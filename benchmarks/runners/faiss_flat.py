@@ -1,4 +1,4 @@
-"""FAISS: the flat index, Panorama (PCA and bounds of what is left), and the scalar quantizer that holds float16."""
+"""FAISS: the flat index, Panorama (PCA and bounds on the remainder), and the scalar quantizer with float16."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def panorama(path: Path, threads: int) -> Search:
     axes = faiss.PCAMatrix(dims, dims)
     index = faiss.IndexPreTransform(axes, faiss.IndexFlatIPPanorama(dims, 8))
     index.train(vectors[:20_000])
-    # It would subtract the mean, and products with centred vectors are in another order: the rotation alone keeps them.
+    # The PCA would subtract the mean, which changes the order of inner products; the rotation alone keeps it.
     faiss.copy_array_to_vector(np.zeros(dims, np.float32), axes.b)
     return filled(index, vectors, threads)
 

@@ -1,4 +1,4 @@
-"""LanceDB: a table without an index, one query at a time. Its threads are as many as the process has processors."""
+"""LanceDB: a table without an index, one query at a time. It uses as many threads as the process has processors."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""NumPy: a matrix product and argpartition. The threads are those of BLAS, which the environment sets."""
+"""NumPy: a matrix product and argpartition. The environment sets the number of BLAS threads."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from benchmarks.contenders import Search
 from benchmarks.data import Vectors
 
 QUERIES, ROWS = 64, 20_000
-"""So many at a time: the scores of all queries would not fit, nor would float16 rows widened."""
+"""Block sizes: neither the scores of all queries nor all float16 rows as float32 would fit into memory."""
 
 
 def start(path: Path, _threads: int) -> Search:

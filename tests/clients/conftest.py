@@ -11,18 +11,16 @@ from matrix import BLOCK, DOCUMENT, Matrix
 
 import emm1
 
-collect_ignore_glob = ["*/use_*.py"]  # they run where their packages are
+collect_ignore_glob = ["*/use_*.py"]  # these run in the environments of their clients
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--write-matrix", action="store_true", help="write what each client was seen to do to the document"
-    )
+    parser.addoption("--write-matrix", action="store_true", help="write the results of each client to the document")
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first block of docs/guide/clients.md was run: it holds emm1.duckdb and the extension."""
+    """A folder in which the first block of docs/guide/clients.md has run: it has emm1.duckdb and the extension."""
     folder = tmp_path_factory.mktemp("clients")
     (kind, text), *_ = BLOCK.findall(DOCUMENT.read_text(encoding="utf-8"))
     assert kind == "sh"
@@ -34,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def store(folder: Path) -> Iterator[emm1.Store]:
-    """The store, open for reading while the clients read it: one that does not open it read-only is refused."""
+    """The store, open for reading meanwhile, so that a client that does not open it read-only is refused."""
     with emm1.open(folder / "emm1.duckdb", read_only=True) as opened:
         yield opened
 

@@ -1,6 +1,6 @@
-"""Every client opens a store beside another reader, lists its tables and columns, reads its views and searches.
+"""Every client opens a store that has another reader, lists its tables and columns, reads its views and searches.
 
-What each was seen to do stands in docs/guide/clients.md, whose code is what the programs in the folders here run.
+docs/guide/clients.md has the results of each client, and its code is taken from the programs in the folders here.
 """
 
 import json
@@ -40,13 +40,13 @@ def install(client: Client, matrix: Matrix) -> None:
 
 
 def as_text(rows: Iterable[Any]) -> list[tuple[Any, ...]]:
-    """Rows, which come as lists or as objects, with their values as text."""
+    """Rows, given as lists or objects, with their values as text."""
     values = [row.values() if isinstance(row, dict) else row for row in rows]
     return [tuple(None if value is None else str(value) for value in row) for row in values]
 
 
 def check_neighbours(found: Iterable[Any], store: emm1.Store) -> None:
-    """The same ranks, ids and scores to the bit: clients print a float in as few digits as it takes, or as a double."""
+    """Check ranks, ids and scores, to the last bit: clients print a float with enough digits, or as a double."""
     rows = [(int(rank), int(item), np.float32(score)) for rank, item, score in as_text(found)]
     expected = store.sql(NEAREST).fetchall()
     assert len(expected) == 5
@@ -82,7 +82,7 @@ def test_program(client: Client, folder: Path, store: emm1.Store, matrix: Matrix
         ((sys.executable, "-c", "exit('no such package')"), "no such package"),
     ],
 )
-def test_a_client_that_cannot_be_had_is_named(command: tuple[str, ...], named: str) -> None:
+def test_a_client_that_is_not_available_is_named(command: tuple[str, ...], named: str) -> None:
     client = Client("absent", "absent", "cli", (command,), ())
     try:
         with pytest.raises(NotAvailableError, match=named):
@@ -107,7 +107,7 @@ def test_the_documented_code_is_what_runs() -> None:
 
 @pytest.fixture(scope="module")
 def printed() -> dict[str, list[str]]:
-    """What `emm1 extension` says to each client, by the first word about it."""
+    """What `emm1 extension` prints for each client, by the first word of its paragraph."""
     command = [sys.executable, "-m", "emm1", "extension"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     parts = [part.splitlines() for part in done.stdout.split("\n\n")]

@@ -1,4 +1,4 @@
-"""Other versions of DuckDB, from the oldest that is promised, read in a store what the one that built it reads."""
+"""Other versions of DuckDB, from the oldest that is supported, read the same from a store as the version that built it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from clients import CLI, PYTHONS, SOURCES, Client, NotAvailableError
 import emm1
 from emm1.store.extension import load_statement
 
-# What clients list.
+# The parts of the catalog that clients list.
 CATALOG = [
     "SELECT schema_name, table_name, comment FROM duckdb_tables() ORDER BY ALL",
     "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal ORDER BY ALL",
@@ -30,7 +30,7 @@ Rows = list[list[Any]]
 
 
 def contents(store: emm1.Store) -> list[str]:
-    """For every table and view, and the table macros: how many rows, and some of them."""
+    """Statements for the number of rows, and some rows, of every table, view and table macro."""
     names = store.sql("""
         SELECT '"' || schema_name || '"."' || table_name || '"' FROM duckdb_tables()
         UNION ALL SELECT '"' || schema_name || '"."' || view_name || '"' FROM duckdb_views() WHERE NOT internal
@@ -44,7 +44,7 @@ def contents(store: emm1.Store) -> list[str]:
 
 
 def run(client: Client, folder: Path, database: str, statements: list[str]) -> list[Rows]:
-    """The rows of each statement that gives some."""
+    """The rows of each statement that returns any."""
     try:
         client.install()
     except NotAvailableError as error:
@@ -58,7 +58,7 @@ def run(client: Client, folder: Path, database: str, statements: list[str]) -> l
 
 @cache
 def reference(folder: Path, database: str, *statements: str) -> list[Rows]:
-    """The rows that the DuckDB which built the store gives, in a process that has no emm1."""
+    """The rows from the version of DuckDB that built the store, in a process without emm1."""
     command = [sys.executable, str(SOURCES / "python" / "run_sql.py")]
     text = json.dumps([database, *statements])
     done = subprocess.run(command, cwd=folder, input=text, stdout=subprocess.PIPE, text=True, check=True)
@@ -70,7 +70,7 @@ def run_cli(folder: Path, database: str, statements: list[str]) -> list[Rows]:
     command = ["duckdb", "-init", os.devnull, "-bail", "-json", "-unsigned", *read_only, database]
     done = CLI.run("env", *command, where=folder, text=";\n".join(statements) + ";")
     results, text = [], done.stdout.strip()
-    while text:  # an array of objects for each statement
+    while text:  # one array of objects per statement
         rows, end = json.JSONDecoder().raw_decode(text)
         results.append([[*row.values()] for row in rows])
         text = text[end:].lstrip()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Made the stores of every schema version that lie here: each by emm1 as it was at the last commit of that version, with
-# the packages of its lock file, from one tree. For a new version add its line, and run `tests/data/make.sh N`: stores
-# that are here already stay as they were made. Needs git with the history, Python 3.11 and Rust.
+# Makes the stores of every schema version in this folder: each with emm1 as of the last commit of that version, with the
+# packages of its lock file, from one tree. For a new version add a line and run `tests/data/make.sh N`: existing stores
+# are kept as they are. Needs git with the history, Python 3.11 and Rust.
 set -euo pipefail
 cd "$(dirname "$0")"
 data=$PWD
@@ -14,7 +14,7 @@ commit_of() {
     esac
 }
 
-# A store says where its files lay: not in the folders of whoever makes it.
+# A store contains the paths of its files, which should not be those of whoever runs this.
 work=/tmp/emm1-stores
 rm -rf $work
 mkdir -p $work/made

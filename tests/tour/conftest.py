@@ -1,4 +1,4 @@
-"""What the tour walks through: a sample, and a store that is built here or was built by another version of DuckDB."""
+"""The fixtures of the tour: a sample, and a store that is built here or by another version of DuckDB."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ from making import make
 import emm1
 from emm1.versions import in_use, untested
 
-assert Path(emm1.__file__).is_relative_to(sys.prefix), f"the tour is of what is installed, not of {emm1.__file__}"
+assert Path(emm1.__file__).is_relative_to(sys.prefix), f"the tour tests the installed emm1, not {emm1.__file__}"
 
 
 def pytest_report_header() -> str:
@@ -18,9 +18,9 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which release may have broken the tour, last."""
+    """Say at the end which release may have broken the tour."""
     if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
-        terminalreporter.write_line(untested() or f"none is newer than the tests have seen: {in_use()}", red=True)
+        terminalreporter.write_line(untested() or f"no package is newer than the tests have seen: {in_use()}", red=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds ``sample``, and ``emm1.duckdb`` with four registered embeddings."""
+    """A folder with ``sample``, and ``emm1.duckdb`` with four registered embeddings."""
     folder = tmp_path_factory.mktemp("tour") / "made"
     made = request.config.getoption("--made")
     if made:
@@ -50,5 +50,5 @@ def store_path(folder: Path) -> Path:
 
 @pytest.fixture
 def own(folder: Path, tmp_path: Path) -> Path:
-    """A copy of the folder, to change."""
+    """A copy of the folder that a test may change."""
     return Path(shutil.copytree(folder, tmp_path / "own"))

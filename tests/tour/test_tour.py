@@ -1,4 +1,4 @@
-"""Everything essential, once, as it is installed: with whatever versions of the dependencies are beside it."""
+"""Everything essential once, in the installed emm1, with any versions of its dependencies."""
 
 import json
 import lzma
@@ -37,7 +37,7 @@ def run(*arguments: object) -> str:
 
 
 def nearest(tree: Path, name: str, query: np.ndarray[Any, Any], k: int) -> list[int]:
-    """By NumPy alone."""
+    """The nearest items by NumPy alone."""
     vectors = np.load(tree / "embeddings" / f"{name}.npy").astype(np.float64)
     ids = np.load(tree / "embeddings" / f"{name}.ids.npy")
     scores = vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query)
@@ -51,7 +51,7 @@ def vector(tree: Path, name: str, item: int) -> np.ndarray[Any, Any]:
 
 
 def assert_same(ours: pl.DataFrame, theirs: pl.DataFrame) -> None:
-    """As a multiset; the script has integers of 64 bits, and text where a store has ENUMs."""
+    """Compare frames as multisets; the script has 64-bit integers, and text instead of ENUMs."""
     texts = [name for name, kind in ours.schema.items() if kind in (pl.Categorical, pl.Enum)]
     ours = ours.with_columns(pl.col(texts).cast(pl.String)).select(theirs.columns)
     assert_frame_equal(ours.sort(pl.all()), theirs.sort(pl.all()), check_dtypes=False)
@@ -67,7 +67,7 @@ def test_a_build_gives_the_same_rows_with_every_duckdb(folder: Path, tmp_path: P
 
 def test_an_update_reads_what_changed(own: Path) -> None:
     store, captions = own / "emm1.duckdb", own / "sample/e-mm1_1m/infos/text.csv"
-    assert "read: none" in run("build", own / "sample", store)  # the folder of the media is another
+    assert "read: none" in run("build", own / "sample", store)  # only the folder of the media has changed
     assert "is up to date" in run("build", own / "sample", store)
     with captions.open("a", encoding="utf-8") as file:
         file.write("9999999,ANOTHER,MIT,the last caption\n")
@@ -100,7 +100,7 @@ def test_an_upgrade_keeps_rows_and_embeddings(own: Path) -> None:
 
 @pytest.mark.parametrize("schema", range(1, SCHEMA_VERSION))
 def test_stores_of_every_older_schema_version(schema: int, tmp_path: Path) -> None:
-    """As the emm1 of their time built them; see tests/data/make.sh."""
+    """Stores as built by the emm1 of their time; see tests/data/make.sh."""
     store, tree = tmp_path / "emm1.duckdb", tmp_path / "sample"
     store.write_bytes(lzma.decompress((TESTS / "data" / f"schema-{schema}" / "emm1.duckdb.xz").read_bytes()))
     with tarfile.open(TESTS / "data" / "tree.tar.xz") as packed:
@@ -264,7 +264,7 @@ def test_functions_in_python_where_the_extension_may_not_be_loaded(tree: Path) -
 
 
 def test_a_prepared_query_reads_the_files_as_they_are(tmp_path: Path) -> None:
-    """An older DuckDB prepares a table function once."""
+    """Older versions of DuckDB bind a table function only once, when it is prepared."""
     file, new = tmp_path / "x.npy", tmp_path / "new.npy"
     np.save(file, np.eye(5, dtype=np.float32))
     np.save(new, np.eye(7, dtype=np.float32))

@@ -1,4 +1,4 @@
-# A store in DuckDB's command line: one JSON object for each thing that works.
+# A store in DuckDB's command line: prints one JSON object for each step that works.
 set -e
 
 ask() {

@@ -1,4 +1,4 @@
-"""A store as the sources of a dbt project: one JSON object for each thing that works."""
+"""A store as the sources of a dbt project: prints one JSON object for each step that works."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-// A store in Go: one JSON object for each thing that works.
+// A store in Go: prints one JSON object for each step that works.
 package main
 
 import (

@@ -1,4 +1,4 @@
-"""A store in Harlequin, through its command line and the catalogue that it shows: one JSON object for each thing that works."""
+"""A store in Harlequin, through its command line and catalogue: prints one JSON object for each step that works."""
 
 import json
 import subprocess

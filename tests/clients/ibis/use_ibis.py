@@ -1,4 +1,4 @@
-"""A store in ibis: one JSON object for each thing that works."""
+"""A store in ibis: prints one JSON object for each step that works."""
 
 import json
 

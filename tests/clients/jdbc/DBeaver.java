@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 
-/** What DBeaver asks of the driver when a store is opened and browsed: one JSON object for each thing that works. */
+/** The calls that DBeaver makes when a store is opened and browsed: prints one JSON object for each step that works. */
 final class DBeaver {
     public static void main(String[] arguments) throws Exception {
         // The connection's settings: driver properties, then the bootstrap query.

@@ -1,7 +1,7 @@
 import java.sql.DriverManager;
 import java.util.Map;
 
-/** Statements on the URL of a database, and the rows of the last. */
+/** Runs statements on the URL of a database and prints the rows of the last one. */
 final class Run {
     public static void main(String[] arguments) throws Exception {
         try (var connection = DriverManager.getConnection(arguments[0]);

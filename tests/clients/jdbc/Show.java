@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** Rows of results, and JSON. */
+/** Reads the rows of results, and writes JSON. */
 final class Show {
     /** Columns of each row by name, all of them by default. */
     static List<List<Object>> rows(ResultSet results, String... names) throws SQLException {

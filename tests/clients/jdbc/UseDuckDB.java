@@ -2,7 +2,7 @@ import java.sql.DriverManager;
 import java.util.Map;
 import java.util.Properties;
 
-/** A store through JDBC: one JSON object for each thing that works. */
+/** A store through JDBC: prints one JSON object for each step that works. */
 final class UseDuckDB {
     public static void main(String[] arguments) throws Exception {
         var properties = new Properties();

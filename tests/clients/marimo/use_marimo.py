@@ -1,4 +1,4 @@
-"""A store in a marimo notebook, run as a script: one JSON object for each thing that works."""
+"""A store in a marimo notebook, run as a script: prints one JSON object for each step that works."""
 
 import marimo
 
@@ -25,7 +25,7 @@ def _(duckdb, mo):
 
 @app.cell
 def _(json, store):
-    # What the panel of data sources shows.
+    # The content of the panel of data sources.
     from marimo._sql.engines.duckdb import DuckDBEngine
 
     engine = DuckDBEngine(store, "store")

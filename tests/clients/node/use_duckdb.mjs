@@ -1,4 +1,4 @@
-// A store in Node.js: one JSON object for each thing that works.
+// A store in Node.js: prints one JSON object for each step that works.
 
 import { DuckDBInstance, version } from "@duckdb/node-api";
 

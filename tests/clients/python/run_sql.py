@@ -1,4 +1,4 @@
-"""Run SQL in whichever DuckDB is found first: JSON in, a database and statements, and JSON out, the rows of each."""
+"""Runs SQL in the installed DuckDB: reads a database and statements as JSON, and prints the rows of each as JSON."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A store in Python's duckdb, without emm1: one JSON object for each thing that works."""
+"""A store in Python's duckdb, without emm1: prints one JSON object for each step that works."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A store in SQLAlchemy: one JSON object for each thing that works."""
+"""A store in SQLAlchemy: prints one JSON object for each step that works."""
 
 import json
 from importlib.metadata import version
