@@ -1,13 +1,13 @@
 # make demo   a sample dataset, its store, a search and the EShot report, in ./demo
 # make test   everything: Rust and Python tests, linters, type checker, other DuckDB clients
-# make tour   the essentials from the built wheel, beside the lowest dependencies that it declares and the newest there are
+# make tour   the essentials from the built wheel, with its lowest declared dependencies and with the newest ones
 # make test-newest  every Python test with the newest of every dependency; PRE=--pre takes pre-releases
-# make test-versions  the tour with each supported DuckDB, in the stores that each other one built
+# make test-versions  the tour with each supported DuckDB, in the stores built by each of the others
 # make clients-matrix  write what each client can do to docs/guide/clients.md
-# make bench  search, in Python and in SQL, beside its rivals; with TREE=folder-with-the-published-files also the store
+# make bench  search, in Python and in SQL, compared with its rivals; with TREE=folder-with-the-published-files also the store
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
-# make clean  remove what the others made
+# make clean  remove everything that the other targets made
 .PHONY: demo test wheel tour test-newest test-versions test-clients clients-matrix test-neon bench fmt lock clean
 .PRECIOUS: .tour/%
 .DEFAULT_GOAL := help
@@ -16,7 +16,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# Where the tests write: on the disk of this tree, since codes are refused on tmpfs, which /tmp may be.
+# The tests write to the disk of this tree, because codes are refused on tmpfs, which /tmp may be.
 export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/target
 SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py
 
@@ -72,14 +72,14 @@ test: .venv/built
 	$(BIN)/pytest
 	$(MAKE) test-clients
 
-# Clients whose runtime or packages cannot be had are skipped, by name.
+# Clients whose runtime or packages are not available are skipped by name.
 test-clients: .venv/built
 	$(BIN)/pytest tests/clients
 
 clients-matrix: .venv/built
 	$(BIN)/pytest tests/clients/test_programs.py --write-matrix
 
-# On other processors the NEON kernels run in an emulator, where there is one (Debian: qemu-user, gcc-aarch64-linux-gnu,
+# On other processors the NEON kernels run in an emulator, if there is one (Debian: qemu-user, gcc-aarch64-linux-gnu,
 # and the Rust target).
 ARM := aarch64-unknown-linux-gnu
 test-neon:
@@ -95,7 +95,7 @@ wheel: .venv/built
 	rm -rf dist
 	$(UV) build --quiet --wheel --no-build-isolation --out-dir dist
 
-# Each in an environment of its own, with a store that it made: .tour/NAME/made.
+# Each in its own environment, with a store that it made: .tour/NAME/made.
 .tour/lowest: OPTIONS := --resolution lowest-direct
 .tour/duckdb-%: DUCKDB = $(@:.tour/duckdb-%=%)
 .tour/duckdb-%: OPTIONS = $(if $(filter newest,$(DUCKDB)),,'duckdb==$(if $(word 3,$(subst ., ,$(DUCKDB))),$(DUCKDB),$(DUCKDB).*)')
@@ -106,7 +106,7 @@ wheel: .venv/built
 	$(UV) pip install --quiet --python $@ --no-deps dist/*.whl
 	$@/bin/python tests/support/making.py $@/made
 
-# What was built with the lowest is used with the newest, and the reverse.
+# A store built with the lowest versions is used with the newest, and the reverse.
 tour: .tour/lowest .tour/newest
 	.tour/newest/bin/python -m pytest tests/tour --made .tour/lowest/made
 	.tour/lowest/bin/python -m pytest tests/tour --made .tour/newest/made

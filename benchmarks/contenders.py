@@ -1,4 +1,4 @@
-"""The contenders, and the parts of the benchmark that each takes part in: one line each."""
+"""The contenders, one line each, with the parts of the benchmark that they run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Contender:
     Attributes:
         module: its module in `benchmarks.runners`.
         package: the package that must be installed.
-        parts: the parts that it takes part in: float32 files, float16 files, files of growing size, and cold files (for
+        parts: the parts that it runs: float32 files, float16 files, files of growing size, and cold files (for
             contenders that read the file only when they search).
         start: the function of the module that prepares the search.
         most: the largest batch of queries that it can search in a few seconds.

@@ -52,7 +52,7 @@ def as_vectors(query: ArrayLike) -> NDArray[np.float32]:
         raise EmbeddingError(f"the query is not a vector of numbers: {error}") from error
     if array.dtype.kind not in "fiub" or array.ndim not in (1, 2):
         raise EmbeddingError(
-            f"a query is numbers of shape (dim,) or (queries, dim), not {array.dtype} of shape {array.shape}"
+            f"a query must be numbers of shape (dim,) or (queries, dim), not {array.dtype} of shape {array.shape}"
         )
     with np.errstate(over="ignore", invalid="ignore"):
         rounded = np.ascontiguousarray(array, np.float32)

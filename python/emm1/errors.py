@@ -1,4 +1,4 @@
-"""The errors emm1 raises: each says what is wrong, where, and what to do about it; its class says of what kind it is."""
+"""The errors that emm1 raises: each says what is wrong, where, and what to do about it; its class says of what kind it is."""
 
 import builtins
 
@@ -31,11 +31,11 @@ class Error(Exception):
 
 
 class FileNotFoundError(Error, builtins.FileNotFoundError):  # noqa: A001 - the name users catch
-    """A file or folder that was named does not exist."""
+    """A file or folder does not exist."""
 
 
 class SourceError(Error, ValueError):
-    """A published file cannot be read as what it should be: says file, row and column."""
+    """A published file is not as expected: the message names the file, row and column."""
 
 
 class StoreError(Error):
@@ -63,7 +63,7 @@ class MemoryError(EmbeddingError, builtins.MemoryError):  # noqa: A001 - the nam
 
 
 class EmbeddingsWarning(UserWarning):
-    """The answer is right but takes longer than necessary: says which codes file is not used, and why."""
+    """The answer is right but takes longer than necessary: the message says which codes file is not used, and why."""
 
 
 class CodesWarning(EmbeddingsWarning):

@@ -136,8 +136,8 @@ class Trial:
         np.save(ids, self.ids)
         self.ids_path = ids if plan.ids else None
         given: Any = self.ids_path if self.dice.random() < 0.5 or not plan.ids else self.ids
-        beside = Path(f"{self.path}.codes")
-        place = self.folder / "elsewhere.codes" if plan.codes == "elsewhere" else beside
+        default = Path(f"{self.path}.codes")
+        place = self.folder / "elsewhere.codes" if plan.codes == "elsewhere" else default
         without = emm1.Embeddings(self.path, given, codes=False)
         if plan.codes == "none" or without.why_no_codes is not None:  # for example on a tmpfs
             self.codes = None
@@ -146,7 +146,7 @@ class Trial:
         if plan.codes == "old":  # the codes of another file with the same shape
             other = self.folder / "other.npy"
             np.save(other, self.x[::-1] + np.float32(1))
-            shutil.copy(emm1.Embeddings(other).build_codes(), beside)
+            shutil.copy(emm1.Embeddings(other).build_codes(), default)
         self.codes = place
         return emm1.Embeddings(self.path, given, codes=place)
 
@@ -180,8 +180,8 @@ class Trial:
         best = self.best(found, k, np.ones(self.plan.rows, bool))
         with expected_of("row", np.flatnonzero(np.isinf(found)).tolist()) as refused:
             hits = self.e.search(self.given[number], k, self.metric, threads=self.plan.threads)
-            same(hits.ids, self.ids[best], f"ids beside infinities, k = {k}")
-            same(hits.scores, found[best], f"scores beside infinities, k = {k}")
+            same(hits.ids, self.ids[best], f"ids next to infinities, k = {k}")
+            same(hits.scores, found[best], f"scores next to infinities, k = {k}")
         assert bool(refused) == bool(np.isinf(found[best]).any()), (
             "an infinity was returned, or there was an error without one"
         )

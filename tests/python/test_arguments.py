@@ -204,7 +204,7 @@ def found_in_sql(store: emm1.Store, name: str, vector: Any) -> int:
 
 def test_ids_as_an_array_are_written_beside_the_file(store: emm1.Store, tmp_path: Path) -> None:
     rows = np.random.default_rng(1).normal(size=(5, 8)).astype(np.float32)
-    file, beside = tmp_path / "mine.npy", tmp_path / "mine.ids.npy"
+    file, ids_file = tmp_path / "mine.npy", tmp_path / "mine.ids.npy"
     np.save(file, rows)
     wrong: list[tuple[Any, str]] = [
         ([1, 2], "2 ids"),
@@ -215,17 +215,17 @@ def test_ids_as_an_array_are_written_beside_the_file(store: emm1.Store, tmp_path
     for ids, message in wrong:
         with pytest.raises(emm1.EmbeddingError, match=message):
             store.add_embeddings("mine", file, ids=ids, dataset="100m", modality="image")
-        assert not beside.exists()
+        assert not ids_file.exists()
     with pytest.raises(emm1.EmbeddingError):
         store.add_embeddings("mine", file, ids=[9, 8, 7, 6, 5], dataset="100m", modality="smell")
-    assert not beside.exists()
+    assert not ids_file.exists()
     store.add_embeddings("mine", file, ids=range(9, 4, -1), dataset="100m", modality="image")
-    assert np.load(beside).tolist() == [9, 8, 7, 6, 5]
+    assert np.load(ids_file).tolist() == [9, 8, 7, 6, 5]
     assert found_in_sql(store, "mine", rows[2]) == store.nearest("mine", rows[2], k=1).fetchall()[0][1] == 7
     store.add_embeddings("mine", file, ids=[9, 8, 7, 6, 5], dataset="100m", modality="image", replace=True)
     with pytest.raises(emm1.EmbeddingError, match="holds other ids"):
         store.add_embeddings("mine", file, ids=[1, 2, 3, 4, 5], dataset="100m", modality="image", replace=True)
-    assert np.load(beside).tolist() == [9, 8, 7, 6, 5]
+    assert np.load(ids_file).tolist() == [9, 8, 7, 6, 5]
     assert {path.name for path in tmp_path.glob("mine*")} == {"mine.npy", "mine.ids.npy", "mine.npy.codes"}
 
 

@@ -101,13 +101,13 @@ def test_neon_is_skipped_by_the_name_of_what_is_missing(absent: str | None, tmp_
         text=True,
         check=True,
     )
-    said = done.stdout.strip()
+    printed = done.stdout.strip()
     if absent is None:
-        assert said.startswith("cargo test --target aarch64-unknown-linux-gnu")
-        assert said.endswith("with aarch64-linux-gnu-gcc")
+        assert printed.startswith("cargo test --target aarch64-unknown-linux-gnu")
+        assert printed.endswith("with aarch64-linux-gnu-gcc")
     else:
         named = {"rustup": "Rust's aarch64-unknown-linux-gnu", "target": "Rust's aarch64-unknown-linux-gnu"}
-        assert said == f"NEON kernels: skipped, missing {named.get(absent, absent)}"
+        assert printed == f"NEON kernels: skipped, missing {named.get(absent, absent)}"
 
 
 def test_the_lock_file_names_the_public_registry_alone() -> None:

@@ -166,9 +166,9 @@ def test_tested_versions_are_those_of_the_lock_file() -> None:
 
 
 def test_info_says_what_is_in_use(store_path: Path) -> None:
-    said = emm1_cli("info", store_path).stdout
+    printed = emm1_cli("info", store_path).stdout
     for part in (f"emm1 {emm1.__version__}", f"Python {platform.python_version()}", f"duckdb {duckdb.__version__}"):
-        assert part in said
+        assert part in printed
 
 
 def test_a_failure_beside_a_release_not_seen_says_which_work(
@@ -185,11 +185,11 @@ def test_a_failure_beside_a_release_not_seen_says_which_work(
     monkeypatch.setattr(show, "table", fails)
     error: Exception = duckdb.InternalException("something new")
     assert run(Interrupts()) == 1
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert re.search(
-        r"duckdb 99\.1\.dev3\b.*: newer than emm1", said
+        r"duckdb 99\.1\.dev3\b.*: newer than emm1", printed
     )  # others may be newer as well: `make test-newest`
-    assert f"pip install 'duckdb<={locked_version('duckdb')}'" in said
+    assert f"pip install 'duckdb<={locked_version('duckdb')}'" in printed
     error = TypeError("unexpected argument")
     with pytest.raises(TypeError) as raised:
         run(Interrupts())

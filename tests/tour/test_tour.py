@@ -118,10 +118,10 @@ def test_stores_of_every_older_schema_version(schema: int, tmp_path: Path) -> No
 
 
 def test_info_and_check(store_path: Path) -> None:
-    said = run("info", store_path)
-    assert "eshot_points" in said
-    assert "e_mm1_100m.groups" in said
-    assert f"duckdb {duckdb.__version__}" in said
+    printed = run("info", store_path)
+    assert "eshot_points" in printed
+    assert "e_mm1_100m.groups" in printed
+    assert f"duckdb {duckdb.__version__}" in printed
     assert "source files are the published ones" in run("check", store_path)
 
 
@@ -148,8 +148,8 @@ def test_third_example(tree: Path, store_path: Path, tmp_path: Path) -> None:
         [sys.executable, TESTS / "oracle" / "eshot_script.py", tree], capture_output=True, check=True
     ).stdout.decode()
     output = tmp_path / "report"
-    said = run("eshot", store_path, "--audio", "eshot_audio", "--points", "eshot_points", "--output", output)
-    assert [line.strip() for line in script.strip().splitlines()][-1] in said
+    printed = run("eshot", store_path, "--audio", "eshot_audio", "--points", "eshot_points", "--output", output)
+    assert [line.strip() for line in script.strip().splitlines()][-1] in printed
     assert {path.suffix for path in output.iterdir()} >= {".html", ".csv", ".json"}
     assert "<svg" in (output / "report.html").read_text(encoding="utf-8")
     with emm1.open(store_path, read_only=True) as store:
@@ -176,8 +176,8 @@ def test_embeddings(own: Path) -> None:
 
 def test_search(tree: Path, store_path: Path) -> None:
     expected = nearest(tree, "image", vector(tree, "image", 7), 5)
-    said = run("search", store_path, "image", "--id", 7, "-k", 5)
-    assert [int(line.split()[1]) for line in said.splitlines() if re.match(r"\s*\d", line)] == expected
+    printed = run("search", store_path, "image", "--id", 7, "-k", 5)
+    assert [int(line.split()[1]) for line in printed.splitlines() if re.match(r"\s*\d", line)] == expected
     with emm1.open(store_path, read_only=True) as store:
         query = store.embeddings("image").vectors([7])[0]
         assert [i for (i,) in store.nearest("image", query, k=5).select("id").fetchall()] == expected

@@ -89,7 +89,7 @@ def ids_of(file: InputFile, column: str, items: Items | None) -> RowIds:
         row_ids = RowIds(ids, np.ones(len(ids), np.bool_), [])
     elif items is None:
         raise EmbeddingError(
-            f"{file.path}: column {column!r} holds text: to make ids of file names or youtube ids, name a store, "
+            f"{file.path}: column {column!r} holds text: to look up file names or youtube ids, name a store, "
             "a dataset and a modality"
         )
     else:
@@ -134,7 +134,7 @@ def _looked_up(file: InputFile, column: str, items: Items, connection: duckdb.Du
         least, most = rows["id"][row], rows["largest"][row]
         raise EmbeddingError(
             f"{file.path}: the keys of {several.size:,} rows each name several items of {items.name}: in row {row}, "
-            f"{name} {_key(connection, row)!r} is that of {rows['items'][row]}, from {least} to {most}. "
+            f"{name} {_key(connection, row)!r} belongs to {rows['items'][row]} items, with ids from {least} to {most}. "
             "Name a column of ids as the key"
         )
     notes = []

@@ -194,7 +194,9 @@ def _items(
         yield None
         return
     if store is None or dataset is None or modality is None or key is None:
-        raise EmbeddingError("a store makes ids of keys by a dataset and a modality: name all four, or key alone")
+        raise EmbeddingError(
+            "looking up keys takes a key, a store, a dataset and a modality: name all four, or only a key"
+        )
     if isinstance(store, Store):
         with store.cursor() as connection:
             yield Items(connection, dataset, modality)

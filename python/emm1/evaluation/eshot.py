@@ -222,7 +222,7 @@ class EShotReport:
         >>> sorted(path.name for path in evaluate(x, x).save(tempfile.mkdtemp()).iterdir())[-3:]
         ['report.html', 'report.json', 'report.txt']
         """
-        from emm1.evaluation import page  # noqa: PLC0415 - altair is slow to import, and only files need it
+        from emm1.evaluation import page  # noqa: PLC0415 - altair is slow to import, and only needed for files
 
         categories = self.to_frame()
         tables = {

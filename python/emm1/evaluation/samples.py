@@ -60,6 +60,6 @@ def _of_file(store: Store, modality: str, path: Path) -> tuple[Embeddings, NDArr
     if len(ids) != len(embeddings):
         raise EmbeddingError(
             f"{path} has {len(embeddings):,} rows and no ids, but eshot.{modality} has {len(ids):,}: give one vector "
-            f"for each row of the info CSV, in its order, or put the ids in {path.stem}.ids.npy beside it"
+            f"for each row of the info CSV, in its order, or put the ids in {path.stem}.ids.npy next to it"
         )
     return embeddings, ids

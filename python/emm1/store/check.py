@@ -103,14 +103,14 @@ def _advice(root: Path, folders: list[str], media: pl.DataFrame) -> list[str]:
     count = {(m, r): n for m, r, n in totals.iter_rows()}
     advice = []
     if count.get(("audio", "in video/"), 0) > count.get(("audio", "found"), 0):
-        advice.append("audio lies in video/: SET VARIABLE emm1_audio_folder = 'video'")
+        advice.append("audio files are in video/: SET VARIABLE emm1_audio_folder = 'video'")
     if count.get(("points", "in point-clouds/"), 0):
         advice.append(
-            f"points lie in point-clouds/: rename the folder, e.g. mv {root}/eshot/point-clouds {root}/eshot/points"
+            f"points are in point-clouds/: rename the folder, e.g. mv {root}/eshot/point-clouds {root}/eshot/points"
         )
     if not any(reason == "found" for _, reason in count):
         advice += [
-            f"the media seem to lie under {base}: SET VARIABLE emm1_root = '{base}'"
+            f"the media files seem to be under {base}: SET VARIABLE emm1_root = '{base}'"
             for base in (root / "datasets", root.parent)
             if any((base / folder).is_dir() for folder in folders)
         ]

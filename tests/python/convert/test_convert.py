@@ -227,7 +227,9 @@ def test_youtube_ids_name_clips_where_they_name_one(tmp_path: Path, own_tree: Pa
     e = emm1.import_embeddings(source([keys[3], keys[0], keys[4]]), tmp_path / "b.npy", **options)
     assert e.ids.tolist() == [ids[3], ids[0], ids[4]]
     span = f"from {min(ids[5], ids[7])} to {max(ids[5], ids[7])}"
-    with pytest.raises(emm1.EmbeddingError, match=rf"in row 1, youtube_id '{keys[5]}' is that of 2, {span}"):
+    with pytest.raises(
+        emm1.EmbeddingError, match=rf"in row 1, youtube_id '{keys[5]}' belongs to 2 items, with ids {span}"
+    ):
         emm1.import_embeddings(source([keys[0], keys[5]]), tmp_path / "c.npy", **options)
     with pytest.raises(emm1.EmbeddingError, match=rf"rows 0 and 2 have the same key in 'clip', for the id {ids[1]}:"):
         emm1.import_embeddings(source([keys[1], keys[2], keys[1]]), tmp_path / "c.npy", **options)

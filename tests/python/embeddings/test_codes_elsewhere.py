@@ -70,7 +70,7 @@ def test_codes_in_another_place(own_store: Path, vectors: Path, tmp_path: Path) 
 
 
 def test_no_codes(own_store: Path, vectors: Path) -> None:
-    beside = emm1.Embeddings(vectors).build_codes()
+    default = emm1.Embeddings(vectors).build_codes()
     assert not add(own_store, vectors, "--no-codes")
     with emm1.open(own_store, read_only=True) as store:
         assert store.embeddings("image").codes_path is None
@@ -78,10 +78,10 @@ def test_no_codes(own_store: Path, vectors: Path) -> None:
         assert store.sql(NEAREST).fetchall()[0][0][0] == 3
     verified = emm1_cli("embeddings", "verify", own_store)
     assert "no codes, as registered" in verified.stdout.replace("\n", " ")
-    assert beside.exists()
+    assert default.exists()
     both = emm1_cli(
         "embeddings", "add", own_store, "b", vectors, "--dataset", "100m", "--modality", "image", "--no-codes",
-        "--codes", beside,
+        "--codes", default,
     )  # fmt: skip
     assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
 

@@ -237,19 +237,19 @@ e = emm1.Embeddings(f"{folder}/far.npy", codes=False)
 for coded in (False, True):
     if coded:
         e.build_codes(codes)
-    told = []
+    answers = []
     for metric in ("dot", "cosine", "l2"):
         for threads in (1, 2):
             for size in map(int, batches):
                 for scale in (1, 1e-35, 1e35):
                     try:
-                        told.append(e.search(np.float32(scale) * q[:size], 300, metric, threads=threads).ids.tobytes())
+                        answers.append(e.search(np.float32(scale) * q[:size], 300, metric, threads=threads).ids.tobytes())
                     except emm1.EmbeddingError as error:
-                        told.append(str(error).encode())
-    digest.update(b"".join(told)) if not coded else None
-    assert not coded or told == before
-    before = told
-assert sum(b"is beyond FLOAT" in each for each in told) > 20
+                        answers.append(str(error).encode())
+    digest.update(b"".join(answers)) if not coded else None
+    assert not coded or answers == before
+    before = answers
+assert sum(b"is beyond FLOAT" in each for each in answers) > 20
 print(digest.hexdigest())
 """
 

@@ -60,10 +60,10 @@ def path(tmp_path: Path) -> Path:
 def opened(path: Path) -> tuple[emm1.Embeddings, list[str]]:
     """The embeddings, and the warnings when they are opened as if for the first time."""
     _WARNED.clear()
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always", EmbeddingsWarning)
         e = emm1.Embeddings(path)
-    return e, [str(each.message) for each in said]
+    return e, [str(each.message) for each in messages]
 
 
 def replace(path: Path, x: Vectors) -> None:
@@ -81,10 +81,10 @@ def test_a_file_replaced_by_one_of_the_same_size_and_time(path: Path) -> None:
         x = vectors()
         x[changed_rows] = vectors(1)[changed_rows]
         replace(path, x)
-        e, said = opened(path)
+        e, messages = opened(path)
         assert answers_like_numpy(e, x)
         assert (e.codes_path, e.verify()) == (None, False)
-        assert ["an earlier state of this one" in text for text in said] == [True]
+        assert ["an earlier state of this one" in text for text in messages] == [True]
 
 
 def test_a_file_replaced_while_it_is_open_with_its_codes(path: Path) -> None:
@@ -107,8 +107,8 @@ def test_rows_written_through_a_live_map(path: Path, row: int, flush: bool) -> N
     live[row] = x[row] = vectors(2)[row]
     open_before, _ = opened(path)
     emm1.Embeddings(path, codes=False).build_codes()
-    open_after, said = opened(path)
-    assert (open_after.verify(), said) == (True, [])
+    open_after, messages = opened(path)
+    assert (open_after.verify(), messages) == (True, [])
     live[row] = x[row] = query
     if flush:
         live.flush()
@@ -153,8 +153,8 @@ def test_files_moved_copied_and_restored_keep_their_codes(path: Path, tmp_path: 
         there.mkdir()
         put(path, there / path.name)
         shutil.copy2(f"{path}.codes", there)
-        e, said = opened(there / path.name)
-        assert (e.codes_path is not None, ["its rows are the same" in text for text in said]) == (True, [True])
+        e, messages = opened(there / path.name)
+        assert (e.codes_path is not None, ["its rows are the same" in text for text in messages]) == (True, [True])
         assert answers_like_numpy(e, vectors())
         code = (
             "import sys, warnings, emm1; warnings.simplefilter('error'); print(emm1.Embeddings(sys.argv[1]).verify())"
@@ -188,8 +188,8 @@ def test_one_shard_replaced(tmp_path: Path) -> None:
     for name, rows in (("a.npy", x[:700]), ("b.npy", x[700:])):
         np.save(folder / name, rows)
     emm1.Embeddings(folder).build_codes()
-    e, said = opened(folder)
-    assert (e.verify(), said) == (True, [])
+    e, messages = opened(folder)
+    assert (e.verify(), messages) == (True, [])
     x[700:] = vectors(1)[700:]
     replace(folder / "b.npy", x[700:])
     e, _ = opened(folder)
@@ -200,8 +200,8 @@ def test_codes_are_neither_made_nor_used_in_memory(path: Path, tmp_path: Path) -
     with small_disk(tmp_path / "disk", "20m") as disk:
         there = Path(shutil.copy2(path, disk))
         shutil.copy2(f"{path}.codes", disk)
-        e, said = opened(there)
-        assert (e.codes_path, ["is on tmpfs" in text for text in said]) == (None, [True])
+        e, messages = opened(there)
+        assert (e.codes_path, ["is on tmpfs" in text for text in messages]) == (None, [True])
         with pytest.raises(
             emm1.EmbeddingError, match="is on tmpfs, where a write through a memory map leaves no trace"
         ):
@@ -221,11 +221,11 @@ def test_damaged_codes_are_said_once_and_change_no_answer(path: Path) -> None:
         damaged = bytearray(whole)
         damaged[at] ^= 1 << int(random.integers(0, 8))
         codes.write_bytes(damaged)
-        e, said = opened(path)
+        e, messages = opened(path)
         with warnings.catch_warnings(record=True) as later:
             warnings.simplefilter("always", EmbeddingsWarning)
             assert answers_like_numpy(e, vectors()), at
-        texts = said + [str(each.message) for each in later]
+        texts = messages + [str(each.message) for each in later]
         assert len(texts) <= 2, texts  # that the file was rewritten, and that the codes are damaged
         assert sum("is damaged" in text for text in texts) <= 1, texts
 

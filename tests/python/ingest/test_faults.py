@@ -97,9 +97,9 @@ def rewrite(path: Path, how: str) -> None:
     elif how == "shortened":
         os.truncate(path, len(whole) // 2)
     elif how == "replaced":
-        beside = path.with_suffix(".new")
-        beside.write_bytes(whole)
-        beside.replace(path)
+        replacement = path.with_suffix(".new")
+        replacement.write_bytes(whole)
+        replacement.replace(path)
     else:
         path.unlink()
 
