@@ -50,11 +50,12 @@ fn instance<'py>(py: Python<'py>, class: &str, text: &str, argument: Option<&str
 /// What the system says, as Python would raise it: of the class that its number has.
 fn os_error<'py>(py: Python<'py>, path: &Path, error: &io::Error) -> PyResult<Bound<'py, PyAny>> {
     let class = py.get_type::<PyOSError>();
-    // An error that says more than the system's has it within.
-    let inner = || error.get_ref()?.source()?.downcast_ref::<io::Error>()?.raw_os_error();
-    match error.raw_os_error().or_else(inner) {
+    match error.raw_os_error() {
         Some(number) => class.call1((number, py.import("os")?.call_method1("strerror", (number,))?, path)),
-        None => class.call1((error.to_string(),)),
+        // What a library has added a path to keeps its kind only.
+        None => {
+            Ok(PyErr::from(io::Error::new(error.kind(), error.to_string())).into_value(py).into_bound(py).into_any())
+        }
     }
 }
 
