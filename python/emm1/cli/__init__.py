@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from emm1.cli import data, embeddings, extension, query, sql
+from emm1.cli import embeddings, evaluation, extension, ingest, sample, search, sql, store
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -13,14 +13,14 @@ app = typer.Typer(
     add_completion=False,
     help="E-MM1 as one DuckDB file, with exact top-k similarity.",
 )
-app.command()(data.sample)
-app.command()(data.build)
-app.command()(data.upgrade)
-app.command()(data.info)
-app.command()(data.check)
+app.command()(sample.sample)
+app.command()(ingest.build)
+app.command()(ingest.upgrade)
+app.command()(store.info)
+app.command()(store.check)
 app.command()(sql.sql)
 app.add_typer(embeddings.app, name="embeddings")
-app.command()(query.search)
-app.command()(query.knn)
-app.command()(query.eshot)
+app.command()(search.search)
+app.command()(search.knn)
+app.command()(evaluation.eshot)
 app.command()(extension.extension)

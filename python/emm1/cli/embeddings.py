@@ -9,7 +9,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from emm1.cli import show
-from emm1.cli.data import StorePath
+from emm1.cli.parameters import StorePath
 from emm1.dataset import Split
 from emm1.embeddings.file import Embeddings, Metric
 from emm1.store.opening import open as open_store

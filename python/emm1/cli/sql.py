@@ -19,7 +19,7 @@ import duckdb
 import typer
 
 from emm1.arguments import check_text
-from emm1.cli.data import StorePath
+from emm1.cli.parameters import StorePath
 from emm1.errors import StoreError
 from emm1.interrupts import abandonable
 from emm1.store.database import is_database

@@ -1,4 +1,4 @@
-"""The commands that search and evaluate: search, knn, eshot."""
+"""The commands that search: search, knn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from emm1.arguments import read_query
 from emm1.cli import show
-from emm1.cli.data import StorePath
+from emm1.cli.parameters import StorePath
 from emm1.embeddings.file import METRICS
 from emm1.store.opening import open as open_store
 from emm1.store.registered import Registered
@@ -90,23 +90,3 @@ def knn(
                 progress=lambda done: progress("searching", done, len(rows)),
             )
     show.say(f"{output}: {written:,} rows")
-
-
-def eshot(
-    store: StorePath,
-    audio: Annotated[str, typer.Option(metavar="NAME|FILE", help="Audio embeddings: a registered name, or a file.")],
-    points: Annotated[str, typer.Option(metavar="NAME|FILE", help="Point cloud embeddings, likewise.")],
-    output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write the report as HTML, CSV and JSON.")
-    ] = None,
-) -> None:
-    """Run the EShot zero-shot evaluation, as published.
-
-    Example: `emm1 eshot emm1.duckdb --audio eshot_audio.npy --points eshot_points.npy --output report`
-    """
-    with open_store(store, read_only=True) as opened:
-        report = opened.eshot(audio, points)
-    show.say(report)
-    if output is not None:
-        report.save(output)
-        show.warn(f"wrote {output / 'report.html'}")

@@ -1,0 +1,28 @@
+"""The command that writes a sample dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emm1.cli import show
+
+
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    scale: Annotated[float, typer.Option(help="Share of the published size; time grows with its square.")] = 0.001,
+    embeddings: Annotated[int, typer.Option(metavar="DIM", help="Dimensions of the embeddings; 0 for none.")] = 64,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
+) -> None:
+    """Write a small dataset of the published shape, with embeddings whose neighbours are known.
+
+    Example: `emm1 sample demo/sample --embeddings 64`
+    """
+    from emm1.sample.write import write_sample
+
+    write_sample(folder, scale=scale, embeddings=embeddings, seed=seed)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    total = sum(path.stat().st_size for path in files)
+    show.say(f"{folder}: {len(files)} files, {show.size(total)}. Next: emm1 build {folder} emm1.duckdb")
