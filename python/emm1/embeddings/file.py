@@ -329,14 +329,6 @@ class Embeddings:
         """
         return self._file.centroid(as_ids(ids))
 
-    def check(self, found: _native.Registered) -> None:
-        """Refuse what is not of the shape that a store has registered.
-
-        Raises:
-            emm1.errors.EmbeddingError: it is not; says what to do.
-        """
-        found.check(self._file)
-
     def _among(self, among: ArrayLike | None) -> NDArray[np.int64] | None:
         if among is None:
             return None
@@ -390,3 +382,12 @@ def score_pairs(
     [1.0, 0.0]
     """
     return a._file.score_pairs(as_ids(a_ids), b._file, as_ids(b_ids), metric_name(metric), thread_count(threads))  # noqa: SLF001
+
+
+def check_registered(embeddings: Embeddings, found: _native.Registered) -> None:
+    """Refuse embeddings that do not have the shape that a store has registered.
+
+    Raises:
+        emm1.errors.EmbeddingError: says what to do.
+    """
+    found.check(embeddings._file)  # noqa: SLF001

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emm1 import _native
 from emm1.dataset import KEYS, SCHEMAS, Split
-from emm1.embeddings.file import Embeddings, Metric
+from emm1.embeddings.file import Embeddings, Metric, check_registered
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Registered:
         """
         embeddings = Embeddings(self.path, ids=self.ids_path, codes=self.codes)
         if self.found is not None:
-            embeddings.check(self.found)
+            check_registered(embeddings, self.found)
         return embeddings
 
     @property
