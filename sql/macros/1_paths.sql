@@ -3,7 +3,7 @@
 -- them in alphabetical order. Catalog names are never written, so that everything works under ATTACH with any alias.
 
 CREATE MACRO belongs(found_store, wanted_store) AS
-    -- DuckDB looks for what a macro names in the database that is in use, whichever database the macro is called from.
+    -- DuckDB resolves the names in a macro in the database that is in use, whichever database the macro is called from.
     CASE WHEN found_store = wanted_store THEN true
     ELSE error('this macro belongs to another store than the one in use: say USE and the name that its store is attached under, then call it') END;
 COMMENT ON MACRO belongs IS 'Whether a macro reads the store that it is part of; where another database is in use, that is an error';
@@ -13,12 +13,12 @@ CREATE MACRO climbs(file) AS
 COMMENT ON MACRO climbs IS 'Whether a file name leads out of its folder, is absolute, holds NUL, or names no file';
 
 CREATE MACRO inside(folder, file) AS
-    -- Takes no time where every name is: a store that has others gets build/climbing_names.sql.
+    -- Costs nothing where every name stays inside: a store with other names gets build/climbing_names.sql.
     true;
 COMMENT ON MACRO inside IS 'Whether a path made of a folder and a file name stays inside the media root; true for every row where the build found no other';
 
 CREATE MACRO media_folder(media) AS
-    -- People whose audio lies in video/ set emm1_audio_folder; every other folder has the name of its modality.
+    -- People whose audio is in video/ set emm1_audio_folder; every other folder has the name of its modality.
     CASE WHEN media = 'audio' THEN coalesce(getvariable('emm1_audio_folder')::VARCHAR, 'audio') ELSE media END;
 COMMENT ON MACRO media_folder IS 'Folder that holds the files of a modality; the variable emm1_audio_folder renames that of audio';
 

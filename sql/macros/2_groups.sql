@@ -1,8 +1,10 @@
--- The groups of some captions. Parameters are never named like a column they meet: DuckDB would silently use the column.
+-- The groups of some captions. With a new schema version this can be a join of the view "groups" with the ids, without a copy
+-- of its joins: DuckDB 2.0.1 moves the inner join below the view's outer ones. It would change the macro that stores hold.
+-- Parameters are never named like a column they meet: DuckDB would silently use the column.
 
 CREATE MACRO groups_of(captions) AS TABLE
-    -- The rows of the view "groups". An inner join with the ids lets DuckDB expect few groups and look for their files;
-    -- it takes a range or a list in WHERE for a fifth of all groups, and first makes hash tables of every file there is.
+    -- The rows of the view "groups". With an inner join with the ids, DuckDB expects few groups and looks up their files.
+    -- It estimates that a range or a list in WHERE matches a fifth of the groups, and first hashes every table of files.
     WITH chosen AS (
         SELECT g.*
         FROM e_mm1_100m.groups g
@@ -28,7 +30,7 @@ CREATE MACRO groups_of(captions) AS TABLE
     LEFT JOIN e_mm1_100m.points p ON p.encord_points_id = g.encord_points_id
     CROSS JOIN main.emm1_store s
     UNION ALL
-    -- No row: DuckDB leaves this out, or says what is wrong, where a join of no rows would say nothing.
+    -- Never a row: DuckDB leaves this out or raises the error, which a join without rows would not.
     SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM main.emm1_store s
     WHERE NOT belongs(s.store_id, 'STORE ID');

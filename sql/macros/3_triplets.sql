@@ -1,8 +1,8 @@
 -- The triplets between some modalities. Parameters are never named like a column they meet, as in groups_of.
 
 CREATE MACRO triplets_may_have(modalities, kind) AS
-    -- DuckDB folds it where the list is a literal, and then leaves out the other modalities' tables. A list that is no
-    -- list of modalities may have any: triplets_between says what is wrong with it.
+    -- DuckDB folds it where the list is a literal, and then leaves out the other modalities' tables. A list of other
+    -- things may have any: triplets_between raises the error.
     coalesce(
         list_contains(modalities::VARCHAR[], kind)
             OR NOT list_has_all(['audio', 'image', 'points', 'video'], modalities::VARCHAR[]),
@@ -22,7 +22,7 @@ CREATE MACRO triplets_between(modalities) AS TABLE
                 FROM unnest(modalities::VARCHAR[]) AS u(kind)
             ) END AS kinds
     ),
-    -- Few rows are between the modalities of a list: they are found before anything is joined.
+    -- Few rows are between the modalities of a list: they are filtered before anything is joined.
     chosen AS (
         SELECT t.*
         FROM e_mm1_1m.triplets t, wanted

@@ -32,14 +32,16 @@ from sqlglot import exp
 import emm1
 from emm1.dataset import Split
 from emm1.errors import EmbeddingsWarning, Error
-from emm1.ingest.categories import load_categories
-from emm1.ingest.groups import load_groups
-from emm1.ingest.infos import find_symbols, load_info
-from emm1.ingest.labels import load_labels
-from emm1.ingest.provenance import fingerprint
-from emm1.ingest.schema import fresh
-from emm1.ingest.sources import Source
-from emm1.ingest.tables import Loader
+from emm1.ingest.columns import columns_of
+from emm1.ingest.fingerprint import fingerprint
+from emm1.ingest.readers.categories import read_categories
+from emm1.ingest.readers.contract import NewStore
+from emm1.ingest.readers.duckdb_csv import read_csv
+from emm1.ingest.readers.groups import read_groups
+from emm1.ingest.readers.infos import find_enum_values, read_info
+from emm1.ingest.readers.labels import read_labels
+from emm1.ingest.schema import add_columns, declared_columns, fresh
+from emm1.ingest.sources import AUDIO_CATEGORIES, Source
 
 # The bytes of a case, and a function that tries them and raises if the outcome is wrong.
 Case = tuple[bytes, Callable[[], object]]
@@ -91,7 +93,7 @@ class Sources:
         self.folder = folder
         self.connection = fresh(folder / "store.duckdb", folder, {"threads": 1})
         self.connection.execute("INSERT INTO eshot.audio (eshot_audio_id) FROM range(4)")
-        self.declared = Loader(self.connection).declared
+        self.declared = declared_columns(self.connection)
 
     def csv(self, dice: random.Random) -> Case:
         """An info file, triplets or groups; as many rows must be loaded as Python's csv module finds."""
@@ -106,8 +108,10 @@ class Sources:
         source = Source("fuzz.csv", self.folder / "fuzz.csv", split, table, rank)
 
         def run() -> None:
-            plain, found = self._plainly(source)
-            loaded = Loader(self.connection).load(source)
+            new_store = self._opened(source)
+            natively, found = self._natively(new_store, source)
+            (result,) = read_csv(new_store, [source]) or []
+            loaded = result.rows
             rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")) if row]
             assert loaded == len(rows) - 1, f"{loaded} rows loaded, {len(rows) - 1} in the file"
             if table == "audio" and "start_time" in rows[0]:
@@ -116,39 +120,46 @@ class Sources:
                     f"SELECT start_time FROM {source.schema}.audio ORDER BY rowid"
                 ).fetchall()
                 assert times == [(number_of(row[at]),) for row in rows[1:]]
-            if plain is not None:
+            if natively is not None:
                 expected = self.connection.execute(f"FROM {source.schema}.{table} ORDER BY rowid").fetchall()
-                assert (plain, found) == (loaded, expected)
+                assert (natively, found) == (loaded, expected)
 
         return content, lambda: self._tried(source.path, content, run)
 
-    def _plainly(self, source: Source) -> tuple[int | None, list[tuple[object, ...]]]:
-        """How many rows the fast reader loads, and which; then the table is emptied."""
-        if source.rank:
-            together = load_groups(self.connection, [source], lambda _: None)
-            loaded = together[source.name] if together else None
-        else:
-            values = find_symbols([source])
-            loaded = load_info(self.connection, Loader(self.connection), source, values) if values else None
+    def _opened(self, source: Source) -> NewStore:
+        """The store with the columns of a file."""
+        columns = columns_of(source, self.declared[source.schema, source.table])
+        add_columns(self.connection, source.schema, source.table, (c.name for c in columns if not c.known))
+        found = {source.name: columns}
+        enums = find_enum_values([source], found) if source.table == "audio" else None
+        return NewStore(self.connection, found, enums, lambda _: None)
+
+    def _natively(self, new_store: NewStore, source: Source) -> tuple[int | None, list[tuple[object, ...]]]:
+        """How many rows the native parser reads, and which; then the table is emptied."""
+        results = None
+        if source.table != "triplets":
+            results = (read_groups if source.rank else read_info)(new_store, [source])
         table = f"{source.schema}.{source.table}"
         rows = self.connection.execute(f"FROM {table} ORDER BY rowid").fetchall()
         self.connection.execute(f"DELETE FROM {table}")
-        if loaded is None:
+        if results is None:
             return None, rows
-        assert loaded.content == fingerprint(source)
-        return loaded.rows, rows
+        (result,) = results
+        assert result.content == fingerprint(source)
+        return result.rows, rows
 
     def json(self, dice: random.Random) -> Case:
         """A file of categories or the labels; each loaded id must be one of the four that exist."""
+        new_store = NewStore(self.connection, {}, None, lambda _: None)
         if dice.random() < 0.25:
             content = mutate(dice, LABELS)
-            path = self.folder / "fuzz.csv"
-            return content, lambda: self._tried(path, content, lambda: load_labels(self.connection, path))
+            labels = Source("fuzz.csv", self.folder / "fuzz.csv", "1m", "annotation_mapping")
+            return content, lambda: self._tried(labels.path, content, lambda: read_labels(new_store, [labels]))
         content = mutate(dice, JSON)
-        source = Source("fuzz.json", self.folder / "fuzz.json", "eshot", "categories")
+        source = Source(AUDIO_CATEGORIES, self.folder / "fuzz.json", "eshot", "categories")
 
         def run() -> None:
-            load_categories(self.connection, source, None)
+            read_categories(new_store, [source])
             query = "SELECT count(*) FROM eshot.categories WHERE eshot_id NOT BETWEEN 0 AND 3"
             assert self.connection.execute(query).fetchall() == [(0,)]
 
@@ -165,7 +176,7 @@ class Sources:
 
     def _empty(self) -> None:
         """Tables as they were: no transaction, since what is wrong is looked up after DuckDB has given up."""
-        for (schema, table), columns in Loader(self.connection).declared.items():
+        for (schema, table), columns in declared_columns(self.connection).items():
             if (schema, table) not in FILLED:
                 continue
             self.connection.execute(f"DELETE FROM {schema}.{table}")

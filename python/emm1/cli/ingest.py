@@ -13,7 +13,7 @@ from emm1.dataset import Split, check_ranks, check_splits
 from emm1.store.database import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from emm1.ingest.run import BuildReport
+    from emm1.ingest.report import BuildReport
     from emm1.store.integrity import Orphans
 
 DropOwn = Annotated[

@@ -1,6 +1,6 @@
-"""Where a CSV file is wrong: DuckDB says quickly that it is, this says in which line and column, and what to do.
+"""Finds where a CSV file is wrong: DuckDB says quickly that it is; this says in which line and column, and what to do.
 
-It runs only after a load has failed, so it may take its time: Python's csv module, one row after another.
+It runs only after reading has failed, so it may be slow: Python's csv module, row by row.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from emm1.arguments import shown
 INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 LIMITS = {"INTEGER": 2**31, "SMALLINT": 2**15}
-# Bytes of one row that DuckDB takes at most.
+# The most bytes of a row that DuckDB accepts.
 LONGEST_ROW = 2_000_000
 
 
 @dataclass(frozen=True)
-class Column:
+class Expected:
     """What the values of a column must be.
 
     Attributes:
         type: ``INTEGER``, ``SMALLINT``, ``DOUBLE`` or ``VARCHAR``.
-        required: whether a value may be absent.
-        unique: whether a value may stand twice.
-        allowed: the values there can be, or None for any; ``what`` names them.
+        required: whether there must be a value.
+        unique: whether no value may appear twice.
+        allowed: the possible values, or None for any; ``what`` names them.
     """
 
     type: str = "VARCHAR"
@@ -40,7 +40,7 @@ class Column:
     what: str = field(default="")
 
 
-def first_defect(path: Path, columns: dict[str, Column]) -> str | None:
+def first_defect(path: Path, columns: dict[str, Expected]) -> str | None:
     """The first thing wrong in a CSV file, as a message for people; None where nothing is.
 
     Args:
@@ -79,12 +79,12 @@ def first_defect(path: Path, columns: dict[str, Column]) -> str | None:
 
 
 class _Lines:
-    """The lines of a file, decoded one by one, so that a wrong byte is known by its line.
+    """The lines of a file, decoded one by one, so that the line of a wrong byte is known.
 
     Attributes:
         number: of the last line.
         end: how that line ends; nothing where the file does.
-        bytes: read since someone set this to 0.
+        bytes: read since the user of this class last set it to 0.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,7 +104,7 @@ class _Lines:
 
 
 def to_int(digits: str) -> int:
-    """The integer that a field of digits says; one of thousands of digits, which int() refuses, stays out of range."""
+    """The integer in a field of digits; one of thousands of digits, which int() refuses, stays out of range."""
     size = int(digits.lstrip("+-0")[:20] or "0")
     return -size if digits.startswith("-") else size
 
@@ -114,8 +114,8 @@ def syntax_problem(error: str) -> str:
     if "unexpected end" in error:
         return "a quote is opened and never closed: the file is cut short or this line is damaged; download it again"
     if "new-line character" in error:
-        return "a carriage return (CR) stands alone outside quotes: convert the line ends to LF"
-    return f"a quote opened here is never closed, or one inside the field is not doubled ({error}): download the file again or mend this line"
+        return "a bare carriage return (CR) outside quotes: convert the line ends to LF"
+    return f"a quote opened here is never closed, or one inside the field is not doubled ({error}): download the file again or fix this line"
 
 
 def _size_problem(lines: _Lines) -> str | None:
@@ -127,13 +127,13 @@ def _size_problem(lines: _Lines) -> str | None:
 def _row_problem(
     header: list[str],
     row: list[str],
-    columns: dict[str, Column],
+    columns: dict[str, Expected],
     seen: dict[str, dict[int, int]],
     line: int,
 ) -> str | None:
     if len(row) != len(header):
         few = "few" if len(row) < len(header) else "many"
-        return f": {len(row)} fields where the header has {len(header)}, too {few}: the line is damaged or a comma stands outside quotes"
+        return f": {len(row)} fields where the header has {len(header)}, too {few}: the line is damaged, or a comma in it is not quoted"
     for name, value in zip(header, row, strict=True):
         column = columns.get(name)
         if column is None:
@@ -149,14 +149,14 @@ def _row_problem(
 
 
 def _spaced_quote(header: list[str], row: list[str], place: str) -> str | None:
-    """What the csv module takes for a part of the value, and DuckDB for an opening quote."""
+    """Spaces before a quote: the csv module takes the quote for part of the value, DuckDB for an opening quote."""
     for name, value in zip(header, row, strict=True):
         if value.startswith(" ") and value.lstrip(" ").startswith('"'):
-            return f"{place}, column {name}: spaces stand before a quote: remove them, or quote the whole field"
+            return f"{place}, column {name}: there are spaces before a quote: remove them, or quote the whole field"
     return None
 
 
-def _value_problem(column: Column, value: str) -> str | None:
+def _value_problem(column: Expected, value: str) -> str | None:
     if value == "":
         return "no value, and one is needed" if column.required else None
     if column.type in LIMITS:

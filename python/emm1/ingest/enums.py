@@ -1,4 +1,4 @@
-"""The ENUMs whose values are those of the published files: one for each concept, for all of its columns."""
+"""The ENUMs whose values come from the published files; each serves all columns of its name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import duckdb
 from sqlglot import exp
 
-# The concepts; each has an ENUM that is called like its columns.
-ENUMS = ("source_dataset", "dataset_license", "save_folder", "annotation_label")
-# The comment of a column that a published file has and emm1 does not know; it tells the column from one that a user added.
+# Each ENUM has the name of its columns: those in tables of items, then all.
+ITEM_ENUMS = ("source_dataset", "dataset_license", "save_folder")
+ENUMS = (*ITEM_ENUMS, "annotation_label")
+# The comment of a column that a published file has and emm1 does not know; it distinguishes it from one that a user added.
 PUBLISHED = "As published; the dataset's documents do not describe it"
 
 
@@ -41,7 +42,7 @@ def make_enums(connection: duckdb.DuckDBPyConnection, values: Mapping[str, Seque
 
 
 def _tables_with(connection: duckdb.DuckDBPyConnection, column: str) -> list[exp.Table]:
-    """The tables that have a column of a concept, unless it is one that only a published file has."""
+    """The tables that have a column that emm1 knows."""
     rows = connection.execute(
         "SELECT schema_name, table_name FROM duckdb_columns() WHERE database_name = current_database() "
         "AND NOT internal AND column_name = $column AND comment IS DISTINCT FROM $published ORDER BY ALL",

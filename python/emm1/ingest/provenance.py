@@ -1,118 +1,61 @@
-"""What each source file is: its checksum, and which published version that makes it."""
+"""What a store says of the files that it was built from: the rows of its table ``provenance``."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Literal, Self
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from emm1.errors import SourceError
+import duckdb
+
+from emm1.ingest.readers.contract import ReadResult
 
 if TYPE_CHECKING:
     from emm1.ingest.sources import Source
 
-Published = Literal["current", "older", "unknown"]
+SWITCHED = "paired and annotated columns switched at build"
+# The size of the older published triplets.csv equals that of the newer; its columns are switched (see docs).
+OLDER_TRIPLETS = (
+    "triplets.csv is the version of 2025-10-07, whose paired and annotated columns were switched on 2025-10-16: "
+    "get the current file, or build with its columns switched"
+)
 
 
 @dataclass(frozen=True)
-class Fingerprint:
-    """A file's content.
-
-    Attributes:
-        bytes: size.
-        sha256: SHA-256, hexadecimal.
-        published: the published version it is.
-    """
+class ProvenanceRow:
+    """A row of provenance, but for the file's name and place."""
 
     bytes: int
     sha256: str
-    published: Published
-
-    @classmethod
-    def of(cls, source: Source, sha256: str) -> Self:
-        """The fingerprint of a file whose checksum is known."""
-        return cls(source.path.stat().st_size, sha256, published_files().get((source.name, sha256), "unknown"))
-
-
-@dataclass(frozen=True)
-class Read:
-    """What reading a file gave.
-
-    Attributes:
-        rows: their number.
-        content: the file's content.
-    """
-
     rows: int
-    content: Fingerprint
+    read_at: datetime
+    emm1_version: str
+    published: str
+    note: str | None
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """What changes when a file is written or replaced, read or not: its size, time of change, and place on the disk."""
-
-    bytes: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, source: Source) -> Self:
-        """The stamp of a source file as it is now.
-
-        Raises:
-            SourceError: it is not there any more.
-        """
-        try:
-            stat = source.path.stat()
-        except FileNotFoundError as error:
-            raise SourceError(f"{source.path} is gone: it was removed or renamed during the build") from error
-        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino)
-
-    def check(self, source: Source) -> None:
-        """Raise where the file is not what it was.
-
-        Raises:
-            SourceError: it changed.
-        """
-        if Stamp.of(source) != self:
-            raise SourceError(f"{source.path} changed while it was read: wait until it is complete, then build again")
+def row_of(source: Source, result: ReadResult, *, switched: bool) -> ProvenanceRow:
+    """The row of a file that was read just now; `switched` says how the columns of triplets were read."""
+    content = result.content
+    note = next(iter(result.notes), None)
+    if source.table == "triplets":
+        note = SWITCHED if switched else OLDER_TRIPLETS if content.published == "older" else None
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return ProvenanceRow(content.bytes, content.sha256, result.rows, now, version("emm1"), content.published, note)
 
 
-@contextmanager
-def unchanging(sources: Iterable[Source]) -> Iterator[None]:
-    """Files that must not change meanwhile; where one did, that is the error, whatever else was wrong.
-
-    Raises:
-        SourceError: a file changed.
-    """
-    stamps = [(source, Stamp.of(source)) for source in sources]
-    try:
-        yield
-    finally:
-        for source, stamp in stamps:
-            stamp.check(source)
+def record(connection: duckdb.DuckDBPyConnection, source: Source, row: ProvenanceRow) -> None:
+    """Add the row of a file."""
+    connection.execute(
+        "INSERT INTO provenance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [source.name, str(source.path.resolve()), *astuple(row)],
+    )
 
 
-@cache
-def published_files() -> dict[tuple[str, str], Published]:
-    """The version of each published file, by its name and SHA-256."""
-    text = (files("emm1") / "data" / "published_files.csv").read_text(encoding="utf-8")
-    return {(row["path"], row["sha256"]): row["version"] for row in csv.DictReader(text.splitlines())}  # type: ignore[misc]
-
-
-def fingerprint(source: Source) -> Fingerprint:
-    """Read a source file once, for its checksum.
-
-    Raises:
-        SourceError: the file changed while it was read.
-    """
-    before = Stamp.of(source)
-    with source.path.open("rb", buffering=0) as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    before.check(source)
-    return Fingerprint.of(source, sha256)
+def rows_of(connection: duckdb.DuckDBPyConnection) -> dict[str, ProvenanceRow]:
+    """The rows of a store, by the files' published names."""
+    rows = connection.execute(
+        "SELECT source, bytes, sha256, rows, read_at, emm1_version, published, note FROM provenance"
+    ).fetchall()
+    return {name: ProvenanceRow(*values) for name, *values in rows}

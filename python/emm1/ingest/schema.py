@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.resources import files
@@ -15,7 +15,7 @@ import duckdb
 from sqlglot import exp
 
 from emm1.dataset import MODALITIES, MODALITIES_OF, SCHEMAS
-from emm1.ingest.enums import make_enums
+from emm1.ingest.enums import PUBLISHED, make_enums
 from emm1.store.climbing import ClimbingNames, climbing_names
 from emm1.store.database import SCHEMA_VERSION, STORAGE_VERSION, connect
 from emm1.store.extension import load_extension
@@ -64,6 +64,29 @@ def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
                 _run(connection, file, store_id)
         connection.execute("SET schema = 'main'")
     connection.commit()
+
+
+def declared_columns(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, str]]:
+    """The type of each column of each table, by schema and table."""
+    declared: dict[tuple[str, str], dict[str, str]] = {}
+    for schema, table, column, kind in connection.execute(
+        "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE NOT internal AND database_name = current_database()"
+    ).fetchall():
+        declared.setdefault((schema, table), {})[column] = kind
+    return declared
+
+
+def add_columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str, names: Iterable[str]) -> None:
+    """Give a table columns that emm1 does not know, unless it has them."""
+    of_table = exp.table_(table, db=schema)
+    for name in names:
+        identifier = exp.to_identifier(name, quoted=True)
+        column = exp.ColumnDef(this=identifier, kind=exp.DataType.build("VARCHAR"), exists=True)
+        connection.execute(exp.Alter(this=of_table, kind="TABLE", actions=[column]).sql("duckdb"))
+        described = exp.column(identifier, table=table, db=schema)
+        text = exp.Literal.string(PUBLISHED)
+        connection.execute(exp.Comment(this=described, kind="COLUMN", expression=text).sql("duckdb"))
 
 
 def finish(connection: duckdb.DuckDBPyConnection, media_root: str) -> list[ClimbingNames]:

@@ -1,4 +1,4 @@
-"""Which published files lie under a folder, under whatever folder names they were published with."""
+"""Finds the published files under a folder, under the folder names of any publication."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FOLDERS: dict[Split, tuple[str, ...]] = {
     "1m": ("e-mm1_1m", "encord_phase_2_dataset"),
     "eshot": ("eshot",),
 }
-# The order in which the files of items are read, and stand in provenance.
+# The order in which the files of items are read, and listed in provenance.
 INFOS = ("text", "image", "video", "audio", "points")
 AUDIO_CATEGORIES = "eshot/category_to_audio_ids.json"
 POINT_CATEGORIES = "eshot/category_to_point_ids.json"
-# What is added to the name of a file in another form.
+# Suffixes of a file that was compressed or converted.
 PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".parquet")
 
 
@@ -33,7 +33,7 @@ class Source:
         name: its published name, such as ``e-mm1_100m/infos/audio.csv``.
         path: where it is.
         split: the split it belongs to.
-        table: the table of that split it fills (for JSON files: ``categories``).
+        table: the table of that split that it fills (for JSON files: ``categories``).
         rank: of a group file, the rank its folder names.
     """
 
@@ -48,12 +48,20 @@ class Source:
         """Schema of the store that holds the table."""
         return SCHEMAS[self.split]
 
+    @property
+    def has_columns(self) -> bool:
+        """Whether it is a CSV file whose header names the columns of its table."""
+        return self.table not in ("annotation_mapping", "categories")
+
 
 @dataclass(frozen=True)
-class Found:
-    """The published files asked for: those that are there, and the names of those that are not.
+class PublishedFiles:
+    """The published files asked for.
 
-    ``packed`` says where one that is not there lies beside its place in another form.
+    Attributes:
+        sources: those that are there.
+        missing: the names of those that are not.
+        packed: what to tell of missing files that are there compressed, or as Parquet.
     """
 
     sources: list[Source]
@@ -61,7 +69,7 @@ class Found:
     packed: list[str]
 
 
-def find_sources(root: Path, splits: Sequence[Split] | None, ranks: Sequence[int] | None) -> Found:
+def find_sources(root: Path, splits: Sequence[Split] | None, ranks: Sequence[int] | None) -> PublishedFiles:
     """Look for the published files under ``root``: the clone, its ``datasets`` folder, or a copy of it.
 
     Args:
@@ -85,11 +93,11 @@ def find_sources(root: Path, splits: Sequence[Split] | None, ranks: Sequence[int
     for source in sources:
         if source.path.stat().st_size == 0:
             raise SourceError(f"{source.path} is empty: download {source.name} again")
-    return Found(sources, [source.name for source in absent], packed)
+    return PublishedFiles(sources, [source.name for source in absent], packed)
 
 
 def _packed(source: Source) -> str | None:
-    """What lies where a source is missing: the same file compressed, or as Parquet."""
+    """What to tell where the file itself is missing but is there compressed, or as Parquet."""
     beside = [source.path.with_name(source.path.name + suffix) for suffix in PACKED]
     beside.append(source.path.with_suffix(".parquet"))
     found = next((path for path in beside if path.is_file()), None)
@@ -183,7 +191,7 @@ def _refuse_pointers(sources: list[Source]) -> None:
 
 
 def _without(sources: list[Source], pointers: list[Source]) -> dict[str, object]:
-    """The arguments that build from what was fetched, where whole splits or ranks were."""
+    """The arguments for a build from the splits and ranks that were fetched completely."""
     lacking = {source.split for source in pointers if source.rank is None}
     ranks = [source.rank for source in sources if source.rank and source not in pointers]
     splits = [split for split in SPLITS if split not in lacking and any(s.split == split for s in sources)]

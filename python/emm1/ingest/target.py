@@ -1,4 +1,4 @@
-"""The store that a build replaces: whether it may be, and how the new one gets to the disk."""
+"""The file that a build writes: whether it may be replaced, how it gets to the disk, and what failures mean."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
+import duckdb
+
 from emm1.dataset import SCHEMAS
-from emm1.errors import StoreError
+from emm1.errors import Error, StoreError
 from emm1.store.database import check_path, check_version, connect, is_store, schema_version
+from emm1.store.refusals import Refusal, refusal_of
 
 # Seconds between two writes of a new store to the disk.
 PAUSE = 0.25
@@ -18,16 +21,16 @@ PAUSE = 0.25
 
 @contextmanager
 def written_back(file: Path) -> Iterator[None]:
-    """Send what is written to a new store to the disk meanwhile, so that commits have little left to wait for.
+    """Flush a new store to the disk while it is written, so that commits have little to wait for.
 
-    At the end DuckDB's lock on the file is gone, as any is when a process closes one of the file's descriptors; no one
-    else comes to it, since the folder is locked.
+    At the end DuckDB's lock on the file is lost, as every lock is when a process closes a descriptor of the file. No one
+    else opens the file, since the folder is locked.
     """
     done = Event()
     descriptor = os.open(file, os.O_RDONLY)
 
     def write_back() -> None:
-        with suppress(OSError):  # DuckDB is told of it too
+        with suppress(OSError):  # DuckDB reports it too
             while not done.wait(PAUSE):
                 os.fsync(descriptor)
 
@@ -42,7 +45,7 @@ def written_back(file: Path) -> Iterator[None]:
 
 
 def check_target(store: Path, *, force: bool) -> None:
-    """Refuse at once what could not be replaced at the end.
+    """Refuse at the start what could not be replaced at the end.
 
     Raises:
         StoreError: the folder is missing, the file is not a store, it was built by an older emm1 and ``force`` is not
@@ -70,7 +73,7 @@ def check_target(store: Path, *, force: bool) -> None:
 
 
 def settle(store: Path) -> None:
-    """Put what a killed writer left in its write-ahead log into the store.
+    """Apply the write-ahead log that a killed writer left to the store.
 
     Raises:
         StoreError: there is a log, and the store is open elsewhere.
@@ -83,3 +86,25 @@ def settle(store: Path) -> None:
 def log_of(store: Path) -> Path:
     """The write-ahead log that DuckDB keeps beside a store while it is written."""
     return store.with_name(f"{store.name}.wal")
+
+
+@contextmanager
+def failures_explained(store: Path) -> Iterator[None]:
+    """Turn failures of DuckDB or the system into errors that say what to do: the disk is full, the memory too small."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        if isinstance(error, Error):
+            raise
+        first = str(error).splitlines()[0]
+        match refusal_of(error)[0]:
+            case Refusal.NO_MEMORY:
+                text = f"not enough memory to build {store}: raise the memory limit or use fewer threads ({first})"
+            case Refusal.DISK_FULL:
+                text = (
+                    f"no space left on the disk of {store.parent}: a full store takes about 2 GB, and as much again while "
+                    "the old one is kept; free some or build elsewhere. The old store, if any, is untouched"
+                )
+            case _:
+                text = f"cannot build {store}: {first}"
+        raise StoreError(text) from error

@@ -10,13 +10,12 @@ import duckdb
 
 from emm1.arguments import memory_size
 from emm1.errors import FileNotFoundError, StoreError
+from emm1.ingest.columns import OPTIONAL
 from emm1.ingest.enums import PUBLISHED
-from emm1.ingest.keeping import PREVIOUS, attached, copy_rows
-from emm1.ingest.replacing import put_in_place
-from emm1.ingest.run import plainly
-from emm1.ingest.schema import finish, fresh
-from emm1.ingest.tables import OPTIONAL, Loader
-from emm1.ingest.target import check_target, written_back
+from emm1.ingest.replace import put_in_place
+from emm1.ingest.reuse import PREVIOUS, attached, copy_rows
+from emm1.ingest.schema import add_columns, declared_columns, finish, fresh
+from emm1.ingest.target import check_target, failures_explained, written_back
 from emm1.staging import new_file, staging
 from emm1.store.database import SCHEMA_VERSION, connect, schema_version
 
@@ -28,9 +27,9 @@ def upgrade_store(
     drop_own: bool = False,
     tell: Callable[[str], object] = lambda _: None,
 ) -> int:
-    """Make a store anew from its own rows, with the types, views, macros and comments of this version.
+    """Make a store again from its own rows, with the types, views, macros and comments of this version.
 
-    It is made beside its place and renamed when whole, as a build is; registered embeddings and what users made stay.
+    It is written beside its place and renamed when complete, as in a build; registered embeddings and users' objects stay.
 
     Args:
         store: the store.
@@ -39,19 +38,19 @@ def upgrade_store(
         tell: called with what the user should know.
 
     Returns:
-        The schema version that it had; where that is this one's, nothing is done.
+        The schema version that it had; where it is the current one, nothing is done.
 
     Raises:
         FileNotFoundError: there is no such file.
-        StoreError: it is not a store, a newer emm1 built it, or its tables lack something that is needed now, or
-            what users made in it cannot be carried over.
+        StoreError: it is not a store, a newer emm1 built it, its tables lack something that is needed now, or what users
+            made in it cannot be carried over.
     """
     settings = {"memory_limit": memory_size(memory_limit)}
     store = Path(os.path.abspath(store))
     if not os.path.lexists(store):
         raise FileNotFoundError(f"{store} does not exist: build it with `emm1 build ROOT {store}`")
     check_target(store, force=True)
-    with plainly(store), staging(store) as folder:
+    with failures_explained(store), staging(store) as folder:
         with connect(store, read_only=True) as connection:
             before = schema_version(connection) or 0
             (media_root,) = connection.execute("SELECT media_root FROM emm1_store").fetchall()[0]
@@ -69,17 +68,17 @@ def upgrade_store(
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
-    """Copy every table of the store before, but for those that say what it is."""
-    loader = Loader(connection)
+    """Copy every table of the store before but `emm1_store` and `embeddings`."""
+    tables = declared_columns(connection)
     held: dict[tuple[str, str], list[str]] = {}
     for schema, table, column, comment in connection.execute(
         "SELECT schema_name, table_name, column_name, comment FROM duckdb_columns() WHERE database_name = $database "
         "ORDER BY schema_name, table_name, column_index",
         {"database": PREVIOUS},
     ).fetchall():
-        if comment == PUBLISHED or column in loader.declared.get((schema, table), {}):
+        if comment == PUBLISHED or column in tables.get((schema, table), {}):
             held.setdefault((schema, table), []).append(column)
-    for (schema, table), declared in loader.declared.items():
+    for (schema, table), declared in tables.items():
         if (schema, table) in {("main", "emm1_store"), ("main", "embeddings")}:
             continue
         columns = held.get((schema, table), [])
@@ -90,5 +89,5 @@ def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
                 f"build it again from the published files with `emm1 build ROOT {store}`",
                 force=True,
             )
-        loader.add_columns(schema, table, columns)
+        add_columns(connection, schema, table, (name for name in columns if name not in declared))
         copy_rows(connection, schema, table, columns)

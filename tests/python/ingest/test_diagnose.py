@@ -11,21 +11,21 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import emm1
-from emm1.ingest.diagnose import Column, first_defect
+from emm1.ingest.diagnose import Expected, first_defect
 
 ID = "encord_text_id"
 # The columns of text.csv, and more that only this test has.
 TEXT = {
-    ID: Column("INTEGER", required=True, unique=True),
-    "source_dataset": Column(),
-    "dataset_license": Column(),
-    "caption": Column(),
+    ID: Expected("INTEGER", required=True, unique=True),
+    "source_dataset": Expected(),
+    "dataset_license": Expected(),
+    "caption": Expected(),
 }
 COLUMNS = {
     **TEXT,
-    "rank": Column("SMALLINT"),
-    "start_time": Column("DOUBLE"),
-    "kind": Column(allowed=("x", "y"), what="x or y"),
+    "rank": Expected("SMALLINT"),
+    "start_time": Expected("DOUBLE"),
+    "kind": Expected(allowed=("x", "y"), what="x or y"),
 }
 VALUES = {
     "rank": st.sampled_from(["", "1", "-32768", "+7", "0016"]),
@@ -97,7 +97,7 @@ class Broken:
 
 
 @st.composite
-def tables(draw: st.DrawFn, columns: dict[str, Column], least: int = 0) -> Table:
+def tables(draw: st.DrawFn, columns: dict[str, Expected], least: int = 0) -> Table:
     header = draw(st.permutations(list(columns)))
     ids = draw(st.lists(st.integers(-(2**31), 2**31 - 1), min_size=least, max_size=8, unique=True))
     others = [draw(st.fixed_dictionaries({name: VALUES.get(name, texts) for name in header})) for _ in ids]
@@ -191,7 +191,7 @@ DEFECTS = [not_an_integer, out_of_range, no_id, twice, too_few, too_many, unclos
 
 
 @st.composite
-def broken(draw: st.DrawFn, columns: dict[str, Column]) -> Broken:
+def broken(draw: st.DrawFn, columns: dict[str, Expected]) -> Broken:
     table = draw(tables(columns, least=1))
     at = draw(st.integers(0, len(table.rows) - 1))
     return draw(st.sampled_from(DEFECTS))(draw, table, at)

@@ -12,7 +12,8 @@ import pytest
 from store_content import content
 
 import emm1
-from emm1.ingest.run import BuildReport, build_store
+from emm1.ingest.report import BuildReport
+from emm1.ingest.run import build_store
 
 GROUPS = "e-mm1_100m/nn_{}/data_groups.csv"
 

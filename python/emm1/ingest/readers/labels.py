@@ -1,25 +1,51 @@
-"""Load ``annotation_mapping.csv``: two columns, a code and its label, whose header is not published."""
+"""Read ``annotation_mapping.csv``: two columns, a code and its label, whose header is not published."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
-
-import duckdb
 
 from emm1.arguments import shown
 from emm1.errors import SourceError
 from emm1.ingest.diagnose import INTEGER, LIMITS, syntax_problem, to_int
+from emm1.ingest.fingerprint import fingerprint
+from emm1.ingest.readers.contract import NewStore, ReadResult
+from emm1.ingest.readers.duckdb_csv import diagnosis
+from emm1.ingest.sources import Source
 
 
-def load_labels(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
-    """Fill ``e_mm1_1m.annotation_mapping``; a first row whose code is no number is taken for the header.
-
-    Returns:
-        The number of codes.
+def read_labels(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult]:
+    """Fill ``e_mm1_1m.annotation_mapping``.
 
     Raises:
-        SourceError: a row is not a code and a label, or a code stands twice.
+        SourceError: a row is not a code and a label, or a code appears twice.
+    """
+    (source,) = sources
+    new_store.begin(source)
+    labels = labels_in(source.path)
+    new_store.connection.executemany("INSERT INTO e_mm1_1m.annotation_mapping VALUES (?, ?)", [*labels.items()])
+    return [ReadResult(len(labels), fingerprint(source))]
+
+
+def check_annotations(new_store: NewStore, triplets: Source) -> None:
+    """Refuse triplets with a code that has no label; the labels may have changed where the triplets did not.
+
+    Raises:
+        SourceError: there is one.
+    """
+    labels = new_store.connection.table("e_mm1_1m.annotation_mapping").select("annotation").fetchall()
+    codes = new_store.connection.table("e_mm1_1m.triplets").select("annotation").distinct().fetchall()
+    if labels and not set(codes) <= set(labels):
+        what = "an annotation is not in annotation_mapping.csv"
+        raise SourceError(diagnosis(new_store, triplets) or f"{triplets.path}: {what}")
+
+
+def labels_in(path: Path) -> dict[int, str]:
+    """The label of each code; a first row whose code is not a number is taken for the header.
+
+    Raises:
+        SourceError: a row is not a code and a label, or a code appears twice.
     """
     labels: dict[int, str] = {}
     line = 1
@@ -37,8 +63,7 @@ def load_labels(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
         raise SourceError(f"{path} is not valid UTF-8: convert it or download it again") from error
     if not labels:
         raise SourceError(f"{path} has no codes: expected lines like 1,Good Match")
-    connection.executemany("INSERT INTO e_mm1_1m.annotation_mapping VALUES (?, ?)", [*labels.items()])
-    return len(labels)
+    return labels
 
 
 def _row_problem(row: list[str], labels: dict[int, str], *, first: bool) -> str | None:

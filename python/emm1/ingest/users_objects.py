@@ -1,4 +1,4 @@
-"""What users made in a store is carried over to the one that takes its place; what cannot be is named."""
+"""Carries what users made in a store over to the store that replaces it; names what cannot be carried over."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from sqlglot import exp, tokenize
 
 from emm1.errors import StoreError
 from emm1.ingest.enums import PUBLISHED
-from emm1.ingest.keeping import PREVIOUS, attached
+from emm1.ingest.reuse import PREVIOUS, attached
 from emm1.store.database import SCHEMA_VERSION, UNSIGNED
 from emm1.store.extension import load_extension
 
-# Macros of older schema versions that are no more: they are no user's.
+# Macros that only older schema versions have: no user made them.
 FORMER = {"embeddings_called", "registered_embeddings", "rooted_path", "store_file", "unknown_embedding"}
-# What says nothing of an object: DuckDB could not go on.
+# Errors that say nothing about an object: DuckDB could not go on.
 UNRELATED = (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.FatalException, duckdb.InternalException)
 
 
-class Key(NamedTuple):
-    """What names an object: two may have one name if they are of different kinds."""
+class ObjectName(NamedTuple):
+    """Identifies an object: objects of different kinds may have the same name."""
 
     kind: str
     schema: str | None
@@ -39,24 +39,24 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Made:
-    """An object of a database, and how it was made: the statement, as far as DuckDB says, and the comment."""
+class CatalogEntry:
+    """An object of a database, with the statement that makes it, where DuckDB knows it, and its comment."""
 
-    key: Key
+    key: ObjectName
     sql: str | None
     comment: str | None
 
 
 @dataclass
-class Own:
+class CarriedOver:
     """What users made in a store.
 
     Attributes:
-        carried: what was made anew in the store that takes its place.
+        carried: what was made again in the store that replaces it.
         lost: what could not be, and why.
     """
 
-    carried: list[Key] = field(default_factory=list)
+    carried: list[ObjectName] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
@@ -66,40 +66,40 @@ class Own:
         return [kept, *gone] if self.carried else gone
 
 
-def carry_over(connection: duckdb.DuckDBPyConnection, store: Path, folder: Path, *, drop: bool) -> Own:
-    """Make anew what users made in a store: schemas, types, sequences, tables, views, macros, indexes.
+def carry_over(connection: duckdb.DuckDBPyConnection, store: Path, folder: Path, *, drop: bool) -> CarriedOver:
+    """Make again what users made in a store: schemas, types, sequences, tables, views, macros, indexes.
 
     Args:
-        connection: of the new store, which is whole but for that.
-        store: the store that it is to take the place of.
-        folder: for what is written on the way.
+        connection: to the new store, which is complete otherwise.
+        store: the store that it will replace.
+        folder: for temporary files.
         drop: go on without what cannot be carried over.
 
     Raises:
-        StoreError: something cannot be carried over, and is not to be dropped; names all of it.
+        StoreError: something cannot be carried over, and `drop` is not set; names all of it.
     """
     with attached(connection, store):
         before, now = _catalog(connection, PREVIOUS), _catalog(connection, None)
         schema_version, emm1_version = _versions(connection)
         older = schema_version < SCHEMA_VERSION
         same = not older and emm1_version == version("emm1")
-        own = Own(lost=_replaced(before, now, same=same) | _columns_added(connection))
+        carried_over = CarriedOver(lost=_replaced(before, now, same=same) | _columns_added(connection))
     former = FORMER if older else set()
-    theirs = [made for key, made in before.items() if key not in now and key.name not in former]
-    if any(made.key.kind.startswith("MACRO") for made in theirs):
+    entries = [entry for key, entry in before.items() if key not in now and key.name not in former]
+    if any(entry.key.kind.startswith("MACRO") for entry in entries):
         texts = _macros(store, _name(connection), folder / "macros")
-        theirs = [replace(made, sql=made.sql or texts.get(made.key)) for made in theirs]
-    if theirs:
+        entries = [replace(entry, sql=entry.sql or texts.get(entry.key)) for entry in entries]
+    if entries:
         with attached(connection, store):
-            _make_all(connection, theirs, own)
-    if own.lost and not drop:
-        listing = "".join(f"\n  {what}: {why}" for what, why in own.lost.items())
+            _make_all(connection, entries, carried_over)
+    if carried_over.lost and not drop:
+        listing = "".join(f"\n  {what}: {why}" for what, why in carried_over.lost.items())
         raise StoreError(
             f"{store} holds objects of its users that cannot be carried over to the new store:{listing}\n"
             "It was not changed. Save what you need, then go on without these",
             drop_own=True,
         )
-    return own
+    return carried_over
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -113,35 +113,37 @@ def _text(name: str) -> str:
     return (files("emm1") / "sql" / "build" / name).read_text(encoding="utf-8")
 
 
-def _catalog(connection: duckdb.DuckDBPyConnection, database: str | None) -> dict[Key, Made]:
-    """Everything that is not DuckDB's own in a database; None for the one in use."""
+def _catalog(connection: duckdb.DuckDBPyConnection, database: str | None) -> dict[ObjectName, CatalogEntry]:
+    """Everything in a database but DuckDB's own objects; None for the database in use."""
     rows = connection.execute(_text("catalog.sql"), {"database": database or _name(connection)}).fetchall()
-    return {Key(*names): Made(Key(*names), sql, comment) for *names, sql, comment in rows}
+    return {ObjectName(*names): CatalogEntry(ObjectName(*names), sql, comment) for *names, sql, comment in rows}
 
 
 def _name(connection: duckdb.DuckDBPyConnection) -> str:
-    """What DuckDB calls the new store, and called the store before: their files have one name."""
+    """DuckDB's name for the new store, and for the store before: their files have the same name."""
     ((name,),) = connection.execute("SELECT current_database()").fetchall()
     return str(name)
 
 
 def _versions(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
-    """The schema version of the store before, and the version of emm1 that made it."""
+    """The schema version of the store before, and the version of emm1 that built it."""
     table = exp.table_("emm1_store", db="main", catalog=PREVIOUS)
     query = exp.select("schema_version", "emm1_version").from_(table)
     ((schema_version, emm1_version),) = connection.execute(query.sql("duckdb")).fetchall()
     return schema_version, emm1_version
 
 
-def _replaced(before: dict[Key, Made], now: dict[Key, Made], *, same: bool) -> dict[str, str]:
-    """Objects of emm1's that a user put others in place of: CREATE OR REPLACE takes the comment away.
+def _replaced(
+    before: dict[ObjectName, CatalogEntry], now: dict[ObjectName, CatalogEntry], *, same: bool
+) -> dict[str, str]:
+    """emm1's objects that a user replaced: CREATE OR REPLACE drops the comment.
 
-    IMPORT DATABASE takes all comments away, which says nothing of any object.
+    IMPORT DATABASE drops all comments, which says nothing about any object.
 
     Args:
-        before: of the store before.
-        now: of the new store.
-        same: one version of emm1 made both, and so the same comments.
+        before: the objects of the store before.
+        now: those of the new store.
+        same: whether the same version of emm1 made both, with the same comments.
     """
     shared = [key for key in before if key in now and now[key].comment is not None]
     if all(before[key].comment is None for key in shared):
@@ -154,7 +156,7 @@ def _replaced(before: dict[Key, Made], now: dict[Key, Made], *, same: bool) -> d
 
 
 def _columns_added(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Columns that a user added to tables of emm1's: those that no published file had."""
+    """Columns that a user added to emm1's tables: no published file had them."""
     parameters = {"previous": PREVIOUS, "published": PUBLISHED}
     return {
         f"column {column} of {schema}.{table}": "columns added to the tables of emm1 are not carried over: keep yours in a table of "
@@ -163,16 +165,16 @@ def _columns_added(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     }
 
 
-def _macros(store: Path, name: str, folder: Path) -> dict[Key, str]:
-    """The statements that make a store's macros, with their parameters' defaults, which only EXPORT tells.
+def _macros(store: Path, name: str, folder: Path) -> dict[ObjectName, str]:
+    """The statements that make a store's macros, with the defaults of their parameters, which only EXPORT writes.
 
-    EXPORT writes every row too, so it gets an empty copy, of the same name, which defaults may say. A DuckDB of its own
-    makes it: some versions cannot copy a type that is made of another type, and end.
+    EXPORT writes every row too, so it is given an empty copy, under the same name, which defaults may contain. The copy
+    is made in a separate DuckDB instance: some versions fail fatally on a type that is made of another type.
 
     Args:
         store: its file.
-        name: what DuckDB calls it.
-        folder: for what EXPORT writes.
+        name: DuckDB's name for it.
+        folder: where EXPORT writes.
     """
     empty, before = (exp.to_identifier(database, quoted=True).sql("duckdb") for database in (name, PREVIOUS))
     with duckdb.connect(config={**UNSIGNED}) as connection:
@@ -194,8 +196,8 @@ def _macros(store: Path, name: str, folder: Path) -> dict[Key, str]:
     return {key: text for key, text in found if key is not None}
 
 
-def _macro(statement: str) -> tuple[Key | None, str]:
-    """The name of what a statement makes; None where that is no macro."""
+def _macro(statement: str) -> tuple[ObjectName | None, str]:
+    """The name of the macro that a statement makes; None where it makes something else."""
     tokens = [token.text for token in tokenize(statement, "duckdb")]
     if tokens[:2] != ["CREATE", "MACRO"]:
         return None, statement
@@ -207,31 +209,31 @@ def _macro(statement: str) -> tuple[Key | None, str]:
         if not depth:
             break
     kind = "MACRO TABLE" if tokens[end + 1 : end + 3] == ["AS", "TABLE"] else "MACRO"
-    return Key(kind, schema, name), statement
+    return ObjectName(kind, schema, name), statement
 
 
-def _make_all(connection: duckdb.DuckDBPyConnection, theirs: list[Made], own: Own) -> None:
-    """Make objects, retrying those that fail because another is missing, until no more can be made."""
-    while theirs:
-        why: dict[Key, str] = {}
-        for made in theirs:
-            kind, schema, name = made.key
+def _make_all(connection: duckdb.DuckDBPyConnection, entries: list[CatalogEntry], carried_over: CarriedOver) -> None:
+    """Make objects, and retry those that failed as long as others succeed: one may need another."""
+    while entries:
+        why: dict[ObjectName, str] = {}
+        for entry in entries:
+            kind, schema, name = entry.key
             stored = _stored_columns(connection, str(schema), name) if kind == "TABLE" else []
             try:
                 with _all_or_nothing(connection):
-                    _make(connection, made, stored)
+                    _make(connection, entry, stored)
             except UNRELATED:
                 raise
             except duckdb.Error as error:
                 if isinstance(error, duckdb.IOException) and kind == "TABLE":
                     raise  # the disk is full
-                why[made.key] = str(error).splitlines()[0]
+                why[entry.key] = str(error).splitlines()[0]
             else:
-                own.carried.append(made.key)
-        if len(why) == len(theirs):
-            own.lost |= {f"your {key}": text for key, text in why.items()}
+                carried_over.carried.append(entry.key)
+        if len(why) == len(entries):
+            carried_over.lost |= {f"your {key}": text for key, text in why.items()}
             return
-        theirs = [made for made in theirs if made.key in why]
+        entries = [entry for entry in entries if entry.key in why]
 
 
 @contextmanager
@@ -245,34 +247,34 @@ def _all_or_nothing(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
-def _make(connection: duckdb.DuckDBPyConnection, made: Made, stored: Iterable[str]) -> None:
-    """Make one object, with the rows of the stored columns where it is a table, and its comments."""
-    kind, schema, name = made.key
+def _make(connection: duckdb.DuckDBPyConnection, entry: CatalogEntry, stored: Iterable[str]) -> None:
+    """Make one object: a table with the rows of its stored columns, and the comments."""
+    kind, schema, name = entry.key
     if kind == "SCHEMA":
         whole = exp.Table(db=exp.to_identifier(name, quoted=True))
         connection.execute(exp.Create(this=whole, kind=kind).sql("duckdb"))
     elif kind == "TYPE":
-        _make_type(connection, made.key)
-    elif made.sql is None:
+        _make_type(connection, entry.key)
+    elif entry.sql is None:
         raise duckdb.CatalogException(
             "this version of DuckDB cannot export how it was made: keep your own copy of its definition"
         )
-    elif kind == "SEQUENCE":  # its statement does not say the schema
+    elif kind == "SEQUENCE":  # its statement lacks the schema
         with _in_schema(connection, str(schema)):
-            connection.execute(made.sql)
+            connection.execute(entry.sql)
     else:
-        connection.execute(made.sql)
+        connection.execute(entry.sql)
     if kind == "TABLE":
         _copy_rows(connection, str(schema), name, stored)
-    if made.comment is not None:
-        _comment(connection, kind, exp.table_(name, db=schema, quoted=True), made.comment)
+    if entry.comment is not None:
+        _comment(connection, kind, exp.table_(name, db=schema, quoted=True), entry.comment)
     if kind in ("TABLE", "VIEW"):
         for column, comment in _columns(connection, str(schema), name, "comment"):
             if comment is not None:
                 _comment(connection, "COLUMN", exp.column(column, table=name, db=schema, quoted=True), comment)
 
 
-def _make_type(connection: duckdb.DuckDBPyConnection, key: Key) -> None:
+def _make_type(connection: duckdb.DuckDBPyConnection, key: ObjectName) -> None:
     before = exp.table_(key.name, db=key.schema, catalog=PREVIOUS, quoted=True)
     typeof = exp.select(exp.func("typeof", exp.Cast(this=exp.null(), to=before)))
     ((text,),) = connection.execute(typeof.sql("duckdb")).fetchall()
@@ -290,9 +292,10 @@ def _in_schema(connection: duckdb.DuckDBPyConnection, schema: str) -> Iterator[N
 
 
 def _copy_rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str, names: Iterable[str]) -> None:
-    """Fill a table with the rows that it had; generated columns are computed anew.
+    """Fill a table with the rows that it had; generated columns are computed again.
 
-    Where a foreign key refers to the table itself, a row sees only those that earlier statements wrote: one at a time.
+    Where a foreign key refers to the table itself, rows are copied one at a time: a row sees only those that earlier
+    statements wrote.
     """
     columns = [exp.to_identifier(name, quoted=True) for name in names]
     before = exp.table_(table, db=schema, catalog=PREVIOUS, quoted=True)
@@ -318,10 +321,10 @@ def _referring_to_themselves(connection: duckdb.DuckDBPyConnection, database: st
 
 
 def _stored_columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> list[str]:
-    """The columns of a table of the store before, but for generated ones.
+    """The columns of a table of the store before, without generated ones.
 
-    DuckDB lists a default and what generates a column alike, but says, before it says that the store is open for
-    reading only, that nothing can be put into the latter.
+    DuckDB lists a default and the expression of a generated column alike. An insert tells them apart: it is refused for a
+    generated column before it is refused because the store is open read-only.
     """
     stored = []
     for column, default in _columns(connection, schema, table, "column_default"):
@@ -341,7 +344,7 @@ def _stored_columns(connection: duckdb.DuckDBPyConnection, schema: str, table: s
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str, what: str) -> list[tuple[str, str | None]]:
-    """The columns of a table or view of the store before, each with what DuckDB says of it."""
+    """The columns of a table or view of the store before, each with one attribute of `duckdb_columns`."""
     query = (
         exp.select("column_name", what)
         .from_(exp.func("duckdb_columns"))

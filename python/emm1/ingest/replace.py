@@ -1,4 +1,4 @@
-"""Put a new store in the place of the old one, with what of the old one belongs to its users."""
+"""Replaces the old store with the new one, which takes over the embeddings and what users made."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 import duckdb
 
 from emm1.errors import StoreError
-from emm1.ingest.own import carry_over
 from emm1.ingest.target import settle
+from emm1.ingest.users_objects import carry_over
 from emm1.store.database import connect
 
 
 def put_in_place(
     file: Path, store: Path, connection: duckdb.DuckDBPyConnection, *, drop_own: bool = False
 ) -> list[str]:
-    """Close a new store that is whole and rename it over the old one, whose embeddings and users' objects it takes over.
+    """Close a complete new store and rename it over the old one, whose embeddings and users' objects it takes over.
 
     Args:
         file: the new store.
@@ -27,17 +27,17 @@ def put_in_place(
         drop_own: go on without what cannot be taken over.
 
     Returns:
-        What to tell of what was taken over.
+        Notes about what was taken over.
 
     Raises:
-        StoreError: something cannot be taken over, or the old store is open or was written to meanwhile.
+        StoreError: something cannot be taken over, or the old store is open, or was written to during the build.
     """
     notes: list[str] = []
     if os.path.lexists(store):
         settle(store)
     seen = _stamp(store)
     if seen:
-        with connect(store, read_only=True) as old:  # first: what users made may refer to it
+        with connect(store, read_only=True) as old:  # first: users' objects may refer to it
             keep_embeddings(old, connection)
         notes = carry_over(connection, store, file.parent, drop=drop_own).notes()
     with held(store):
@@ -59,8 +59,8 @@ def _stamp(store: Path) -> tuple[int, int, int] | None:
 def held(store: Path) -> Iterator[None]:
     """Hold the old store, if there is one, while the new one is renamed over it.
 
-    Readers go on reading the old file; writers are kept out, and what one that was killed left in its write-ahead log is
-    put into the store first: a log left beside a renamed file would be taken for the new file's.
+    Readers go on reading the old file, and writers are locked out. The write-ahead log that a killed writer left is applied
+    first: DuckDB would take a log beside the renamed file for the new file's.
     """
     if not os.path.lexists(store):
         yield
@@ -71,7 +71,7 @@ def held(store: Path) -> Iterator[None]:
 
 
 def keep_embeddings(old: duckdb.DuckDBPyConnection, new: duckdb.DuckDBPyConnection) -> None:
-    """Copy the register of embeddings from the store that is replaced, by the columns that both have."""
+    """Copy the registered embeddings from the store that is replaced: the columns that both have."""
     known = {*new.table("embeddings").columns} - {"store_id"}  # each store has its own
     before = old.table("embeddings")
     rows = before.select(*(duckdb.ColumnExpression(name) for name in before.columns if name in known)).to_arrow_table()

@@ -1,4 +1,4 @@
-"""Files that are plainly what they should be: parsed natively, a block at a time, and streamed into their tables."""
+"""Parse CSV files natively, a block at a time, and stream them into their tables; unusual files are left to DuckDB."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sqlglot import exp
 
 from emm1._native import parse_records
 
-Kind = Literal["integer", "number", "text", "symbol", "skipped"]
-# The columns of a block, each its arrays and its bits of validity; what the native parser gives.
+FieldType = Literal["integer", "number", "text", "symbol", "skipped"]
+# The columns of a block, each with its arrays and its validity bitmap, as the native parser returns them.
 Columns = list[tuple[list[NDArray[Any]], NDArray[np.uint8] | None]]
 Batches = Iterator[pa.RecordBatch]
-TYPES: dict[Kind, pa.DataType] = {
+ARROW_TYPES: dict[FieldType, pa.DataType] = {
     "integer": pa.int32(),
     "number": pa.float64(),
     "text": pa.string(),
@@ -28,34 +28,34 @@ TYPES: dict[Kind, pa.DataType] = {
 }
 # Rows that one DuckDB thread compresses at a time.
 ROW_GROUP = 122_880
-# Bytes held at a time: two or three of the parts that DuckDB compresses at once, whose rows have some 130 bytes.
+# Bytes held at a time: two or three of the row groups that DuckDB compresses at once, of some 130 bytes a row.
 BUFFER = 40_000_000
 
 
-class NotPlainError(Exception):
-    """A file is not as plain as the fast way needs it: the general loader is to read it, and to say what is wrong."""
+class UnsupportedFileError(Exception):
+    """The native parser does not support what a file has: DuckDB is to read it, and to say what is wrong."""
 
 
 def read_records(
     path: Path,
-    kinds: list[Kind],
+    types: list[FieldType],
     symbols: list[list[str]],
     most: int,
     held: int = BUFFER,
     digest: hashlib._Hash | None = None,
 ) -> Iterator[tuple[Columns, int]]:
-    """The columns of a file, `most` rows at a time where they fit the buffer, and the number of these rows.
+    """The columns of a file, up to `most` rows at a time where they fit into the buffer, with the number of rows.
 
     Args:
         path: the file, whose first line is a header.
-        kinds: what its columns are.
-        symbols: the values of each column of symbols; gets those that are new.
-        most: rows to give at a time.
-        held: bytes of the buffer; a row that is longer is not plain.
-        digest: gets all bytes of the file.
+        types: of its fields.
+        symbols: the values of each column of symbols; new ones are appended.
+        most: rows of a block.
+        held: bytes of the buffer; longer rows are not supported.
+        digest: is updated with all bytes of the file.
 
     Raises:
-        NotPlainError: a row is not plainly what the columns are.
+        UnsupportedFileError: a row is not plainly of these types.
     """
     # Not mapped: a file that shrinks under a map ends the process.
     buffer = np.empty(min(held, path.stat().st_size + 1), np.uint8)
@@ -69,12 +69,12 @@ def read_records(
                 last = end < len(buffer)
             if crlf is None:
                 at, crlf = _after_header(buffer[: min(end, 1_000_000)].tobytes())
-            parsed = parse_records(buffer[at:end], kinds, crlf, symbols, most, last)
+            parsed = parse_records(buffer[at:end], types, crlf, symbols, most, last)
             if parsed is None:
-                raise NotPlainError
+                raise UnsupportedFileError
             columns, found, rows, used = parsed
             if not used and at < end and (last or end - at == len(buffer)):
-                raise NotPlainError
+                raise UnsupportedFileError
             wanting = rows < most or end - at - used < 1.2 * used
             for known, more in zip(symbols, found, strict=True):
                 known.extend(more[len(known) :])
@@ -87,7 +87,7 @@ def read_records(
 
 
 def _filled(buffer: NDArray[np.uint8], end: int, file: io.FileIO) -> int:
-    """Read a file into a buffer from `end` on, until one of them ends; where what it holds ends then."""
+    """Read a file into a buffer from `end` on, until either ends; returns the new end of the data."""
     while end < len(buffer) and (count := file.readinto(buffer[end:].data)):
         end += count
     return end
@@ -97,55 +97,55 @@ def _after_header(text: bytes) -> tuple[int, bool]:
     """Where the first row begins, and whether lines end in CRLF."""
     header, end, _rest = text.partition(b"\n")
     if b'"' in header or not end:
-        raise NotPlainError
+        raise UnsupportedFileError
     return len(header) + 1, header.endswith(b"\r")
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, batches: Batches) -> int | None:
     """Append batches to a table, by the names of their columns.
 
-    DuckDB's threads take turns to ask for the next batch, and compress theirs at once.
+    DuckDB's threads take turns to ask for the next batch, and compress their batches in parallel.
 
     Returns:
-        The number of rows; None where the batches ended in `NotPlainError`, and the table is as it was.
+        The number of rows; None where the batches ended in `UnsupportedFileError`; the table is unchanged then.
     """
     refused = False
 
-    def plain() -> Batches:
+    def watched() -> Batches:
         nonlocal refused
         try:
             yield from batches
-        except NotPlainError:
+        except UnsupportedFileError:
             refused = True
             raise
 
-    connection.register("plain", pa.RecordBatchReader.from_batches(schema, plain()))
+    connection.register("batches", pa.RecordBatchReader.from_batches(schema, watched()))
     try:
-        insert = exp.Insert(this=exp.to_table(table), expression=exp.select("*").from_("plain"), by_name=True)
+        insert = exp.Insert(this=exp.to_table(table), expression=exp.select("*").from_("batches"), by_name=True)
         inserted = connection.execute(insert.sql("duckdb")).fetchall()
     except duckdb.Error:
         if refused:
             return None
         raise
     finally:
-        connection.unregister("plain")
+        connection.unregister("batches")
     return int(inserted[0][0])
 
 
-def schema_of(names: Sequence[str], kinds: Sequence[Kind]) -> pa.Schema:
+def schema_of(names: Sequence[str], types: Sequence[FieldType]) -> pa.Schema:
     """The Arrow types of columns."""
-    return pa.schema([(name, TYPES[kind]) for name, kind in zip(names, kinds, strict=True)])
+    return pa.schema([(name, ARROW_TYPES[of]) for name, of in zip(names, types, strict=True)])
 
 
 def to_arrow(columns: Columns, rows: int, schema: pa.Schema, symbols: Sequence[pa.Array]) -> pa.RecordBatch:
-    """Columns as Arrow arrays that share their memory; each column of symbols with its list."""
+    """Columns as Arrow arrays that share their memory; each column of symbols is a dictionary over its list."""
     lists = iter(symbols)
     arrays = []
-    for kind, (values, valid) in zip(schema.types, columns, strict=True):
+    for arrow_type, (values, valid) in zip(schema.types, columns, strict=True):
         buffers = [None if valid is None else pa.py_buffer(valid), *map(pa.py_buffer, values)]
-        if pa.types.is_dictionary(kind):
-            places = pa.Array.from_buffers(kind.index_type, rows, buffers)
+        if pa.types.is_dictionary(arrow_type):
+            places = pa.Array.from_buffers(arrow_type.index_type, rows, buffers)
             arrays.append(pa.DictionaryArray.from_arrays(places, next(lists)))
         else:
-            arrays.append(pa.Array.from_buffers(kind, rows, buffers))
+            arrays.append(pa.Array.from_buffers(arrow_type, rows, buffers))
     return pa.record_batch(arrays, schema=schema)

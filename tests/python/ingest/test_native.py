@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from store_content import content
 
 import emm1
-from emm1.ingest.plain import BUFFER, Kind, NotPlainError, read_records, schema_of, to_arrow
+from emm1.ingest.readers.native import BUFFER, FieldType, UnsupportedFileError, read_records, schema_of, to_arrow
 
-KINDS: list[Kind] = ["integer", "number", "text", "symbol"]
+TYPES: list[FieldType] = ["integer", "number", "text", "symbol"]
 NAMES = ["id", "time", "name", "folder"]
 FIELDS = st.tuples(
     st.none() | st.integers(0, 2**31 - 1),
@@ -45,9 +45,9 @@ def read(text: str, most: int = 3, held: int = BUFFER) -> list[dict[str, object]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file.csv"
         path.write_bytes(text.encode())
-        for columns, count in read_records(path, KINDS, symbols, most=most, held=held):
+        for columns, count in read_records(path, TYPES, symbols, most=most, held=held):
             rows += to_arrow(
-                columns, count, schema_of(NAMES, KINDS), [pa.array(symbols[0] or [""], pa.string())]
+                columns, count, schema_of(NAMES, TYPES), [pa.array(symbols[0] or [""], pa.string())]
             ).to_pylist()
     return rows
 
@@ -62,11 +62,11 @@ def test_gives_back_what_was_written(rows: list[tuple[object, ...]], end: str, m
 
 
 @given(st.lists(FIELDS, max_size=4), NOISE, st.sampled_from(["\n", "\r\n"]))
-def test_what_it_takes_is_what_the_csv_module_reads(rows: list[tuple[object, ...]], noise: str, end: str) -> None:
+def test_what_it_accepts_is_what_the_csv_module_reads(rows: list[tuple[object, ...]], noise: str, end: str) -> None:
     text = written(rows, end) + noise
     try:
         found = read(text)
-    except NotPlainError:
+    except UnsupportedFileError:
         return
     expected = list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]
     assert len(found) == len(expected)
@@ -83,13 +83,13 @@ def test_rows_that_span_blocks(size: int) -> None:
     assert [row["id"] for row in read(written(rows, "\n"), most=7, held=size)] == list(range(50))
 
 
-def test_a_row_longer_than_a_block_is_not_plain() -> None:
-    with pytest.raises(NotPlainError):
+def test_a_row_longer_than_a_block_is_not_supported() -> None:
+    with pytest.raises(UnsupportedFileError):
         read(written([(1, 2, "a" * 80, "x")], "\n"), held=60)
 
 
 @pytest.mark.parametrize(
-    ("plain_form", "odd_form"),
+    ("usual_form", "odd_form"),
     [
         pytest.param(
             b"0,MIT,x,,,,a.mp4,f.mp4,shared\n", b'"0","MIT","x",,,,"a.mp4","f.mp4","shared"\n', id="quoted id"
@@ -97,14 +97,14 @@ def test_a_row_longer_than_a_block_is_not_plain() -> None:
         pytest.param(b'0,MIT,x,,,,a,"f"".mp4",shared\n', b'0,MIT,x,,,,a,f".mp4,shared\n', id="quote inside"),
     ],
 )
-def test_a_file_that_is_not_plain_gives_the_same_store(
-    plain_form: bytes, odd_form: bytes, own_tree: Path, tmp_path: Path
+def test_an_unusual_file_gives_the_same_store(
+    usual_form: bytes, odd_form: bytes, own_tree: Path, tmp_path: Path
 ) -> None:
     """DuckDB then reads the file, and the ENUMs are created later if the first pass cannot finish."""
     path = own_tree / "e-mm1_100m" / "infos" / "video.csv"
     header, rest = path.read_bytes().split(b"\n", 1)
     stores = []
-    for number, row in enumerate((plain_form, odd_form)):
+    for number, row in enumerate((usual_form, odd_form)):
         path.write_bytes(header + b"\n" + row + rest.partition(b"\n")[2])
         store = tmp_path / f"{number}.duckdb"
         emm1.build(own_tree, store, splits=["100m"], ranks=[1]).close()

@@ -1,0 +1,105 @@
+"""Identifies source files by their checksum, and makes sure that they do not change during a build."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Literal, Self
+
+from emm1.errors import SourceError
+
+if TYPE_CHECKING:
+    from emm1.ingest.sources import Source
+
+Published = Literal["current", "older", "unknown"]
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """A file's content.
+
+    Attributes:
+        bytes: size.
+        sha256: SHA-256, hexadecimal.
+        published: which published version it is, if any.
+    """
+
+    bytes: int
+    sha256: str
+    published: Published
+
+    @classmethod
+    def of(cls, source: Source, sha256: str) -> Self:
+        """The fingerprint of a file whose checksum is known."""
+        return cls(source.path.stat().st_size, sha256, published_files().get((source.name, sha256), "unknown"))
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Changes when a file is written or replaced: its size, modification time and inode."""
+
+    bytes: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, source: Source) -> Self:
+        """The stamp of a source file as it is now.
+
+        Raises:
+            SourceError: it is gone.
+        """
+        try:
+            stat = source.path.stat()
+        except FileNotFoundError as error:
+            raise SourceError(f"{source.path} is gone: it was removed or renamed during the build") from error
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+    def check(self, source: Source) -> None:
+        """Refuse a file that has changed.
+
+        Raises:
+            SourceError: it changed.
+        """
+        if Stamp.of(source) != self:
+            raise SourceError(f"{source.path} changed while it was read: wait until it is complete, then build again")
+
+
+@contextmanager
+def unchanging(sources: Iterable[Source]) -> Iterator[None]:
+    """Refuse files that change meanwhile; a change is the error, whatever else went wrong.
+
+    Raises:
+        SourceError: a file changed.
+    """
+    stamps = [(source, Stamp.of(source)) for source in sources]
+    try:
+        yield
+    finally:
+        for source, stamp in stamps:
+            stamp.check(source)
+
+
+@cache
+def published_files() -> dict[tuple[str, str], Published]:
+    """The version of each published file, by its name and SHA-256."""
+    text = (files("emm1") / "data" / "published_files.csv").read_text(encoding="utf-8")
+    return {(row["path"], row["sha256"]): row["version"] for row in csv.DictReader(text.splitlines())}  # type: ignore[misc]
+
+
+def fingerprint(source: Source) -> Fingerprint:
+    """Read a source file once, for its checksum.
+
+    Raises:
+        SourceError: the file changed while it was read.
+    """
+    before = Stamp.of(source)
+    with source.path.open("rb", buffering=0) as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    before.check(source)
+    return Fingerprint.of(source, sha256)

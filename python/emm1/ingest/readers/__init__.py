@@ -1,0 +1,58 @@
+"""Published files become rows: the readers of each kind of file, in the order in which they are tried.
+
+A new file format is a module here with a function that is a `emm1.ingest.readers.contract.Reader`, and its place in
+`READERS`; `emm1.ingest.sources` says under which name the file is published and which table it fills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+
+from emm1.ingest.readers.categories import read_categories
+from emm1.ingest.readers.contract import NewStore, Reader, ReadResult
+from emm1.ingest.readers.duckdb_csv import read_csv
+from emm1.ingest.readers.groups import read_groups
+from emm1.ingest.readers.infos import read_info
+from emm1.ingest.readers.labels import read_labels
+from emm1.ingest.sources import Source
+
+# By the table that the files fill; the last reader of each also says what is wrong with a file.
+READERS: dict[str, tuple[Reader, ...]] = {
+    "groups": (read_groups, read_csv),
+    "annotation_mapping": (read_labels,),
+    "triplets": (read_csv,),
+    "categories": (read_categories,),
+}
+# Of the tables of items.
+INFO_READERS: tuple[Reader, ...] = (read_info, read_csv)
+# Tables whose files are read together: those of the groups in one statement, since DuckDB's threads wait for each other
+# at the end of each; those of the categories because one numbers the classes of both.
+TOGETHER = {"groups", "categories"}
+
+
+def batches(sources: Sequence[Source], apart: Collection[str]) -> Iterator[list[Source]]:
+    """The files in the order in which they are read, those that are read together in one list.
+
+    Labels come before triplets, which are checked against them.
+
+    Args:
+        sources: the files.
+        apart: published names of files that are not read; they are not in one list with files that are.
+    """
+    ordered = sorted(sources, key=lambda source: source.table == "triplets")
+    grouped = groupby(ordered, lambda s: (s.name in apart, s.table if s.table in TOGETHER else s.name))
+    return (list(batch) for _, batch in grouped)
+
+
+def read(new_store: NewStore, batch: Sequence[Source]) -> list[ReadResult]:
+    """Read the files of a batch by the first reader that can; one by one where none can read them together.
+
+    Raises:
+        SourceError: a file is not what it should be: says line, column and remedy.
+    """
+    for reader in READERS.get(batch[0].table, INFO_READERS):
+        results = reader(new_store, batch)
+        if results is not None:
+            return results
+    return [result for source in batch for result in read(new_store, [source])]

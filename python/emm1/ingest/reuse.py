@@ -1,0 +1,122 @@
+"""The rows of files that did not change are copied from the store before, not read again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import duckdb
+from sqlglot import exp
+
+from emm1.ingest.fingerprint import fingerprint
+from emm1.ingest.provenance import SWITCHED, ProvenanceRow, rows_of
+from emm1.ingest.readers.contract import NewStore
+from emm1.ingest.sources import AUDIO_CATEGORIES, Source
+from emm1.store.database import connect
+
+# The name under which the store before is attached: a user's store would not have it.
+PREVIOUS = "the store before"
+
+
+@dataclass(frozen=True)
+class PreviousStore:
+    """A store as it was built before.
+
+    Attributes:
+        provenance: what it says of its source files, by their published names.
+        media_root: the folder of the media given when it was built.
+    """
+
+    provenance: Mapping[str, ProvenanceRow]
+    media_root: str
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """The store in a file."""
+        with connect(path, read_only=True) as connection:
+            (media_root,) = connection.execute("SELECT media_root FROM emm1_store").fetchall()[0]
+            return cls(rows_of(connection), media_root)
+
+
+def unchanged(
+    sources: list[Source], previous: PreviousStore, *, switched: bool, progress: Callable[[str, int, int], object]
+) -> dict[str, ProvenanceRow]:
+    """What provenance says of the files whose size and checksum are those of the store, by their published names.
+
+    It says when a file was read, not when its rows were copied.
+
+    A checksum is computed only where the size is the same. EShot's categories refer to rows of its other files, so they are
+    read again if any file of EShot is. So are triplets whose columns are switched now and were not before, or the reverse.
+    """
+    same_size = [
+        source
+        for source in sources
+        if source.name in previous.provenance and previous.provenance[source.name].bytes == source.path.stat().st_size
+    ]
+    total = sum(source.path.stat().st_size for source in same_size)
+    done = 0
+    kept: dict[str, ProvenanceRow] = {}
+    for source in same_size:
+        progress(f"checksum of {source.name}", done, total)
+        row, content = previous.provenance[source.name], fingerprint(source)
+        done += content.bytes
+        as_switched = source.table != "triplets" or (row.note == SWITCHED) == switched
+        if content.sha256 == row.sha256 and as_switched:
+            kept[source.name] = replace(row, published=content.published)
+    eshot = {source.name for source in sources if source.split == "eshot"}
+    if not eshot <= kept.keys() or eshot != {name for name in previous.provenance if name.startswith("eshot/")}:
+        for source in sources:
+            if source.table == "categories":
+                kept.pop(source.name, None)
+    return kept
+
+
+def copy_files(new_store: NewStore, sources: Iterable[Source]) -> None:
+    """Copy the rows of files from the attached store before, with the columns that each file has, as if it were read."""
+    for source in sources:
+        new_store.begin(source)
+        _copy_file(new_store, source)
+
+
+def _copy_file(new_store: NewStore, source: Source) -> None:
+    where: exp.Expr | None = None
+    if source.name in new_store.columns:
+        columns = [column.name for column in new_store.columns[source.name]]
+    else:
+        columns = new_store.connection.table(f"{source.schema}.{source.table}").columns
+    if source.rank is not None:
+        where = exp.column("nn_index").eq(source.rank)
+    elif source.table == "categories":
+        where = exp.column("modality").eq("audio" if source.name == AUDIO_CATEGORIES else "points")
+    copy_rows(new_store.connection, source.schema, source.table, columns, where)
+
+
+@contextmanager
+def attached(connection: duckdb.DuckDBPyConnection, store: Path) -> Iterator[None]:
+    """Attach the store before as `PREVIOUS`; meanwhile readers elsewhere go on, and writers are kept out."""
+    database = exp.alias_(exp.Literal.string(str(store)), PREVIOUS)
+    attach = exp.Attach(this=database, expressions=[exp.AttachOption(this=exp.var("READ_ONLY"))])
+    connection.execute(attach.sql("duckdb"))
+    try:
+        yield
+    finally:
+        connection.execute(exp.Detach(this=exp.to_identifier(PREVIOUS)).sql("duckdb"))
+
+
+def copy_rows(
+    connection: duckdb.DuckDBPyConnection,
+    schema: str | None,
+    table: str,
+    columns: Iterable[str],
+    where: exp.Expr | None = None,
+) -> None:
+    """Copy columns of a table of the store before, in its order; where there is a condition, only the rows that meet it."""
+    names = [exp.column(exp.to_identifier(name, quoted=True)) for name in columns]
+    query = exp.select(*names).from_(exp.table_(table, db=schema, catalog=PREVIOUS))
+    if where is not None:
+        query = query.where(where)
+    insert = exp.Insert(this=exp.table_(table, db=schema), expression=query, by_name=True)
+    connection.execute(insert.sql("duckdb"))
