@@ -1,4 +1,4 @@
-"""Runs the statements of tests/sql/functions.test in DuckDB with the extension under valgrind, which checks every access.
+"""Runs the statements of tests/sql/functions*.test in DuckDB with the extension under valgrind, which checks every access.
 
 Run by hand (`PYTHONPATH=. python tests/campaigns/memory.py`); needs valgrind and takes some minutes. Only errors with a
 frame of the extension in their stack count, not those inside Python, NumPy or DuckDB.
@@ -21,7 +21,7 @@ from tests.python.store.test_sql import records, write_small_files
 from emm1 import Embeddings
 from emm1.store.extension import PATH
 
-FUNCTIONS = Path(__file__).parents[1] / "sql" / "functions.test"
+FUNCTIONS = sorted((Path(__file__).parents[1] / "sql").glob("functions*.test"))
 CHILD = """
 import duckdb, json, sys
 connection = duckdb.connect(config={"allow_unsigned_extensions": True, "threads": 4})
@@ -40,7 +40,8 @@ print(done, "statements answered,", failed, "refused")
 
 def statements(folder: Path) -> list[str]:
     """The statements of the test, and some over more rows than a chunk, with and without codes."""
-    made = [record.sql for record in records(FUNCTIONS, {"EMM1_FILES": folder}) if record.only in (None, "extension")]
+    all_records = (record for file in FUNCTIONS for record in records(file, {"EMM1_FILES": folder}))
+    made = [record.sql for record in all_records if record.only in (None, "extension")]
     large = folder / "large.npy"
     np.save(large, np.random.default_rng(1).normal(size=(3000, 40)).astype(np.float32))
     Embeddings(large).build_codes()

@@ -119,6 +119,10 @@ def _in_order(folder: str) -> list[Traversable]:
 
 
 def _run(connection: duckdb.DuckDBPyConnection, file: Traversable, store_id: str) -> None:
-    """Run statements of the schema, in which the store's id is a literal: nothing else would be folded away."""
-    literal = exp.Literal.string(store_id).sql("duckdb")
-    connection.execute(file.read_text(encoding="utf-8").replace("'STORE ID'", literal))
+    """Run the statements of a file of the schema, for the store of this id."""
+    connection.execute(_of_store(file.read_text(encoding="utf-8"), store_id))
+
+
+def _of_store(statements: str, store_id: str) -> str:
+    """Statements of the schema with the store's id as a literal, which is all that DuckDB folds away."""
+    return statements.replace("'STORE ID'", exp.Literal.string(store_id).sql("duckdb"))
