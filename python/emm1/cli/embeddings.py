@@ -89,14 +89,14 @@ def verify(
 
 
 def _of_codes(sound: bool | None, place: Path | Literal[False] | None) -> str:
-    """What was found of codes that are registered to lie in a place."""
+    """What to say of the codes of registered embeddings."""
     where = f" in {place}" if place else ""
     match sound:
         case None:
             return "no codes, as registered"
         case True:
             return f"codes sound{where}"
-    return f"no codes of it{where} ({show.CODES_AGAIN})"
+    return f"no usable codes{where}: build them with {show.REGISTER_AGAIN}"
 
 
 @app.command()

@@ -15,7 +15,7 @@ from emm1.streams import printable
 
 # The width of a table in a pipe: wide enough that nothing is cut.
 WIDE = 1000
-CODES_AGAIN = "`emm1 embeddings add --replace` makes them"
+REGISTER_AGAIN = "`emm1 embeddings add --replace`"
 
 
 def say(text: object = "") -> None:
@@ -35,7 +35,7 @@ def told(said: object) -> str:
     ('build it anew: --force', 'build without them: --splits 100m --ranks 1,2')
     """
     if isinstance(said, CodesError | CodesWarning):
-        return f"{said} ({CODES_AGAIN})"
+        return f"{said}; on the command line: {REGISTER_AGAIN}"
     if not isinstance(said, Error) or not said.arguments:
         return str(said)
     options = " ".join(_option(name, value) for name, value in said.arguments.items())

@@ -61,7 +61,7 @@ def test_codes_in_another_place(own_store: Path, vectors: Path, tmp_path: Path) 
     assert (verified.returncode, f"{codes}: is damaged" in verified.stderr.replace("\n", "")) == (1, True), verified
     codes.unlink()
     verified = emm1_cli("embeddings", "verify", own_store)
-    assert f"no codes of it in {codes}" in verified.stdout.replace("\n", "")
+    assert f"no usable codes in {codes}" in verified.stdout.replace("\n", "")
     with emm1.open(own_store, read_only=True) as store:  # everything still works without codes
         assert store.sql(NEAREST).fetchall() == [(expected,)]
 
