@@ -48,9 +48,8 @@ def read_categories(new_store: NewStore, sources: Sequence[Source]) -> list[Read
         notes = [f"{source.name} lists {named} values, not ids"] if named else []
         if source.name == POINT_CATEGORIES:
             notes = [*spelt, *notes]
-        results.append(
-            ReadResult(len(rows), fingerprint(source), notes, _differences(listed) if source is sources[-1] else [])
-        )
+        remarks = _differences(listed) if source is sources[-1] else []
+        results.append(ReadResult(len(rows), fingerprint(source), notes, remarks))
     return results
 
 
