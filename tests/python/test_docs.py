@@ -5,10 +5,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import emm1
@@ -59,26 +62,16 @@ def test_every_link_leads_to_a_file(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-def commands() -> list[str]:
-    return [
-        "sample",
-        "build",
-        "info",
-        "check",
-        "sql",
-        "search",
-        "eshot",
-        "extension",
-        "embeddings add",
-        "embeddings list",
-        "embeddings remove",
-        "embeddings verify",
-        "knn",
-        "embeddings import",
-    ]
+def commands(group: Any, before: str = "") -> Iterator[str]:
+    """The commands of a group and of the groups in it, such as ``embeddings add``."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield before + name
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", commands(get_command(app)))
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
