@@ -1,4 +1,4 @@
-"""The commands about embedding files: add, list, remove, import."""
+"""The commands about embedding files: add, list, verify, remove, import."""
 
 from __future__ import annotations
 

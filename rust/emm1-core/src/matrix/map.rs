@@ -1,4 +1,4 @@
-//! Memory maps; the only `unsafe` code outside the kernels.
+//! Memory maps; the only `unsafe` code of this crate outside the kernels.
 
 use std::fs::File;
 use std::io;
