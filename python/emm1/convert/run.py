@@ -165,8 +165,8 @@ def _can_be_searched(path: Path) -> bool:
 
 def _open_folder(path: Path) -> InputFile:
     files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
-    for suffixes in ((".parquet", ".pq"), (".arrow", ".arrows", ".ipc", ".feather")):
-        tables = [open_file(file) for file in files if file.suffix.lower() in suffixes]
+    for format_of_all in (Parquet, Arrow):
+        tables = [open_file(file) for file in files if READERS.get(file.suffix.lower()) is format_of_all]
         if tables:
             return Folder(path, [table for table in tables if isinstance(table, Table)])
     raise EmbeddingError(f"{path} is a folder without Parquet or Arrow files")
