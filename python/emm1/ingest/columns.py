@@ -27,7 +27,8 @@ ALIASES = {"eshot_points_id": "eshot_point_id"}
 # NUL, or a byte that is not UTF-8, as surrogateescape has it.
 NOT_TEXT = re.compile("[\0\udc80-\udcff]")
 TRIPLET_MODALITIES = tuple(sorted(FILE_MODALITIES))
-SWITCHED = {
+# The names that the columns of triplets get where they are switched.
+SWITCHED_NAMES = {
     "paired_modality": "annotated_modality",
     "annotated_modality": "paired_modality",
     "encord_paired_id": "encord_annotated_id",
@@ -71,7 +72,7 @@ def columns_of(source: Source, declared: Mapping[str, str], *, switch_triplet_co
     header = read_header(source.path)
     names = [ALIASES.get(name, name) for name in header]
     if source.table == "triplets" and switch_triplet_columns:
-        names = [SWITCHED.get(name, name) for name in names]
+        names = [SWITCHED_NAMES.get(name, name) for name in names]
     folded = [name.casefold() for name in names]
     twice = next((name for name in names if folded.count(name.casefold()) > 1), None)
     if twice is not None:
@@ -86,13 +87,13 @@ def columns_of(source: Source, declared: Mapping[str, str], *, switch_triplet_co
 
 
 def note_of_absent(source: Source, columns: Sequence[Column], declared: Mapping[str, str]) -> str | None:
-    """What to tell where a file lacks columns that only some files have."""
+    """A note about the optional columns that a file lacks; None if it has all of them."""
     absent = sorted(OPTIONAL & declared.keys() - {column.name for column in columns})
     return f"{source.name} has no column {', '.join(absent)}: NULL in the store" if absent else None
 
 
 def _hint(name: str, header: list[str], declared: Mapping[str, str]) -> str:
-    """The column of a file that may be the missing one, and what there is."""
+    """The column of a file that is probably the missing one, and the columns found."""
     alike = {column.casefold(): column for column in header if column not in declared}
     close = difflib.get_close_matches(name, alike, n=1, cutoff=0.5)
     hint = f"; {shown(alike[close[0]])} looks like it: rename it" if close else ""
@@ -100,7 +101,7 @@ def _hint(name: str, header: list[str], declared: Mapping[str, str]) -> str:
 
 
 def _expected(source: Source, name: str, declared: Mapping[str, str]) -> Expected:
-    """What the values of a column must be; anything where emm1 does not know the column."""
+    """What the values of a column must be; any value is allowed if emm1 does not know the column."""
     if name not in declared:
         return Expected()
     if name == KEYS.get((source.split, source.table)):
@@ -152,7 +153,7 @@ def _header_problem(header: list[str], line: str) -> str | None:
     for number, name in enumerate(header, 1):
         if not name:
             return f"column {number} of the header has no name: give it one"
-        # DuckDB gives no rows, and no error, where a name has line ends of another kind than the file's own.
+        # If a name contains line ends of another kind than the file's own, DuckDB returns no rows and no error.
         if "\n" in name or "\r" in name:
             return f"the column name {shown(name)} has a line break: close its quote, or rename the column"
     return None
