@@ -41,7 +41,7 @@ class Expected:
 
 
 def first_defect(path: Path, columns: dict[str, Expected]) -> str | None:
-    """The first thing wrong in a CSV file, as a message for people; None where nothing is.
+    """The first defect of a CSV file, as a message for people; None if there is none.
 
     Args:
         path: the file; its first row is the header.
@@ -82,9 +82,9 @@ class _Lines:
     """The lines of a file, decoded one by one, so that the line of a wrong byte is known.
 
     Attributes:
-        number: of the last line.
-        end: how that line ends; nothing where the file does.
-        bytes: read since the user of this class last set it to 0.
+        number: the number of the last line.
+        end: the line end of that line; empty at the end of the file.
+        bytes: the number of bytes read since the caller last set it to 0.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,7 +104,7 @@ class _Lines:
 
 
 def to_int(digits: str) -> int:
-    """The integer in a field of digits; one of thousands of digits, which int() refuses, stays out of range."""
+    """The integer in a field of digits; thousands of digits, which int() refuses, give a number out of range."""
     size = int(digits.lstrip("+-0")[:20] or "0")
     return -size if digits.startswith("-") else size
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 from sqlglot import exp
 
-# Each ENUM has the name of its columns: those in tables of items, then all.
+# Each ENUM is named like its columns. First those of the tables of items, then all.
 ITEM_ENUMS = ("source_dataset", "dataset_license", "save_folder")
 ENUMS = (*ITEM_ENUMS, "annotation_label")
 # The comment of a column that a published file has and emm1 does not know; it distinguishes it from one that a user added.

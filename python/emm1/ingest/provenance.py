@@ -1,4 +1,4 @@
-"""What a store says of the files that it was built from: the rows of its table ``provenance``."""
+"""Where the rows of a store come from: the table ``provenance``, with a row for each source file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from emm1.ingest.readers.contract import ReadResult
 if TYPE_CHECKING:
     from emm1.ingest.sources import Source
 
+# The note of triplets whose columns were switched at build.
 SWITCHED = "paired and annotated columns switched at build"
 # The size of the older published triplets.csv equals that of the newer; its columns are switched (see docs).
 OLDER_TRIPLETS = (
@@ -24,7 +25,7 @@ OLDER_TRIPLETS = (
 
 @dataclass(frozen=True)
 class ProvenanceRow:
-    """A row of provenance, but for the file's name and place."""
+    """A row of provenance, without the name and the path of the file."""
 
     bytes: int
     sha256: str

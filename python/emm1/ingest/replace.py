@@ -57,7 +57,7 @@ def _stamp(store: Path) -> tuple[int, int, int] | None:
 
 @contextmanager
 def held(store: Path) -> Iterator[None]:
-    """Hold the old store, if there is one, while the new one is renamed over it.
+    """Lock the old store, if there is one, while the new one is renamed over it.
 
     Readers go on reading the old file, and writers are locked out. The write-ahead log that a killed writer left is applied
     first: DuckDB would take a log beside the renamed file for the new file's.
@@ -71,7 +71,7 @@ def held(store: Path) -> Iterator[None]:
 
 
 def keep_embeddings(old: duckdb.DuckDBPyConnection, new: duckdb.DuckDBPyConnection) -> None:
-    """Copy the registered embeddings from the store that is replaced: the columns that both have."""
+    """Copy the registered embeddings from the previous store: the columns that both stores have."""
     known = {*new.table("embeddings").columns} - {"store_id"}  # each store has its own
     before = old.table("embeddings")
     rows = before.select(*(duckdb.ColumnExpression(name) for name in before.columns if name in known)).to_arrow_table()

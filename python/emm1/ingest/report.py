@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emm1.store.integrity import Orphans
 
-# Called with what is being done, and the bytes done and in all.
+# Called with the name of the current step, the bytes done and the total bytes.
 Progress = Callable[[str, int, int], None]
 
 

@@ -1,4 +1,4 @@
-"""The rows of files that did not change are copied from the store before, not read again."""
+"""Copies the rows of unchanged files from the previous store instead of reading them again."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from emm1.ingest.readers.contract import NewStore
 from emm1.ingest.sources import AUDIO_CATEGORIES, Source
 from emm1.store.database import connect
 
-# The name under which the store before is attached: a user's store would not have it.
+# The name under which the previous store is attached; no user's store is called that.
 PREVIOUS = "the store before"
 
 
 @dataclass(frozen=True)
 class PreviousStore:
-    """A store as it was built before.
+    """The previous store: the one that a build or an upgrade replaces.
 
     Attributes:
-        provenance: what it says of its source files, by their published names.
+        provenance: its rows of provenance, by the published names of the files.
         media_root: the folder of the media given when it was built.
     """
 
@@ -44,11 +44,11 @@ class PreviousStore:
 def unchanged(
     sources: list[Source], previous: PreviousStore, *, switched: bool, progress: Callable[[str, int, int], object]
 ) -> dict[str, ProvenanceRow]:
-    """What provenance says of the files whose size and checksum are those of the store, by their published names.
+    """The provenance of the files whose size and checksum have not changed, by their published names.
 
-    It says when a file was read, not when its rows were copied.
+    It keeps the time when a file was read, not the time when its rows were copied.
 
-    A checksum is computed only where the size is the same. EShot's categories refer to rows of its other files, so they are
+    A checksum is computed only if the size is the same. EShot's categories refer to rows of its other files, so they are
     read again if any file of EShot is. So are triplets whose columns are switched now and were not before, or the reverse.
     """
     same_size = [
@@ -75,7 +75,7 @@ def unchanged(
 
 
 def copy_files(new_store: NewStore, sources: Iterable[Source]) -> None:
-    """Copy the rows of files from the attached store before, with the columns that each file has, as if it were read."""
+    """Copy the rows of files from the attached previous store: the columns that reading each file would fill."""
     for source in sources:
         new_store.begin(source)
         _copy_file(new_store, source)
@@ -96,7 +96,7 @@ def _copy_file(new_store: NewStore, source: Source) -> None:
 
 @contextmanager
 def attached(connection: duckdb.DuckDBPyConnection, store: Path) -> Iterator[None]:
-    """Attach the store before as `PREVIOUS`; meanwhile readers elsewhere go on, and writers are kept out."""
+    """Attach the previous store as `PREVIOUS`; other processes can still read it, but not write to it."""
     database = exp.alias_(exp.Literal.string(str(store)), PREVIOUS)
     attach = exp.Attach(this=database, expressions=[exp.AttachOption(this=exp.var("READ_ONLY"))])
     connection.execute(attach.sql("duckdb"))
@@ -113,7 +113,7 @@ def copy_rows(
     columns: Iterable[str],
     where: exp.Expr | None = None,
 ) -> None:
-    """Copy columns of a table of the store before, in its order; where there is a condition, only the rows that meet it."""
+    """Copy columns of a table of the previous store, in row order; with a condition, only the rows that satisfy it."""
     names = [exp.column(exp.to_identifier(name, quoted=True)) for name in columns]
     query = exp.select(*names).from_(exp.table_(table, db=schema, catalog=PREVIOUS))
     if where is not None:

@@ -82,7 +82,7 @@ def _compare(
     kept: Mapping[str, ProvenanceRow],
     media_root: str,
 ) -> None:
-    """Say which files are read, which are kept of the store before, and whether there is anything to do."""
+    """Report which files are read, which are kept from the previous store, and whether there is anything to do."""
     report.kept = [source.name for source in sources if source.name in kept]
     report.read = [source.name for source in sources if source.name not in kept]
     if previous is not None:
@@ -101,7 +101,7 @@ def _fill(
     """Fill the tables, and record where their rows come from."""
     progress("values of the ENUMs", 0, 1)
     columns = _columns(connection, sources, report, switch_triplet_columns)
-    # Where some rows are kept, or a file is not read natively, the ENUMs are made of the filled tables.
+    # If some rows are copied, or a file cannot be read natively, the ENUMs are made from the filled tables.
     enums = None if kept else find_enum_values(sources, columns)
     if enums is not None:
         make_enums(connection, enums)
@@ -127,7 +127,7 @@ def _fill(
 
 
 def _warn(report: BuildReport, triplets: ProvenanceRow) -> None:
-    """Warn where the triplets are the version whose columns are switched."""
+    """Warn if the triplets are the older version, whose columns are switched."""
     if triplets.published == "older" and triplets.note != SWITCHED:
         report.warnings.append(OLDER_TRIPLETS)
         report.older_triplets = True
@@ -139,7 +139,7 @@ def _columns(
     report: BuildReport,
     switch_triplet_columns: bool,
 ) -> dict[str, list[Column]]:
-    """The columns of each file that has them; the tables get those that emm1 does not know."""
+    """The columns of each CSV file with a header; columns that emm1 does not know are added to the tables."""
     found = {}
     declared = declared_columns(connection)
     for source in (source for source in sources if source.has_columns):
@@ -153,7 +153,7 @@ def _columns(
 
 
 def _survey(connection: duckdb.DuckDBPyConnection, report: BuildReport) -> None:
-    """Count the rows, and the ids that no row has."""
+    """Count the rows, and the references to ids that do not exist."""
     report.orphans = orphans(connection)
     tables = connection.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'main' ORDER BY ALL"

@@ -1,4 +1,4 @@
-"""The schema of a new store: its tables before the rows come, its ENUMs, macros and views when all of them are there."""
+"""The schema of a new store: tables before the rows are loaded; ENUMs, macros and views afterwards."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def fresh(file: Path, folder: Path, settings: Mapping[str, Any]) -> duckdb.DuckD
     """A new database with the tables of a store; the columns of `emm1.ingest.enums.ENUMS` are still text.
 
     Args:
-        file: where to make it.
-        folder: for what DuckDB writes on the way.
-        settings: of DuckDB; half of the memory limit is left to the rows on their way, the allocator and the libraries.
+        file: the file to create.
+        folder: for DuckDB's temporary files.
+        settings: DuckDB settings; half of the memory limit is left for rows in transit, the allocator and libraries.
     """
     connection = connect(
         file,
@@ -50,7 +50,7 @@ def fresh(file: Path, folder: Path, settings: Mapping[str, Any]) -> duckdb.DuckD
 
 def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     store_id = uuid4().hex
-    connection.begin()  # the disk is waited for once
+    connection.begin()  # one wait for the disk
     for file in _in_order("schema"):
         if file.name != INFOS:
             _run(connection, file, store_id)
@@ -78,7 +78,7 @@ def declared_columns(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, s
 
 
 def add_columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str, names: Iterable[str]) -> None:
-    """Give a table columns that emm1 does not know, unless it has them."""
+    """Add columns that emm1 does not know to a table, unless it has them."""
     of_table = exp.table_(table, db=schema)
     for name in names:
         identifier = exp.to_identifier(name, quoted=True)
@@ -90,7 +90,7 @@ def add_columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
 
 
 def finish(connection: duckdb.DuckDBPyConnection, media_root: str) -> list[ClimbingNames]:
-    """Make everything that needs all the rows: the ENUMs that are not made yet, macros, views.
+    """Create everything that needs all the rows: the ENUMs that do not exist yet, macros and views.
 
     Returns:
         The file names that lead out of their folders.
@@ -114,7 +114,7 @@ def finish(connection: duckdb.DuckDBPyConnection, media_root: str) -> list[Climb
 
 
 def _in_order(folder: str) -> list[Traversable]:
-    """The SQL files of a folder, by their names, which begin with a number where the order matters."""
+    """The SQL files of a folder, sorted by name; names begin with a number if the order matters."""
     return sorted((file for file in (SQL / folder).iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
 
 
@@ -124,5 +124,5 @@ def _run(connection: duckdb.DuckDBPyConnection, file: Traversable, store_id: str
 
 
 def _of_store(statements: str, store_id: str) -> str:
-    """Statements of the schema with the store's id as a literal, which is all that DuckDB folds away."""
+    """Statements of the schema with the store's id as a literal: DuckDB folds only literals away."""
     return statements.replace("'STORE ID'", exp.Literal.string(store_id).sql("duckdb"))

@@ -61,7 +61,7 @@ class PublishedFiles:
     Attributes:
         sources: those that are there.
         missing: the names of those that are not.
-        packed: what to tell of missing files that are there compressed, or as Parquet.
+        packed: notes about missing files that exist compressed, or as Parquet.
     """
 
     sources: list[Source]
@@ -97,7 +97,7 @@ def find_sources(root: Path, splits: Sequence[Split] | None, ranks: Sequence[int
 
 
 def _packed(source: Source) -> str | None:
-    """What to tell where the file itself is missing but is there compressed, or as Parquet."""
+    """A note about a missing file that exists compressed, or as Parquet; None if it does not."""
     beside = [source.path.with_name(source.path.name + suffix) for suffix in PACKED]
     beside.append(source.path.with_suffix(".parquet"))
     found = next((path for path in beside if path.is_file()), None)
@@ -204,7 +204,7 @@ def _without(sources: list[Source], pointers: list[Source]) -> dict[str, object]
 
 
 def _clone_of(path: Path) -> Path:
-    """The git work tree that a file lies in; where there is none, the folder above ``datasets`` or the split."""
+    """The git work tree that contains a file; without one, the folder above ``datasets`` or the split."""
     folders = path.resolve().parents
     for folder in folders:
         if (folder / ".git").exists():

@@ -1,4 +1,4 @@
-"""The file that a build writes: whether it may be replaced, how it gets to the disk, and what failures mean."""
+"""The file that a build writes: whether it may be replaced, how it is flushed, and what failures mean."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emm1.errors import Error, StoreError
 from emm1.store.database import check_path, check_version, connect, is_store, schema_version
 from emm1.store.refusals import Refusal, refusal_of
 
-# Seconds between two writes of a new store to the disk.
+# Seconds between two flushes of a new store to the disk.
 PAUSE = 0.25
 
 

@@ -27,7 +27,7 @@ def upgrade_store(
     drop_own: bool = False,
     tell: Callable[[str], object] = lambda _: None,
 ) -> int:
-    """Make a store again from its own rows, with the types, views, macros and comments of this version.
+    """Rebuild a store from its own rows, with the types, views, macros and comments of this version.
 
     It is written beside its place and renamed when complete, as in a build; registered embeddings and users' objects stay.
 
@@ -38,7 +38,7 @@ def upgrade_store(
         tell: called with what the user should know.
 
     Returns:
-        The schema version that it had; where it is the current one, nothing is done.
+        The schema version that it had; if that is the current one, nothing is done.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -68,7 +68,7 @@ def upgrade_store(
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
-    """Copy every table of the store before but `emm1_store` and `embeddings`."""
+    """Copy every table of the previous store except `emm1_store` and `embeddings`."""
     tables = declared_columns(connection)
     held: dict[tuple[str, str], list[str]] = {}
     for schema, table, column, comment in connection.execute(

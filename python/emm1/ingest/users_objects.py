@@ -1,4 +1,4 @@
-"""Carries what users made in a store over to the store that replaces it; names what cannot be carried over."""
+"""Carries users' objects over to the store that replaces theirs, and names those that cannot be carried over."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from emm1.store.extension import load_extension
 
 # Macros that only older schema versions have: no user made them.
 FORMER = {"embeddings_called", "registered_embeddings", "rooted_path", "store_file", "unknown_embedding"}
-# Errors that say nothing about an object: DuckDB could not go on.
+# Errors that are not about an object: DuckDB could not continue.
 UNRELATED = (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.FatalException, duckdb.InternalException)
 
 
@@ -67,7 +67,7 @@ class CarriedOver:
 
 
 def carry_over(connection: duckdb.DuckDBPyConnection, store: Path, folder: Path, *, drop: bool) -> CarriedOver:
-    """Make again what users made in a store: schemas, types, sequences, tables, views, macros, indexes.
+    """Recreate users' objects in the new store: schemas, types, sequences, tables, views, macros, indexes.
 
     Args:
         connection: to the new store, which is complete otherwise.
@@ -114,19 +114,19 @@ def _text(name: str) -> str:
 
 
 def _catalog(connection: duckdb.DuckDBPyConnection, database: str | None) -> dict[ObjectName, CatalogEntry]:
-    """Everything in a database but DuckDB's own objects; None for the database in use."""
+    """Everything in a database except DuckDB's own objects; None is the database in use."""
     rows = connection.execute(_text("catalog.sql"), {"database": database or _name(connection)}).fetchall()
     return {ObjectName(*names): CatalogEntry(ObjectName(*names), sql, comment) for *names, sql, comment in rows}
 
 
 def _name(connection: duckdb.DuckDBPyConnection) -> str:
-    """DuckDB's name for the new store, and for the store before: their files have the same name."""
+    """DuckDB's name for the new store and for the previous one: their files have the same name."""
     ((name,),) = connection.execute("SELECT current_database()").fetchall()
     return str(name)
 
 
 def _versions(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
-    """The schema version of the store before, and the version of emm1 that built it."""
+    """The schema version of the previous store, and the version of emm1 that built it."""
     table = exp.table_("emm1_store", db="main", catalog=PREVIOUS)
     query = exp.select("schema_version", "emm1_version").from_(table)
     ((schema_version, emm1_version),) = connection.execute(query.sql("duckdb")).fetchall()
@@ -141,7 +141,7 @@ def _replaced(
     IMPORT DATABASE drops all comments, which says nothing about any object.
 
     Args:
-        before: the objects of the store before.
+        before: the objects of the previous store.
         now: those of the new store.
         same: whether the same version of emm1 made both, with the same comments.
     """
@@ -197,7 +197,7 @@ def _macros(store: Path, name: str, folder: Path) -> dict[ObjectName, str]:
 
 
 def _macro(statement: str) -> tuple[ObjectName | None, str]:
-    """The name of the macro that a statement makes; None where it makes something else."""
+    """The name of the macro that a statement creates; None if it creates something else."""
     tokens = [token.text for token in tokenize(statement, "duckdb")]
     if tokens[:2] != ["CREATE", "MACRO"]:
         return None, statement
@@ -213,7 +213,7 @@ def _macro(statement: str) -> tuple[ObjectName | None, str]:
 
 
 def _make_all(connection: duckdb.DuckDBPyConnection, entries: list[CatalogEntry], carried_over: CarriedOver) -> None:
-    """Make objects, and retry those that failed as long as others succeed: one may need another."""
+    """Create objects, and retry those that failed as long as others succeed: one may need another."""
     while entries:
         why: dict[ObjectName, str] = {}
         for entry in entries:
@@ -248,7 +248,7 @@ def _all_or_nothing(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _make(connection: duckdb.DuckDBPyConnection, entry: CatalogEntry, stored: Iterable[str]) -> None:
-    """Make one object: a table with the rows of its stored columns, and the comments."""
+    """Create one object with its comments; a table also with the rows of its stored columns."""
     kind, schema, name = entry.key
     if kind == "SCHEMA":
         whole = exp.Table(db=exp.to_identifier(name, quoted=True))
@@ -321,7 +321,7 @@ def _referring_to_themselves(connection: duckdb.DuckDBPyConnection, database: st
 
 
 def _stored_columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> list[str]:
-    """The columns of a table of the store before, without generated ones.
+    """The columns of a table of the previous store, without generated ones.
 
     DuckDB lists a default and the expression of a generated column alike. An insert tells them apart: it is refused for a
     generated column before it is refused because the store is open read-only.
@@ -344,7 +344,7 @@ def _stored_columns(connection: duckdb.DuckDBPyConnection, schema: str, table: s
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str, what: str) -> list[tuple[str, str | None]]:
-    """The columns of a table or view of the store before, each with one attribute of `duckdb_columns`."""
+    """The columns of a table or view of the previous store, each with one attribute of `duckdb_columns`."""
     query = (
         exp.select("column_name", what)
         .from_(exp.func("duckdb_columns"))

@@ -1,6 +1,6 @@
-"""Published files become rows: the readers of each kind of file, in the order in which they are tried.
+"""Reads published files into tables: the readers of each kind of file, in the order in which they are tried.
 
-A new file format is a module here with a function that is a `emm1.ingest.readers.contract.Reader`, and its place in
+A new file format is a module here with a function of the type `emm1.ingest.readers.contract.Reader`, and its place in
 `READERS`; `emm1.ingest.sources` says under which name the file is published and which table it fills.
 """
 
@@ -17,28 +17,28 @@ from emm1.ingest.readers.infos import read_info
 from emm1.ingest.readers.labels import read_labels
 from emm1.ingest.sources import Source
 
-# By the table that the files fill; the last reader of each also says what is wrong with a file.
+# The readers by the table that the files fill; the last one of each also reports what is wrong with a file.
 READERS: dict[str, tuple[Reader, ...]] = {
     "groups": (read_groups, read_csv),
     "annotation_mapping": (read_labels,),
     "triplets": (read_csv,),
     "categories": (read_categories,),
 }
-# Of the tables of items.
+# The readers of the tables of items.
 INFO_READERS: tuple[Reader, ...] = (read_info, read_csv)
-# Tables whose files are read together: those of the groups in one statement, since DuckDB's threads wait for each other
-# at the end of each; those of the categories because one numbers the classes of both.
+# Tables whose files are read together: group files in one statement, because DuckDB's threads wait for each other at the
+# end of every statement; category files because one of them numbers the classes of both.
 TOGETHER = {"groups", "categories"}
 
 
 def batches(sources: Sequence[Source], apart: Collection[str]) -> Iterator[list[Source]]:
-    """The files in the order in which they are read, those that are read together in one list.
+    """The files in the order in which they are read; files that are read together are in one list.
 
     Labels come before triplets, which are checked against them.
 
     Args:
         sources: the files.
-        apart: published names of files that are not read; they are not in one list with files that are.
+        apart: published names of files that are not read; they never share a list with files that are.
     """
     ordered = sorted(sources, key=lambda source: source.table == "triplets")
     grouped = groupby(ordered, lambda s: (s.name in apart, s.table if s.table in TOGETHER else s.name))
@@ -46,10 +46,10 @@ def batches(sources: Sequence[Source], apart: Collection[str]) -> Iterator[list[
 
 
 def read(new_store: NewStore, batch: Sequence[Source]) -> list[ReadResult]:
-    """Read the files of a batch by the first reader that can; one by one where none can read them together.
+    """Read the files of a batch with the first reader that can; one by one if none can read them together.
 
     Raises:
-        SourceError: a file is not what it should be: says line, column and remedy.
+        SourceError: a file is not as expected; the message gives line, column and remedy.
     """
     for reader in READERS.get(batch[0].table, INFO_READERS):
         results = reader(new_store, batch)

@@ -17,10 +17,10 @@ class NewStore:
     """The store that is being filled.
 
     Attributes:
-        connection: to it; its tables are made, with every column that a file has.
-        columns: of each CSV file with a header, by the file's published name.
-        enums: the sorted values of each ENUM that is made already; None where they are made when all rows are there.
-        begin: to be called with each file before it is read, on any thread.
+        connection: a connection to it; its tables exist, with every column of every file.
+        columns: the columns of each CSV file with a header, by the file's published name.
+        enums: the sorted values of each ENUM; None if the ENUMs are created only after all rows are loaded.
+        begin: call it with each file before reading it, on any thread.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -31,13 +31,13 @@ class NewStore:
 
 @dataclass(frozen=True)
 class ReadResult:
-    """What reading a file gave.
+    """The result of reading a file.
 
     Attributes:
-        rows: their number (for JSON files: ids listed).
+        rows: the number of rows (for JSON files: of ids listed).
         content: the file's content.
-        notes: what to tell about the file; provenance gets the first.
-        remarks: what to tell about several files.
+        notes: notes about the file; the first one is stored in provenance.
+        remarks: notes about several files.
     """
 
     rows: int
@@ -46,6 +46,6 @@ class ReadResult:
     remarks: list[str] = field(default_factory=list)
 
 
-# Reads files of one kind, and gives a result for each. It gives None, and leaves the tables as they were, where the files
-# are not what it can read; a file that no reader could read is a SourceError that says line, column and remedy.
+# Reads files of one kind and returns a result for each. If it cannot read the files, it returns None and leaves the tables
+# unchanged; if no other reader could read them either, it raises a SourceError that gives line, column and remedy.
 Reader = Callable[[NewStore, Sequence[Source]], list[ReadResult] | None]

@@ -31,10 +31,10 @@ def read_csv(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult]
     """Append the rows of a file to its table.
 
     Returns:
-        What the file is; None where there are several: each is a statement of its own.
+        The result; None if there are several files, because each needs its own statement.
 
     Raises:
-        SourceError: the file is not what it should be: says line, column and remedy.
+        SourceError: the file is not as expected; the message gives line, column and remedy.
     """
     if len(sources) > 1:
         return None
@@ -55,7 +55,7 @@ def read_csv(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult]
 
 
 def diagnosis(new_store: NewStore, source: Source) -> str | None:
-    """What is wrong in a file, in words for people; None where nothing is found."""
+    """What is wrong with a file, as a message for people; None if nothing is found."""
     expected = {column.header: column.expected for column in new_store.columns[source.name]}
     if "annotation" in expected:
         query = "SELECT annotation::VARCHAR FROM e_mm1_1m.annotation_mapping"

@@ -24,10 +24,10 @@ SCHEMA = schema_of(GROUP_COLUMNS, ["integer"] * len(GROUP_COLUMNS))
 
 
 def read_groups(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult] | None:
-    """Append files of groups, where every field is digits, ranks are the folders' and captions ascend in each file.
+    """Append group files in which every field is digits, ranks match the folder and caption ids ascend.
 
     Returns:
-        What each file is; None, and nothing is appended, where one of them is not like that.
+        The result of each file; None, with nothing appended, if one of them is different.
     """
     headers = [[column.name for column in new_store.columns[source.name]] for source in sources]
     if any(sorted(header) != sorted(GROUP_COLUMNS) for header in headers):

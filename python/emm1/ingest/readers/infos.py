@@ -32,14 +32,14 @@ FIELD_TYPES: Mapping[str, FieldType] = {"INTEGER": "integer", "DOUBLE": "number"
 
 
 def find_enum_values(sources: Iterable[Source], columns: Mapping[str, Sequence[Column]]) -> dict[str, list[str]] | None:
-    """The values of each ENUM, sorted, over all files of items.
+    """The sorted values of each ENUM in all files of items.
 
     Args:
-        sources: the files, of whatever kind.
-        columns: of each CSV file, by its published name.
+        sources: all source files; those that are not files of items are ignored.
+        columns: the columns of each CSV file, by its published name.
 
     Returns:
-        The values by ENUM; None where a file cannot be read natively.
+        The values by ENUM; None if a file cannot be read natively.
     """
     infos = [source for source in sources if source.table in MODALITIES_OF[source.split]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -66,10 +66,10 @@ def _values_in(source: Source, columns: Sequence[Column]) -> dict[str, list[str]
 
 
 def read_info(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult] | None:
-    """Append a file of items whose ids ascend, where the ENUMs are made.
+    """Append a file of items whose ids ascend, if the ENUMs exist.
 
     Returns:
-        What the file is; None, and nothing is appended, where they do not, or the file is unusual otherwise.
+        The result; None, with nothing appended, if the ids do not ascend or the file is unusual in another way.
     """
     if new_store.enums is None:
         return None

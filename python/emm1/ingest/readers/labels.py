@@ -29,7 +29,7 @@ def read_labels(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResu
 
 
 def check_annotations(new_store: NewStore, triplets: Source) -> None:
-    """Refuse triplets with a code that has no label; the labels may have changed where the triplets did not.
+    """Refuse triplets with a code that has no label; the labels may have changed when the triplets did not.
 
     Raises:
         SourceError: there is one.

@@ -17,7 +17,7 @@ from sqlglot import exp
 from emm1._native import parse_records
 
 FieldType = Literal["integer", "number", "text", "symbol", "skipped"]
-# The columns of a block, each with its arrays and its validity bitmap, as the native parser returns them.
+# The columns of a block as the native parser returns them: the arrays and the validity bitmap of each.
 Columns = list[tuple[list[NDArray[Any]], NDArray[np.uint8] | None]]
 Batches = Iterator[pa.RecordBatch]
 ARROW_TYPES: dict[FieldType, pa.DataType] = {
@@ -28,12 +28,12 @@ ARROW_TYPES: dict[FieldType, pa.DataType] = {
 }
 # Rows that one DuckDB thread compresses at a time.
 ROW_GROUP = 122_880
-# Bytes held at a time: two or three of the row groups that DuckDB compresses at once, of some 130 bytes a row.
+# Bytes in memory at a time: two or three of DuckDB's row groups, at about 130 bytes per row.
 BUFFER = 40_000_000
 
 
 class UnsupportedFileError(Exception):
-    """The native parser does not support what a file has: DuckDB is to read it, and to say what is wrong."""
+    """The native parser does not support this file: DuckDB reads it, or reports what is wrong with it."""
 
 
 def read_records(
@@ -44,20 +44,20 @@ def read_records(
     held: int = BUFFER,
     digest: hashlib._Hash | None = None,
 ) -> Iterator[tuple[Columns, int]]:
-    """The columns of a file, up to `most` rows at a time where they fit into the buffer, with the number of rows.
+    """The columns of a file, up to `most` rows at a time if they fit in the buffer, with the number of rows.
 
     Args:
         path: the file, whose first line is a header.
-        types: of its fields.
+        types: the types of its fields.
         symbols: the values of each column of symbols; new ones are appended.
-        most: rows of a block.
-        held: bytes of the buffer; longer rows are not supported.
-        digest: is updated with all bytes of the file.
+        most: the maximum number of rows in a block.
+        held: size of the buffer in bytes; longer rows are not supported.
+        digest: updated with all bytes of the file.
 
     Raises:
-        UnsupportedFileError: a row is not plainly of these types.
+        UnsupportedFileError: a row is not clearly of these types.
     """
-    # Not mapped: a file that shrinks under a map ends the process.
+    # Not memory-mapped: the process would be killed if the file shrank.
     buffer = np.empty(min(held, path.stat().st_size + 1), np.uint8)
     with path.open("rb", buffering=0) as file:
         at, end, digested, wanting, last = 0, 0, 0, True, False
@@ -107,7 +107,7 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema,
     DuckDB's threads take turns to ask for the next batch, and compress their batches in parallel.
 
     Returns:
-        The number of rows; None where the batches ended in `UnsupportedFileError`; the table is unchanged then.
+        The number of rows; None, with the table unchanged, if the batches raised `UnsupportedFileError`.
     """
     refused = False
 
