@@ -1,4 +1,4 @@
-"""The errors that emm1 raises: each says what is wrong, where, and what to do about it; its class says of what kind it is."""
+"""The errors that emm1 raises: the message says what is wrong, where, and what to do; the class is the kind of error."""
 
 import builtins
 
@@ -8,7 +8,8 @@ class Error(Exception):
 
     Attributes:
         reason: the text without the arguments.
-        arguments: arguments that would let the call pass, which end the text. The command line has options for them.
+        arguments: arguments with which the call would succeed, shown at the end of the text. The command line shows
+            the options of the same names instead.
 
     >>> import emm1
     >>> try:
@@ -47,19 +48,19 @@ class EmbeddingError(Error, ValueError):
 
 
 class UnknownNameError(EmbeddingError, KeyError):
-    """No embeddings are registered under a name: lists those that are."""
+    """No embeddings are registered under this name; the message lists the registered names."""
 
 
 class WriteError(EmbeddingError):
-    """A file that belongs to embeddings cannot be written where it was to be."""
+    """A file that belongs to embeddings (ids, codes) cannot be written."""
 
 
 class CodesError(EmbeddingError):
-    """A file of codes is damaged, or not of its embedding file any more: it has to be made again."""
+    """A file of codes is damaged, or no longer belongs to its embedding file: it must be built again."""
 
 
 class MemoryError(EmbeddingError, builtins.MemoryError):  # noqa: A001 - the name users catch
-    """There is no memory for an answer: ask for less at a time."""
+    """There is not enough memory for an answer: ask for less at a time."""
 
 
 class EmbeddingsWarning(UserWarning):
@@ -67,4 +68,4 @@ class EmbeddingsWarning(UserWarning):
 
 
 class CodesWarning(EmbeddingsWarning):
-    """A file of codes is not used until it is made again, by `emm1.Embeddings.build_codes` or by registering it again."""
+    """A file of codes is not used until it is built again, by `emm1.Embeddings.build_codes` or by registering it again."""

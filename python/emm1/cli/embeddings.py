@@ -89,7 +89,7 @@ def verify(
 
 
 def _of_codes(sound: bool | None, place: Path | Literal[False] | None) -> str:
-    """What to say of the codes of registered embeddings."""
+    """The state of registered codes, in words."""
     where = f" in {place}" if place else ""
     match sound:
         case None:

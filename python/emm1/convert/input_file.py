@@ -1,4 +1,4 @@
-"""What is read: a file of named columns, one of them vectors, perhaps another the keys of the rows."""
+"""The interface of a format: a file of named columns, one of them vectors, perhaps another the keys of the rows."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ DAMAGED = (
 
 
 class InputFile(ABC):
-    """A file of columns, read from its beginning as often as asked.
+    """A file of columns, which can be read from the beginning any number of times.
 
     Args:
         path: the file or folder, for messages.
 
     Attributes:
-        default_key: the column of keys where none is named; None for the row numbers.
+        default_key: the column of keys if none is named; None for the row numbers.
     """
 
     default_key: str | None = None
@@ -51,7 +51,7 @@ class InputFile(ABC):
 
     @abstractmethod
     def columns(self) -> dict[str, str]:
-        """Every column by name, and what it holds in words."""
+        """A description of every column, by name."""
 
     @abstractmethod
     def vector_columns(self) -> list[str]:
@@ -98,7 +98,7 @@ class InputFile(ABC):
         raise EmbeddingError(f"{self.path} holds no column of vectors: {listing or 'it has no columns'}")
 
     def check_column(self, name: str) -> None:
-        """Refuse a column that is not there.
+        """Refuse a column that does not exist.
 
         Raises:
             EmbeddingError: lists those that are.
@@ -108,7 +108,7 @@ class InputFile(ABC):
             raise EmbeddingError(f"{self.path} has no column {name!r}: it has {listing}")
 
     def wrong_key(self, column: str) -> EmbeddingError:
-        """The error of a key column of another type."""
+        """The error for a key column of an unsupported type."""
         return EmbeddingError(
             f"{self.path}: column {column!r} holds {self.columns()[column]}, expected keys: integers (ids) or text "
             "(file names or youtube ids)"
@@ -117,7 +117,7 @@ class InputFile(ABC):
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Errors of the libraries that read a file as emm1's, with the file."""
+    """Turn errors of the libraries that read a file into emm1's, which name the file."""
     try:
         yield
     except EmbeddingError:

@@ -1,4 +1,4 @@
-"""Open the DuckDB file of a store, and say in plain words why it cannot be opened."""
+"""Opens the DuckDB file of a store, or says in plain words why it cannot be opened."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from emm1.store.refusals import Refusal, refusal_of
 SCHEMA_VERSION = 4
 # Files that DuckDB 1.2 and later can read.
 STORAGE_VERSION = "v1.2.0"
-# The extension is not signed by DuckDB's makers; that it may be loaded can be said only when a file is opened.
+# The extension is not signed by DuckDB; only the call that opens a file can allow it to be loaded.
 UNSIGNED = {"allow_unsigned_extensions": True}
-# A setting no one else uses: DuckDB refuses to open a file twice in a process with different settings, which tells
+# A setting that nobody else uses: DuckDB refuses to open a file twice in a process with different settings, which shows
 # whether this process has it open already.
 ALONE = {"custom_user_agent": "emm1-alone"}
 
@@ -32,8 +32,8 @@ def connect(
     Args:
         path: the file.
         read_only: open it for reading; other processes may then read it too.
-        alone: fail where this process has it open already.
-        called: what errors call it; by default its path.
+        alone: fail if this process has it open already.
+        called: the name of the file in errors; by default its path.
         config: DuckDB settings.
 
     Raises:
@@ -69,7 +69,7 @@ def _reason(path: Path, called: str, error: duckdb.Error, *, read_only: bool) ->
 
 
 def check_path(path: Path) -> None:
-    """Refuse a path that DuckDB would not open as it is meant.
+    """Refuse a path that DuckDB would misunderstand.
 
     Raises:
         StoreError: it has a question mark, or is neither a file nor a folder.
@@ -105,7 +105,7 @@ def is_database(path: Path) -> bool:
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """The schema version of the store that a connection has open; None where it is no store."""
+    """The schema version of the store that a connection has open; None if it is not a store."""
     try:
         rows = connection.execute("SELECT schema_version FROM emm1_store").fetchall()
     except duckdb.Error:
@@ -142,7 +142,7 @@ def check_version(path: Path, version: int, *, older: bool = False) -> None:
     Args:
         path: the store.
         version: its schema version.
-        older: let older ones through.
+        older: accept older versions.
 
     Raises:
         StoreError: it was built by a newer emm1, or by an older one; says what to do.

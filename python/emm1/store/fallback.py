@@ -1,7 +1,7 @@
-"""The functions of the extension that give a value for each row, in Python: for connections that may not load it.
+"""The extension's scalar functions in Python, for connections that may not load it.
 
-DuckDB hands over Arrow columns, a chunk of rows at a time. Rows that ask for the same are answered together, by the
-library behind the Python API, so answers are those of the extension.
+DuckDB passes Arrow columns, a chunk of rows at a time. Rows that share arguments are answered together, by the library
+behind the Python API, so the answers are the same as the extension's.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from emm1.store.functions import ID, IDS, NUMBER, QUERY, TEXT, TEXTS, Database, 
 
 
 def register(connection: duckdb.DuckDBPyConnection, marker: str, *, again: bool) -> None:
-    """Register every function that Python can stand in for, in the database of a connection.
+    """Register the functions that have a stand-in in Python, in the database of a connection.
 
     Args:
-        connection: it is asked for the settings of the database as long as it is open.
-        marker: the function that is there where the others are in Python.
-        again: the functions are there already.
+        connection: the settings of the database are read from it as long as it is open.
+        marker: the name of the function that exists only if the others are implemented in Python.
+        again: whether the functions are already registered.
     """
     database = Database.of(connection, marker) if again else Database.register(connection, FUNCTIONS, marker)
     database.know(connection)
@@ -48,7 +48,7 @@ def _topk_among(opened: Database, file: str, ids: bytes, k: int, metric: str, qu
 
 
 def _search(file: File, among: Ids | None, k: int, metric: str, queries: list[bytes]) -> Sequence[Any]:
-    """Each distinct query is asked once, all of them together."""
+    """Search for each distinct query once, all of them together."""
     if k < 1:
         raise EmbeddingError(f"k must be at least 1, not {k}")
     vectors = {packed: _query(packed) for packed in queries}

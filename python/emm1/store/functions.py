@@ -29,23 +29,23 @@ from emm1.errors import EmbeddingError, Error
 
 Ids = NDArray[np.int64]
 
-# What parameters take, and what DuckDB is told of it. Whole numbers may be of any type of number: they are looked at when
-# they are read.
+# The kinds of parameters, and their SQL types. Whole numbers may have any numeric type, so they are checked when they are
+# read.
 TEXT, TEXTS, QUERY, NUMBER, ID, IDS, K = "text", "texts", "query", "number", "an id", "the ids", "k"
 SQL_TYPES = {TEXT: "VARCHAR", TEXTS: "VARCHAR[][]", QUERY: "DOUBLE[]", NUMBER: "DOUBLE"}
-# Files change, so an answer must not be kept in a plan. DuckDB's types want members of enumerations, which have moved
-# between its versions; it takes their names as well.
+# Files change, so DuckDB must not fold an answer into a plan. DuckDB's type hints ask for members of enumerations, which
+# have moved between its versions; it accepts their names as well.
 BEHAVIOUR: dict[str, Any] = {"type": "arrow", "null_handling": "special", "side_effects": True}
-# Doubles up to here are whole numbers as they were written; beyond it they may have been rounded.
+# Doubles up to this are exact whole numbers; larger ones may have been rounded.
 EXACT = 2**53
 BIGINT = range(-(2**63), 2**63)
-# Seconds that a file that is gone may stay open while others are used.
+# Seconds for which a deleted file may stay open while others are in use.
 PATIENCE = 1.0
 
 
 @dataclass(frozen=True)
 class File:
-    """An embedding file, open."""
+    """An open embedding file."""
 
     path: Path
     native: _native.EmbeddingFile
@@ -53,23 +53,23 @@ class File:
     version: _native.Version
 
     def known(self, ids: Ids) -> Ids:
-        """Those ids that have a vector."""
+        """The ids that have a vector."""
         return ids[np.isin(ids, self.ids)]
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function of SQL.
+    """A SQL function.
 
     Attributes:
-        name: what SQL calls it.
-        parameters: what they take, as the constants above name it.
-        each: places of the parameters that may differ between rows answered together.
-        answer: from the database, the other parameters, and lists of these, to a list of results; a list among them is
-            an array of NumPy or Arrow, and rows with the same one share it.
-        returns: SQL type of a result.
-        arrow: its Arrow type, or for a list that of an item.
-        of_null: whether it is asked about NULLs too; else NULL in gives NULL out.
+        name: its name in SQL.
+        parameters: the kind of each parameter, one of the constants above.
+        each: positions of the parameters that may differ between rows that are answered together.
+        answer: takes the database, the other parameters, and a list of values for each position in `each`; returns a list
+            of results. A result that is a list is a NumPy or Arrow array, which rows with the same result share.
+        returns: the SQL type of a result.
+        arrow: its Arrow type; for a list, the type of an item.
+        of_null: whether it is called for NULLs too; otherwise a NULL argument gives NULL.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Function:
     of_null: bool = False
 
     def call(self, database: Database, columns: Sequence[pa.ChunkedArray]) -> pa.Array:
-        """The answers to the rows of a chunk: rows that ask for the same are answered together."""
+        """The answers for the rows of a chunk: rows that share arguments are answered together."""
         shared = [place for place in range(len(self.parameters)) if place not in self.each]
         rows = list(zip(*map(_values, columns, self.parameters), strict=True))
         results: list[Any] = [None] * len(rows)
@@ -101,7 +101,7 @@ class Function:
 
 
 class Database:
-    """A database whose functions run in Python: its settings as far as they are known, and the files in use."""
+    """A database whose functions run in Python: its last known settings, and the files in use."""
 
     _all: list[Database] = []  # noqa: RUF012 - of the class: kept for the life of the process, as the module says
 
@@ -115,14 +115,14 @@ class Database:
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, marker: str) -> Database:
-        """That of a connection in whose database functions were registered, with this marker."""
+        """The database of a connection in which functions were registered with this marker."""
         call = exp.select(exp.func(marker, exp.Literal.number(0)))
         ((number,),) = connection.execute(call.sql("duckdb")).fetchall()
         return cls._all[int(number)]
 
     @classmethod
     def register(cls, connection: duckdb.DuckDBPyConnection, functions: Iterable[Function], marker: str) -> Database:
-        """Register functions in the database of a connection, and one of the marker's name by which it is known again."""
+        """Register functions in the database of a connection, and a function named `marker` that identifies the database."""
         database = cls()
         cls._all.append(database)
         number = len(cls._all) - 1
@@ -138,8 +138,8 @@ class Database:
         def call(*columns: pa.ChunkedArray) -> pa.Array:
             return function.call(self, columns)
 
-        # DuckDB counts the parameters of what it is given and looks at what they are; without an annotation they may be
-        # of any type.
+        # DuckDB inspects the signature: the number of parameters and their annotations. Without an annotation a parameter
+        # may have any type.
         names = [
             Parameter(f"column_{place}", Parameter.POSITIONAL_ONLY, annotation=SQL_TYPES.get(kind, Parameter.empty))
             for place, kind in enumerate(function.parameters)
@@ -149,7 +149,7 @@ class Database:
         return call
 
     def know(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Ask this connection for the settings from here on, too; it is not kept open for that."""
+        """From now on, read the settings from this connection too; it is not kept open for that."""
         self._connections.append(weakref.ref(connection, lambda _gone: self._open.clear()))
 
     def __getitem__(self, argument: str) -> File:
@@ -165,7 +165,7 @@ class Database:
         return found
 
     def _look_at_settings(self) -> None:
-        """Ask an open connection; where none is known any more, what was last seen holds."""
+        """Read the settings from an open connection; if none is left, the last known ones apply."""
         for known in list(self._connections):
             connection = known()
             try:
@@ -175,15 +175,15 @@ class Database:
                         ((self._allowed, limit),) = cursor.execute(settings).fetchall()
                     self.memory_limit = bytes_of(limit)
                     break
-            except duckdb.ConnectionException:  # it is closed
+            except duckdb.ConnectionException:  # the connection is closed
                 pass
-            with suppress(ValueError):  # another thread did
+            with suppress(ValueError):  # another thread has removed it
                 self._connections.remove(known)
         if not self._allowed:
             raise EmbeddingError("emm1 reads no embedding files here: enable_external_access is false")
 
     def _sweep(self) -> None:
-        """Let go of files that are gone, or are not any more what was opened."""
+        """Close files that were deleted or have changed since they were opened."""
         if time.monotonic() < self._swept + PATIENCE:
             return
         self._swept = time.monotonic()
@@ -197,7 +197,7 @@ class Database:
 
 
 def bytes_of(text: str) -> float:
-    """A number of bytes as DuckDB writes it; what is not understood is no limit.
+    """A number of bytes as DuckDB writes it; anything else is no limit.
 
     >>> bytes_of("1.5 KiB"), bytes_of("unlimited")
     (1536.0, inf)
@@ -211,7 +211,7 @@ def bytes_of(text: str) -> float:
 
 
 def whole(value: object, what: str) -> int | None:
-    """A whole number that fits BIGINT, of whatever type of number.
+    """A whole number that fits BIGINT, of any numeric type.
 
     >>> from decimal import Decimal
     >>> whole(7.0, "k"), whole(Decimal("7.00"), "k"), whole(None, "k")
@@ -236,7 +236,7 @@ def whole(value: object, what: str) -> int | None:
 
 
 def _shown(value: float | Decimal) -> str:
-    """As the extension writes it."""
+    """A value as the extension writes it in messages."""
     if isinstance(value, float):
         return repr(value).replace("e+", "e").replace("nan", "NaN")
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
@@ -281,7 +281,7 @@ def _lists(results: list[Any], item: pa.DataType, database: Database, name: str)
     lists = [pa.array(result, item) for result in distinct.values()]
     places = {key: place for place, key in enumerate(distinct)}
     rows = [places.get(id(result), -1) for result in results]
-    # One more, of no items, for rows without a list.
+    # One more list, without items, for rows that have none.
     lengths = np.array([*map(len, lists), 0], np.int64)
     starts = np.cumsum(lengths) - lengths
     return pa.LargeListViewArray.from_arrays(

@@ -1,6 +1,6 @@
-"""Why DuckDB refused something.
+"""Tells DuckDB's errors apart.
 
-Its classes of errors do not say, and differ between its versions, so its messages are read: here and nowhere else.
+Their classes are too coarse and differ between versions of DuckDB, so its messages are matched: here and nowhere else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import duckdb
 
 
 class Refusal(Enum):
-    """What DuckDB's errors are told apart by."""
+    """The reasons for which DuckDB refuses something."""
 
     OPEN_HERE = auto()
     OPEN_ELSEWHERE = auto()
@@ -26,7 +26,7 @@ class Refusal(Enum):
     NO_MEMORY = auto()
 
 
-# What the messages say; a group is the name of what they are about.
+# Patterns of the messages; a group captures the name of a process, database or variable.
 _SAYS = {
     Refusal.OPEN_HERE: r"different configuration|file handle conflict",
     Refusal.OPEN_ELSEWHERE: r"lock on file(?:.*(PID \d+))?",
@@ -39,7 +39,7 @@ _SAYS = {
 
 
 def refusal_of(error: duckdb.Error | OSError) -> tuple[Refusal | None, str]:
-    """Why DuckDB or the system refused, and what its message names: a process, a database, a variable; '' where it names none.
+    """The reason why DuckDB or the system refused, and the process, database or variable that its message names, or ''.
 
     >>> refusal_of(duckdb.IOException('Could not set lock on file "x": held in python (PID 7)'))
     (<Refusal.OPEN_ELSEWHERE: 2>, 'PID 7')

@@ -1,4 +1,4 @@
-"""What a store registers under a name: an embedding file, and what its rows are."""
+"""An entry of a store's registry: an embedding file, and what its rows are."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Registered:
     """An embedding file and what its rows are.
 
     Attributes:
-        name: what the store calls it.
+        name: its name in the store.
         dataset: ``100m``, ``1m`` or ``eshot``.
-        modality: of the items its rows are.
+        modality: the modality of the items that its rows are.
         metric: the metric used by default.
         path: the file.
         ids_path: the file of ids, or for shards the folder of them; None where the row number is the id.
-        codes: the file of codes; None where it lies beside the file, False where there is to be none.
+        codes: the file of codes; None if it is beside the file, False for none.
         found: what the store knows of it; None before it is registered.
     """
 
@@ -40,7 +40,7 @@ class Registered:
     found: _native.Registered | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> Embeddings:
-        """The embeddings, as they are now.
+        """Open the embeddings.
 
         Raises:
             emm1.errors.EmbeddingError: they are not of the shape that was registered.
@@ -52,12 +52,12 @@ class Registered:
 
     @property
     def shape(self) -> tuple[str, str, str] | None:
-        """Rows, dims and type that it was registered with; None before it is."""
+        """Rows, dims and type that it was registered with; None before it is registered."""
         return self.found and self.found.shape
 
     @property
     def codes_path(self) -> Path | None:
-        """Where codes are, or would be; None where there are to be none."""
+        """The path of the codes, whether they exist or not; None if it was registered without."""
         return (self.codes or None) if self.codes is not None else _native.codes_beside(self.path)
 
     @property

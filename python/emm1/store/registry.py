@@ -1,4 +1,4 @@
-"""The embedding files a store knows by name: what their rows are, and where they lie."""
+"""The embedding files that a store knows by name: where they are, and which items their rows are."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Registry(Mapping[str, Registered]):
         return len(self._rows())
 
     def __getitem__(self, name: str) -> Registered:
-        """What is registered under a name."""
+        """The entry with this name."""
         check_text(name)
         found = _native.Registered(str(name), self._rows())
         path, ids_path, codes_path = _native.parse_location(found.argument)
@@ -81,7 +81,7 @@ class Registry(Mapping[str, Registered]):
         )
 
     def _rows(self) -> list[tuple[str | None, ...]]:
-        """All that is registered, as the macros hand it over; paths are left as they are stored."""
+        """All entries as the macros pass them; paths are not resolved."""
         with self._connections.internal() as connection:
             return connection.execute(
                 """
@@ -156,7 +156,7 @@ class Registry(Mapping[str, Registered]):
 
     def _register(self, entry: Registered, progress: Progress) -> list[str]:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", EmbeddingsWarning)  # codes that are not used are made anew
+            warnings.simplefilter("ignore", EmbeddingsWarning)  # unused codes are rebuilt
             embeddings = entry.open()
         with self._connections.new() as connection:
             notes, written = _check_ids(connection, self._folder, entry, embeddings)
@@ -215,7 +215,7 @@ class Registry(Mapping[str, Registered]):
 def _insert(
     connection: duckdb.DuckDBPyConnection, folder: Path, entry: Registered, embeddings: Embeddings, ids: Path | None
 ) -> None:
-    """Put a file into the table, in place of one of the same name."""
+    """Insert an entry into the table; an entry of the same name is replaced."""
     connection.begin()
     try:
         with _writing():
@@ -246,7 +246,7 @@ def _insert(
 
 @contextmanager
 def _writing() -> Iterator[None]:
-    """Say in plain words that a store is open for reading only."""
+    """Turn DuckDB's error for a read-only store into one that says what to do."""
     try:
         yield
     except duckdb.Error as error:
@@ -259,10 +259,10 @@ def _writing() -> Iterator[None]:
 
 @contextmanager
 def beside(entry: Registered, ids: NDArray[np.int64]) -> Iterator[Path]:
-    """The file ``NAME.ids.npy`` beside an embedding file, written with these ids; removed again where that fails.
+    """Write ids to ``NAME.ids.npy`` beside an embedding file; the file is removed again if the caller fails.
 
     Raises:
-        EmbeddingError: these are not the ids of its rows, a file of other ids is there, or it cannot be written.
+        EmbeddingError: the ids do not fit the rows, the file exists with other ids, or it cannot be written.
     """
     Embeddings(entry.path, ids=ids, codes=False)
     place = _native.ids_place(entry.path)
@@ -276,7 +276,7 @@ def beside(entry: Registered, ids: NDArray[np.int64]) -> Iterator[Path]:
         try:
             with writing.open("xb") as file:
                 np.save(file, ids)
-            os.link(writing, place)  # which never replaces a file
+            os.link(writing, place)  # unlike a rename, never replaces a file
         finally:
             writing.unlink(missing_ok=True)
     except OSError as error:
@@ -314,7 +314,7 @@ def _check_ids(
     entry: Registered,
     embeddings: Embeddings,
 ) -> tuple[list[str], Path | None]:
-    """Whether the rows are items of the store; for EShot in the order of the CSV, the file of ids written for it."""
+    """Check that the rows are items of the store. Returns notes, and the file of ids written for EShot, if any."""
     items = item_ids(connection, entry.dataset, entry.modality)
     if embeddings.ids_path is None and entry.dataset == "eshot":
         if len(items) != len(embeddings):
@@ -347,7 +347,7 @@ def _check_ids(
 
 
 def _build_codes(embeddings: Embeddings, entry: Registered, progress: Progress) -> list[str]:
-    """Codes where they belong; beside a file in a place that cannot be written none, and a note what to do."""
+    """Build the codes; if the place beside the file cannot be written, return a note that says what to do."""
     if embeddings.why_no_codes and not entry.codes:
         return [f"no codes were made, so searches will be slower: {embeddings.why_no_codes}"]
     try:
@@ -360,7 +360,7 @@ def _build_codes(embeddings: Embeddings, entry: Registered, progress: Progress) 
 
 
 def _stored(path: Path | None, folder: Path) -> str | None:
-    """A path as the store keeps it: relative where the file lies under the store's folder, so both can move."""
+    """A path as stored: relative if the file is under the store's folder, so that both can be moved."""
     if path is None:
         return None
     path = path.resolve()
