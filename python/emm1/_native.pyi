@@ -11,7 +11,7 @@ from emm1.errors import EmbeddingsWarning
 
 @final
 class Version:
-    """What tells an embedding file from what lay in its place before; equal where nothing changed."""
+    """The version of an embedding file; two versions are equal if nothing changed in between."""
 
     def __new__(cls, path: Path, ids_path: Path | None = None, codes_path: Path | None = None) -> Version: ...
 
@@ -74,7 +74,7 @@ class EmbeddingFile:
 
 @final
 class Registered:
-    """What a store has registered under a name, among all that it has.
+    """An entry of a store's table of embeddings, found by its name.
 
     Of each the name, the path of the store, file, file of ids, file of codes (empty for none), metric, of what items it is,
     rows, dims and type.

@@ -1,4 +1,4 @@
--- Columns that the tables of emm1 in the store before have, the new one has not, and no published file had.
+-- The columns of emm1's tables in the previous store that the new store lacks and that no published file had.
 
 SELECT p.schema_name, p.table_name, p.column_name
 FROM duckdb_columns() p

@@ -1,4 +1,4 @@
--- Everything in a database that somebody made: what it is, how it was made where DuckDB says so, and its comment.
+-- Every object in a database except DuckDB's own: its kind, the statement that creates it if DuckDB keeps one, its comment.
 
 SELECT 'SCHEMA' AS kind, NULL AS schema, schema_name AS name, NULL AS sql, NULL AS comment
 FROM duckdb_schemas()

@@ -1,18 +1,18 @@
 -- What the build needs while it reads; nothing here stays in the store.
 
--- DuckDB casts '1.5' and '0x10' to integers; a published id is digits and nothing else. Casting it back is the fast
--- way to see that; only what comes back otherwise ('007', or a mistake) is matched.
+-- DuckDB casts '1.5' and '0x10' to integers; a published id consists of digits only. Casting it back is the fast check;
+-- only a value that comes back different ('007', or a mistake) is matched with a pattern.
 CREATE TEMP MACRO required_integer_field(field) AS
     CASE
         WHEN field::INTEGER::VARCHAR = field OR regexp_full_match(field, '[+-]?[0-9]+') THEN field::INTEGER
         ELSE error('not an integer')::INTEGER
     END;
 
--- A quoted empty field is '' where text is expected; where a number is, it is as absent as an unquoted one.
+-- A quoted empty field is '' if text is expected; if a number is expected, it is NULL, like an unquoted one.
 CREATE TEMP MACRO integer_field(field) AS CASE WHEN field <> '' THEN required_integer_field(field) END;
 
--- DuckDB casts 'NaN', 'inf', '1_0' and '10 ' to numbers too. A published one is digits, with a sign, a fraction and an
--- exponent where needed, and within the range of DOUBLE.
+-- DuckDB casts 'NaN', 'inf', '1_0' and '10 ' to numbers too. A published number consists of digits, optionally with a sign,
+-- a fraction and an exponent, and is within the range of DOUBLE.
 CREATE TEMP MACRO number_field(field) AS
     CASE
         WHEN field = '' THEN NULL

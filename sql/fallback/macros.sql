@@ -1,6 +1,6 @@
--- Where the extension cannot be loaded, what Python cannot stand in for says so. Temporary: nothing stays in a file.
--- The error stands where DuckDB must look at it, whichever columns a query asks for; an aggregate makes the first macro
--- one, with GROUP BY and OVER.
+-- If the extension cannot be loaded, the functions that Python cannot replace raise an error. The macros are temporary:
+-- nothing stays in a file. The error is where DuckDB must evaluate it, whichever columns a query asks for. The aggregate
+-- inside the first macro lets it be used with GROUP BY and OVER.
 
 CREATE OR REPLACE TEMP MACRO emm1_centroid(file, id) AS
     CASE WHEN count(id) >= 0

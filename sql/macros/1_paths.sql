@@ -1,4 +1,4 @@
--- Paths of media files, and whether a macro reads its own store. The views are built on these, so macros are made first.
+-- Paths of media files, and whether a macro reads its own store. The views use these, so macros are created first.
 -- In every file of macros, a macro's name comes after the names of the macros that it calls: EXPORT DATABASE writes
 -- them in alphabetical order. Catalog names are never written, so that everything works under ATTACH with any alias.
 
@@ -13,7 +13,7 @@ CREATE MACRO climbs(file) AS
 COMMENT ON MACRO climbs IS 'Whether a file name leads out of its folder, is absolute, holds NUL, or names no file';
 
 CREATE MACRO inside(folder, file) AS
-    -- Costs nothing where every name stays inside: a store with other names gets build/climbing_names.sql.
+    -- Costs nothing if every name stays inside; a store with other names gets build/climbing_names.sql.
     true;
 COMMENT ON MACRO inside IS 'Whether a path made of a folder and a file name stays inside the media root; true for every row where the build found no other';
 

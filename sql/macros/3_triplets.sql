@@ -1,8 +1,8 @@
 -- The triplets between some modalities. Parameters are never named like a column they meet, as in groups_of.
 
 CREATE MACRO triplets_may_have(modalities, kind) AS
-    -- DuckDB folds it where the list is a literal, and then leaves out the other modalities' tables. A list of other
-    -- things may have any: triplets_between raises the error.
+    -- If the list is a literal, DuckDB folds this and leaves out the tables of the other modalities. Unknown modalities
+    -- are accepted here: triplets_between raises the error.
     coalesce(
         list_contains(modalities::VARCHAR[], kind)
             OR NOT list_has_all(['audio', 'image', 'points', 'video'], modalities::VARCHAR[]),

@@ -1,13 +1,12 @@
--- Search by registered names: macros over the functions of the extension, which must be loaded while they are made.
--- A macro cannot feed a subquery to a table function, so tables are lists unnested. Parameters are never named like a
--- column they meet: DuckDB would silently take the column. Macros call each other by name only: they need USE under ATTACH,
--- and the store's id says whether that was said.
+-- Search by registered names: macros over the functions of the extension, which must be loaded when they are created.
+-- A macro cannot pass a subquery to a table function, so tables are unnested lists. Parameters are never named like a
+-- column they meet: DuckDB would silently use the column. Macros call each other by unqualified names, so an attached store
+-- needs USE; the store's id shows whether USE was forgotten.
 
 CREATE MACRO called(embedding_name, store) AS (
-    -- The access is asked for here too: before DuckDB 1.5.6 the extension cannot see that the setting has changed.
-    -- A name is looked up among all. In a condition on the table, one that comes from a column of the caller could be
-    -- taken for a column of the table; for the same reason columns in sight of a caller's expressions have names of
-    -- our own.
+    -- The setting is checked here too: before DuckDB 1.5.6 the extension cannot see that it has changed.
+    -- The name is looked up in a list of all entries. In a condition on the table, a column of the caller could be mistaken
+    -- for a column of the table; for the same reason, columns visible to a caller's expressions begin with emm1_.
     SELECT CASE WHEN current_setting('enable_external_access')
         THEN emm1_registered(embedding_name, emm1_registered.emm1_known)
         ELSE error('emm1 reads no embedding files here: enable_external_access is false') END
@@ -45,8 +44,8 @@ CREATE MACRO similarity(name_a, id_a, name_b, id_b) AS
         struct_extract(called(name_a, 'STORE ID'), 'metric'));
 COMMENT ON MACRO similarity IS 'Score of a pair of items, by the metric of the first embeddings; NULL where one has no vector';
 
--- What these are asked is put together in a subquery: DuckDB's optimizer would go over the numbers of a constant query
--- again and again where it stands among a function's arguments.
+-- The arguments are computed in a subquery: if a constant query were an argument of the function itself, DuckDB's optimizer
+-- would process its numbers again and again.
 
 CREATE MACRO nearest(embedding_name, query, k := 10) AS TABLE
     SELECT unnest(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// What emm1-core returns.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Everything that can go wrong: what callers decide upon is a kind of its own, so that none reads the text.
+/// Everything that can go wrong. Callers decide by the variant and never read the text.
 #[derive(Debug)]
 pub enum Error {
     /// A file does not exist.
@@ -17,28 +17,28 @@ pub enum Error {
     Io(PathBuf, io::Error),
     /// A file cannot be written.
     Write(PathBuf, io::Error),
-    /// A file is not what it should be.
+    /// A file is malformed, or does not fit the others.
     File(PathBuf, String),
-    /// A file of codes is not what was written, or not of these vectors any more: it has to be made again.
+    /// A file of codes is damaged, or no longer belongs to these vectors: it must be built again.
     Codes(PathBuf, String),
-    /// An embedding file is not as it was registered: it has to be registered again.
+    /// An embedding file is not as it was registered: it must be registered again.
     NotAsRegistered(String),
     /// No embeddings are registered under a name.
     UnknownName(String),
     /// A query or another argument is wrong.
     Request(String),
-    /// There is no memory for an answer.
+    /// There is not enough memory for an answer.
     Memory(TryReserveError),
     /// The caller asked to stop.
     Stopped,
 }
 
-/// What there is to say about an embedding file that is no error: no answer is wrong.
+/// A remark about an embedding file; not an error, because the answers are right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark {
-    /// There are codes, and they are not used until they are made again.
+    /// Codes exist, but are not used until they are built again.
     UnusedCodes(String),
-    /// There is nothing to be done.
+    /// The caller need not do anything.
     Note(String),
 }
 
@@ -103,7 +103,7 @@ impl From<TryReserveError> for Error {
     }
 }
 
-/// A list of so many zeros, as [`list_for`] makes it.
+/// A list of this many zeros, allocated by [`list_for`].
 ///
 /// # Errors
 /// There is no memory for them.
@@ -113,7 +113,7 @@ pub(crate) fn zeros<T: Copy + Default>(items: usize) -> Result<Vec<T>> {
     Ok(list)
 }
 
-/// An empty list with room for so many items; what can be large is made by this.
+/// An empty list with capacity for this many items; every list that may be large is allocated here.
 ///
 /// # Errors
 /// There is no memory for them.

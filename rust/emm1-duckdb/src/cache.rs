@@ -1,5 +1,5 @@
-//! Embedding files, opened once for the whole process and shared by all queries; opened again when they change, and let go
-//! with the last database that uses them.
+//! Embedding files, opened once per process and shared by all queries; opened again when they change, and closed with the
+//! last database that uses them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -9,7 +9,7 @@ use emm1_core::{EmbeddingFile, KeepVerdict, Location, Result, Version};
 
 use crate::settings::Settings;
 
-/// Files kept open; the one used longest ago is closed for another.
+/// The maximum number of open files; beyond it, the least recently used one is closed.
 const OPEN: usize = 64;
 
 #[derive(Debug)]
@@ -19,8 +19,8 @@ struct Opened {
     used: u64,
 }
 
-/// The files that a database has open. A file that is gone or replaced is let go within a second of use of any other, and all
-/// of them with the database.
+/// The files that a database has open. A file that was deleted or replaced is closed within a second if any other is used;
+/// all of them are closed with the database.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     files: HashMap<Location, Opened>,
@@ -28,21 +28,21 @@ pub(crate) struct Cache {
     swept: Option<Instant>,
 }
 
-/// How long what is gone may stay open while other files are in use.
+/// How long a deleted file may stay open while others are in use.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Files that any database of the process has open: another one uses the same.
+/// The files that any database of the process has open, to be shared with the others.
 static SHARED: Mutex<Vec<(Location, Version, Weak<EmbeddingFile>)>> = Mutex::new(Vec::new());
 
-/// The file that an argument names, as it is now.
+/// The current version of the file that an argument names, open.
 ///
 /// # Errors
-/// The database may not read files, or the file is not what it should be.
+/// The database may not read files, or the file cannot be opened.
 pub(crate) fn open(settings: &Settings, argument: &str) -> Result<Arc<EmbeddingFile>> {
     settings.check_access()?;
     let location = Location::parse(argument)?;
     let version = location.version();
-    // The lock is held while a file is opened, so that it is opened once; nothing is left half done after a panic.
+    // The lock is held while a file is opened, so that it is opened only once. A panic leaves no inconsistent state.
     let mut cache = settings.files.lock().unwrap_or_else(PoisonError::into_inner);
     if cache.swept.is_none_or(|swept| version.is_err() || swept.elapsed() > PATIENCE) {
         cache.sweep();
@@ -58,7 +58,7 @@ fn shared(location: &Location, version: &Version) -> Result<Arc<EmbeddingFile>> 
     if let Some(file) = known.and_then(|(_, _, file)| file.upgrade()) {
         return Ok(file);
     }
-    // SQL writes no file of codes, not even what is known of the vectors.
+    // SQL never writes to a file of codes, not even the verdict on the vectors.
     let file = Arc::new(location.open(KeepVerdict::InProcess, &mut || false)?);
     all.push((location.clone(), version.clone(), Arc::downgrade(&file)));
     Ok(file)
@@ -83,14 +83,14 @@ impl Cache {
         Ok(file)
     }
 
-    /// Lets go of files that are gone, or are not any more what was opened.
+    /// Closes files that were deleted or have changed since they were opened.
     fn sweep(&mut self) {
         self.files.retain(|location, opened| location.version().is_ok_and(|version| version == opened.version));
         self.swept = Some(Instant::now());
     }
 }
 
-/// The files of one call, each looked at once however many rows name it.
+/// The files of one call; each is checked once, however many rows name it.
 pub(crate) struct Files<'a> {
     settings: &'a Settings,
     open: HashMap<&'a str, Arc<EmbeddingFile>>,

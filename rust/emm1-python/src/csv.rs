@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::errors::run;
 
-/// The arrays of a column (none where it is skipped, two where it is text), and the bits of those rows that have a value.
+/// The arrays of a column (none if it is skipped, two if it is text), and a bitmap of the rows that have a value.
 type Fields<'py> = (Vec<Bound<'py, PyAny>>, Option<Bound<'py, PyArray1<u8>>>);
 
 /// Columns, symbols, and the numbers of rows and bytes.

@@ -1,4 +1,4 @@
-//! How work is run for Python, and how what ends it arrives there: errors as emm1's own, each kind as a class.
+//! Runs work for Python without the GIL, and turns errors, warnings and panics into Python's, with a class for each kind.
 
 use std::any::Any;
 use std::io;
@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// The one place where a Rust error becomes a Python one; its cause is the `OSError` of the system, where there is one.
+/// The one place where a Rust error becomes a Python one; its cause is the system's `OSError`, if there is one.
 pub(crate) fn raise(py: Python<'_>, error: Error) -> PyErr {
     let (class, cause) = match &error {
         Error::Stopped => return PyKeyboardInterrupt::new_err(()),
@@ -22,7 +22,7 @@ pub(crate) fn raise(py: Python<'_>, error: Error) -> PyErr {
         Error::Memory(_) => ("MemoryError", None),
         Error::NotAsRegistered(_) | Error::File(..) | Error::Request(_) => ("EmbeddingError", None),
     };
-    // The arguments of Python's functions that would let the call pass.
+    // The argument of the Python function with which the call would succeed.
     let arguments = matches!(error, Error::NotAsRegistered(_)).then_some("replace");
     let raised = instance(py, class, &error.to_string(), arguments).map_or_else(|failed| failed, PyErr::from_value);
     if let Some((path, cause)) = cause {
@@ -31,7 +31,7 @@ pub(crate) fn raise(py: Python<'_>, error: Error) -> PyErr {
     raised
 }
 
-/// A remark, as a warning of emm1's own.
+/// A remark as one of emm1's warnings.
 pub(crate) fn warning<'py>(py: Python<'py>, remark: &Remark) -> PyResult<Bound<'py, PyAny>> {
     let class = match remark {
         Remark::UnusedCodes(_) => "CodesWarning",
@@ -47,25 +47,25 @@ fn instance<'py>(py: Python<'py>, class: &str, text: &str, argument: Option<&str
     py.import("emm1.errors")?.getattr(class)?.call((text,), Some(&arguments))
 }
 
-/// What the system says, as Python would raise it: of the class that its number has.
+/// The system's error as Python would raise it: its number determines the class.
 fn os_error<'py>(py: Python<'py>, path: &Path, error: &io::Error) -> PyResult<Bound<'py, PyAny>> {
     let class = py.get_type::<PyOSError>();
     match error.raw_os_error() {
         Some(number) => class.call1((number, py.import("os")?.call_method1("strerror", (number,))?, path)),
-        // What a library has added a path to keeps its kind only.
+        // Libraries that add a path to an error keep only its kind.
         None => {
             Ok(PyErr::from(io::Error::new(error.kind(), error.to_string())).into_value(py).into_bound(py).into_any())
         }
     }
 }
 
-/// Runs the core without the GIL; it asks between pieces of work whether to stop. Whatever ends it arrives as Python
-/// knows it: what a signal handler raised as itself, an error as emm1's own, a panic as one that says whose fault it is.
+/// Runs the core without the GIL; it asks between pieces of work whether to stop. An exception of a signal handler is raised
+/// unchanged, an error as one of emm1's classes, and a panic as an error that says that emm1 has a bug.
 pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce(Stop<'_>) -> Result<T> + Send) -> PyResult<T> {
     run_heard(py, |_| Ok(()), work)
 }
 
-/// Runs the core as [`run`] does; `heard` is called each time that it asks, and ends it by an exception.
+/// Like [`run`], but calls `heard` whenever the core asks; an exception from `heard` stops the work.
 pub(crate) fn run_heard<T: Send>(
     py: Python<'_>,
     heard: impl Fn(Python<'_>) -> PyResult<()> + Sync,
@@ -79,7 +79,7 @@ pub(crate) fn run_heard<T: Send>(
             }
             raised.is_some()
         };
-        // What a panic leaves behind is not used again, or is behind locks that say so.
+        // State that a panic left behind is not used again, or is behind locks that are poisoned.
         catch_unwind(AssertUnwindSafe(|| work(&mut stop)))
     });
     match (raised, done) {
@@ -89,7 +89,7 @@ pub(crate) fn run_heard<T: Send>(
     }
 }
 
-/// A panic, as an error of emm1.
+/// A panic as one of emm1's errors.
 fn bug(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
     let reason = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let text = format!("internal error in emm1 (a bug): please report it: {}", reason.unwrap_or("no reason given"));

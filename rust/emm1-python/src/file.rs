@@ -14,7 +14,7 @@ use crate::errors::{raise, run, run_heard, warning};
 type Rows<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>);
 type Hits<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
 
-/// What tells an embedding file from what lay in its place before; equal where nothing changed.
+/// The version of an embedding file; two versions are equal if nothing changed in between.
 #[pyclass(frozen, eq, module = "emm1._native", name = "Version")]
 #[derive(PartialEq)]
 pub(crate) struct PyVersion(Version);
@@ -87,7 +87,7 @@ impl PyEmbeddingFile {
         self.0.codes().map(CodesFile::path)
     }
 
-    /// Writes codes of the vectors; `progress` hears how many rows are done, on the thread that called.
+    /// Writes codes of the vectors; `progress` is called with the number of rows done, on the calling thread.
     fn build_codes(&self, py: Python<'_>, path: PathBuf, threads: usize, progress: Py<PyAny>) -> PyResult<()> {
         let done = AtomicUsize::new(0);
         let count = |rows: usize| {
@@ -97,17 +97,17 @@ impl PyEmbeddingFile {
         run_heard(py, heard, |stop| self.0.build_codes(&path, threads, &count, stop))
     }
 
-    /// Codes every row anew and compares with the codes in use; False where there are none.
+    /// Encodes every row again and compares with the codes in use; False if there are none.
     fn verify_codes(&self, py: Python<'_>, threads: usize) -> PyResult<bool> {
         run(py, |stop| self.0.verify_codes(threads, stop))
     }
 
-    /// Why codes of this file are neither made nor used; None where they are.
+    /// The reason why codes of this file are neither built nor used, or None.
     fn why_no_codes(&self) -> Option<String> {
         self.0.why_no_codes()
     }
 
-    /// What there is to say that is no error, as warnings; each is said once.
+    /// Remarks that are not errors, as warnings; each is returned once.
     fn remarks<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.0.remarks().iter().map(|remark| warning(py, remark)).collect()
     }
@@ -219,7 +219,7 @@ fn copied<T: Element + Copy>(py: Python<'_>, array: &PyReadonlyArray1<'_, T>) ->
     Ok(copy)
 }
 
-/// Every query finds the same number of hits, so they make a rectangle.
+/// Every query has the same number of hits, so they form a matrix.
 fn rectangle(py: Python<'_>, found: Vec<Vec<Hit>>) -> PyResult<Hits<'_>> {
     let shape = [found.len(), found.first().map_or(0, Vec::len)];
     let (ids, scores) = run(py, |_| {

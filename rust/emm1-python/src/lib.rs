@@ -1,4 +1,4 @@
-//! The Python face of emm1-core, and nothing else: `emm1._native`.
+//! The Python bindings of emm1-core, and nothing else: `emm1._native`.
 
 mod csv;
 mod errors;

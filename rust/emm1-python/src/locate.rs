@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use crate::errors::raise;
 use crate::file::PyEmbeddingFile;
 
-/// What a store has registered under a name, among all that it has.
+/// An entry of a store's table of embeddings, found by its name.
 #[pyclass(frozen, module = "emm1._native", name = "Registered")]
 pub(crate) struct PyRegistered(Registered);
 
@@ -40,7 +40,7 @@ impl PyRegistered {
         self.0.shape.as_ref().map(|[rows, dims, dtype]| (&**rows, &**dims, &**dtype))
     }
 
-    /// An error where a file is not of the shape that was registered.
+    /// An error if a file does not have the shape that was registered.
     fn check(&self, py: Python<'_>, file: &PyEmbeddingFile) -> PyResult<()> {
         self.0.check(&file.0).map_err(|error| raise(py, error))
     }
@@ -49,20 +49,20 @@ impl PyRegistered {
 /// Vectors, ids and codes.
 type Files = (PathBuf, Option<PathBuf>, Option<PathBuf>);
 
-/// The file, the file of ids where one is named, and that of codes (None for none) that an argument names.
+/// The files that an argument names: vectors, ids (None if it names none) and codes (None for no codes).
 #[pyfunction]
 pub(crate) fn parse_location(py: Python<'_>, argument: &str) -> PyResult<Files> {
     let Location { path, ids, codes } = Location::parse(argument).map_err(|error| raise(py, error))?;
     Ok((path, ids, codes))
 }
 
-/// Where the codes of a file lie unless another place is named.
+/// The default path of the codes of a file.
 #[pyfunction]
 pub(crate) fn codes_beside(path: PathBuf) -> PathBuf {
     locate::codes_beside(&path)
 }
 
-/// Where the one file of ids of a file or folder would lie.
+/// The default path of the one file of ids of a file or folder.
 #[pyfunction]
 pub(crate) fn ids_place(path: PathBuf) -> PathBuf {
     locate::ids_place(&path)
@@ -74,7 +74,7 @@ pub(crate) fn file_of(path: PathBuf) -> PathBuf {
     locate::file_of(&path).to_owned()
 }
 
-/// Whether what may be a registered name or a file is a file.
+/// Whether a string names a file rather than registered embeddings.
 #[pyfunction]
 pub(crate) fn is_file(name_or_file: PathBuf) -> bool {
     locate::is_file(&name_or_file)

@@ -1,7 +1,7 @@
 //! Which files an argument names: one meaning for SQL, Python and the command line.
 //!
-//! An argument is `FILE`, `FILE?ids=IDS`, `FILE?codes=CODES` or `FILE?ids=IDS?codes=CODES`; `?codes=` alone says that no codes
-//! are to be used. A name is looked up among the rows of a store's table of embeddings, which gives such an argument.
+//! An argument is `FILE`, `FILE?ids=IDS`, `FILE?codes=CODES` or `FILE?ids=IDS?codes=CODES`; an empty `?codes=` means that no
+//! codes are used. A registered name is looked up in the rows of a store's table of embeddings and becomes such an argument.
 
 use std::path::{Path, PathBuf, is_separator};
 
@@ -16,9 +16,9 @@ use crate::parallel::Stop;
 pub struct Location {
     /// The vectors: a file, a folder of shards, or `FILE.safetensors#NAME`.
     pub path: PathBuf,
-    /// The ids; None for what lies beside the vectors, or else the row numbers.
+    /// The ids; None for the file of ids beside the vectors, or else the row numbers.
     pub ids: Option<PathBuf>,
-    /// The codes, whether they are there or not; None where none are to be used.
+    /// The codes, whether they exist or not; None if no codes are to be used.
     pub codes: Option<PathBuf>,
 }
 
@@ -26,7 +26,7 @@ impl Location {
     /// The files that an argument names.
     ///
     /// # Errors
-    /// It names none.
+    /// The name of the file is empty.
     pub fn parse(argument: &str) -> Result<Self> {
         let (file, codes) = match argument.split_once("?codes=") {
             Some((file, codes)) => (file, Some(codes)),
@@ -47,7 +47,7 @@ impl Location {
         Ok(Self { path: path.into(), ids, codes })
     }
 
-    /// What the files are now.
+    /// The current version of the files.
     ///
     /// # Errors
     /// Those of [`Version::of`].
@@ -68,22 +68,22 @@ impl Location {
     }
 }
 
-/// Where the codes of an embedding file lie unless another place is named: `image.npy.codes`.
+/// The default path of the codes of an embedding file: `image.npy.codes` beside `image.npy`.
 pub fn codes_beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".codes");
     PathBuf::from(name)
 }
 
-/// Where the ids of an embedding file lie unless another place is named, if anything does: `image.ids.npy` beside
-/// `image.npy`. For a folder of shards, `FOLDER.ids.npy` beside it, or the folder itself where ids lie beside the shards.
+/// The default path of the ids of an embedding file, if it exists: `image.ids.npy` beside `image.npy`. For a folder of
+/// shards, `FOLDER.ids.npy` beside it, or the folder itself if it holds a file of ids for each shard.
 pub fn ids_beside(path: &Path) -> Option<PathBuf> {
     let file = file_of(path);
     let ids = ids_place(file);
     if ids.is_file() { Some(ids) } else { (file.is_dir() && has_ids(file)).then(|| file.to_owned()) }
 }
 
-/// Where the one file of ids of a file or folder would lie.
+/// The default path of the one file of ids of a file or folder, whether it exists or not.
 pub fn ids_place(path: &Path) -> PathBuf {
     let file = file_of(path);
     let name = if file.is_dir() { file.file_name() } else { file.file_stem() };
@@ -97,32 +97,32 @@ pub fn file_of(path: &Path) -> &Path {
     split_tensor(path).0
 }
 
-/// Whether what may be a registered name or a file is a file: it has a path separator or the suffix of a format.
+/// Whether a string names a file rather than registered embeddings: it has a path separator or the suffix of a format.
 pub fn is_file(name_or_file: &Path) -> bool {
     name_or_file.to_string_lossy().contains(is_separator) || is_of_a_format(file_of(name_or_file))
 }
 
-/// What a store has registered under a name.
+/// An entry of a store's table of embeddings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
     /// The name.
     pub name: String,
-    /// The files, as [`Location::parse`] takes them.
+    /// The files, in the form that [`Location::parse`] reads.
     pub argument: String,
-    /// The metric that is used unless another is named.
+    /// The default metric.
     pub metric: String,
-    /// Of which items: split and modality.
+    /// The split and the modality of the items.
     pub items: String,
-    /// Rows, dims and type; None where they are not known.
+    /// Rows, dims and type; None if they are not known.
     pub shape: Option<[String; 3]>,
 }
 
 impl Registered {
-    /// Finds a name among all that a store has registered: of each the name, the path of the store, file, file of ids, file
-    /// of codes (empty for none), metric, of what items it is, rows, dims and type.
+    /// Finds a name among all entries of a store. Each is a row of name, path of the store, file, file of ids, file of codes
+    /// (empty for none), metric, split and modality, rows, dims, type.
     ///
     /// # Errors
-    /// There is no such name, or a row is not of that form.
+    /// There is no such name, or a row has another form.
     pub fn find(name: Option<&str>, all: &[Vec<Option<&str>>]) -> Result<Self> {
         for row in all {
             let [Some(listed), Some(store), Some(file), ids, codes, Some(metric), Some(items), rows, dims, dtype] =
@@ -163,10 +163,10 @@ impl Registered {
         )))
     }
 
-    /// An error where a file is not of the shape that was registered.
+    /// An error if a file does not have the shape that was registered.
     ///
     /// # Errors
-    /// It is not; says what to do.
+    /// It does not; the message says what to do.
     pub fn check(&self, file: &EmbeddingFile) -> Result<()> {
         let matrix = file.matrix();
         let now = [matrix.rows().to_string(), matrix.dims().to_string(), matrix.dtype().name().to_owned()];
@@ -183,12 +183,12 @@ impl Registered {
     }
 }
 
-/// The folder of a file, with a separator at its end; of a name alone, nothing.
+/// The folder of a file, with the separator at its end; empty if the path is only a name.
 fn folder_of(path: &str) -> &str {
     &path[..path.rfind(['/', '\\']).map_or(0, |separator| separator + 1)]
 }
 
-/// A path that a store names: under its folder, unless it begins as an absolute path of any system does.
+/// Resolves a path that a store names: relative to its folder, unless it is an absolute path of any operating system.
 fn under(folder: &str, path: &str) -> String {
     let absolute =
         path.starts_with(['/', '\\']) || matches!(path.as_bytes(), [drive, b':', ..] if drive.is_ascii_alphabetic());

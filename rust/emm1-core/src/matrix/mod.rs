@@ -29,7 +29,7 @@ pub(crate) use map::{Access, Map};
 pub(crate) use npy::Header;
 pub(crate) use shards::{IDS, files as shards, has_ids, ids as ids_of_shards};
 
-/// What can be opened, for messages about what cannot.
+/// What can be opened, for messages about files that cannot; the formats are those of [`Format`], and of `convert`.
 const EXPECTED: &str = "a .npy file, a folder of them, .safetensors, .fbin, .u8bin, .i8bin or .fvecs \
     (`emm1 embeddings import` converts Parquet, Arrow, Lance, .npz and .pt)";
 
@@ -192,7 +192,7 @@ impl Shard {
         Ok(Self { end, path, map, format, tensor: tensor.map(str::to_owned), layout, opened })
     }
 
-    /// An error if the file does not have the length and the layout any more with which it was opened.
+    /// An error if the file no longer has the length and the layout with which it was opened.
     fn check(&self) -> Result<()> {
         let now = self.map.check(&self.path)?;
         if self.opened == Some(now) {

@@ -1,6 +1,6 @@
-//! `emm1_registered(name, known)`: what a store has registered under a name, for its macros, which hand over all that is
-//! registered (`emm1_core::Registered::find`). A file of another shape is an error. In SQL the same takes a query several
-//! times as long to plan.
+//! `emm1_registered(name, known)`: the entry of a registered name, for the macros of a store, which pass all entries
+//! (`emm1_core::Registered::find`). A file of another shape is an error. The same lookup in SQL would make a query take
+//! several times as long to plan.
 
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -14,7 +14,7 @@ use crate::ffi::scalar::Scalar;
 use crate::ffi::types::SqlType;
 use crate::settings::Settings;
 
-/// The file as the other functions take it, the metric, and of what items it is.
+/// The file in the form that the other functions take, the metric, and the split and modality of the items.
 pub(crate) struct Entry {
     file: String,
     metric: String,
