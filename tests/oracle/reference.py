@@ -1,4 +1,4 @@
-"""The reference score in NumPy, exactly as CONTRACT.md defines it, and what follows: the k best, those within a threshold.
+"""The reference score in NumPy, as `emm1-core/src/score.rs` defines it, and the hits that follow from it.
 
 Everything is float64, in sixteen lanes, rounded once: the engine has to give the same bits.
 """

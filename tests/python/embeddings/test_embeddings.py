@@ -1,4 +1,4 @@
-"""Embeddings against a float64 oracle that follows the contract lane by lane."""
+"""Embeddings against a float64 oracle that adds in the same sixteen lanes (`tests/oracle/reference.py`)."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def categories_in(path: Path) -> Categories:
     """The ids by category of one of the two JSON files: an object of lists, integers or all strings.
 
     Raises:
-        SourceError: the file is not that; says where.
+        SourceError: the file has another structure; the message says where.
     """
     try:
         listed = json.loads(path.read_bytes(), object_pairs_hook=_unique_keys, parse_int=_integer)
@@ -84,7 +84,7 @@ def categories_in(path: Path) -> Categories:
 
 
 class _ContentError(ValueError):
-    """JSON that says what a category file cannot say."""
+    """Valid JSON, but not the content of a category file."""
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -159,7 +159,7 @@ def _ids_by_sample(
 
 
 def _spelt_alike(listed: dict[str, Categories]) -> list[str]:
-    """Give categories of the points that the audio file writes in another Unicode form (é, or e and an accent) its form."""
+    """Rename categories of the points that differ from the audio file's only in Unicode form (é, or e and an accent)."""
     if len(listed) == 1:
         return []
     by_form = {_composed(name): name for name in listed[AUDIO_CATEGORIES]}
@@ -172,7 +172,7 @@ def _spelt_alike(listed: dict[str, Categories]) -> list[str]:
 
 
 def _differences(listed: dict[str, Categories]) -> list[str]:
-    """The categories that only one of two files has."""
+    """The categories that only one of the two files has."""
     if len(listed) == 1:
         return []
     audio, points = listed[AUDIO_CATEGORIES].keys(), listed[POINT_CATEGORIES].keys()
@@ -181,5 +181,5 @@ def _differences(listed: dict[str, Categories]) -> list[str]:
 
 
 def _composed(key: int | str) -> int | str:
-    """Text in Unicode's NFC: what reads alike is equal."""
+    """Text in Unicode's NFC, in which texts that look the same are equal."""
     return unicodedata.normalize("NFC", key) if isinstance(key, str) else key
