@@ -28,7 +28,7 @@ from emm1.staging import staging
 from emm1.store.database import open_store
 from emm1.store.store import Store
 
-READERS: dict[str, type[InputFile]] = {
+FORMATS: dict[str, type[InputFile]] = {
     ".parquet": Parquet,
     ".pq": Parquet,
     ".arrow": Arrow,
@@ -148,11 +148,11 @@ def open_file(path: Path) -> InputFile:
         return _open_folder(path)
     if _native.is_file(path.name) and (suffix != ".npy" or _can_be_searched(path)):
         raise EmbeddingError(f"{path} needs no import: it can be searched as it is")
-    if suffix not in READERS:
-        raise EmbeddingError(f"{path} cannot be imported: {', '.join(READERS)} can")
+    if suffix not in FORMATS:
+        raise EmbeddingError(f"{path} cannot be imported: {', '.join(FORMATS)} can")
     if path.is_file() and is_pointer(path):
         raise EmbeddingError(f"{path} is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`")
-    return READERS[suffix](path)
+    return FORMATS[suffix](path)
 
 
 def _can_be_searched(path: Path) -> bool:
@@ -166,7 +166,7 @@ def _can_be_searched(path: Path) -> bool:
 def _open_folder(path: Path) -> InputFile:
     files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
     for format_of_all in (Parquet, Arrow):
-        tables = [open_file(file) for file in files if READERS.get(file.suffix.lower()) is format_of_all]
+        tables = [open_file(file) for file in files if FORMATS.get(file.suffix.lower()) is format_of_all]
         if tables:
             return Folder(path, [table for table in tables if isinstance(table, Table)])
     raise EmbeddingError(f"{path} is a folder without Parquet or Arrow files")

@@ -15,7 +15,7 @@ from emm1.ingest.fingerprint import fingerprint
 from emm1.ingest.provenance import SWITCHED, ProvenanceRow, rows_of
 from emm1.ingest.readers.contract import NewStore
 from emm1.ingest.sources import AUDIO_CATEGORIES, Source
-from emm1.store.database import connect
+from emm1.store.database import connect, media_root_of
 
 # The name under which the previous store is attached; no user's store is called that.
 PREVIOUS = "the store before"
@@ -37,8 +37,7 @@ class PreviousStore:
     def at(cls, path: Path) -> Self:
         """The store in a file."""
         with connect(path, read_only=True) as connection:
-            (media_root,) = connection.execute("SELECT media_root FROM emm1_store").fetchall()[0]
-            return cls(rows_of(connection), media_root)
+            return cls(rows_of(connection), media_root_of(connection))
 
 
 def unchanged(

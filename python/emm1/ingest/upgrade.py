@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from emm1.arguments import memory_size
-from emm1.errors import FileNotFoundError, StoreError
+from emm1.errors import StoreError
 from emm1.ingest.columns import OPTIONAL
 from emm1.ingest.enums import PUBLISHED
 from emm1.ingest.replace import put_in_place
@@ -17,7 +17,7 @@ from emm1.ingest.reuse import PREVIOUS, attached, copy_rows
 from emm1.ingest.schema import add_columns, declared_columns, finish, fresh
 from emm1.ingest.target import check_target, failures_explained, written_back
 from emm1.staging import new_file, staging
-from emm1.store.database import SCHEMA_VERSION, connect, schema_version
+from emm1.store.database import SCHEMA_VERSION, connect, media_root_of, missing, schema_version
 
 
 def upgrade_store(
@@ -48,12 +48,12 @@ def upgrade_store(
     settings = {"memory_limit": memory_size(memory_limit)}
     store = Path(os.path.abspath(store))
     if not os.path.lexists(store):
-        raise FileNotFoundError(f"{store} does not exist: build it with `emm1 build ROOT {store}`")
+        raise missing(store)
     check_target(store, force=True)
     with failures_explained(store), staging(store) as folder:
         with connect(store, read_only=True) as connection:
             before = schema_version(connection) or 0
-            (media_root,) = connection.execute("SELECT media_root FROM emm1_store").fetchall()[0]
+            media_root = media_root_of(connection)
         if before == SCHEMA_VERSION:
             return before
         file = new_file(store, folder)

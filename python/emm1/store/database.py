@@ -59,13 +59,26 @@ def _reason(path: Path, called: str, error: duckdb.Error, *, read_only: bool) ->
     if path.is_dir():
         return f"{called} is a folder, not an emm1 store"
     if not os.access(path, os.R_OK):
-        return f"{called} may not be read: no permission"
+        return _unreadable(called)
     if not read_only and not os.access(path, os.W_OK):
         return f"{called} may not be written: open it read-only"
     if refusal is Refusal.NO_DATABASE:
-        return f"{called} is not an emm1 store (not even a DuckDB file)"
+        return _no_database(called)
     first = str(error).partition("\n")[0]
     return f"{called} cannot be opened: {first.replace(str(path), called)}"
+
+
+def _unreadable(path: Path | str) -> str:
+    return f"{path} may not be read: no permission"
+
+
+def _no_database(path: Path | str) -> str:
+    return f"{path} is not an emm1 store (not even a DuckDB file)"
+
+
+def missing(path: Path) -> FileNotFoundError:
+    """The error for a store that does not exist."""
+    return FileNotFoundError(f"{path} does not exist: build it with `emm1 build ROOT {path}`")
 
 
 def check_path(path: Path) -> None:
@@ -101,7 +114,7 @@ def is_database(path: Path) -> bool:
         with path.open("rb") as file:
             return file.read(12)[8:] == b"DUCK"
     except PermissionError as error:
-        raise StoreError(f"{path} may not be read: no permission") from error
+        raise StoreError(_unreadable(path)) from error
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -113,6 +126,12 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     return int(rows[0][0]) if rows else None
 
 
+def media_root_of(connection: duckdb.DuckDBPyConnection) -> str:
+    """The folder of the media that was given when the store of a connection was built."""
+    ((media_root,),) = connection.execute("SELECT media_root FROM emm1_store").fetchall()
+    return str(media_root)
+
+
 def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open a store, with the extension loaded.
 
@@ -122,9 +141,9 @@ def open_store(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """
     check_path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist: build it with `emm1 build ROOT {path}`")
+        raise missing(path)
     if path.is_file() and not is_database(path):
-        raise StoreError(f"{path} is not an emm1 store (not even a DuckDB file)")
+        raise StoreError(_no_database(path))
     connection = connect(path, read_only=read_only)
     version = schema_version(connection)
     if version != SCHEMA_VERSION:
