@@ -1,5 +1,5 @@
--- The groups of some captions. With a new schema version this can be a join of the view "groups" with the ids, without a copy
--- of its joins: DuckDB 2.0.1 moves the inner join below the view's outer ones. It would change the macro that stores hold.
+-- The groups of some captions. The joins of the view "groups" are repeated here: a join of the view with the ids takes half as
+-- long again in DuckDB 1.4 (13.3 ms instead of 8.6 for 13 captions of a sample), and a sixth longer in 2.0.
 -- Parameters are never named like a column they meet: DuckDB would silently use the column.
 
 CREATE MACRO groups_of(captions) AS TABLE
