@@ -71,7 +71,7 @@ def commands(group: Any, before: str = "") -> Iterator[str]:
             yield before + name
 
 
-@pytest.mark.parametrize("command", commands(get_command(app)))
+@pytest.mark.parametrize("command", [*commands(get_command(app))])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
