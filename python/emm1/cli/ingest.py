@@ -46,7 +46,7 @@ def build(
 
     wanted_ranks = None if ranks is None else check_ranks(_numbers(ranks))
     wanted_splits = None if splits is None else check_splits([cast("Split", s.strip()) for s in splits.split(",")])
-    with show.progress() as progress:
+    with show.progress("bytes") as progress:
         report = build_store(
             root,
             store,

@@ -81,12 +81,12 @@ def knn(
         rows, columns = opened.embeddings(queries), opened.embeddings(base)
         chosen = metric or opened.metric(base)
         with show.progress() as progress:
-            written = knn_to_parquet(
-                rows,
-                columns,
-                output,
-                k,
-                metric=chosen,
-                progress=lambda done: progress("searching", done, len(rows)),
-            )
+
+            def searched(done: int) -> None:
+                if done < len(rows):
+                    progress("searching", done, len(rows))
+                else:
+                    progress(f"writing {output.name}", 0, 0)
+
+            written = knn_to_parquet(rows, columns, output, k, metric=chosen, progress=searched)
     show.say(f"{output}: {written:,} rows")

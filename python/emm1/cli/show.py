@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from emm1.errors import CodesError, CodesWarning, Error
@@ -55,22 +54,22 @@ def _output() -> Console:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on a terminal, nothing in a pipe; call it with a description, the amount done and the total."""
+def progress(unit: str = "rows") -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on a terminal, nothing in a pipe.
+
+    Call it with what is being done, the amount done and the total (0 if that is unknown), several times a second: the rate and
+    the time left are computed from the calls. A new total, or an amount below the last one, begins another step.
+
+    Args:
+        unit: what is counted; ``bytes`` are shown as kB, MB or GB.
+    """
     if not sys.stderr.isatty():
         yield lambda _what, _done, _total: None
         return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-        yield lambda what, done, total: bar.update(
-            task, description=printable(what), completed=done, total=max(total, 1)
-        )
+    from emm1.cli.bar import bar
+
+    with bar(size if unit == "bytes" else lambda count: f"{float(f'{count:.3g}'):,.0f} {unit}") as shown:
+        yield shown
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -140,21 +140,21 @@ def knn_to_parquet(
     try:
         _begin(parts, {"k": k, "metric": metric, "queries": _version(queries), "base": _version(base)})
         count = -(-len(queries) // (BATCH * PART))
-        done = 0
         for number in range(count):
             part = parts / f"{number:06}.parquet"
             begin, end = number * BATCH * PART, min((number + 1) * BATCH * PART, len(queries))
-            if not part.exists():
-                unfinished = part.with_suffix(".writing")
-                with pq.ParquetWriter(unfinished, SCHEMA) as writer:
-                    for first in range(begin, end, BATCH):
-                        ids, vectors = queries.rows(first, min(first + BATCH, end))
-                        hits = base.search(vectors, k, metric, threads=threads)
-                        writer.write_table(Neighbours(ids, hits.ids, hits.scores).to_arrow())
-                        progress(first + len(ids))
-                unfinished.replace(part)
-            done = end
-            progress(done)
+            if part.exists():
+                continue
+            progress(begin)
+            unfinished = part.with_suffix(".writing")
+            with pq.ParquetWriter(unfinished, SCHEMA) as writer:
+                for first in range(begin, end, BATCH):
+                    ids, vectors = queries.rows(first, min(first + BATCH, end))
+                    hits = base.search(vectors, k, metric, threads=threads)
+                    writer.write_table(Neighbours(ids, hits.ids, hits.scores).to_arrow())
+                    progress(first + len(ids))
+            unfinished.replace(part)
+        progress(len(queries))
         rows = _join([parts / f"{number:06}.parquet" for number in range(count)], target)
         shutil.rmtree(parts)
     except OSError as error:
