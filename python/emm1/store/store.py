@@ -17,8 +17,9 @@ from emm1 import _native
 from emm1.arguments import PathLike, as_ids, listed
 from emm1.dataset import FILE_MODALITIES, Split, ranks_of
 from emm1.embeddings.file import Embeddings, Metric
-from emm1.errors import EmbeddingError, FileNotFoundError, StoreError
+from emm1.errors import FileNotFoundError, StoreError
 from emm1.store.connections import Connections, sql_seeing
+from emm1.store.nearest import hits_of, items_where, queries_of, relation_of
 from emm1.store.registered import Registered
 from emm1.store.registry import Registry
 
@@ -272,26 +273,35 @@ class Store:
     def nearest(
         self,
         name: str,
-        query: ArrayLike,
+        queries: ArrayLike | None = None,
         k: int = 10,
         *,
+        ids: ArrayLike | None = None,
         where: str | None = None,
         metric: Metric | None = None,
+        exclude_self: bool = False,
+        with_items: bool = False,
     ) -> duckdb.DuckDBPyRelation:
         """The k nearest items of registered embeddings, exactly.
 
         Args:
             name: the name of the embeddings.
-            query: a vector, (dim,).
-            k: how many.
+            queries: a vector, (dim,), or several, (queries, dim).
+            k: how many for each query; all items if there are fewer.
+            ids: in place of `queries`, the id of an item of these embeddings to search by, or several.
             where: an SQL condition on the info rows; only items that satisfy it are searched.
             metric: by default the registered one.
+            exclude_self: leave out the item that is the query; k others are found. By `ids`, that is the item of the
+                query's id, and items that are equal to it are found. By `queries`, whose ids are not known, it is every item
+                whose vector has exactly the query's components.
+            with_items: add what the items are: source_dataset, dataset_license, and caption or file_path.
 
         Returns:
-            The columns rank (from 1), id and score, best first.
+            The columns rank (from 1), id and score, best first. For several queries, query_index (from 0) comes first, and
+            the rows are in its order. An item without an info row has NULL in the columns of `with_items`.
 
         Raises:
-            emm1.errors.EmbeddingError: an unknown name, a query that does not fit, k < 1.
+            emm1.errors.EmbeddingError: an unknown name or id, a query that does not fit, k < 1.
             emm1.errors.StoreError: the condition is not SQL.
 
         >>> import emm1
@@ -302,25 +312,16 @@ class Store:
         >>> query = store.embeddings("text").vectors([0])[0]
         >>> store.nearest("text", query, k=1).fetchall()
         [(1, 0, 1.0)]
+        >>> store.nearest("text", ids=[9, 0], k=1, with_items=True).select("query_index", "id", "source_dataset").fetchall()
+        [(0, 9, 'COCO'), (1, 0, 'Valor')]
         """
-        import polars as pl
-
         connection = self._connections.for_call()
         entry = self.registry[name]
-        among = None
-        if where is not None:
-            try:
-                items = connection.table(entry.table).filter(where).select(entry.key)
-                among = items.to_arrow_table().column(0).to_numpy()
-            except duckdb.Error as error:
-                raise StoreError(
-                    f"the condition {where!r} does not fit {entry.table}: {str(error).splitlines()[0]}"
-                ) from error
-        hits = self._open(entry).search(query, k, metric or entry.metric, among)
-        if hits.ids.ndim != 1:
-            raise EmbeddingError(f"nearest takes one query, (dim,), not several: shape {hits.ids.shape}")
-        ranked = pl.DataFrame({"id": hits.ids, "score": hits.scores}).with_row_index("rank", offset=1)
-        return connection.from_arrow(ranked.cast({"rank": pl.Int64}).to_arrow()).order("rank")
+        embeddings = self._open(entry)
+        vectors, own = queries_of(embeddings, queries, ids)
+        among = None if where is None else items_where(connection, entry, where)
+        hits = hits_of(embeddings, vectors, own, k, metric or entry.metric, among, exclude_self=exclude_self)
+        return relation_of(connection, hits, single=vectors.ndim == 1, entry=entry if with_items else None)
 
     def eshot(self, audio: PathLike, points: PathLike) -> EShotReport:
         """The EShot zero-shot evaluation: the third published script.
