@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from emm1.arguments import listed
+from emm1.checks import listed
 from emm1.errors import EmbeddingError, StoreError
 
 Split = Literal["100m", "1m", "eshot"]

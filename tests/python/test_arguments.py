@@ -13,7 +13,8 @@ import pytest
 from system import emm1_cli
 
 import emm1
-from emm1.arguments import duckdb_threads, read_query
+from emm1.arguments import read_query
+from emm1.checks import duckdb_threads
 
 
 @pytest.fixture

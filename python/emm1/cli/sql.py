@@ -18,7 +18,7 @@ from uuid import uuid4
 import duckdb
 import typer
 
-from emm1.arguments import check_text
+from emm1.checks import check_text
 from emm1.cli.parameters import StorePath
 from emm1.errors import StoreError
 from emm1.interrupts import abandonable

@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from emm1 import _native
-from emm1.arguments import PathLike, check_regular, is_pointer
+from emm1.checks import PathLike, check_regular, is_pointer
 from emm1.convert.arrays import Npy, Npz
 from emm1.convert.input_file import InputFile
 from emm1.convert.keys import Items, RowIds, ids_of

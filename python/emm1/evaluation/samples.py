@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emm1.arguments import PathLike
+from emm1.checks import PathLike
 from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError, StoreError
 from emm1.evaluation.eshot import Samples

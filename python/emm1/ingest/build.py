@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from emm1.arguments import PathLike
+from emm1.checks import PathLike
 from emm1.dataset import Split, check_ranks, check_splits
 from emm1.ingest.run import build_store
 from emm1.store.opening import open as open_store

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emm1.arguments import shown
+from emm1.checks import shown
 from emm1.dataset import FILE_MODALITIES, KEYS
 from emm1.errors import SourceError
 from emm1.ingest.diagnose import Expected, syntax_problem

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from emm1.arguments import duckdb_threads, memory_size
+from emm1.checks import duckdb_threads, memory_size
 from emm1.dataset import Split
 from emm1.ingest.columns import Column, columns_of, note_of_absent
 from emm1.ingest.enums import make_enums

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emm1.arguments import check_regular, is_pointer
+from emm1.checks import check_regular, is_pointer
 from emm1.dataset import RANKS, SCHEMAS, SPLITS, Split
 from emm1.errors import FileNotFoundError, SourceError
 

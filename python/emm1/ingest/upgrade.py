@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from emm1.arguments import memory_size
+from emm1.checks import memory_size
 from emm1.errors import StoreError
 from emm1.ingest.columns import OPTIONAL
 from emm1.ingest.enums import PUBLISHED

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import duckdb
 from sqlglot import exp
 
-from emm1.arguments import shown
+from emm1.checks import shown
 from emm1.dataset import FILE_MODALITIES, KEYS, SCHEMAS
 
 # Rows of each table that are shown.

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from emm1.arguments import check_regular, check_text
+from emm1.checks import check_regular, check_text
 from emm1.errors import FileNotFoundError, StoreError
 from emm1.interrupts import interruptible
 from emm1.store.extension import load_extension

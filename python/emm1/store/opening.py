@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from emm1.arguments import PathLike
+from emm1.checks import PathLike
 from emm1.store.database import open_store
 from emm1.store.store import Store
 

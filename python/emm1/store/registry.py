@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emm1 import _native
-from emm1.arguments import PathLike, as_ids, check_text
+from emm1.arguments import as_ids
+from emm1.checks import PathLike, check_text
 from emm1.dataset import Split, check_items
 from emm1.embeddings.file import METRICS, Embeddings, Metric
 from emm1.errors import EmbeddingError, EmbeddingsWarning, StoreError, WriteError

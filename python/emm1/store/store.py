@@ -14,7 +14,8 @@ import duckdb
 from numpy.typing import ArrayLike
 
 from emm1 import _native
-from emm1.arguments import PathLike, as_ids, listed
+from emm1.arguments import as_ids
+from emm1.checks import PathLike, listed
 from emm1.dataset import FILE_MODALITIES, Split, ranks_of
 from emm1.embeddings.file import Embeddings, Metric
 from emm1.errors import FileNotFoundError, StoreError

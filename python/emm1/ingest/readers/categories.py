@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from emm1.arguments import shown
+from emm1.checks import shown
 from emm1.dataset import KEYS
 from emm1.errors import SourceError
 from emm1.ingest.fingerprint import fingerprint

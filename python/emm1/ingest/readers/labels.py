@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from emm1.arguments import shown
+from emm1.checks import shown
 from emm1.errors import SourceError
 from emm1.ingest.diagnose import INTEGER, LIMITS, syntax_problem, to_int
 from emm1.ingest.fingerprint import fingerprint
