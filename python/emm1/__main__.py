@@ -70,12 +70,10 @@ def _label(category: type[Warning]) -> str:
 
 
 def _usage_error(error: Exception) -> int:
-    from typer import rich_utils
-
     for name in ("message", "param_hint"):
         if isinstance(text := getattr(error, name, None), str):
             setattr(error, name, streams.printable(text))
-    rich_utils.rich_format_error(error)  # type: ignore[arg-type]
+    error.show()  # type: ignore[attr-defined]
     return int(getattr(error, "exit_code", USAGE))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,15 @@ def as_vectors(query: ArrayLike) -> NDArray[np.float32]:
 def _refuse_mask(values: Any, what: str) -> None:
     """Refuse masked values: NumPy would drop the mask silently."""
     parts = values if isinstance(values, list | tuple) else [values]
-    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+    if any(has_mask(part) for part in parts):
         raise EmbeddingError(f"{what} has masked values: fill them, or leave them out")
+
+
+def has_mask(values: Any) -> bool:
+    """Whether some values are masked."""
+    if "numpy.ma" not in sys.modules:  # slow to import, and without it there are no masked arrays
+        return False
+    return isinstance(values, np.ma.MaskedArray) and bool(np.ma.is_masked(values))
 
 
 def as_vector(query: ArrayLike, what: str) -> NDArray[np.float32]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral  # NumPy's integers are registered
 from typing import Any, Literal, get_args
-
-import numpy as np
 
 from emm1.checks import listed
 from emm1.errors import EmbeddingError, StoreError
@@ -48,9 +47,9 @@ def ranks_of(nn_index: int | Iterable[int] | None, what: str = "nn_index") -> li
     """The ranks as a list, or None for all; an error if one is not from 1 to 16. `what` names the argument in messages."""
     if nn_index is None:
         return None
-    ranks: list[Any] = [nn_index] if isinstance(nn_index, int | np.integer) else listed(nn_index, what)
+    ranks: list[Any] = [nn_index] if isinstance(nn_index, Integral) else listed(nn_index, what)
     for rank in ranks:
-        if isinstance(rank, bool) or not isinstance(rank, int | np.integer) or rank not in RANKS:
+        if isinstance(rank, bool) or not isinstance(rank, Integral) or rank not in RANKS:
             raise StoreError(f"{what}: {rank!r} is not a rank: 1 (nearest) to 16")
     return [int(rank) for rank in ranks]
 

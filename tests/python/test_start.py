@@ -10,6 +10,17 @@ import pytest
 import emm1
 
 SLOW = {"altair", "ml_dtypes", "polars", "pyarrow", "sqlglot"}
+# What typer imports to convert arguments and to draw help.
+TYPERS = {"pydantic", "rich.markdown"}
+
+
+@pytest.fixture(scope="module")
+def store_with_embeddings(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with embeddings of images."""
+    path = tmp_path_factory.mktemp("start") / "emm1.duckdb"
+    with emm1.build(tree, path) as store:
+        store.add_embeddings("image", tree / "embeddings/image.npy", dataset="100m", modality="image")
+    return path
 
 
 @pytest.mark.parametrize(
@@ -24,6 +35,24 @@ def test_what_is_slow_to_import_waits_until_it_is_used(store_path: Path, stateme
     code = f"import sys, emm1\n{statement}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, store_path], capture_output=True, text=True, check=True)
     assert absent & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["--help"], SLOW | TYPERS | {"numpy", "rich", "emm1._native"}),
+        (["build", "--help"], SLOW | TYPERS | {"numpy", "rich", "emm1._native"}),
+        (["info", "STORE"], SLOW | TYPERS | {"numpy", "emm1._native"}),
+        (["embeddings", "list", "STORE"], SLOW | TYPERS | {"numpy", "emm1._native"}),
+        (["search", "STORE", "image", "--id", "7"], SLOW | TYPERS | {"numpy.ma"}),
+    ],
+)
+def test_what_commands_import(store_with_embeddings: Path, arguments: list[str], absent: set[str]) -> None:
+    code = "import sys\nfrom emm1.__main__ import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    arguments = [str(store_with_embeddings) if argument == "STORE" else argument for argument in arguments]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout
+    assert absent & set(done.stderr.split()) == set()
 
 
 def test_every_name_is_there() -> None:

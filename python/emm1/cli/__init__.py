@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from emm1.cli import embeddings, evaluation, extension, ingest, sample, search, sql, store
+from emm1.cli.commands import Commands
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    add_completion=False,
-    help="E-MM1 as one DuckDB file, with exact top-k similarity.",
-)
+app = Commands("E-MM1 as one DuckDB file, with exact top-k similarity.")
 app.command()(sample.sample)
 app.command()(ingest.build)
 app.command()(ingest.upgrade)

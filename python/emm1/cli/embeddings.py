@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from emm1.cli import show
+from emm1.cli.commands import Commands
 from emm1.cli.parameters import StorePath
 from emm1.dataset import Split
-from emm1.embeddings.file import Embeddings, Metric
 from emm1.store.opening import open as open_store
+from emm1.store.opening import reading
 
-app = typer.Typer(no_args_is_help=True, help="Register embedding files under names, or convert them.")
+if TYPE_CHECKING:
+    from emm1.embeddings.file import Metric
+
+app = Commands("Register embedding files under names, or convert them.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the embeddings.")]
 
 
@@ -66,9 +70,9 @@ def list_(store: StorePath) -> None:
 
     Example: `emm1 embeddings list emm1.duckdb`
     """
-    with open_store(store, read_only=True) as opened:
+    with reading(store) as connection:
         columns = ["name", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"]
-        rows = opened.connection.table("embeddings").order("name").select(*columns).fetchall()
+        rows = connection.table("embeddings").order("name").select(*columns).fetchall()
     show.table(columns, rows)
 
 
@@ -136,6 +140,7 @@ def import_(
     --modality image`
     """
     from emm1.convert.run import convert
+    from emm1.embeddings.file import Embeddings
 
     notes = convert(
         source,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import duckdb
 import typer
 
-from emm1.arguments import read_query
 from emm1.cli import show
 from emm1.cli.parameters import StorePath
-from emm1.embeddings.file import METRICS
 from emm1.store.opening import open as open_store
-from emm1.store.registered import Registered
-from emm1.store.store import Store
+
+if TYPE_CHECKING:
+    from emm1.store.registered import Registered
+    from emm1.store.store import Store
 
 
 def search(
@@ -31,6 +31,9 @@ def search(
 
     Example: `emm1 search emm1.duckdb image --id 7 -k 5 --where "source_dataset = 'COCO'"`
     """
+    from emm1.arguments import read_query
+    from emm1.embeddings.file import METRICS
+
     if (id is None) == (vector is None):
         raise typer.BadParameter("give one of --id and --vector")
     if metric is not None and metric not in METRICS:
@@ -73,6 +76,7 @@ def knn(
 
     Example: `emm1 knn emm1.duckdb text image -k 16 --output neighbours.parquet`
     """
+    from emm1.embeddings.file import METRICS
     from emm1.embeddings.knn import knn_to_parquet
 
     if metric is not None and metric not in METRICS:

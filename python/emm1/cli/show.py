@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from emm1.errors import CodesError, CodesWarning, Error
 from emm1.streams import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # The width of a table in a pipe: wide enough that nothing is cut.
 WIDE = 1000
@@ -50,6 +51,8 @@ def _option(name: str, value: object) -> str:
 
 def _output() -> Console:
     """Standard output, with the width of its terminal."""
+    from rich.console import Console
+
     return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, emoji=False, markup=False)
 
 
@@ -74,6 +77,8 @@ def progress(unit: str = "rows") -> Iterator[Callable[[str, int, int], None]]:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; numbers are right-aligned and have thousands separators."""
+    from rich.table import Table
+
     listed = [list(row) for row in rows]
     shown = Table(box=None, header_style="bold", pad_edge=False)
     for i, name in enumerate(columns):

@@ -11,7 +11,7 @@ import typer
 from emm1 import versions
 from emm1.cli import show
 from emm1.cli.parameters import StorePath
-from emm1.store.opening import open as open_store
+from emm1.store.opening import reading
 
 
 def info(store: StorePath) -> None:
@@ -19,8 +19,7 @@ def info(store: StorePath) -> None:
 
     Example: `emm1 info emm1.duckdb`
     """
-    with open_store(store, read_only=True) as opened:
-        connection = opened.connection
+    with reading(store) as connection:
         version, built_at, media_root = connection.execute(
             "SELECT emm1_version, strftime(built_at, '%Y-%m-%d %H:%M UTC'), media_root() FROM emm1_store"
         ).fetchall()[0]
@@ -47,10 +46,8 @@ def info(store: StorePath) -> None:
 
 def _rows_in(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
     """How many rows a table has, whatever a user called it."""
-    from sqlglot import exp
-
-    rows = exp.select(exp.Count(this=exp.Star())).from_(exp.table_(table, db=schema, quoted=True))
-    return int(connection.execute(rows.sql("duckdb")).fetchall()[0][0])
+    name = ".".join('"{}"'.format(part.replace('"', '""')) for part in (schema, table))
+    return connection.table(name).shape[0]
 
 
 def check(
@@ -65,8 +62,8 @@ def check(
 
     if media_root is not None and not media_root.is_dir():
         raise typer.BadParameter(f"{media_root} is not a folder", param_hint="--media-root")
-    with open_store(store, read_only=True) as opened:
-        report = check_store(opened.connection, media_root)
+    with reading(store) as connection:
+        report = check_store(connection, media_root)
     show.table(["column", "ids", "missing"], [(str(o.reference), o.checked, o.missing) for o in report.orphans])
     known = sum(published == "current" for _, published, _ in report.provenance)
     show.say(f"\n{known} of {len(report.provenance)} source files are the published ones")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emm1 import _native
-from emm1.arguments import as_ids, as_number, as_vector, as_vectors, at_least_one, metric_name, thread_count
+from emm1.arguments import as_ids, as_number, as_vector, as_vectors, at_least_one, has_mask, metric_name, thread_count
 from emm1.errors import EmbeddingError, EmbeddingsWarning
 
 Metric = Literal["cosine", "dot", "l2"]
@@ -332,7 +332,7 @@ class Embeddings:
     def _among(self, among: ArrayLike | None) -> NDArray[np.int64] | None:
         if among is None:
             return None
-        if isinstance(among, np.ma.MaskedArray) and np.ma.is_masked(among):
+        if has_mask(among):
             raise EmbeddingError("among has masked values: fill them, or leave them out")
         if isinstance(among, set | frozenset):
             among = list(among)

@@ -46,14 +46,14 @@ def load_extension(connection: duckdb.DuckDBPyConnection) -> None:
     >>> connection.execute("SELECT emm1_topk(?, [0, 2, 1], 1, 'dot')", [str(path)]).fetchall()
     [([{'rank': 1, 'id': 1, 'score': 2.0}],)]
     """
-    known = _functions(connection)
-    if IN_PYTHON in known:
-        _register_fallback(connection, again=True)
-    if known:
-        return
     try:
-        connection.load_extension(str(PATH))
+        connection.load_extension(str(PATH))  # does nothing if it is loaded
     except duckdb.Error as error:
+        known = _functions(connection)
+        if IN_PYTHON in known:
+            _register_fallback(connection, again=True)
+        if known:
+            return
         if refusal_of(error)[0] is Refusal.NO_FILES:
             raise StoreError(
                 "this connection may read no files (enable_external_access is false): emm1 has nothing to search"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import duckdb
+
+import emm1.store
 from emm1.checks import PathLike
+from emm1.store.connections import SET
 from emm1.store.database import open_store
-from emm1.store.store import Store
 
 
-def open(path: PathLike, read_only: bool = False, root: PathLike | None = None) -> Store:  # noqa: A001
+def open(path: PathLike, read_only: bool = False, root: PathLike | None = None) -> emm1.store.Store:  # noqa: A001
     """Open a store.
 
     Args:
@@ -28,6 +31,22 @@ def open(path: PathLike, read_only: bool = False, root: PathLike | None = None) 
     emm1.errors.FileNotFoundError: missing.duckdb does not exist: build it with `emm1 build ROOT missing.duckdb`
     """
     file = Path(path)
+    return emm1.store.Store(open_store(file, read_only=read_only), file.resolve(), _media_folder(root))
+
+
+def reading(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that reads a store, without the rest of a `Store`, which needs NumPy and takes as long to import.
+
+    Raises:
+        emm1.errors.Error: as for `open`.
+    """
+    connection = open_store(path, read_only=True)
+    if (folder := _media_folder(None)) is not None:
+        connection.execute(SET["emm1_root"], [folder])
+    return connection
+
+
+def _media_folder(root: PathLike | None) -> str | None:
+    """The folder of the media as an absolute path; None for the one given at build."""
     media = os.fspath(root) if root is not None else os.environ.get("ROOT_DATA_PATH")
-    absolute = os.path.abspath(media).rstrip(os.sep) if media else None
-    return Store(open_store(file, read_only=read_only), file.resolve(), absolute)
+    return os.path.abspath(media).rstrip(os.sep) if media else None
