@@ -26,7 +26,7 @@ RETRY_INTERVAL = 0.1
 PATIENCE = 0.7
 
 _connections: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
-_abandonable: list[Path] = []
+_abandonable: list[Path | None] = []
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -36,8 +36,8 @@ def interruptible(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConne
 
 
 @contextmanager
-def abandonable(folder: Path) -> Iterator[None]:
-    """Let Ctrl-C end the process if a query does not react to it: only this folder has to be removed."""
+def abandonable(folder: Path | None = None) -> Iterator[None]:
+    """Let Ctrl-C end the process if a query does not react to it: at most this folder has to be removed."""
     _abandonable.append(folder)
     try:
         yield
@@ -108,7 +108,7 @@ def _stop_queries() -> None:
 
 
 def _abandon() -> None:
-    for folder in _abandonable:
+    for folder in filter(None, _abandonable):
         shutil.rmtree(folder, ignore_errors=True)
     sys.stderr.write("emm1: interrupted\n")
     sys.stderr.flush()

@@ -10,7 +10,8 @@ import typer
 
 from emm1.cli import show
 from emm1.cli.commands import Commands
-from emm1.cli.parameters import StorePath
+from emm1.cli.output import destination, write_rows
+from emm1.cli.parameters import FormatOption, OutputOption, StorePath
 from emm1.dataset import Split
 from emm1.store.opening import open as open_store
 from emm1.store.opening import reading
@@ -65,15 +66,21 @@ def add(
 
 
 @app.command(name="list")
-def list_(store: StorePath) -> None:
+def list_(
+    store: StorePath,
+    format: FormatOption = None,  # noqa: A002 - the option
+    output: OutputOption = None,
+) -> None:
     """List the registered embeddings.
 
     Example: `emm1 embeddings list emm1.duckdb`
     """
+    to = destination(format, output)
     with reading(store) as connection:
+        to.check(store)
         columns = ["name", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"]
-        rows = connection.table("embeddings").order("name").select(*columns).fetchall()
-    show.table(columns, rows)
+        rows = connection.table("embeddings").order("name").select(*columns)
+        write_rows(connection, rows, to, counts=["rows"])
 
 
 @app.command()

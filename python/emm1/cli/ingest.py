@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from emm1.cli import show
+from emm1.cli import show, tables
 from emm1.cli.parameters import StorePath
 from emm1.dataset import Split, check_ranks, check_splits
 from emm1.store.database import SCHEMA_VERSION
@@ -78,7 +79,8 @@ def _show_report(report: BuildReport) -> None:
     if report.up_to_date:
         show.say(f"{report.path} is up to date: none of its {len(report.kept)} files changed")
         return
-    show.table(["table", "rows"], [(name, rows) for name, rows in report.rows.items()])
+    for line in show.table(["table", "rows"], report.rows.items(), ["rows"], tables.screen_of(sys.stdout)):
+        show.put(line)
     if report.kept:
         show.say(f"kept: {len(report.kept)} files; read: {', '.join(report.read) or 'none'}")
     if report.dropped:

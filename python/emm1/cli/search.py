@@ -5,16 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import duckdb
 import typer
 
 from emm1.cli import show
-from emm1.cli.parameters import StorePath
+from emm1.cli.output import destination, write_rows
+from emm1.cli.parameters import FormatOption, OutputOption, StorePath
 from emm1.store.opening import open as open_store
-
-if TYPE_CHECKING:
-    from emm1.store.registered import Registered
-    from emm1.store.store import Store
 
 
 def search(
@@ -26,6 +22,8 @@ def search(
     metric: Annotated[str | None, typer.Option(help="cosine, dot or l2. [default: as registered]")] = None,
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Only items whose info row fulfils this.")] = None,
     exclude_self: Annotated[bool, typer.Option("--exclude-self", help="Leave out the item of --id.")] = False,
+    format: FormatOption = None,  # noqa: A002 - the option
+    output: OutputOption = None,
 ) -> None:
     """Show the nearest items, with captions or file paths; an id finds itself first unless excluded.
 
@@ -38,30 +36,22 @@ def search(
         raise typer.BadParameter("give one of --id and --vector")
     if metric is not None and metric not in METRICS:
         raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
+    to = destination(format, output)
     with open_store(store, read_only=True) as opened:
-        entry = opened.registry[name]
-        query = read_query(vector) if vector is not None else opened.embeddings(name).vectors([id or 0])[0]
-        extra = exclude_self and id is not None and k >= 1
-        found = opened.nearest(name, query, k + extra, where=where, metric=metric).fetchall()
-        hits = [(item, score) for _, item, score in found if not (extra and item == id)][: k if extra else None]
-        labels = _labels(opened, entry, [item for item, _ in hits])
-    what = "caption" if entry.modality == "text" else "file_path"
-    show.table(["rank", "id", "score", what], [(i, n, s, labels.get(n)) for i, (n, s) in enumerate(hits, 1)])
-
-
-def _labels(store: Store, entry: Registered, ids: list[int]) -> dict[int, str]:
-    """The caption or file path of each item."""
-    if entry.modality == "text":
-        texts = store.connection.table(entry.table).filter(duckdb.ColumnExpression(entry.key).isin(*ids or [-1]))
-        rows = texts.select(entry.key, "caption").fetchall()
-    else:
-        query = """
-            SELECT id, file_path FROM assets
-            WHERE dataset = $dataset AND modality = $modality AND id IN (SELECT unnest($ids::BIGINT[]))
-        """
-        parameters = {"dataset": entry.dataset, "modality": entry.modality, "ids": ids}
-        rows = store.connection.execute(query, parameters).fetchall()
-    return dict(rows)
+        to.check(opened.path)
+        what = "caption" if opened.registry[name].modality == "text" else "file_path"
+        query = None if vector is None else read_query(vector)
+        found = opened.nearest(
+            name,
+            query,
+            k,
+            ids=id,
+            where=where,
+            metric=metric,
+            exclude_self=exclude_self and id is not None,
+            with_items=True,
+        )
+        write_rows(opened.connection, found.select("rank", "id", "score", what), to)
 
 
 def knn(

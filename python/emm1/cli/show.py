@@ -7,20 +7,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from emm1.cli import tables
 from emm1.errors import CodesError, CodesWarning, Error
 from emm1.streams import printable
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-# The width of a table in a pipe: wide enough that nothing is cut.
-WIDE = 1000
 REGISTER_AGAIN = "`emm1 embeddings add --replace`"
 
 
 def say(text: object = "") -> None:
     """Print one or more lines to standard output."""
     print(printable(text))  # noqa: T201 - the purpose of this function
+
+
+def lines(text: object, screen: tables.Screen | None = None) -> list[str]:
+    """The lines of a text, with control characters made visible; on a terminal folded between words."""
+    shown = printable(text).split("\n")
+    return shown if screen is None else [part for line in shown for part in tables.fold(line, screen.width)]
+
+
+def put(line: str) -> None:
+    """Print a line in which control characters are visible already."""
+    print(line)  # noqa: T201 - the purpose of this function
 
 
 def warn(text: object) -> None:
@@ -49,13 +56,6 @@ def _option(name: str, value: object) -> str:
     return f"{flag} {','.join(map(str, value)) if isinstance(value, list) else value}"
 
 
-def _output() -> Console:
-    """Standard output, with the width of its terminal."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, emoji=False, markup=False)
-
-
 @contextmanager
 def progress(unit: str = "rows") -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar on a terminal, nothing in a pipe.
@@ -75,26 +75,25 @@ def progress(unit: str = "rows") -> Iterator[Callable[[str, int, int], None]]:
         yield shown
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers are right-aligned and have thousands separators."""
-    from rich.table import Table
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], counts: Sequence[str], screen: tables.Screen | None
+) -> list[str]:
+    r"""The lines of a small table, whole.
 
-    listed = [list(row) for row in rows]
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    for i, name in enumerate(columns):
-        number = any(isinstance(row[i], int | float) for row in listed)
-        shown.add_column(printable(name, lines=False), justify="right" if number else "left", overflow="ellipsis")
-    for row in listed:
-        shown.add_row(*(_text(value) for value in row))
-    _output().print(shown)
+    Args:
+        columns: names of the columns.
+        rows: the rows.
+        counts: columns of numbers, which get thousands separators on a terminal.
+        screen: the terminal; None for a pipe or a file.
 
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return printable(value, lines=False)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    >>> table(["table", "rows"], [("eshot.audio", 1758)], ["rows"], None)[1].split("\t")
+    ['eshot.audio', '1758']
+    """
+    texts = [[None if value is None else str(value) for value in row] for row in rows]
+    if screen is None:
+        return list(tables.tabbed(columns, texts, ""))
+    drawn = [tables.Column(name, number=name in counts, count=name in counts) for name in columns]
+    return tables.draw(drawn, texts, screen, "", whole=True).lines
 
 
 def size(count: int) -> str:

@@ -3,48 +3,24 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
-import shutil
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from enum import StrEnum
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
-from uuid import uuid4
 
 import duckdb
 import typer
 
 from emm1.checks import check_text
-from emm1.cli.parameters import StorePath
+from emm1.cli import tables
+from emm1.cli.output import Destination, Format, check_target, destination, put_lines, write_rows
+from emm1.cli.parameters import FormatOption, OutputOption, StorePath
 from emm1.errors import StoreError
 from emm1.interrupts import abandonable
-from emm1.store.database import is_database
 from emm1.store.opening import open as open_store
 from emm1.store.refusals import Refusal, refusal_of
 from emm1.streams import printable
-
-
-class Format(StrEnum):
-    """How rows are written."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-    jsonl = "jsonl"
-    parquet = "parquet"
-
-
-# The format and the options of COPY that are set to true.
-COPY_OPTIONS: dict[Format, tuple[str, ...]] = {
-    Format.csv: ("csv", "HEADER"),
-    Format.json: ("json", "ARRAY"),
-    Format.jsonl: ("json",),
-    Format.parquet: ("parquet",),
-}
 
 
 def sql(
@@ -52,8 +28,8 @@ def sql(
     query: Annotated[
         str, typer.Argument(metavar="QUERY", help="One or more statements; the last one's rows are shown.")
     ],
-    format: Annotated[Format, typer.Option(help="How to write the rows.")] = Format.table,  # noqa: A002 - the flag
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to; needed for parquet.")] = None,
+    format: FormatOption = None,  # noqa: A002 - the option
+    output: OutputOption = None,
     write: Annotated[bool, typer.Option("--write", help="Let statements change the store.")] = False,
 ) -> None:
     """Run SQL on a store, for reading only unless --write.
@@ -61,15 +37,10 @@ def sql(
     Example: `emm1 sql emm1.duckdb "SELECT nn_index, count(*) FROM e_mm1_100m.groups GROUP BY ALL ORDER BY ALL"`
     """
     check_text(query, StoreError)
-    if format is Format.parquet and output is None:
-        raise typer.BadParameter("parquet is written to a file: name it", param_hint="--output")
-    with (
-        open_store(store, read_only=not write) as opened,
-        TemporaryDirectory() as folder,
-        abandonable(Path(folder)),
-    ):
+    to = destination(format, output)
+    with open_store(store, read_only=not write) as opened, abandonable():
         guard = _Guard(opened.connection, opened.path, reading=not write)
-        guard.check_target(output)
+        to.check(opened.path)
         try:
             statements = opened.connection.extract_statements(query)
         except duckdb.Error as error:
@@ -82,8 +53,8 @@ def sql(
         for statement in statements[-1:]:
             with guard.over(statement):
                 rows = opened.connection.sql(statement)
-                if rows is not None:
-                    _write(opened.connection, rows, format, output, Path(folder) / "rows")
+                if rows is not None and duckdb.ExpectedResultType.QUERY_RESULT in statement.expected_result_type:
+                    _write(opened.connection, rows, to, statement)
 
 
 class _Guard:
@@ -105,7 +76,7 @@ class _Guard:
         kind = _kind(statement)
         if kind == "COPY":
             for target in _copy_targets(statement.query):
-                self.check_target(target)
+                check_target(target, self._store)
         try:
             yield
         except duckdb.Error as error:
@@ -115,15 +86,6 @@ class _Guard:
                 f"nothing is left to ask after DETACH: {self._store} is not attached any more, and without --write it "
                 "may not be attached again"
             )
-
-    def check_target(self, target: Path | None) -> None:
-        """Refuse to write rows over the store itself or any other database."""
-        if target is None or not target.is_file():
-            return
-        if target.samefile(self._store):
-            raise StoreError(f"{target} is the store itself: name another file to write rows to")
-        if is_database(target):
-            raise StoreError(f"{target} is a DuckDB database: name another file to write rows to")
 
     def _is_attached(self) -> bool:
         names = self._connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()
@@ -167,46 +129,10 @@ def _copy_targets(query: str) -> list[Path]:
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection,
-    rows: duckdb.DuckDBPyRelation,
-    format: Format,  # noqa: A002 - the flag
-    output: Path | None,
-    temporary: Path,
+    connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, to: Destination, statement: duckdb.Statement
 ) -> None:
-    """Write rows to the output file, or through a temporary file to standard output."""
-    if format is Format.table:
-        # DuckDB draws the table; only on a terminal is its width limited and its height reduced.
-        screen = sys.stdout.isatty() and output is None
-        width = shutil.get_terminal_size().columns if screen else 100_000
-        drawn = io.StringIO()
-        with redirect_stdout(drawn):
-            rows.show(max_width=width, max_rows=40 if screen else 10_000, max_col_width=width)
-        table = printable(drawn.getvalue())  # DuckDB leaves some control characters
-        if output is None:
-            sys.stdout.write(table)
-        else:
-            try:
-                output.write_text(table, encoding="utf-8")
-            except OSError as error:
-                raise StoreError(f"{output} cannot be written: {error.strerror}") from error
+    if _kind(statement) == "EXPLAIN" and to.format is Format.table:
+        lines = [printable(line, lines=False) for row in rows.fetchall() for line in str(row[-1]).splitlines()]
+        put_lines([tables.clipped(line, screen) for line in lines] if (screen := to.screen) else lines, to)
         return
-    # Not to /dev/stdout: opening it again would truncate a file that the shell appends to.
-    path = output or temporary
-    name = f"rows_{uuid4().hex}"
-    # The query finds the rows by the name of a variable: rows.query would create a view, which a read-only store refuses
-    # before DuckDB 1.5.4.
-    variables = {"execute": connection.execute, "statement": _copy_statement(name, path, format), name: rows}
-    eval("execute(statement)", variables)  # noqa: S307 - the text is fixed
-    if output is None:
-        with path.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
-
-
-def _copy_statement(name: str, path: Path, format: Format) -> str:  # noqa: A002 - the flag
-    from sqlglot import exp
-
-    kind, *switches = COPY_OPTIONS[format]
-    options = [exp.CopyParameter(this=exp.var("FORMAT"), expression=exp.var(kind))]
-    options += [exp.CopyParameter(this=exp.var(switch), expression=exp.true()) for switch in switches]
-    rows = exp.select("*").from_(exp.to_identifier(name)).subquery()
-    return exp.Copy(this=rows, kind=False, files=[exp.Literal.string(str(path))], params=options).sql("duckdb")
+    write_rows(connection, rows, to, types=True, null="NULL", whole=False)

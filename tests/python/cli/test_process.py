@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 import pytest
 from system import command, emm1_cli, small_disk
+from terminal import in_terminal, read_all
 
 import emm1
 
@@ -90,9 +91,16 @@ def test_an_output_that_cannot_encode(name: str, encoding: str, store: Path, tre
 
 
 def test_what_stands_in_for_a_character(store: Path) -> None:
-    done = run(["sql", store, "SELECT 'Übergröße ×' AS a"], env={"PYTHONIOENCODING": "ascii"})
-    assert r"| \xdcbergr\xf6\xdfe x |" in done.stdout
-    assert done.stdout.startswith("+--")
+    query = ["sql", store, "SELECT 'Übergröße ×' AS a, 'b' AS b"]
+    assert run(query, env={"PYTHONIOENCODING": "ascii"}).stdout == "a\tb\n\\xdcbergr\\xf6\\xdfe x\tb\n"
+    expected = """\
+a                     b
+varchar               varchar
+--------------------  -------
+\\xdcbergr\\xf6\\xdfe x  b
+1 row
+"""
+    assert in_terminal(*query, PYTHONIOENCODING="ascii") == (0, expected)
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX"])
@@ -213,27 +221,10 @@ def test_control_characters_are_made_visible(odd_store: Path, own_tree: Path, tm
 
 
 def test_control_characters_on_a_terminal(odd_store: Path) -> None:
-    reading, writing = pty.openpty()
-    arguments = command("search", odd_store, f"{ESCAPE}image", "--id", 0)
-    done = subprocess.Popen(arguments, stdout=writing, stderr=writing, env={**os.environ, "COLUMNS": "600"})
-    os.close(writing)
-    printed = until_closed(reading)
-    assert done.wait() == 0
+    status, printed = in_terminal("search", odd_store, f"{ESCAPE}image", "--id", 0, columns=600)
+    assert status == 0
     assert "\x1b[31m" not in printed
     assert SHOWN in printed
-
-
-def until_closed(descriptor: int) -> str:
-    read = b""
-    while True:
-        try:
-            more = os.read(descriptor, 1 << 16)
-        except OSError:  # Linux's signal that the other end of a terminal is closed
-            more = b""
-        if not more:
-            os.close(descriptor)
-            return read.decode(errors="replace")
-        read += more
 
 
 QUERIES = [
@@ -273,7 +264,7 @@ def test_ctrl_c_ends_a_query(query: list[str], terminal: bool, store: Path, tmp_
         assert process.poll() is None
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
-    printed = until_closed(reading)
+    printed = read_all(reading)
     assert (process.wait(), printed.strip()) == (130, "emm1: interrupted")
     assert not list(tmp_path.iterdir())
 
