@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
 # The packages whose releases can break emm1, in the order in which they are shown.
-PACKAGES = ("duckdb", "numpy", "polars", "pyarrow", "sqlglot", "ml-dtypes", "altair", "typer", "rich")
+PACKAGES = ("duckdb", "numpy", "polars", "pyarrow", "sqlglot", "ml-dtypes", "jinja2", "typer", "rich")
 
 
 def in_use() -> str:

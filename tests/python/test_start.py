@@ -9,7 +9,7 @@ import pytest
 
 import emm1
 
-SLOW = {"altair", "ml_dtypes", "polars", "pyarrow", "sqlglot"}
+SLOW = {"altair", "jinja2", "ml_dtypes", "polars", "pyarrow", "sqlglot"}
 # What typer imports to convert arguments and to draw help.
 TYPERS = {"pydantic", "rich.markdown"}
 

@@ -1,7 +1,7 @@
 """The EShot evaluation: zero-shot classification between audio and point clouds, as its script defines it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from emm1.errors import EmbeddingError
+from emm1.evaluation import intervals, text
+from emm1.evaluation.provenance import Provenance, Source
 
 Direction = Literal["audio_to_points", "points_to_audio"]
 DIRECTIONS: tuple[Direction, ...] = ("audio_to_points", "points_to_audio")
@@ -19,7 +21,6 @@ TITLES: dict[str, str] = {
     "points_to_audio": "Points → Audio Classification",
 }
 TOP = (1, 5)
-RULE = "=" * 60
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Samples:
         vectors: float32, (n, dim), finite, not necessarily of unit length.
         categories: eshot ids by category, in the order of the published JSON file. Samples without a vector
             may be listed, and vectors that no category lists are ignored.
+        source: the file of the vectors; None if they come from elsewhere.
 
     Raises:
         EmbeddingError: shapes do not match, an id appears twice, or a vector is not finite.
@@ -42,6 +44,7 @@ class Samples:
     ids: NDArray[np.int64]
     vectors: NDArray[np.float32]
     categories: Mapping[str, Sequence[int]]
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or self.ids.shape != (len(self.vectors),):  # noqa: PLR2004 - rows and columns
@@ -94,29 +97,37 @@ class _Outcome:
 class EShotReport:
     """The result of `evaluate`; `str(report)` is the published script's text, followed by the overall numbers.
 
-    The first part of the text is exactly what the script prints; the sections "Overall" and "Coverage" follow
-    in the same style. The text does not end with a line break, because print() adds one.
+    The first part of the text is exactly what the script prints; the sections "Overall", with 95 % intervals, and
+    "Coverage" follow in the same style. The text does not end with a line break, because print() adds one.
 
     Attributes:
         classes: the evaluated categories, in code-point order; a class index is a position in this list.
         skipped: the categories without any vector in one of the modalities, in code-point order.
         coverage: one row per modality: modality, listed, with_vector, without_vector, unlisted.
+        provenance: which files were compared, when, and by which version of emm1.
     """
 
     classes: tuple[str, ...]
     skipped: tuple[str, ...]
     coverage: pl.DataFrame
-    _outcomes: Mapping[Direction, _Outcome]
+    provenance: Provenance
+    _outcomes: Mapping[Direction, _Outcome] = field(repr=False)
 
     def __str__(self) -> str:
-        return "\n".join([*_category_lines(self.to_frame()), *_overall_lines(self), *_coverage_lines(self)])
+        parts = (
+            text.categories(self.to_frame(), TITLES, TOP),
+            text.overall(self.overall, TITLES, TOP, len(self.classes)),
+            text.coverage(self.coverage, len(self.classes), self.skipped),
+        )
+        return "\n".join(line for part in parts for line in part)
 
     def to_frame(self) -> pl.DataFrame:
         """The report as a frame: one row per category and direction, in the order of the text.
 
         Returns:
             The columns category, class_index, direction, samples, top1_correct, top5_correct, top1_accuracy and
-            top5_accuracy; the counts are integers, the accuracies are fractions of `samples`.
+            top5_accuracy; the counts are integers, the accuracies are fractions of `samples`. Then the 95 % Wilson
+            interval of each accuracy: top1_accuracy_low, top1_accuracy_high, top5_accuracy_low and top5_accuracy_high.
 
         >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
         >>> evaluate(x, x).to_frame()["top1_accuracy"].to_list()
@@ -131,17 +142,23 @@ class EShotReport:
             )
             for direction, outcome in self._outcomes.items()
         )
-        return (
+        frame = (
             samples.group_by("class_index", "direction")
             .agg(pl.len().cast(pl.Int64).alias("samples"), **columns, **accuracies)
             .join(names.cast({"class_index": pl.Int64}), on="class_index")
             .sort("class_index", "direction")
             .select("category", "class_index", "direction", "samples", *columns, *accuracies)
         )
+        return frame.with_columns(_accuracy_intervals(frame))
 
-    @property
+    @cached_property
     def overall(self) -> pl.DataFrame:
         """One row per direction: samples, correct samples, their fraction, and the mean accuracy over categories.
+
+        The columns are direction, samples, top1_correct, top5_correct, top1_accuracy, top5_accuracy,
+        top1_category_mean and top5_category_mean; then the lower and the upper bound of the 95 % interval of each of the
+        last four, as in top1_accuracy_low and top1_accuracy_high. It is a Wilson score interval for accuracies, and a
+        bootstrap stratified by category for means over categories.
 
         >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
         >>> evaluate(x, x).overall.select("direction", "samples", "top1_category_mean").rows()
@@ -150,8 +167,18 @@ class EShotReport:
         correct = [pl.col(f"top{k}_correct").sum() for k in TOP]
         shares = {f"top{k}_accuracy": pl.col(f"top{k}_correct").sum() / pl.col("samples").sum() for k in TOP}
         means = {f"top{k}_category_mean": pl.col(f"top{k}_accuracy").mean() for k in TOP}
-        grouped = self.to_frame().group_by("direction", maintain_order=True)
-        return grouped.agg(pl.col("samples").sum(), *correct, **shares, **means)
+        frame = self.to_frame()
+        grouped = frame.group_by("direction", maintain_order=True)
+        overall = grouped.agg(pl.col("samples").sum(), *correct, **shares, **means)
+        bounds: dict[str, list[float]] = {}
+        for k in TOP:
+            counts = [
+                frame.filter(direction=name).select(f"top{k}_correct", "samples") for name in overall["direction"]
+            ]
+            pairs = [intervals.mean_over_classes(*classes.to_numpy().T) for classes in counts]
+            bounds |= {f"top{k}_category_mean_low": [low for low, _ in pairs]}
+            bounds |= {f"top{k}_category_mean_high": [high for _, high in pairs]}
+        return overall.with_columns(_accuracy_intervals(overall)).with_columns(pl.DataFrame(bounds))
 
     def confusion(self, direction: Direction) -> pl.DataFrame:
         """The confusion matrix: how often samples of each category are classified as each category.
@@ -206,9 +233,9 @@ class EShotReport:
         )
 
     def save(self, folder: str | Path) -> Path:
-        """Write the report as text, HTML with charts, CSV and JSON.
+        """Write the report as text, as a page with charts, CSV and JSON.
 
-        Writes report.txt, report.html (which needs no network), report.json, categories.csv,
+        Writes report.txt, report.html (one file that needs no network), report.json, categories.csv,
         confusion_audio_to_points.csv and confusion_points_to_audio.csv.
 
         Args:
@@ -222,19 +249,9 @@ class EShotReport:
         >>> sorted(path.name for path in evaluate(x, x).save(tempfile.mkdtemp()).iterdir())[-3:]
         ['report.html', 'report.json', 'report.txt']
         """
-        from emm1.evaluation import page  # noqa: PLC0415 - altair is slow to import, and only needed for files
+        from emm1.evaluation import page  # noqa: PLC0415 - jinja2 is only needed for files
 
-        categories = self.to_frame()
-        tables = {
-            "overall": self.overall.to_dicts(),
-            "coverage": self.coverage.to_dicts(),
-            "skipped": self.skipped,
-            "categories": categories.to_dicts(),
-        }
-        confusions: dict[str, pl.DataFrame] = {direction: self.confusion(direction) for direction in DIRECTIONS}
-        return page.save(
-            Path(folder), text=str(self), tables=tables, categories=categories, confusions=confusions, titles=TITLES
-        )
+        return page.save(self, Path(folder))
 
     def _outcome(self, direction: Direction) -> _Outcome:
         if direction not in self._outcomes:
@@ -286,7 +303,16 @@ def evaluate(audio: Samples, points: Samples) -> EShotReport:
         [{"modality": "audio"} | audio.coverage, {"modality": "points"} | points.coverage],
     )
     skipped = tuple(name for name in names if name not in set(classes))
-    return EShotReport(classes, skipped, coverage, outcomes)
+    return EShotReport(classes, skipped, coverage, Provenance.now(audio=audio.source, points=points.source), outcomes)
+
+
+def _accuracy_intervals(frame: pl.DataFrame) -> list[pl.Series]:
+    """The bounds of the accuracies of a frame with the columns samples and top1_correct and so on."""
+    bounds = []
+    for k in TOP:
+        low, high = intervals.wilson(frame[f"top{k}_correct"], frame["samples"])
+        bounds += [pl.Series(f"top{k}_accuracy_low", low), pl.Series(f"top{k}_accuracy_high", high)]
+    return bounds
 
 
 def _class_vectors(samples: Samples, classes: Iterable[str]) -> NDArray[np.float32]:
@@ -308,43 +334,3 @@ def _classify(samples: Samples, class_vectors: NDArray[np.float32], classes: Seq
         ids.append(samples.ids[rows])
         truth.append(np.full(len(rows), index))
     return _Outcome(np.concatenate(ids), np.concatenate(truth), np.concatenate(rankings))
-
-
-def _heading(title: str) -> list[str]:
-    return ["", RULE, title, RULE]
-
-
-def _accuracy(k: int, correct: int, samples: int) -> str:
-    return f"  Top-{k} Accuracy: {correct / samples:.4f} ({correct}/{samples} correct)"
-
-
-def _category_lines(frame: pl.DataFrame) -> Iterator[str]:
-    """The lines that the script prints: a heading per category, then both directions."""
-    for row in frame.iter_rows(named=True):
-        if row["direction"] == DIRECTIONS[0]:
-            yield from _heading(f"Category: {row['category']}")
-        yield from ("", f"[{TITLES[row['direction']]}]")
-        yield from (_accuracy(k, row[f"top{k}_correct"], row["samples"]) for k in TOP)
-
-
-def _overall_lines(report: EShotReport) -> Iterator[str]:
-    yield from _heading("Overall")
-    for row in report.overall.iter_rows(named=True):
-        yield from ("", f"[{TITLES[row['direction']]}]")
-        yield from (_accuracy(k, row[f"top{k}_correct"], row["samples"]) for k in TOP)
-        for k in TOP:
-            mean = row[f"top{k}_category_mean"]
-            yield f"  Top-{k} Mean over Categories: {mean:.4f} ({len(report.classes)} categories)"
-
-
-def _coverage_lines(report: EShotReport) -> Iterator[str]:
-    yield from (*_heading("Coverage"), "")
-    for row in report.coverage.iter_rows(named=True):
-        share = row["with_vector"] / row["listed"] if row["listed"] else 0
-        counts = f"{row['with_vector']}/{row['listed']} with a vector, {row['without_vector']} without"
-        ignored = f", {row['unlisted']} vectors in no category" if row["unlisted"] else ""
-        yield f"  {row['modality'].capitalize()} Samples: {share:.4f} ({counts}{ignored})"
-    used, total = len(report.classes), len(report.classes) + len(report.skipped)
-    yield f"  Categories: {used / total:.4f} ({used}/{total} evaluated)"
-    if report.skipped:
-        yield f"  Skipped, no vector in one modality: {', '.join(report.skipped)}"

@@ -1,38 +1,32 @@
-"""Writes the EShot report as files: text, HTML with charts, CSV and JSON."""
+"""Writes the EShot report as files: text, a page, CSV and JSON."""
 
-import html
+from __future__ import annotations
+
+import base64
+import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import altair as alt
-import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from emm1.errors import Error
+from emm1.evaluation import intervals
+from emm1.evaluation.view import PAIRS, DirectionView, direction_view, interval, percent
 
-ROW_HEIGHT = 14  # pixels per category
-TITLE = "EShot report"
+if TYPE_CHECKING:
+    from emm1.evaluation.eshot import EShotReport
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
-def save(
-    folder: Path,
-    *,
-    text: str,
-    tables: Mapping[str, Any],
-    categories: pl.DataFrame,
-    confusions: Mapping[str, pl.DataFrame],
-    titles: Mapping[str, str],
-) -> Path:
+def save(report: EShotReport, folder: Path) -> Path:
     """Write every file of a report.
 
     Args:
+        report: the report.
         folder: the folder to write to; created if missing.
-        text: the report as text.
-        tables: the contents of report.json.
-        categories: one row per category and direction.
-        confusions: by direction, how often each category (rows) is classified as each category (columns).
-        titles: the title of each direction on the page.
 
     Returns:
         The folder.
@@ -42,13 +36,13 @@ def save(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.txt").write_text(f"{text}\n", encoding="utf-8")
-        (folder / "report.html").write_text(to_html(text, categories, confusions, titles), encoding="utf-8")
-        report = json.dumps(tables, ensure_ascii=False, indent=2)
-        (folder / "report.json").write_text(f"{report}\n", encoding="utf-8")
-        categories.write_csv(folder / "categories.csv")
-        for direction, counts in confusions.items():
-            counts.write_csv(folder / f"confusion_{direction}.csv")
+        (folder / "report.txt").write_text(f"{report}\n", encoding="utf-8")
+        (folder / "report.html").write_text(to_html(report), encoding="utf-8")
+        tables = json.dumps(to_dict(report), ensure_ascii=False, indent=2)
+        (folder / "report.json").write_text(f"{tables}\n", encoding="utf-8")
+        report.to_frame().write_csv(folder / "categories.csv")
+        for direction in report.overall["direction"]:
+            report.confusion(direction).write_csv(folder / f"confusion_{direction}.csv")
     except FileExistsError as error:
         raise Error(f"{folder} is a file: name a folder for the report") from error
     except OSError as error:
@@ -56,76 +50,83 @@ def save(
     return folder
 
 
-def to_html(
-    text: str, categories: pl.DataFrame, confusions: Mapping[str, pl.DataFrame], titles: Mapping[str, str]
-) -> str:
-    """The report as one HTML page that needs no network.
+def to_dict(report: EShotReport) -> dict[str, Any]:
+    """The contents of report.json."""
+    return {
+        "provenance": report.provenance.to_dict(),
+        "coverage": report.coverage.to_dicts(),
+        "skipped": report.skipped,
+        "overall": report.overall.to_dicts(),
+        "categories": report.to_frame().to_dicts(),
+        "intervals": {
+            "level": intervals.LEVEL,
+            "accuracy": "Wilson score",
+            "category_mean": "percentile bootstrap, stratified by category",
+            "resamples": intervals.RESAMPLES,
+            "seed": intervals.SEED,
+        },
+    }
+
+
+def to_html(report: EShotReport) -> str:
+    """The report as one HTML page that needs no network and no script to be read.
 
     >>> import numpy as np
     >>> from emm1.evaluation.eshot import Samples, evaluate
     >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
-    >>> report = evaluate(x, x)
-    >>> confusions = {"audio_to_points": report.confusion("audio_to_points")}
-    >>> titles = {"audio_to_points": "Audio → Points"}
-    >>> to_html(str(report), report.to_frame(), confusions, titles).startswith("<!DOCTYPE html>")
+    >>> to_html(evaluate(x, x)).startswith("<!DOCTYPE html>")
     True
     """
-    charts = alt.vconcat(
-        alt.hconcat(
-            *(
-                _accuracy_chart(categories, name, titles[name], counts.columns[1:])
-                for name, counts in confusions.items()
-            )
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "interval": interval, "css": _css_percent, "script_safe": script_safe}
+    directions = [direction_view(report, overall) for overall in report.overall.to_dicts()]
+    script = (TEMPLATES / "eshot.js").read_text("utf-8")
+    return environment.get_template("eshot.html").render(
+        report=report,
+        provenance=report.provenance,
+        coverage=report.coverage.to_dicts(),
+        directions=directions,
+        categories=sorted(
+            zip(*(view.categories for view in directions), strict=True),
+            key=lambda each: [-outcome.accuracy[1].value for outcome in each],
         ),
-        alt.hconcat(*(_confusion_chart(counts, titles[name]) for name, counts in confusions.items())),
+        pairs=PAIRS,
+        intervals=intervals,
+        text=str(report),
+        data=_data(report, directions),
+        script=Markup(script),  # noqa: S704 - our own file
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    page = charts.to_html(inline=True, json_kwds={"cls": _ScriptSafeEncoder})
-    page = page.replace("<head>", f"<head>\n  <title>{TITLE}</title>", 1)
-    head, body, rest = page.rpartition("<body>")  # the last one, because the scripts may contain the same text
-    drawn, end, tail = rest.rpartition("</body>")
-    return f"{head}{body}\n<h1>{TITLE}</h1>{drawn}<pre>{html.escape(text)}</pre>\n{end}{tail}"
 
 
-class _ScriptSafeEncoder(json.JSONEncoder):
-    """JSON that is safe inside a <script>: a category named "</script>" must not end it."""
+def script_safe(value: Any) -> Markup:
+    r"""JSON that is safe inside a <script>: a category named "</script>" must not end it.
 
-    def encode(self, o: Any) -> str:
-        return super().encode(o).replace("<", "\\u003c")
-
-
-def _accuracy_chart(
-    categories: pl.DataFrame, direction: str, title: str, order: list[str]
-) -> alt.LayerChart | alt.FacetChart:
-    """A bar for top-1 and a tick for top-5 per category."""
-    rows = [row for row in categories.to_dicts() if row["direction"] == direction]
-    base = alt.Chart(alt.InlineData(values=rows)).encode(
-        y=alt.Y("category:N", sort=order, title=None),
-        tooltip=["category:N", "samples:Q", "top1_correct:Q", "top5_correct:Q"],
-    )
-    scale = alt.Scale(domain=[0, 1])
-    bars = base.mark_bar().encode(x=alt.X("top1_accuracy:Q", scale=scale, title="accuracy: bar top-1, tick top-5"))
-    ticks = base.mark_tick(color="black", thickness=2).encode(x=alt.X("top5_accuracy:Q", scale=scale))
-    return alt.layer(bars, ticks, title=title, width=360, height={"step": ROW_HEIGHT})
+    >>> print(script_safe(["</script>"]))
+    ["\u003c/script>"]
+    """
+    return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))  # noqa: S704
 
 
-def _confusion_chart(counts: pl.DataFrame, title: str) -> alt.Chart:
-    """The confusion matrix as a heat map: true categories down, predicted ones across; zeros stay blank."""
-    order = counts.columns[1:]
-    cells = [
-        {"category": name, "predicted": predicted, "samples": samples}
-        for name, *row in counts.rows()
-        for predicted, samples in zip(order, row, strict=True)
-        if samples
-    ]
-    chart: alt.Chart = (
-        alt.Chart(alt.InlineData(values=cells))
-        .mark_rect()
-        .encode(
-            x=alt.X("predicted:N", sort=order, scale=alt.Scale(domain=order), title="predicted category"),
-            y=alt.Y("category:N", sort=order, scale=alt.Scale(domain=order), title="category"),
-            color=alt.Color("samples:Q", scale=alt.Scale(scheme="blues")),
-            tooltip=["category:N", "predicted:N", "samples:Q"],
-        )
-        .properties(title=f"{title}: confusion", width={"step": ROW_HEIGHT}, height={"step": ROW_HEIGHT})
-    )
-    return chart
+def _css_percent(fraction: float) -> str:
+    """A fraction as a CSS length, short."""
+    return f"{fraction * 100:.4g}%"
+
+
+def _data(report: EShotReport, directions: list[DirectionView]) -> dict[str, Any]:
+    """What the script says about the cell of a heat map that the reader points at."""
+    data = {
+        view.key: {
+            "samples": [category.samples for category in view.categories],
+            "correct": [category.correct[1] for category in view.categories],
+            "mistakes": [(mistake.row, mistake.column, mistake.count) for mistake in view.mistakes],
+        }
+        for view in directions
+    }
+    return {"classes": report.classes, "directions": data}

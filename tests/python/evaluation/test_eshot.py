@@ -99,6 +99,10 @@ def test_frame_has_a_row_per_category_and_direction(report: EShotReport) -> None
         "top5_correct",
         "top1_accuracy",
         "top5_accuracy",
+        "top1_accuracy_low",
+        "top1_accuracy_high",
+        "top5_accuracy_low",
+        "top5_accuracy_high",
     ]
     expected = [(name, i, direction) for i, name in enumerate(report.classes) for direction in DIRECTIONS]
     assert frame.select("category", "class_index", "direction").rows() == expected
