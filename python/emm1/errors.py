@@ -64,7 +64,7 @@ class MemoryError(EmbeddingError, builtins.MemoryError):  # noqa: A001 - the nam
 
 
 class EmbeddingsWarning(UserWarning):
-    """The answer is right but takes longer than necessary: the message says which codes file is not used, and why."""
+    """Something to know about embeddings: codes that are not used, so that answers take longer, or rows that do not fit."""
 
 
 class CodesWarning(EmbeddingsWarning):

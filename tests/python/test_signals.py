@@ -39,6 +39,12 @@ def path(tmp_path: Path) -> Path:
 
 IDS = np.arange(100, dtype=np.int64)[::-1].copy()
 QUERY = np.ones(8, np.float32)
+
+
+def coded(path: Path) -> _native.EmbeddingFile:
+    return _native.EmbeddingFile(path, codes_path=emm1.Embeddings(path).build_codes())
+
+
 CALLS: dict[str, Callable[[_native.EmbeddingFile, Path], Callable[[], Any]]] = {
     "search": lambda file, _: partial(file.search, QUERY[np.newaxis], 3, "dot", None, 2),
     "search in a batch": lambda file, _: partial(file.search, np.tile(QUERY, (40, 1)), 3, "dot", None, 2),
@@ -51,6 +57,9 @@ CALLS: dict[str, Callable[[_native.EmbeddingFile, Path], Callable[[], Any]]] = {
     "ids": lambda file, _: file.ids,
     "centroid": lambda file, _: partial(file.centroid, IDS),
     "build_codes": lambda file, path: partial(file.build_codes, path.with_name("codes"), 2, lambda _rows: None),
+    "norms": lambda file, _: partial(file.norms, 2, lambda _rows: None),
+    "norms from codes": lambda _, path: partial(coded(path).norms, 2, lambda _rows: None),
+    "verify_codes": lambda _, path: partial(coded(path).verify_codes, 2, lambda _rows: None),
     "open with a file of ids": lambda _, path: partial(_native.EmbeddingFile, path, path.with_name("other.npy")),
     "open with ids": lambda _, path: partial(_native.EmbeddingFile, path, None, np.arange(3000)[::-1].copy()),
 }

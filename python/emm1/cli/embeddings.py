@@ -46,23 +46,22 @@ def add(
     """
     if codes and no_codes:
         raise typer.BadParameter("--codes and --no-codes exclude each other")
-    with open_store(store) as opened:
-        with show.progress() as progress:
-            notes = opened.registry.add(
-                name,
-                file,
-                dataset=cast("Split", dataset),
-                modality=modality,
-                ids=ids,
-                codes=False if no_codes else codes,
-                metric=cast("Metric", metric),
-                replace=replace,
-                progress=partial(progress, f"coding {file.name}"),
-            )
-        for note in notes:
-            show.warn(f"note: {note}")
-        embeddings = opened.embeddings(name)
-    show.say(f"{name}: {len(embeddings):,} × {embeddings.dim:,} {embeddings.dtype}")
+    with open_store(store) as opened, show.progress() as progress:
+        found = opened.registry.add(
+            name,
+            file,
+            dataset=cast("Split", dataset),
+            modality=modality,
+            ids=ids,
+            codes=False if no_codes else codes,
+            metric=cast("Metric", metric),
+            replace=replace,
+            progress=partial(progress, f"reading {file.name}"),
+        )
+    for note in found.notes:
+        show.warn(f"note: {note}")
+    shape, source, coverage = found.facts
+    show.say(f"{name}: {shape}; {source}\n{coverage}")
 
 
 @app.command(name="list")
@@ -94,7 +93,8 @@ def verify(
     """
     with open_store(store, read_only=True) as opened:
         for each in [name] if name else list(opened.registry):
-            embeddings, sound = opened.registry.verify(each)
+            with show.progress() as progress:
+                embeddings, sound = opened.registry.verify(each, progress=partial(progress, f"verifying {each}"))
             shape = f"{len(embeddings):,} × {embeddings.dim:,} {embeddings.dtype}"
             show.say(f"{each}: {shape}, every vector finite, {_of_codes(sound, opened.registry[each].codes)}")
 

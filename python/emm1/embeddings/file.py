@@ -183,11 +183,12 @@ class Embeddings:
         """
         return self._file.why_no_codes()
 
-    def verify(self, *, threads: int | None = None) -> bool:
+    def verify(self, *, threads: int | None = None, progress: Callable[[int], object] = lambda _rows: None) -> bool:
         """Code every row again and compare the result with the codes in use; False if there are none.
 
         Args:
             threads: threads to use; all cores by default.
+            progress: called from time to time with the number of rows done.
 
         Raises:
             emm1.errors.EmbeddingError: the codes are damaged, or do not match the rows.
@@ -198,7 +199,7 @@ class Embeddings:
         >>> emm1.Embeddings(path).verify()
         False
         """
-        return self._file.verify_codes(thread_count(threads))
+        return self._file.verify_codes(thread_count(threads), progress)
 
     def search(
         self,

@@ -51,11 +51,6 @@ class Registered:
         return embeddings
 
     @property
-    def shape(self) -> tuple[str, str, str] | None:
-        """Rows, dims and type that it was registered with; None before it is registered."""
-        return self.found and self.found.shape
-
-    @property
     def codes_path(self) -> Path | None:
         """The path of the codes, whether they exist or not; None if it was registered without."""
         return (self.codes or None) if self.codes is not None else _native.codes_beside(self.path)

@@ -6,29 +6,27 @@ import dataclasses
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, cast, get_args
-from uuid import uuid4
 
 import duckdb
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from emm1 import _native
 from emm1.arguments import as_ids
 from emm1.checks import PathLike, check_text
 from emm1.dataset import Split, check_items
 from emm1.embeddings.file import METRICS, Embeddings, Metric
-from emm1.errors import EmbeddingError, EmbeddingsWarning, StoreError, WriteError
+from emm1.errors import EmbeddingError, EmbeddingsWarning, StoreError
 from emm1.store.connections import Connections
+from emm1.store.ids_files import beside
 from emm1.store.refusals import Refusal, refusal_of
-from emm1.store.registered import Registered, item_ids
-
-Progress = Callable[[int, int], object]
+from emm1.store.registered import Registered
+from emm1.store.registration import Progress, Registration, build_codes, identify, measure, norms_of
 
 
 class Registry(Mapping[str, Registered]):
@@ -41,8 +39,7 @@ class Registry(Mapping[str, Registered]):
     >>> folder = getfixture("tmp_path")
     >>> emm1.write_sample(folder / "sample")
     >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
-    >>> store.registry.add("text", folder / "sample/embeddings/text.npy", dataset="100m", modality="text")
-    []
+    >>> store.add_embeddings("text", folder / "sample/embeddings/text.npy", dataset="100m", modality="text")
     >>> list(store.registry), store.registry["text"].metric, "image" in store.registry
     (['text'], 'cosine', False)
     """
@@ -104,38 +101,28 @@ class Registry(Mapping[str, Registered]):
         metric: Metric = "cosine",
         replace: bool = False,
         progress: Progress = lambda _rows, _all: None,
-    ) -> list[str]:
-        """Check an embedding file against the store, write its codes where it has none, and register it.
+    ) -> Registration:
+        """Register an embedding file under a name, like `emm1.Store.add_embeddings`, which says what the arguments mean.
 
-        Args:
-            name: what to call it.
-            file: the file or folder, rows × dims: anything that `emm1.Embeddings` opens. Paths under the store's folder are
-                kept relative to it.
-            dataset: the split whose items its rows are: ``100m``, ``1m`` or ``eshot``.
-            modality: the modality of the items.
-            ids: file of the ids of its rows, or the ids themselves, which are then written to ``NAME.ids.npy`` beside it
-                (never over other ids), where searches in SQL find them; by default that file, or else the row numbers (for
-                EShot: the order of the info CSV).
-            codes: the file of codes, written where there is none; by default ``NAME.npy.codes`` beside the file. False
-                for none.
-            metric: metric to search by unless another is asked for.
-            replace: take the place of what has this name already.
-            progress: called with the number of rows coded and that of all, from time to time.
+        `progress` is called from time to time with how many rows were read, and how many there are.
 
         Returns:
-            What the user should know about it.
+            What was found out about the file; `Store.add_embeddings` shows its notes as warnings.
 
         Raises:
             emm1.errors.EmbeddingError: the file or its ids do not fit the store.
-            emm1.errors.StoreError: the name is taken, or the store is open for reading only.
+            emm1.errors.StoreError: the name is taken, or the store is read-only.
 
         >>> import emm1
         >>> folder = getfixture("tmp_path")
         >>> emm1.write_sample(folder / "sample")
         >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
         >>> text = folder / "sample/embeddings/text.npy"
-        >>> store.registry.add("text", text, dataset="100m", modality="text", metric="dot")
-        []
+        >>> found = store.registry.add("text", text, dataset="100m", modality="text", metric="dot")
+        >>> print(found)
+        6,706 × 64 float32; ids from text.ids.npy; 6,706 of 6,706 text items of 100m have a vector
+        >>> found.id_source, found.norms, found.zero_rows, found.notes
+        ('beside', (1.0, 1.0, 1.0), 0, ())
         >>> store.registry.add("text", text, dataset="100m", modality="text")
         Traceback (most recent call last):
         emm1.errors.StoreError: the name 'text' is taken: remove it first, or register this one in its place: replace=True
@@ -155,16 +142,16 @@ class Registry(Mapping[str, Registered]):
             with beside(entry, listed) as ids_path:
                 return self._register(dataclasses.replace(entry, ids_path=ids_path), progress)
 
-    def _register(self, entry: Registered, progress: Progress) -> list[str]:
+    def _register(self, entry: Registered, progress: Progress) -> Registration:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EmbeddingsWarning)  # unused codes are rebuilt
             embeddings = entry.open()
         with self._connections.new() as connection:
-            notes, written = _check_ids(connection, self._folder, entry, embeddings)
-            if embeddings.codes_path is None and entry.codes is not False:
-                notes += _build_codes(embeddings, entry, progress)
-            _insert(connection, self._folder, entry, embeddings, written or embeddings.ids_path)
-        return notes
+            found = identify(connection, self._folder, entry, embeddings)
+            found = build_codes(found, embeddings, entry, progress)
+            found = measure(found, embeddings, entry, progress)
+            _insert(connection, self._folder, entry, embeddings, found.ids_path)
+        return found
 
     def remove(self, name: str) -> Registered:
         """Forget a registered file; the file itself, its ids and its codes stay.
@@ -189,14 +176,18 @@ class Registry(Mapping[str, Registered]):
                 connection.execute("DELETE FROM embeddings WHERE name = ?", [name])
         return entry
 
-    def verify(self, name: str) -> tuple[Embeddings, bool | None]:
+    def verify(self, name: str, *, progress: Progress = lambda _rows, _all: None) -> tuple[Embeddings, bool | None]:
         """Check a registered file: that it is as registered, that every vector is finite, and that its codes are sound.
 
+        Args:
+            name: the registered name.
+            progress: called from time to time with how many rows were read, and how many there are.
+
         Returns:
-            The embeddings, and whether they have codes, which then are sound; None where they are registered without.
+            The embeddings, and whether they have codes, which are then sound; None if they are registered without.
 
         Raises:
-            emm1.errors.EmbeddingError: it is not; says what to do.
+            emm1.errors.EmbeddingError: the file or its codes are damaged; says what to do.
 
         >>> import emm1
         >>> folder = getfixture("tmp_path")
@@ -209,8 +200,14 @@ class Registry(Mapping[str, Registered]):
         """
         entry = self[name]
         embeddings = entry.open()
-        Embeddings(entry.path, ids=entry.ids_path, codes=False).search(np.zeros(embeddings.dim), k=1, metric="dot")
-        return embeddings, None if entry.codes is False else embeddings.verify()
+
+        def heard(rows: int) -> None:
+            progress(rows, len(embeddings))
+
+        if embeddings.verify(progress=heard):  # reads every row, and refuses one that is not finite
+            return embeddings, True
+        norms_of(Embeddings(entry.path, ids=entry.ids_path, codes=False), heard)
+        return embeddings, None if entry.codes is False else False
 
 
 def _insert(
@@ -258,40 +255,6 @@ def _writing() -> Iterator[None]:
         raise
 
 
-@contextmanager
-def beside(entry: Registered, ids: NDArray[np.int64]) -> Iterator[Path]:
-    """Write ids to ``NAME.ids.npy`` beside an embedding file; the file is removed again if the caller fails.
-
-    Raises:
-        EmbeddingError: the ids do not fit the rows, the file exists with other ids, or it cannot be written.
-    """
-    Embeddings(entry.path, ids=ids, codes=False)
-    place = _native.ids_place(entry.path)
-    if os.path.lexists(place):
-        if not np.array_equal(Embeddings(entry.path, ids=place, codes=False).ids, ids):
-            raise EmbeddingError(f"{place} holds other ids: remove it first, or name a file of ids in another place")
-        yield place
-        return
-    writing = place.with_name(f"{place.name}.{uuid4().hex}")
-    try:
-        try:
-            with writing.open("xb") as file:
-                np.save(file, ids)
-            os.link(writing, place)  # unlike a rename, never replaces a file
-        finally:
-            writing.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(
-            f"the ids cannot be written to {place} ({error.strerror or error}): write them to a file in another place, "
-            "and name that"
-        ) from error
-    try:
-        yield place
-    except BaseException:
-        place.unlink(missing_ok=True)
-        raise
-
-
 def _check_entry(entry: Registered) -> None:
     check_items(entry.dataset, entry.modality)
     if entry.metric not in METRICS:
@@ -307,57 +270,6 @@ def _check_entry(entry: Registered) -> None:
             )
     if not entry.name:
         raise EmbeddingError("embeddings need a name that is not empty")
-
-
-def _check_ids(
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-    entry: Registered,
-    embeddings: Embeddings,
-) -> tuple[list[str], Path | None]:
-    """Check that the rows are items of the store. Returns notes, and the file of ids written for EShot, if any."""
-    items = item_ids(connection, entry.dataset, entry.modality)
-    if embeddings.ids_path is None and entry.dataset == "eshot":
-        if len(items) != len(embeddings):
-            raise EmbeddingError(
-                f"{entry.path} has {len(embeddings):,} rows and no ids, but {entry.table} has {len(items):,}: "
-                "give one vector for each row of the info CSV, in its order, or name the file of ids"
-            )
-        if np.array_equal(items, np.arange(len(items))):
-            return [], None
-        written = folder / f"{entry.name}.eshot-{entry.modality}.ids.npy"
-        try:
-            np.save(written, items)
-        except OSError as error:
-            raise WriteError(f"the ids of {entry.path} cannot be written to {written}: {error.strerror}") from error
-        return [f"wrote the ids of its rows to {written}"], written
-    known = np.isin(embeddings.ids, items)
-    if known.all() or not len(items):
-        note = f"{entry.table} is empty in this store, so the ids were not checked"
-        return ([] if len(items) else [note]), None
-    first = int(np.argmin(known))
-    missing = int(np.count_nonzero(~known))
-    if embeddings.ids_path is None:
-        raise EmbeddingError(
-            f"{entry.path} has no ids, so row {first} would be the item {first}, which {entry.table} does not have "
-            f"({missing:,} such rows): name the file of ids"
-        )
-    return [
-        f"{missing:,} of its {len(known):,} ids are not in {entry.table} (the first is {embeddings.ids[first]})"
-    ], None
-
-
-def _build_codes(embeddings: Embeddings, entry: Registered, progress: Progress) -> list[str]:
-    """Build the codes; if the place beside the file cannot be written, return a note that says what to do."""
-    if embeddings.why_no_codes and not entry.codes:
-        return [f"no codes were made, so searches will be slower: {embeddings.why_no_codes}"]
-    try:
-        embeddings.build_codes(entry.codes or None, progress=lambda rows: progress(rows, len(embeddings)))
-    except WriteError as error:
-        if entry.codes:
-            raise
-        return [f"no codes were made, so searches will be slower: {error} (name another place for codes)"]
-    return []
 
 
 def _stored(path: Path | None, folder: Path) -> str | None:

@@ -18,7 +18,7 @@ from emm1.arguments import as_ids
 from emm1.checks import PathLike, listed
 from emm1.dataset import FILE_MODALITIES, Split, ranks_of
 from emm1.embeddings.file import Embeddings, Metric
-from emm1.errors import FileNotFoundError, StoreError
+from emm1.errors import EmbeddingsWarning, FileNotFoundError, StoreError
 from emm1.store.connections import Connections, sql_seeing
 from emm1.store.nearest import hits_of, items_where, queries_of, relation_of
 from emm1.store.registered import Registered
@@ -218,11 +218,17 @@ class Store:
         metric: Metric = "cosine",
         replace: bool = False,
     ) -> None:
-        """Register an embedding file under a name, after checking it against the store.
+        """Check an embedding file against the store, write its codes if it has none, and register it under a name.
+
+        `Registry.add` does the same and returns what was found out: where the ids come from, and how many items have a
+        vector. What you should know of it is an `emm1.errors.EmbeddingsWarning` here: ids that are not in the store, row
+        numbers that count as ids while only some items have a row, zero vectors, vectors that are not of norm 1 although
+        the metric is ``dot``, codes that could not be made.
 
         Args:
             name: the name to register.
-            file: the file or folder, rows × dims: anything that `Embeddings` opens.
+            file: the file or folder, rows × dims: anything that `Embeddings` opens. If it is in the store's folder, its
+                path is kept relative to it, so that both can be moved.
             dataset: the split that the rows belong to: ``100m``, ``1m`` or ``eshot``.
             modality: the modality that the rows belong to.
             ids: the file of the row ids, or the ids themselves, which are then written to ``NAME.ids.npy`` next to the
@@ -234,14 +240,24 @@ class Store:
             replace: replace embeddings that are already registered under this name.
 
         Raises:
-            emm1.errors.EmbeddingError: the file or its ids do not fit the store.
+            emm1.errors.EmbeddingError: the file or its ids do not fit the store, or a row holds NaN or an infinity.
             emm1.errors.StoreError: the name is taken, or the store is read-only.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> text = folder / "sample/embeddings/text.npy"
+        >>> store.add_embeddings("text", text, dataset="100m", modality="text")
+        >>> store.add_embeddings("text", text, dataset="100m", modality="text")
+        Traceback (most recent call last):
+        emm1.errors.StoreError: the name 'text' is taken: remove it first, or register this one in its place: replace=True
         """
-        notes = self.registry.add(
+        found = self.registry.add(
             name, file, dataset=dataset, modality=modality, ids=ids, codes=codes, metric=metric, replace=replace
         )
-        for note in notes:
-            warnings.warn(f"{name}: {note}", stacklevel=2)
+        for note in found.notes:
+            warnings.warn(f"{name}: {note}", EmbeddingsWarning, stacklevel=2)
 
     def embeddings(self, source: PathLike) -> Embeddings:
         """The embeddings of a registered name, or of a file (with a path separator or a known suffix).
@@ -264,7 +280,7 @@ class Store:
         if not file.exists():
             raise FileNotFoundError(f"{entry.path}, the file of {entry.name!r}, is not there any more")
         key = (entry.path, entry.ids_path, entry.codes_path)
-        version = (_native.Version(*key), entry.shape)
+        version = (_native.Version(*key), entry.found and entry.found.shape)
         seen, embeddings = self._embeddings.get(key, (None, None))
         if embeddings is None or seen != version:
             embeddings = entry.open()

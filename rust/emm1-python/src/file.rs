@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emm1_core::{CodesFile, EmbeddingFile, Goal, Hit, KeepVerdict, Search, Version, list_for};
+use emm1_core::{CodesFile, EmbeddingFile, Goal, Hit, KeepVerdict, Result, Search, Stop, Version, list_for};
 use numpy::{
     Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -89,17 +89,20 @@ impl PyEmbeddingFile {
 
     /// Writes codes of the vectors; `progress` is called with the number of rows done, on the calling thread.
     fn build_codes(&self, py: Python<'_>, path: PathBuf, threads: usize, progress: Py<PyAny>) -> PyResult<()> {
-        let done = AtomicUsize::new(0);
-        let count = |rows: usize| {
-            done.fetch_max(rows, Ordering::Relaxed);
-        };
-        let heard = |py: Python<'_>| progress.call1(py, (done.load(Ordering::Relaxed),)).map(drop);
-        run_heard(py, heard, |stop| self.0.build_codes(&path, threads, &count, stop))
+        run_counting(py, &progress, |count, stop| self.0.build_codes(&path, threads, count, stop))
     }
 
-    /// Encodes every row again and compares with the codes in use; False if there are none.
-    fn verify_codes(&self, py: Python<'_>, threads: usize) -> PyResult<bool> {
-        run(py, |stop| self.0.verify_codes(threads, stop))
+    /// Encodes every row again and compares with the codes in use; False if there are none. `progress` is as for
+    /// [`build_codes`](Self::build_codes).
+    fn verify_codes(&self, py: Python<'_>, threads: usize, progress: Py<PyAny>) -> PyResult<bool> {
+        run_counting(py, &progress, |count, stop| self.0.verify_codes(threads, count, stop))
+    }
+
+    /// The norm of every row; without codes every row is read and must be finite. `progress` is as for
+    /// [`build_codes`](Self::build_codes).
+    fn norms<'py>(&self, py: Python<'py>, threads: usize, progress: Py<PyAny>) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let norms = run_counting(py, &progress, |count, stop| self.0.norms(threads, count, stop))?;
+        Ok(norms.into_pyarray(py))
     }
 
     /// The reason why codes of this file are neither built nor used, or None.
@@ -210,6 +213,23 @@ impl PyEmbeddingFile {
         let search = Search { goal, metric, among, threads };
         run(py, |stop| self.0.search(&slices, &search, stop))
     }
+}
+
+/// Runs work that counts the rows it has done, from any thread; `progress` is called with their number on this thread, from
+/// time to time and at the end.
+fn run_counting<T: Send>(
+    py: Python<'_>,
+    progress: &Py<PyAny>,
+    work: impl FnOnce(&(dyn Fn(usize) + Sync), Stop<'_>) -> Result<T> + Send,
+) -> PyResult<T> {
+    let done = AtomicUsize::new(0);
+    let count = |rows: usize| {
+        done.fetch_max(rows, Ordering::Relaxed);
+    };
+    let heard = |py: Python<'_>| progress.call1(py, (done.load(Ordering::Relaxed),)).map(drop);
+    let result = run_heard(py, heard, |stop| work(&count, stop))?;
+    heard(py)?;
+    Ok(result)
 }
 
 /// A copy that Python cannot change while the GIL is released.

@@ -27,7 +27,7 @@ def test_a_mapping(own_store: Path, tree: Path) -> None:
         registry = store.registry
         assert (len(registry), list(registry), registry.get("text"), None in registry) == (0, [], None, False)
         for name in ("text", "image"):
-            assert registry.add(name, tree / f"embeddings/{name}.npy", dataset="100m", modality=name) == []
+            assert registry.add(name, tree / f"embeddings/{name}.npy", dataset="100m", modality=name).notes == ()
         assert (list(registry), [each.modality for each in registry.values()]) == (["image", "text"], ["image", "text"])
         assert registry is store.registry
         with pytest.raises(KeyError, match="no embeddings are called 'x': registered are image, text"):

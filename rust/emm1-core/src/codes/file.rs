@@ -17,6 +17,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::belonging::{self, KeepVerdict, Verdict, judge, rows_of, to_bytes};
@@ -283,13 +284,19 @@ impl CodesFile {
         self.verified.should_report_damage()
     }
 
-    /// Encodes every row again and compares.
+    /// Encodes every row again and compares; `progress` is called with the number of rows done.
     ///
     /// # Errors
     /// The codes are not those of the rows, and the message says what to do; or `stop` returned true.
-    pub(crate) fn verify(&self, vectors: &Vectors<'_>, threads: usize, stop: Stop<'_>) -> Result<()> {
+    pub(crate) fn verify(
+        &self,
+        vectors: &Vectors<'_>,
+        threads: usize,
+        progress: &(dyn Fn(usize) + Sync),
+        stop: Stop<'_>,
+    ) -> Result<()> {
         let coded = self.coded()?;
-        let block = block_of(self.encoder.mean().len());
+        let (block, done) = (block_of(self.encoder.mean().len()), AtomicUsize::new(0));
         in_parallel(threads, (0..self.shape.rows).step_by(block), stop, |begin| {
             let view = vectors.matrix.view(Access::Bulk)?;
             let rows = begin..self.shape.rows.min(begin + block);
@@ -312,7 +319,11 @@ impl CodesFile {
                 || coded.planes.iter().zip(&anew.planes).any(|(plane, anew)| {
                     plane.bytes[rows.start * plane.width..rows.end * plane.width] != anew[..rows.len() * plane.width]
                 });
-            if differs { Err(damaged(&self.path, begin)) } else { Ok(()) }
+            if differs {
+                return Err(damaged(&self.path, begin));
+            }
+            progress(done.fetch_add(rows.len(), Ordering::Relaxed) + rows.len());
+            Ok(())
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod ids;
 pub mod locate;
+mod norms;
 mod version;
 
 use std::path::{Path, PathBuf};
@@ -213,14 +214,15 @@ impl EmbeddingFile {
         CodesFile::build(path, &Vectors { matrix: &self.matrix, read: &read }, threads, progress, stop)
     }
 
-    /// Encodes every row again and compares with the codes in use; false if there are none.
+    /// Encodes every row again and compares with the codes in use; false if there are none. `progress` is called with the
+    /// number of rows done.
     ///
     /// # Errors
-    /// They differ, and the message says what to do; or `stop` returned true.
-    pub fn verify_codes(&self, threads: usize, stop: Stop<'_>) -> Result<bool> {
+    /// They differ, and the message says what to do; a row holds NaN or an infinity; or `stop` returned true.
+    pub fn verify_codes(&self, threads: usize, progress: &(dyn Fn(usize) + Sync), stop: Stop<'_>) -> Result<bool> {
         let Some(codes) = &self.codes else { return Ok(false) };
         let read = |view: &View<'_>, row: usize, out: &mut [f32]| self.finite_row(view, row, out);
-        codes.verify(&Vectors { matrix: &self.matrix, read: &read }, threads, stop)?;
+        codes.verify(&Vectors { matrix: &self.matrix, read: &read }, threads, progress, stop)?;
         Ok(true)
     }
 
