@@ -149,15 +149,17 @@ def import_(
     from emm1.convert.run import convert
     from emm1.embeddings.file import Embeddings
 
-    notes = convert(
-        source,
-        target,
-        key=key,
-        vector=vector,
-        store=store,
-        dataset=cast("Split | None", dataset),
-        modality=modality,
-    )
+    with show.progress() as progress:
+        notes = convert(
+            source,
+            target,
+            key=key,
+            vector=vector,
+            store=store,
+            dataset=cast("Split | None", dataset),
+            modality=modality,
+            progress=progress,
+        )
     for note in notes:
         show.warn(f"note: {note}")
     written = Embeddings(target)

@@ -140,7 +140,8 @@ def check(
         raise typer.BadParameter(f"{media_root} is not a folder", param_hint="--media-root")
     with reading(store) as connection:
         to.check(store)
-        report = check_store(connection, media_root)
+        with show.progress("items") as progress:
+            report = check_store(connection, media_root, progress)
         if to.format is Format.table:
             put_lines(_check_lines(report, to.screen), to)
         else:

@@ -50,6 +50,10 @@ class Npz(InputFile):
         arrays = self._arrays.items()
         return [name for name, (shape, dtype) in arrays if len(shape) == MATRIX_DIMS and dtype.name in COMPONENTS]
 
+    def rows(self, column: str) -> int:
+        """The number of rows of an array."""
+        return self._arrays[column][0][0]
+
     def blocks(self, column: str) -> Iterator[NDArray[Any]]:
         """The rows of an array."""
         yield from self._read(column)
@@ -101,9 +105,17 @@ class Npy(InputFile):
 
     def vector_columns(self) -> list[str]:
         """The array, if it holds numbers and has two dimensions."""
+        shape, dtype = self._array()
+        return [self.VECTORS] if len(shape) == MATRIX_DIMS and dtype.name in COMPONENTS else []
+
+    def rows(self, _column: str) -> int:
+        """The number of rows of the array."""
+        return self._array()[0][0]
+
+    def _array(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
         with reading(self.path), self.path.open("rb") as file:
             shape, _, dtype = _header(self.path, file, self.path.stat().st_size)
-        return [self.VECTORS] if len(shape) == MATRIX_DIMS and dtype.name in COMPONENTS else []
+        return shape, dtype
 
     def blocks(self, column: str) -> Iterator[NDArray[Any]]:
         """The rows of the array."""

@@ -66,6 +66,10 @@ class InputFile(ABC):
         """
 
     @abstractmethod
+    def rows(self, column: str) -> int | None:
+        """The number of rows of a column of vectors; None if only reading it tells."""
+
+    @abstractmethod
     def keys(self, column: str) -> Iterator[pa.Array]:
         """The keys of the rows in order: arrays of int64 or of large_string.
 

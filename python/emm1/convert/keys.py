@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -69,20 +69,23 @@ class RowIds:
     notes: list[str]
 
 
-def ids_of(file: InputFile, column: str, items: Items | None) -> RowIds:
+def ids_of(
+    file: InputFile, column: str, items: Items | None, progress: Callable[[int], object] = lambda _keys: None
+) -> RowIds:
     """The ids of the rows, from their keys.
 
     Args:
         file: the file that is converted.
         column: the column of keys.
         items: the items that text keys may name; None if the keys must be ids.
+        progress: called from time to time with how many keys were read.
 
     Raises:
         EmbeddingError: a key names several items, two keys name the same item, or no key names any; or the keys are
             text and there are no items.
     """
     file.check_column(column)
-    batches = file.keys(column)
+    batches = _counted(file.keys(column), progress)
     first = next(batches, pa.array([], pa.int64()))
     if first.type == pa.int64():
         ids = np.concatenate([first.to_numpy(), *(batch.to_numpy() for batch in batches)])
@@ -98,6 +101,14 @@ def ids_of(file: InputFile, column: str, items: Items | None) -> RowIds:
             row_ids = _looked_up(file, column, items, connection)
     _refuse_repeats(file, column, row_ids)
     return row_ids
+
+
+def _counted(batches: Iterator[pa.Array], progress: Callable[[int], object]) -> Iterator[pa.Array]:
+    count = 0
+    for batch in batches:
+        yield batch
+        count += len(batch)
+        progress(count)
 
 
 def _store(connection: duckdb.DuckDBPyConnection, batches: Iterable[pa.Array]) -> None:

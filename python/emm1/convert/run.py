@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +29,7 @@ from emm1.staging import staging
 from emm1.store.database import open_store
 from emm1.store.store import Store
 
+Progress = Callable[[str, int, int], object]
 FORMATS: dict[str, type[InputFile]] = {
     ".parquet": Parquet,
     ".pq": Parquet,
@@ -107,8 +109,12 @@ def convert(
     store: Store | PathLike | None,
     dataset: Split | None,
     modality: str | None,
+    progress: Progress = lambda _what, _done, _total: None,
 ) -> list[str]:
     """Do the work of `import_embeddings`.
+
+    `progress` is called with what is being done, how many rows of it are done, and how many there are: 0 if that is unknown,
+    because an Arrow stream without a key does not say.
 
     Returns:
         Notes for the user.
@@ -117,13 +123,15 @@ def convert(
     opened = open_file(source)
     column = opened.vector_column(vector)
     key = key or opened.default_key
+    rows = opened.rows(column)
     with _items(store, dataset, modality, key) as items:
-        row_ids = None if key is None else ids_of(opened, key, items)
+        row_ids = None if key is None else ids_of(opened, key, items, _of(rows, partial(progress, "reading keys")))
+    rows = rows if row_ids is None else len(row_ids.known)
     with staging(target) as folder:
         vectors, ids = folder / "vectors.npy", folder / "ids.npy"
         try:
             with vectors.open("wb") as file:
-                notes = _write(file, opened, column, row_ids)
+                notes = _write(file, opened, column, row_ids, _of(rows, partial(progress, "converting")))
             if row_ids is not None:
                 np.save(ids, row_ids.ids[row_ids.known])
                 ids.rename(ids_target)
@@ -205,7 +213,14 @@ def _items(
             yield Items(connection, dataset, modality)
 
 
-def _write(file: IO[bytes], opened: InputFile, column: str, row_ids: RowIds | None) -> list[str]:
+def _of(total: int | None, progress: Callable[[int, int], object]) -> Callable[[int], object]:
+    """Report progress as rows of a total; that is 0 if it is unknown."""
+    return lambda done: progress(done if total is None else min(done, total), total or 0)
+
+
+def _write(
+    file: IO[bytes], opened: InputFile, column: str, row_ids: RowIds | None, progress: Callable[[int], object]
+) -> list[str]:
     """Stream the vectors; the header is overwritten once the number of rows is known."""
     row = written = 0
     notes: list[str] = []
@@ -224,6 +239,7 @@ def _write(file: IO[bytes], opened: InputFile, column: str, row_ids: RowIds | No
             rows = rows[row_ids.known[row : row + len(rows)]]
         file.write(np.ascontiguousarray(rows).data)
         row, written = row + len(block), written + len(rows)
+        progress(row)
     if not written:
         raise EmbeddingError(f"{opened.path}: column {column!r} has no vectors")
     if row_ids is not None and row != len(row_ids.known):

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pyarrow import dataset
 
 from emm1.convert.input_file import BLOCK, InputFile, reading
 from emm1.errors import EmbeddingError
@@ -26,6 +27,10 @@ class Table(InputFile):
     @abstractmethod
     def schema(self) -> pa.Schema:
         """The columns and their types."""
+
+    @abstractmethod
+    def count(self) -> int | None:
+        """The number of rows; None if only reading them tells."""
 
     @abstractmethod
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
@@ -51,6 +56,11 @@ class Table(InputFile):
         if len(by_name) < len(fields):
             raise EmbeddingError(f"{self.path} has several columns of the same name: {', '.join(n for n, _ in fields)}")
         return by_name
+
+    def rows(self, _column: str) -> int | None:
+        """The number of rows; None if only reading them tells."""
+        with reading(self.path):
+            return self.count()
 
     def blocks(self, column: str) -> Iterator[NDArray[Any]]:
         """The vectors of a column; all must have the same length."""
@@ -115,6 +125,11 @@ class Parquet(Table):
         """The columns and their types."""
         return pq.read_schema(self.path)
 
+    def count(self) -> int:
+        """The number of rows."""
+        rows: int = pq.read_metadata(self.path).num_rows
+        return rows
+
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
         """The batches of the column, read by pages: a row group may be larger than memory."""
         with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
@@ -128,6 +143,10 @@ class Arrow(Table):
         """The columns and their types."""
         with pa.memory_map(str(self.path)) as file:
             return (pa.ipc.open_file if self._is_file() else pa.ipc.open_stream)(file).schema
+
+    def count(self) -> int | None:
+        """The number of rows of a file; a stream does not say."""
+        return dataset.dataset(str(self.path), format="ipc").count_rows() if self._is_file() else None
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
         """The batches of the column, as they were written."""
@@ -162,9 +181,14 @@ class Lance(Table):
         """The columns and their types."""
         return self._dataset.schema
 
+    def count(self) -> int:
+        """The number of rows of the newest version."""
+        rows: int = self._dataset.count_rows()
+        return rows
+
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
         """The rows of the newest version, in order; read in pieces, because a scan reads ahead without limit."""
-        for begin in range(0, self._dataset.count_rows(), BLOCK):
+        for begin in range(0, self.count(), BLOCK):
             yield from self._dataset.to_batches(columns=[column], limit=BLOCK, offset=begin, scan_in_order=True)
 
 
@@ -178,6 +202,11 @@ class Folder(Table):
     def schema(self) -> pa.Schema:
         """The columns of the first file, which all files must have."""
         return self._files[0].schema()
+
+    def count(self) -> int | None:
+        """The number of rows of all files; None if one of them does not say."""
+        counts = [file.rows("") for file in self._files]
+        return None if None in counts else sum(filter(None, counts))
 
     def batches(self, column: str) -> Iterator[pa.RecordBatch]:
         """The batches of all files, in order."""

@@ -120,6 +120,11 @@ class TorchFile(InputFile):
             and value.dtype.name in (*COMPONENTS, ml_dtypes.bfloat16.__name__)
         ]
 
+    def rows(self, column: str) -> int:
+        """The number of rows of a tensor."""
+        rows: int = self._values[column].shape[0]
+        return rows
+
     def blocks(self, column: str) -> Iterator[NDArray[Any]]:
         """The rows of a tensor."""
         yield from self._read(column, self._values[column])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -12,6 +14,9 @@ import polars as pl
 from emm1.store.climbing import ClimbingNames, climbing_names
 from emm1.store.integrity import Orphans, orphans
 
+Progress = Callable[[str, int, int], object]
+# Files found between two reports of progress.
+FILES = 10_000
 # Media folders according to other documents of the dataset; the views follow only one of them.
 OTHER_FOLDERS = {"audio": "video", "points": "point-clouds"}
 
@@ -41,23 +46,36 @@ class CheckReport:
         return not any(result.missing for result in self.orphans)
 
 
-def check_store(connection: duckdb.DuckDBPyConnection, media_root: Path | None) -> CheckReport:
-    """Check a store and, if there is a media root, the files that its paths name."""
+def check_store(
+    connection: duckdb.DuckDBPyConnection,
+    media_root: Path | None,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> CheckReport:
+    """Check a store and, if there is a media root, the files that its paths name.
+
+    Args:
+        connection: a connection to the store.
+        media_root: the folder of the media; None to look for no files.
+        progress: called with what is done, how much of it was, and how much there is: rows or files.
+    """
+    counted = orphans(connection, partial(progress, "counting ids"))
+    progress("checking file names", 0, 1)
     report = CheckReport(
-        orphans(connection),
+        counted,
         connection.execute("SELECT source, published, note FROM provenance ORDER BY source").fetchall(),
         climbing_names(connection),
     )
     if media_root is not None:
-        _check_media(connection, media_root, report)
+        _check_media(connection, media_root, report, progress)
     return report
 
 
-def _check_media(connection: duckdb.DuckDBPyConnection, root: Path, report: CheckReport) -> None:
+def _check_media(connection: duckdb.DuckDBPyConnection, root: Path, report: CheckReport, progress: Progress) -> None:
     folders = connection.execute(
-        "SELECT DISTINCT save_folder::VARCHAR, modality::VARCHAR FROM assets WHERE save_folder IS NOT NULL ORDER BY ALL"
+        "SELECT save_folder::VARCHAR, modality::VARCHAR, count(*) FROM assets WHERE save_folder IS NOT NULL "
+        "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    listing = pl.concat([_EMPTY, *(_list_folder(root, folder, modality) for folder, modality in folders)])
+    listing = _listing(root, folders, partial(progress, "looking for files"))
     connection.register("listing", listing.to_arrow())
     report.media = pl.DataFrame(
         connection.sql(
@@ -75,7 +93,7 @@ def _check_media(connection: duckdb.DuckDBPyConnection, root: Path, report: Chec
         ).to_arrow_table()
     )
     connection.unregister("listing")
-    report.advice = _advice(root, [folder for folder, _ in folders], report.media)
+    report.advice = _advice(root, [folder for folder, *_ in folders], report.media)
 
 
 _EMPTY = pl.DataFrame(
@@ -83,19 +101,55 @@ _EMPTY = pl.DataFrame(
 )
 
 
-def _list_folder(root: Path, folder: str, modality: str) -> pl.DataFrame:
-    """The files of a modality in one save folder, in the folder that the paths name or in one that other documents name."""
-    places: dict[str, str] = {}
+def _listing(root: Path, folders: list[tuple[str, str, int]], progress: Callable[[int, int], object]) -> pl.DataFrame:
+    """The files of each save folder and modality; `folders` says how many items each has."""
+    total = sum(items for *_, items in folders)
+    listings, before = [_EMPTY], 0
+    for folder, modality, items in folders:
+        progress(before, total)
+        places: dict[str, str] = {}
+        for name, place in _files_of(root / folder, modality):
+            places[name] = place
+            if len(places) % FILES == 0:
+                progress(before + min(len(places), items), total)  # there may be other files
+        before += items
+        files = pl.DataFrame(
+            {"file_name": list(places), "place": list(places.values())},
+            schema={"file_name": pl.String, "place": pl.String},
+        )
+        named = (pl.lit(folder).alias("save_folder"), pl.lit(modality).alias("modality"), "file_name", "place")
+        listings.append(files.select(*named))
+    progress(total, total)
+    return pl.concat(listings)
+
+
+def _files_of(folder: Path, modality: str) -> Iterator[tuple[str, str]]:
+    """The files of a modality and their place: where the paths say, or in a folder that other documents name."""
     for subfolder in filter(None, (OTHER_FOLDERS.get(modality), modality)):
-        base = root / folder / subfolder
         place = "found" if subfolder == modality else f"in {subfolder}/"
-        for parent, _, names in os.walk(base):
-            relative = Path(parent).relative_to(base).as_posix()
-            places |= {name if relative == "." else f"{relative}/{name}": place for name in names}
-    return pl.DataFrame(
-        {"file_name": list(places), "place": list(places.values())},
-        schema={"file_name": pl.String, "place": pl.String},
-    ).select(pl.lit(folder).alias("save_folder"), pl.lit(modality).alias("modality"), "file_name", "place")
+        for name in _files(folder / subfolder):
+            yield name, place
+
+
+def _files(folder: Path, prefix: str = "") -> Iterator[str]:
+    """The files under a folder, relative to it; folders that cannot be read, and links to folders, are passed over."""
+    try:
+        entries = os.scandir(folder)
+    except OSError:
+        return
+    with entries:
+        for entry in entries:
+            if not _is_folder(entry):
+                yield f"{prefix}{entry.name}"
+            elif not entry.is_symlink():
+                yield from _files(Path(entry.path), f"{prefix}{entry.name}/")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
 
 
 def _advice(root: Path, folders: list[str], media: pl.DataFrame) -> list[str]:

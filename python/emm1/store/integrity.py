@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -77,10 +77,25 @@ def references() -> Iterator[Reference]:
     yield Reference("eshot.categories", "eshot_id", "eshot.points", "eshot_point_id", "modality", "points")
 
 
-def orphans(connection: duckdb.DuckDBPyConnection) -> list[Orphans]:
-    """Count the orphans of each column; columns without rows are left out."""
-    counted = (_orphans(connection, reference) for reference in references())
-    return [result for result in counted if result.checked]
+def orphans(
+    connection: duckdb.DuckDBPyConnection, progress: Callable[[int, int], object] = lambda _rows, _all: None
+) -> list[Orphans]:
+    """Count the orphans of each column; columns without rows are left out.
+
+    Args:
+        connection: a connection to the store.
+        progress: called with how many rows were examined, and how many there are in all columns.
+    """
+    listed = list(references())
+    rows = {table: _rows(connection, table) for table in {reference.table for reference in listed}}
+    total = sum(rows[reference.table] for reference in listed)
+    found, done = [], 0
+    for reference in listed:
+        progress(done, total)
+        found.append(_orphans(connection, reference))
+        done += rows[reference.table]
+    progress(done, total)
+    return [result for result in found if result.checked]
 
 
 def duplicates(connection: duckdb.DuckDBPyConnection, table: str, key: str, rank: int | None = None) -> int:
@@ -136,6 +151,10 @@ def _present(
         in_order = np.array_equal(known[begin : begin + len(referenced)], referenced)
         present += len(referenced) if in_order else int(np.count_nonzero(exists[referenced - low]))
     return present
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    return _value(connection, exp.select(exp.Count(this=exp.Star())).from_(table))
 
 
 def _range(
