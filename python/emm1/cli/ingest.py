@@ -78,7 +78,15 @@ def _numbers(text: str) -> list[int]:
 def _show_report(report: BuildReport) -> None:
     if report.up_to_date:
         show.say(f"{report.path} is up to date: none of its {len(report.kept)} files changed")
-        return
+    else:
+        _show_changes(report)
+    for warning in report.warnings:
+        show.warn(f"warning: {warning}")
+    if report.older_triplets:
+        show.warn("note: --switch-triplet-columns switches the columns of triplets.csv")
+
+
+def _show_changes(report: BuildReport) -> None:
     for line in show.table(["table", "rows"], report.rows.items(), ["rows"], tables.screen_of(sys.stdout)):
         show.put(line)
     if report.kept:
@@ -90,10 +98,6 @@ def _show_report(report: BuildReport) -> None:
     if report.missing:
         show.say(f"not there: {', '.join(report.missing)}")
     show.say(f"{report.path}: {show.size(report.bytes)} in {report.seconds:.1f} s")
-    for warning in report.warnings:
-        show.warn(f"warning: {warning}")
-    if report.older_triplets:
-        show.warn("note: --switch-triplet-columns switches the columns of triplets.csv")
 
 
 def _orphan_text(result: Orphans) -> str:

@@ -57,6 +57,8 @@ def build_store(
     check_target(store, force=force)
     report = BuildReport(store, missing=published.missing, warnings=[*published.packed])
     root_of_media = os.path.abspath(media_root or root).rstrip(os.sep)
+    if not Path(root_of_media or os.sep).is_dir():
+        report.warnings.append(f"the media root {root_of_media} is not a folder: the store's file paths lead there")
     with failures_explained(store), staging(store) as folder:
         with unchanging(sources):
             previous = PreviousStore.at(store) if not force and os.path.lexists(store) else None

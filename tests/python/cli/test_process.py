@@ -174,6 +174,7 @@ def odd_store(own_tree: Path, tmp_path: Path) -> Path:
         path.write_text(json.dumps({f"{ESCAPE}{name}": ids for name, ids in listed.items()}))
     store = tmp_path / f"odd{ESCAPE}.duckdb"
     folder = own_tree / "embeddings"
+    (tmp_path / ESCAPE).mkdir()
     with emm1.build(own_tree, store, media_root=tmp_path / ESCAPE) as built:
         for name in ("text", "image"):
             file = (folder / f"{name}.npy").rename(folder / f"{ESCAPE}{name}.npy")
