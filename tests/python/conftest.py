@@ -10,6 +10,10 @@ import pytest
 import emm1
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-screens", action="store_true", help="write what the terminals show to cli/screens")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c() -> Iterator[None]:
     """Let Python and its child processes receive Ctrl-C, which shells make background jobs ignore."""

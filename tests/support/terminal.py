@@ -6,11 +6,14 @@ import pty
 import struct
 import subprocess
 import termios
+from pathlib import Path
 
 from system import command
 
 
-def in_terminal(*arguments: object, columns: int = 80, lines: int = 24, **environment: str) -> tuple[int, str]:
+def in_terminal(
+    *arguments: object, columns: int = 80, lines: int = 24, cwd: Path | None = None, **environment: str
+) -> tuple[int, str]:
     """The exit status of emm1, and all that a terminal of this size shows; without bold and dim text unless TERM is set."""
     reading, writing = pty.openpty()
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -21,6 +24,7 @@ def in_terminal(*arguments: object, columns: int = 80, lines: int = 24, **enviro
         stdout=writing,
         stderr=writing,
         env=inherited | {"TERM": "dumb"} | environment,
+        cwd=cwd,
         start_new_session=True,
     )
     os.close(writing)

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from emm1.cli import embeddings, evaluation, extension, ingest, sample, search, sql, store
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from emm1.cli import embeddings, evaluation, extension, ingest, sample, search, show, sql, store
 from emm1.cli.commands import Commands
 
 app = Commands("E-MM1 as one DuckDB file, with exact top-k similarity.")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        show.say(f"emm1 {metadata.version('emm1')}")
+        raise typer.Exit
+
+
+@app.callback(context_settings={"help_option_names": ["-h", "--help"]})
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version of emm1 and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(sample.sample)
 app.command()(ingest.build)
 app.command()(ingest.upgrade)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from emm1.cli import show
+from emm1.cli.no_rows import reasons
 from emm1.cli.output import destination, write_rows
 from emm1.cli.parameters import FormatOption, OutputOption, StorePath
 from emm1.store.opening import open as open_store
@@ -51,7 +52,9 @@ def search(
             exclude_self=exclude_self and id is not None,
             with_items=True,
         )
-        write_rows(opened.connection, found.select("rank", "id", "score", what), to)
+        if not write_rows(opened.connection, found.select("rank", "id", "score", what), to) and where is not None:
+            for reason in reasons(opened.connection, where):
+                show.warn(f"no rows: {reason}")
 
 
 def knn(

@@ -13,7 +13,8 @@ import duckdb
 import typer
 
 from emm1.checks import check_text
-from emm1.cli import tables
+from emm1.cli import show, tables
+from emm1.cli.no_rows import reasons
 from emm1.cli.output import Destination, Format, check_target, destination, put_lines, write_rows
 from emm1.cli.parameters import FormatOption, OutputOption, StorePath
 from emm1.errors import StoreError
@@ -135,4 +136,6 @@ def _write(
         lines = [printable(line, lines=False) for row in rows.fetchall() for line in str(row[-1]).splitlines()]
         put_lines([tables.clipped(line, screen) for line in lines] if (screen := to.screen) else lines, to)
         return
-    write_rows(connection, rows, to, types=True, null="NULL", whole=False)
+    if not write_rows(connection, rows, to, types=True, null="NULL", whole=False):
+        for reason in reasons(connection, statement.query):
+            show.warn(f"no rows: {reason}")
