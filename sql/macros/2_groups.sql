@@ -12,7 +12,7 @@ CREATE MACRO groups_of(captions) AS TABLE
             -- An id beyond INTEGER is an unknown one, and unknown ones have no groups.
             SELECT DISTINCT try_cast(unnest(CASE WHEN captions IS NULL
                 THEN error('groups_of needs a list of caption ids, for example [0, 5]')::BIGINT[]
-                ELSE captions::BIGINT[] END) AS INTEGER) AS id
+                ELSE as_numbers(captions, try_cast(captions AS BIGINT[]), 'groups_of(captions BIGINT[]): captions')::BIGINT[] END) AS INTEGER) AS id
         ) wanted ON wanted.id = g.encord_text_id
     )
     SELECT

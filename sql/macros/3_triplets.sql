@@ -1,11 +1,18 @@
 -- The triplets between some modalities. Parameters are never named like a column they meet, as in groups_of.
 
+CREATE MACRO as_modalities(given) AS
+    -- The text of a list is one too, as in as_numbers. Items that are no modality are left to triplets_between, which names them.
+    CASE WHEN ends_with(typeof(given), ']')
+            OR typeof(given) IN ('VARCHAR', 'JSON', '"NULL"') AND (given IS NULL OR try_cast(given AS VARCHAR[]) IS NOT NULL)
+        THEN given::VARCHAR[] ELSE error(concat('triplets_between(modalities VARCHAR[]): modalities is ', typeof(given))) END;
+COMMENT ON MACRO as_modalities IS 'An argument, if it is a list';
+
 CREATE MACRO triplets_may_have(modalities, kind) AS
     -- If the list is a literal, DuckDB folds this and leaves out the tables of the other modalities. Unknown modalities
     -- are accepted here: triplets_between raises the error.
     coalesce(
-        list_contains(modalities::VARCHAR[], kind)
-            OR NOT list_has_all(['audio', 'image', 'points', 'video'], modalities::VARCHAR[]),
+        list_contains(as_modalities(modalities), kind)
+            OR NOT list_has_all(['audio', 'image', 'points', 'video'], as_modalities(modalities)),
         true
     );
 COMMENT ON MACRO triplets_may_have IS 'Whether triplets_between needs the files of a modality';
@@ -19,7 +26,7 @@ CREATE MACRO triplets_between(modalities) AS TABLE
                 SELECT list(CASE WHEN u.kind IN ('image', 'audio', 'video', 'points') THEN u.kind::modality
                     ELSE error('unknown modality ''' || coalesce(u.kind, 'NULL')
                         || ''': triplets have image, audio, video and points')::modality END)
-                FROM unnest(modalities::VARCHAR[]) AS u(kind)
+                FROM unnest(as_modalities(modalities)) AS u(kind)
             ) END AS kinds
     ),
     -- Few rows are between the modalities of a list: they are filtered before anything is joined.

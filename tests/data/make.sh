@@ -10,6 +10,7 @@ commit_of() {
         1) echo 6f798130ab5907792f797134855346a37585497a ;;
         2) echo d7d4b59e4f56b826f4718046276408c25cf3f9d0 ;;
         3) echo 4c4514a9b47ef2247b1c7a35cc0cf26f066e7dee ;;
+        4) echo 526d8f804b6d0fe3b19d3a454aa937c4b0ba282b ;;
         *) echo "no commit is named for schema version $1" >&2; exit 1 ;;
     esac
 }
@@ -23,7 +24,14 @@ export CARGO_TARGET_DIR=$work/target
 for schema in "$@"; do
     git worktree add --quiet --detach $work/source "$(commit_of "$schema")"
     python3 -m venv $work/env
-    $work/env/bin/python -m pip install --quiet --require-hashes -r $work/source/requirements-dev.lock
+    lock=$work/source/requirements-dev.lock
+    if [ ! -e $lock ]; then # since schema version 4 there is only uv.lock
+        python3 $work/source/packaging/locked.py uv > $work/uv.txt
+        $work/env/bin/python -m pip install --quiet --require-hashes -r $work/uv.txt
+        lock=$work/requirements.txt
+        $work/env/bin/uv export --quiet --locked --no-emit-project --project $work/source > $lock
+    fi
+    $work/env/bin/python -m pip install --quiet --require-hashes -r $lock
     PATH=$work/env/bin:$PATH $work/env/bin/python -m pip install --quiet --no-build-isolation --no-deps $work/source
     cd $work/made
     emm1=$work/env/bin/emm1
