@@ -72,9 +72,9 @@ test: .venv/built
 	$(BIN)/pytest
 	$(MAKE) test-clients
 
-# Clients whose runtime or packages are not available are skipped by name.
+# Clients whose runtime or packages are not available are skipped by name, and so is the browser that opens the report.
 test-clients: .venv/built
-	$(BIN)/pytest tests/clients
+	$(BIN)/pytest tests/clients tests/browser
 
 clients-matrix: .venv/built
 	$(BIN)/pytest tests/clients/test_programs.py --write-matrix

@@ -15,7 +15,18 @@ import emm1
 from emm1.evaluation.eshot import DIRECTIONS, Direction, EShotReport, Samples, evaluate
 from emm1.evaluation.page import to_html
 
-NAMES = ["bell", "dog", "</script><b>", "\"quoted' & <i>", "😀 grin", "מים", "a" * 90, "tab\there", "category"]
+NAMES = [
+    "bell",
+    "dog",
+    "</script><b>",
+    "\"quoted' & <i>",
+    "😀 grin",
+    "מים",
+    "a" * 90,
+    "tab\there",
+    "category",
+    "snow_mobile",
+]
 
 
 def read(report: EShotReport) -> Element:

@@ -5,6 +5,7 @@ const { classes, directions } = JSON.parse(document.getElementById("data").textC
 // Sorting: numbers start with the largest, names with the first.
 const table = document.querySelector("table.categories");
 const body = table.tBodies[0];
+const status = document.querySelector("[role=status]");
 const order = (row, by) => Number(by === "name" ? row.dataset.index
   : by === "samples" ? row.dataset.samples
   : row.querySelectorAll("[data-accuracy]")[Object.keys(directions).indexOf(by)].dataset.accuracy);
@@ -21,7 +22,7 @@ for (const heading of table.querySelectorAll("[data-sort]")) {
     const rows = [...body.rows];
     rows.sort((a, b) => sign * (order(a, by) - order(b, by)) || order(a, "name") - order(b, "name"));
     body.append(...rows);
-    table.caption.textContent = `All categories, by ${heading.textContent.trim()}, ${direction}`;
+    status.textContent = `Sorted by ${heading.textContent.trim()}, ${direction}`;
   });
 }
 
