@@ -13,14 +13,10 @@ from numpy.typing import NDArray
 from emm1.errors import EmbeddingError
 from emm1.evaluation import intervals, text
 from emm1.evaluation.provenance import Provenance, Source
+from emm1.evaluation.text import TOP
 
 Direction = Literal["audio_to_points", "points_to_audio"]
 DIRECTIONS: tuple[Direction, ...] = ("audio_to_points", "points_to_audio")
-TITLES: dict[str, str] = {
-    "audio_to_points": "Audio → Points Classification",
-    "points_to_audio": "Points → Audio Classification",
-}
-TOP = (1, 5)
 
 
 @dataclass(frozen=True)
@@ -115,8 +111,8 @@ class EShotReport:
 
     def __str__(self) -> str:
         parts = (
-            text.categories(self.to_frame(), TITLES, TOP),
-            text.overall(self.overall, TITLES, TOP, len(self.classes)),
+            text.categories(self.to_frame()),
+            text.overall(self.overall, len(self.classes)),
             text.coverage(self.coverage, len(self.classes), self.skipped),
         )
         return "\n".join(line for part in parts for line in part)

@@ -4,27 +4,32 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
+TOP = (1, 5)  # the values of k in top-k
+TITLES = {
+    "audio_to_points": "Audio → Points Classification",
+    "points_to_audio": "Points → Audio Classification",
+}
 RULE = "=" * 60
 
 
-def categories(frame: pl.DataFrame, titles: Mapping[str, str], top: Sequence[int]) -> Iterator[str]:
+def categories(frame: pl.DataFrame) -> Iterator[str]:
     """The lines that the script prints: a heading per category, then each direction."""
     before = None
     for row in frame.iter_rows(named=True):
         if row["category"] != before:
             yield from _heading(f"Category: {row['category']}")
             before = row["category"]
-        yield from ("", f"[{titles[row['direction']]}]")
-        yield from (_accuracy(row, k) for k in top)
+        yield from ("", f"[{TITLES[row['direction']]}]")
+        yield from (_accuracy(row, k) for k in TOP)
 
 
-def overall(frame: pl.DataFrame, titles: Mapping[str, str], top: Sequence[int], classes: int) -> Iterator[str]:
+def overall(frame: pl.DataFrame, classes: int) -> Iterator[str]:
     """The numbers over all samples and over categories, with 95 % intervals."""
     yield from _heading("Overall")
     for row in frame.iter_rows(named=True):
-        yield from ("", f"[{titles[row['direction']]}]")
-        yield from (_accuracy(row, k, f", {_interval(row, f'top{k}_accuracy')}") for k in top)
-        for k in top:
+        yield from ("", f"[{TITLES[row['direction']]}]")
+        yield from (_accuracy(row, k, f", {_interval(row, f'top{k}_accuracy')}") for k in TOP)
+        for k in TOP:
             mean = f"top{k}_category_mean"
             notes = f"({classes} categories, {_interval(row, mean)})"
             yield f"  Top-{k} Mean over Categories: {row[mean]:.4f} {notes}"

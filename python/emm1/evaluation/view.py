@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emm1.evaluation.text import TOP
+
 if TYPE_CHECKING:
     from emm1.evaluation.eshot import Direction, EShotReport
 
 WORST = 10
 PAIRS = 15
 SHADES = 20  # of the heat map
-TOP = (1, 5)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from emm1.errors import EmbeddingError
 from emm1.evaluation.eshot import DIRECTIONS, Direction, EShotReport, Samples, evaluate
+from emm1.evaluation.intervals import mean_over_classes, wilson
 from emm1.sample.write import write_sample
 
 SCRIPT = Path(__file__).parents[2] / "oracle" / "eshot_script.py"
@@ -116,6 +117,36 @@ def test_overall_is_over_samples_and_over_categories(report: EShotReport) -> Non
         for k in (1, 5):
             assert row[f"top{k}_accuracy"] == int(frame[f"top{k}_correct"].sum()) / int(frame["samples"].sum())
             assert row[f"top{k}_category_mean"] == pytest.approx(frame[f"top{k}_accuracy"].mean())
+
+
+def test_every_accuracy_has_its_interval(report: EShotReport) -> None:
+    frame = report.to_frame()
+    for each in (frame, report.overall):
+        for k in (1, 5):
+            low, high = wilson(each[f"top{k}_correct"], each["samples"])
+            assert each[f"top{k}_accuracy_low"].to_list() == low.tolist()
+            assert each[f"top{k}_accuracy_high"].to_list() == high.tolist()
+    for row in report.overall.iter_rows(named=True):
+        counts = frame.filter(direction=row["direction"])
+        for k in (1, 5):
+            bounds = mean_over_classes(counts[f"top{k}_correct"], counts["samples"])
+            assert (row[f"top{k}_category_mean_low"], row[f"top{k}_category_mean_high"]) == bounds
+
+
+def test_text_gives_the_intervals_of_overall_numbers(report: EShotReport) -> None:
+    _, _, overall = str(report).partition("\nOverall\n")
+    lines = re.findall(
+        r"Top-(\d) (Accuracy|Mean over Categories): ([\d.]+) .*95% interval ([\d.]+) to ([\d.]+)\)", overall
+    )
+    names = {"Accuracy": "accuracy", "Mean over Categories": "category_mean"}
+    expected = [
+        (str(k), said, *(f"{row[f'top{k}_{name}{bound}']:.4f}" for bound in ("", "_low", "_high")))
+        for row in report.overall.iter_rows(named=True)
+        for said, name in names.items()
+        for k in (1, 5)
+    ]
+    assert lines == expected
+    assert "interval" not in str(report).partition("\nOverall\n")[0]
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

@@ -123,10 +123,9 @@ def test_all_categories_with_bars(report: EShotReport, page: Element) -> None:
         assert row.attributes["data-index"] == str(of[0]["class_index"])
         for cell, bar, each in zip(row.all("td")[1:], row.all("span", **{"class": "bar"}), of, strict=True):
             assert cell.attributes["data-accuracy"] == str(each["top1_accuracy"])
-            assert cell.text.split() == [
-                f"{each['top1_accuracy'] * 100:.0f}%",
-                f"{each['top1_correct']}/{each['samples']}",
-            ]
+            value, low, high = (each[f"top1_accuracy{bound}"] * 100 for bound in ("", "_low", "_high"))
+            share = f"{each['top1_correct']}/{each['samples']}"
+            assert cell.text.split() == [f"{value:.0f}%", f"({low:.0f}–{high:.0f}%)", share]
             drawn = dict(re.findall(r"--(\w+):([\d.]+)%", bar.attributes["style"] or ""))
             expected = {"value": "top1_accuracy", "low": "top1_accuracy_low", "high": "top1_accuracy_high"}
             assert {part: float(width) for part, width in drawn.items()} == pytest.approx(
