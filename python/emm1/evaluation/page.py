@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from emm1.errors import Error
 from emm1.evaluation import intervals
@@ -84,7 +85,13 @@ def to_html(report: EShotReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "interval": interval, "css": _css_percent, "script_safe": script_safe}
+    environment.filters |= {
+        "percent": percent,
+        "interval": interval,
+        "css": _css_percent,
+        "script_safe": script_safe,
+        "breakable": breakable,
+    }
     directions = [direction_view(report, overall) for overall in report.overall.to_dicts()]
     script = (TEMPLATES / "eshot.js").read_text("utf-8")
     return environment.get_template("eshot.html").render(
@@ -112,6 +119,15 @@ def script_safe(value: Any) -> Markup:
     ["\u003c/script>"]
     """
     return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))  # noqa: S704
+
+
+def breakable(text: str) -> Markup:
+    """A name or a path as HTML that may break after an underscore or a separator.
+
+    >>> print(breakable("hair_dryer <b>"))
+    hair_<wbr>dryer &lt;b&gt;
+    """
+    return Markup(re.sub(r"([_/\\])", r"\1<wbr>", str(escape(text))))  # noqa: S704 - escaped
 
 
 def _css_percent(fraction: float) -> str:
