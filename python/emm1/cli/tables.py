@@ -152,10 +152,16 @@ def draw(columns: Sequence[Column], rows: Iterable[Row], screen: Screen, null: s
     table = _Table(columns, [_cells(columns, row, screen) for row in [*head, *tail]], screen, null)
     lines = table.header()
     room = screen.height - OTHER_LINES + 1 - len(lines)
-    limit = 1 if len(head) < total else table.lines_of_a_cell(room)
+    top = len(head)
+    if not whole and total > room:
+        # Long names are folded, which leaves fewer lines for rows.
+        kept = max(min(len(table.rows), room - 1), FEWEST_ROWS)
+        top = min(top, kept - kept // 2) if tail else kept
+        table.rows = table.rows[:top] + table.rows[len(table.rows) - (kept - top) :]
+    limit = 1 if len(table.rows) < total else table.lines_of_a_cell(room)
     body = [table.row(i, limit) for i in range(len(table.rows))]
-    if len(head) < total:
-        body.insert(len(head), table.omission())
+    if len(table.rows) < total:
+        body.insert(top, table.omission())
     lines += [line for row in body for line in row]
     return Drawn(lines, total, len(table.rows), len(table.shown))
 

@@ -23,6 +23,7 @@ VALUES = r"""
 """
 COMMANDS: dict[str, list[object]] = {
     "groups": ["sql", 'FROM "groups" WHERE nn_index = 1 ORDER BY encord_text_id LIMIT 5'],
+    "all-groups": ["sql", 'FROM "groups" WHERE nn_index = 1 ORDER BY encord_text_id'],
     "captions": ["sql", "SELECT encord_text_id, caption FROM e_mm1_100m.text ORDER BY length(caption) DESC, 1 LIMIT 8"],
     "assets": ["sql", "SELECT * FROM assets ORDER BY dataset, modality, id"],
     "registered": ["sql", "FROM embeddings ORDER BY name"],
@@ -48,7 +49,9 @@ def folder(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store in which times, paths and identities are fixed."""
     folder = tmp_path_factory.mktemp("screens")
     shutil.copytree(tree, folder / "sample")
-    with emm1.build(folder / "sample", folder / "emm1.duckdb", media_root="/data/e-mm1") as store:
+    with pytest.warns(UserWarning, match="/data/e-mm1 is not a folder"):
+        store = emm1.build(folder / "sample", folder / "emm1.duckdb", media_root="/data/e-mm1")
+    with store:
         for name in ("image", "text"):
             store.add_embeddings(
                 name, folder / f"sample/embeddings/{name}.npy", dataset="100m", modality=name, codes=False
@@ -69,6 +72,8 @@ def test_screens(name: str, size: tuple[int, int], folder: Path, request: pytest
     arguments = ["sample", f"built-{size[0]}.duckdb"] if name == "build" else ["emm1.duckdb", *more]
     status, shown = in_terminal(*str(command).split(), *arguments, columns=size[0], lines=size[1], cwd=folder)
     assert status == 0, shown
+    if command == "sql":
+        assert shown.count("\n") < size[1]  # the prompt that follows is on the screen too
     shown = steady(name, shown)
     place = SCREENS / f"{name}.{size[0]}x{size[1]}.txt"
     if request.config.getoption("--write-screens"):
