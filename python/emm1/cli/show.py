@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def _option(name: str, value: object) -> str:
 
 @contextmanager
 def progress(unit: str = "rows") -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on a terminal, nothing in a pipe.
+    """A progress bar on a terminal that can move its cursor, nothing in a pipe.
 
     Call it with what is being done, the amount done and the total (0 if that is unknown), several times a second: the rate and
     the time left are computed from the calls. A new total, or an amount below the last one, begins another step.
@@ -65,7 +66,7 @@ def progress(unit: str = "rows") -> Iterator[Callable[[str, int, int], None]]:
     Args:
         unit: what is counted; ``bytes`` are shown as kB, MB or GB.
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM") in {"dumb", None}:
         yield lambda _what, _done, _total: None
         return
     from emm1.cli.bar import bar
