@@ -170,7 +170,7 @@ def test_the_command_line_says_it_in_a_note(store_path: Path, tmp_path: Path) ->
     own = Path(shutil.copy(store_path, tmp_path / "emm1.duckdb"))
     small = tmp_path / "small.npy"
     np.save(small, vectors()[:50])
-    with emm1.open(own) as store:
+    with emm1.open(own) as store, pytest.warns(EmbeddingsWarning, match="50 rows and no ids"):
         store.add_embeddings("image", small, dataset="100m", modality="image")
     small.chmod(0o600)
     first, second = (emm1_cli("search", own, "image", "--id", 3) for _ in range(2))

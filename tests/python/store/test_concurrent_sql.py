@@ -88,6 +88,7 @@ class Asker(threading.Thread):
         self.answers.append((what, self._known[what], found))
 
 
+@pytest.mark.filterwarnings("ignore:.*rows and no ids:emm1.errors.EmbeddingsWarning")
 def test_64_connections_search_while_embeddings_come_and_change(
     store: emm1.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

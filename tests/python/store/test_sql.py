@@ -24,6 +24,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import emm1
+from emm1.errors import EmbeddingsWarning
 
 FOLDER = Path(__file__).parents[2] / "sql"
 FILES = sorted(FOLDER.glob("*.test"))
@@ -120,7 +121,8 @@ def search_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("text", "image"):
             store.add_embeddings(name, files / f"{name}.npy", dataset="100m", modality=name)
         store.add_embeddings("image_l2", files / "image.npy", dataset="100m", modality="image", metric="l2")
-        store.add_embeddings("wide", files / "wide.npy", dataset="100m", modality="image")
+        with pytest.warns(EmbeddingsWarning, match="3 rows and no ids"):
+            store.add_embeddings("wide", files / "wide.npy", dataset="100m", modality="image")
         for modality in ("audio", "points"):
             name = f"eshot_{modality}"
             store.add_embeddings(name, files / f"{name}.npy", dataset="eshot", modality=modality)
