@@ -33,7 +33,7 @@ import emm1
 from emm1.dataset import Split
 from emm1.errors import EmbeddingsWarning, Error
 from emm1.ingest.columns import columns_of
-from emm1.ingest.fingerprint import fingerprint
+from emm1.ingest.fingerprint import Digest, fingerprint
 from emm1.ingest.readers.categories import read_categories
 from emm1.ingest.readers.contract import NewStore
 from emm1.ingest.readers.duckdb_csv import read_csv
@@ -132,7 +132,7 @@ class Sources:
         add_columns(self.connection, source.schema, source.table, (c.name for c in columns if not c.known))
         found = {source.name: columns}
         enums = find_enum_values([source], found) if source.table == "audio" else None
-        return NewStore(self.connection, found, enums, lambda _: None)
+        return NewStore(self.connection, found, enums, lambda _: Digest())
 
     def _natively(self, new_store: NewStore, source: Source) -> tuple[int | None, list[tuple[object, ...]]]:
         """How many rows the native parser reads, and which; then the table is emptied."""
@@ -145,12 +145,12 @@ class Sources:
         if results is None:
             return None, rows
         (result,) = results
-        assert result.content == fingerprint(source)
+        assert result.content == fingerprint(source, Digest())
         return result.rows, rows
 
     def json(self, dice: random.Random) -> Case:
         """A file of categories or the labels; each loaded id must be one of the four that exist."""
-        new_store = NewStore(self.connection, {}, None, lambda _: None)
+        new_store = NewStore(self.connection, {}, None, lambda _: Digest())
         if dice.random() < 0.25:
             content = mutate(dice, LABELS)
             labels = Source("fuzz.csv", self.folder / "fuzz.csv", "1m", "annotation_mapping")

@@ -118,7 +118,10 @@ def upgrade(
     from emm1.ingest.upgrade import upgrade_store
 
     notes: list[str] = []
-    before = upgrade_store(store, memory_limit=memory_limit, drop_own=drop_own, tell=notes.append)
+    with show.progress() as progress:
+        before = upgrade_store(
+            store, memory_limit=memory_limit, drop_own=drop_own, tell=notes.append, progress=progress
+        )
     if before == SCHEMA_VERSION:
         show.say(f"{store} is up to date: schema version {before}")
     else:

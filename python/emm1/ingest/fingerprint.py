@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from emm1.ingest.sources import Source
 
 Published = Literal["current", "older", "unknown"]
+# Bytes read at a time.
+BUFFER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,29 @@ class Fingerprint:
     def of(cls, source: Source, sha256: str) -> Self:
         """The fingerprint of a file whose checksum is known."""
         return cls(source.path.stat().st_size, sha256, published_files().get((source.name, sha256), "unknown"))
+
+
+class Digest:
+    """The SHA-256 of a file that is being read.
+
+    Args:
+        tell: called with the number of bytes read so far, on the thread that reads them.
+    """
+
+    def __init__(self, tell: Callable[[int], object] = lambda _: None) -> None:
+        self._sha256 = hashlib.sha256()
+        self._read = 0
+        self._tell = tell
+
+    def update(self, data: memoryview) -> None:
+        """Add the next bytes."""
+        self._sha256.update(data)
+        self._read += data.nbytes
+        self._tell(self._read)
+
+    def hexdigest(self) -> str:
+        """The checksum of the bytes read so far, hexadecimal."""
+        return self._sha256.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -92,14 +117,20 @@ def published_files() -> dict[tuple[str, str], Published]:
     return {(row["path"], row["sha256"]): row["version"] for row in csv.DictReader(text.splitlines())}  # type: ignore[misc]
 
 
-def fingerprint(source: Source) -> Fingerprint:
+def fingerprint(source: Source, digest: Digest) -> Fingerprint:
     """Read a source file once, for its checksum.
+
+    Args:
+        source: the file.
+        digest: a new one.
 
     Raises:
         SourceError: the file changed while it was read.
     """
     before = Stamp.of(source)
+    buffer = memoryview(bytearray(BUFFER))
     with source.path.open("rb", buffering=0) as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
     before.check(source)
-    return Fingerprint.of(source, sha256)
+    return Fingerprint.of(source, digest.hexdigest())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emm1.store.integrity import Orphans
 
-# Called with the name of the current step, the bytes done and the total bytes.
+# Called with the name of the current step, the amount done and the total (0 if unknown): bytes of a build, rows of an upgrade.
 Progress = Callable[[str, int, int], None]
 
 

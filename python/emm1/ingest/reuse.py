@@ -11,7 +11,7 @@ from typing import Self
 import duckdb
 from sqlglot import exp
 
-from emm1.ingest.fingerprint import fingerprint
+from emm1.ingest.fingerprint import Digest, fingerprint
 from emm1.ingest.provenance import SWITCHED, ProvenanceRow, rows_of
 from emm1.ingest.readers.contract import NewStore
 from emm1.ingest.sources import AUDIO_CATEGORIES, Source
@@ -56,11 +56,15 @@ def unchanged(
         if source.name in previous.provenance and previous.provenance[source.name].bytes == source.path.stat().st_size
     ]
     total = sum(source.path.stat().st_size for source in same_size)
+
+    def told(source: Source, before: int) -> Callable[[int], object]:
+        progress(f"checksum of {source.name}", before, total)
+        return lambda read: progress(f"checksum of {source.name}", before + read, total)
+
     done = 0
     kept: dict[str, ProvenanceRow] = {}
     for source in same_size:
-        progress(f"checksum of {source.name}", done, total)
-        row, content = previous.provenance[source.name], fingerprint(source)
+        row, content = previous.provenance[source.name], fingerprint(source, Digest(told(source, done)))
         done += content.bytes
         as_switched = source.table != "triplets" or (row.note == SWITCHED) == switched
         if content.sha256 == row.sha256 and as_switched:

@@ -16,7 +16,7 @@ from emm1.checks import duckdb_threads, memory_size
 from emm1.dataset import Split
 from emm1.ingest.columns import Column, columns_of, note_of_absent
 from emm1.ingest.enums import make_enums
-from emm1.ingest.fingerprint import unchanging
+from emm1.ingest.fingerprint import Digest, unchanging
 from emm1.ingest.provenance import OLDER_TRIPLETS, SWITCHED, ProvenanceRow, record, row_of
 from emm1.ingest.readers import batches, read
 from emm1.ingest.readers.contract import NewStore
@@ -101,7 +101,7 @@ def _fill(
     switch_triplet_columns: bool,
 ) -> None:
     """Fill the tables, and record where their rows come from."""
-    progress("values of the ENUMs", 0, 1)
+    progress("values of the ENUMs", 0, 0)
     columns = _columns(connection, sources, report, switch_triplet_columns)
     # If some rows are copied, or a file cannot be read natively, the ENUMs are made from the filled tables.
     enums = None if kept else find_enum_values(sources, columns)
@@ -110,7 +110,12 @@ def _fill(
     in_order = [*batches(sources, kept)]
     *begins, total = accumulate((source.path.stat().st_size for batch in in_order for source in batch), initial=0)
     done = dict(zip((source.name for batch in in_order for source in batch), begins, strict=True))
-    new_store = NewStore(connection, columns, enums, lambda source: progress(source.name, done[source.name], total))
+
+    def begin(source: Source) -> Digest:
+        progress(source.name, done[source.name], total)
+        return Digest(lambda read: progress(source.name, done[source.name] + read, total))
+
+    new_store = NewStore(connection, columns, enums, begin)
     rows = dict(kept)
     with attached(connection, report.path) if kept else nullcontext():
         for batch in in_order:
@@ -125,7 +130,7 @@ def _fill(
             check_annotations(new_store, source)
             _warn(report, rows[source.name])
         record(connection, source, rows[source.name])
-    progress("types, views and checks", total, total)
+    progress("types, views and checks", 0, 0)
 
 
 def _warn(report: BuildReport, triplets: ProvenanceRow) -> None:

@@ -13,6 +13,7 @@ from emm1.errors import StoreError
 from emm1.ingest.columns import OPTIONAL
 from emm1.ingest.enums import PUBLISHED
 from emm1.ingest.replace import put_in_place
+from emm1.ingest.report import Progress
 from emm1.ingest.reuse import PREVIOUS, attached, copy_rows
 from emm1.ingest.schema import add_columns, declared_columns, finish, fresh
 from emm1.ingest.target import check_target, failures_explained, written_back
@@ -26,6 +27,7 @@ def upgrade_store(
     memory_limit: str = "2GB",
     drop_own: bool = False,
     tell: Callable[[str], object] = lambda _: None,
+    progress: Progress = lambda _what, _done, _total: None,
 ) -> int:
     """Rebuild a store from its own rows, with the types, views, macros and comments of this version.
 
@@ -36,6 +38,7 @@ def upgrade_store(
         memory_limit: what all of it may use; DuckDB gets half of that.
         drop_own: go on without what users made and cannot be carried over.
         tell: called with what the user should know.
+        progress: called with the current table, the rows copied and the rows of all tables.
 
     Returns:
         The schema version that it had; if that is the current one, nothing is done.
@@ -59,7 +62,8 @@ def upgrade_store(
         file = new_file(store, folder)
         with fresh(file, folder, settings) as connection:
             with attached(connection, store), written_back(file):
-                _copy(connection, store)
+                _copy(connection, store, progress)
+            progress("types, views and checks", 0, 0)
             found = [str(names) for names in finish(connection, media_root)]
             found += put_in_place(file, store, connection, drop_own=drop_own)
         for note in found:
@@ -67,7 +71,7 @@ def upgrade_store(
     return before
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+def _copy(connection: duckdb.DuckDBPyConnection, store: Path, progress: Progress) -> None:
     """Copy every table of the previous store except `emm1_store` and `embeddings`."""
     tables = declared_columns(connection)
     held: dict[tuple[str, str], list[str]] = {}
@@ -78,6 +82,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
     ).fetchall():
         if comment == PUBLISHED or column in tables.get((schema, table), {}):
             held.setdefault((schema, table), []).append(column)
+    rows = _rows(connection)
+    done, total = 0, sum(rows.values())
     for (schema, table), declared in tables.items():
         if (schema, table) in {("main", "emm1_store"), ("main", "embeddings")}:
             continue
@@ -90,4 +96,14 @@ def _copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
                 force=True,
             )
         add_columns(connection, schema, table, (name for name in columns if name not in declared))
+        progress(f"{schema}.{table}", done, total)
         copy_rows(connection, schema, table, columns)
+        done += rows.get((schema, table), 0)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
+    """How many rows each table of the previous store has, as far as DuckDB knows without counting."""
+    query = "SELECT schema_name, table_name, estimated_size FROM duckdb_tables() WHERE database_name = $database"
+    return {
+        (schema, table): rows for schema, table, rows in connection.execute(query, {"database": PREVIOUS}).fetchall()
+    }

@@ -33,8 +33,9 @@ def read_categories(new_store: NewStore, sources: Sequence[Source]) -> list[Read
         SourceError: broken JSON, another shape than lists of ids by category, or an id that no CSV row has.
     """
     listed: dict[str, Categories] = {}
+    digests = {}
     for source in sources:
-        new_store.begin(source)
+        digests[source.name] = new_store.begin(source)
         listed[source.name] = categories_in(source.path)
     spelt = _spelt_alike(listed)
     classes = {name: i for i, name in enumerate(sorted(listed.get(AUDIO_CATEGORIES, ())))}
@@ -49,7 +50,7 @@ def read_categories(new_store: NewStore, sources: Sequence[Source]) -> list[Read
         if source.name == POINT_CATEGORIES:
             notes = [*spelt, *notes]
         remarks = _differences(listed) if source is sources[-1] else []
-        results.append(ReadResult(len(rows), fingerprint(source), notes, remarks))
+        results.append(ReadResult(len(rows), fingerprint(source, digests[source.name]), notes, remarks))
     return results
 
 

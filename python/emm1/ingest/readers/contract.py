@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from emm1.ingest.columns import Column
-from emm1.ingest.fingerprint import Fingerprint
+from emm1.ingest.fingerprint import Digest, Fingerprint
 from emm1.ingest.sources import Source
 
 
@@ -20,13 +20,13 @@ class NewStore:
         connection: a connection to it; its tables exist, with every column of every file.
         columns: the columns of each CSV file with a header, by the file's published name.
         enums: the sorted values of each ENUM; None if the ENUMs are created only after all rows are loaded.
-        begin: call it with each file before reading it, on any thread.
+        begin: call it with each file before reading it, on any thread; it gives what computes the checksum.
     """
 
     connection: duckdb.DuckDBPyConnection
     columns: Mapping[str, Sequence[Column]]
     enums: Mapping[str, list[str]] | None
-    begin: Callable[[Source], None]
+    begin: Callable[[Source], Digest]
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def read_csv(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult]
     if len(sources) > 1:
         return None
     (source,) = sources
-    new_store.begin(source)
+    digest = new_store.begin(source)
     try:
         rows = _insert(new_store, source)
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException) as error:
@@ -51,7 +51,7 @@ def read_csv(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult]
     key = KEYS.get((source.split, source.table))
     if key and duplicates(new_store.connection, f"{source.schema}.{source.table}", key, source.rank):
         raise SourceError(diagnosis(new_store, source) or f"{source.path}: an id in column {key} appears twice")
-    return [ReadResult(rows, fingerprint(source))]
+    return [ReadResult(rows, fingerprint(source, digest))]
 
 
 def diagnosis(new_store: NewStore, source: Source) -> str | None:

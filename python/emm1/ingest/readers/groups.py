@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from emm1.dataset import GROUP_COLUMNS
-from emm1.ingest.fingerprint import Fingerprint
+from emm1.ingest.fingerprint import Digest, Fingerprint
 from emm1.ingest.readers.contract import NewStore, ReadResult
 from emm1.ingest.readers.native import (
     ROW_GROUP,
@@ -36,8 +35,7 @@ def read_groups(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResu
 
     def batches() -> Batches:
         for source, header in zip(sources, headers, strict=True):
-            new_store.begin(source)
-            rows, digest = 0, hashlib.sha256()
+            rows, digest = 0, new_store.begin(source)
             for batch in _batches(source, header, digest):
                 rows += batch.num_rows
                 yield batch
@@ -47,7 +45,7 @@ def read_groups(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResu
     return None if inserted is None else results
 
 
-def _batches(source: Source, header: list[str], digest: hashlib._Hash) -> Batches:
+def _batches(source: Source, header: list[str], digest: Digest) -> Batches:
     last = -1
     types: list[FieldType] = ["integer"] * len(header)
     places = [header.index(name) for name in GROUP_COLUMNS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ import pyarrow as pa
 from emm1.dataset import KEYS, MODALITIES_OF
 from emm1.ingest.columns import Column
 from emm1.ingest.enums import ITEM_ENUMS
-from emm1.ingest.fingerprint import Fingerprint
+from emm1.ingest.fingerprint import Digest, Fingerprint
 from emm1.ingest.readers.contract import NewStore, ReadResult
 from emm1.ingest.readers.native import (
     ROW_GROUP,
@@ -74,11 +73,10 @@ def read_info(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult
     if new_store.enums is None:
         return None
     (source,) = sources
-    new_store.begin(source)
+    digest = new_store.begin(source)
     columns = new_store.columns[source.name]
     values = [new_store.enums[column.name] for column in columns if column.enum]
     schema = schema_of([column.name for column in columns], [_field_type(column) for column in columns])
-    digest = hashlib.sha256()
     batches = _batches(source, columns, schema, values, digest)
     rows = insert(new_store.connection, f"{source.schema}.{source.table}", schema, batches)
     return None if rows is None else [ReadResult(rows, Fingerprint.of(source, digest.hexdigest()))]
@@ -89,7 +87,7 @@ def _field_type(column: Column) -> FieldType:
 
 
 def _batches(
-    source: Source, columns: Sequence[Column], schema: pa.Schema, values: list[list[str]], digest: hashlib._Hash
+    source: Source, columns: Sequence[Column], schema: pa.Schema, values: list[list[str]], digest: Digest
 ) -> Batches:
     types = [_field_type(column) for column in columns]
     key = schema.names.index(KEYS[source.split, source.table])

@@ -22,10 +22,10 @@ def read_labels(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResu
         SourceError: a row is not a code and a label, or a code appears twice.
     """
     (source,) = sources
-    new_store.begin(source)
+    digest = new_store.begin(source)
     labels = labels_in(source.path)
     new_store.connection.executemany("INSERT INTO e_mm1_1m.annotation_mapping VALUES (?, ?)", [*labels.items()])
-    return [ReadResult(len(labels), fingerprint(source))]
+    return [ReadResult(len(labels), fingerprint(source, digest))]
 
 
 def check_annotations(new_store: NewStore, triplets: Source) -> None:

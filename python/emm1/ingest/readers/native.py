@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from emm1._native import parse_records
+from emm1.ingest.fingerprint import Digest
 
 FieldType = Literal["integer", "number", "text", "symbol", "skipped"]
 # The columns of a block as the native parser returns them: the arrays and the validity bitmap of each.
@@ -42,7 +42,7 @@ def read_records(
     symbols: list[list[str]],
     most: int,
     held: int = BUFFER,
-    digest: hashlib._Hash | None = None,
+    digest: Digest | None = None,
 ) -> Iterator[tuple[Columns, int]]:
     """The columns of a file, up to `most` rows at a time if they fit in the buffer, with the number of rows.
 
