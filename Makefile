@@ -4,7 +4,7 @@
 # make test-newest  every Python test with the newest of every dependency; PRE=--pre takes pre-releases
 # make test-versions  the tour with each supported DuckDB, in the stores built by each of the others
 # make clients-matrix  write what each client can do to docs/guide/clients.md
-# make bench  search, in Python and in SQL, compared with its rivals; with TREE=folder-with-the-published-files also the store
+# make bench  search, in Python and in SQL, compared with its rivals, and starting; with TREE=folder-with-the-published-files also the store
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make clean  remove everything that the other targets made
@@ -42,24 +42,8 @@ help:
 	@touch $@
 
 demo: .venv/built
-	rm -rf demo
-	$(BIN)/emm1 sample demo/sample
-	$(BIN)/emm1 build demo/sample demo/emm1.duckdb
-	$(BIN)/emm1 embeddings add demo/emm1.duckdb text demo/sample/embeddings/text.npy --dataset 100m --modality text
-	$(BIN)/emm1 embeddings add demo/emm1.duckdb image demo/sample/embeddings/image.npy --dataset 100m --modality image
-	$(BIN)/emm1 info demo/emm1.duckdb
-	$(BIN)/emm1 sql demo/emm1.duckdb 'FROM "groups" WHERE nn_index = 1 LIMIT 1' --format json
-	$(BIN)/emm1 sql demo/emm1.duckdb "FROM triplets_between(['points', 'audio']) LIMIT 1" --format json
-	$(BIN)/emm1 sql demo/emm1.duckdb "FROM eshot_categories LIMIT 1" --format json
-	$(BIN)/emm1 search demo/emm1.duckdb text --id 0 -k 5
-	$(BIN)/emm1 eshot demo/emm1.duckdb --audio demo/sample/embeddings/eshot_audio.npy \
-		--points demo/sample/embeddings/eshot_points.npy --output demo/eshot
-	@echo
-	@echo "The demo is in ./demo. Try next:"
-	@echo "  $(BIN)/emm1 search demo/emm1.duckdb image --id 7 -k 5"
-	@echo "  $(BIN)/emm1 sql demo/emm1.duckdb \"SELECT source_dataset, count(*) FROM assets GROUP BY ALL ORDER BY ALL\""
-	@echo "  $(BIN)/python -c \"import emm1; print(emm1.open('demo/emm1.duckdb').groups(nn_index=1))\""
-	@echo "  open demo/eshot/report.html in a browser"
+	@rm -rf demo
+	@sh docs/demo.sh
 
 test: .venv/built
 	cargo fmt --all --check
@@ -133,6 +117,7 @@ bench: .venv/built .venv/bench
 	$(if $(TREE),$(BIN)/python -m benchmarks.store $(TREE) $(or $(WORK),/tmp/emm1-bench))
 	$(BIN)/python -m benchmarks $(or $(WORK),/tmp/emm1-bench)/vectors
 	$(BIN)/python -m benchmarks.sql $(or $(WORK),/tmp/emm1-bench)/vectors
+	$(BIN)/python -m benchmarks.start $(or $(WORK),/tmp/emm1-bench)
 
 fmt: .venv/packages
 	cargo fmt --all

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.picture import SHOWN, figures
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -77,3 +78,10 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     assert result.exit_code == 0
     assert f"emm1 {command}" in " ".join(result.output.replace("│", " ").split())
     assert "Example" in result.output
+
+
+def test_the_picture_in_the_readme_shows_the_figures_of_the_benchmarks() -> None:
+    picture = (TOP / "docs/speed.svg").read_text(encoding="utf-8")
+    shown = {float(number) for number in re.findall(r">([\d.]+) ms<", picture)}
+    assert shown == set(figures().values())
+    assert len(figures()) == 2 * len(SHOWN)
