@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from emm1.cli import show, tables
+from emm1.cli import show
 from emm1.cli.parameters import StorePath
+from emm1.cli.screen import screen_of
 from emm1.dataset import Split, check_ranks, check_splits
 from emm1.store.database import SCHEMA_VERSION
 
@@ -87,7 +88,7 @@ def _show_report(report: BuildReport) -> None:
 
 
 def _show_changes(report: BuildReport) -> None:
-    for line in show.table(["table", "rows"], report.rows.items(), ["rows"], tables.screen_of(sys.stdout)):
+    for line in show.table(["table", "rows"], report.rows.items(), ["rows"], screen_of(sys.stdout)):
         show.put(line)
     if report.kept:
         show.say(f"kept: {len(report.kept)} files; read: {', '.join(report.read) or 'none'}")

@@ -17,7 +17,8 @@ from typing import Any, cast
 import duckdb
 import typer
 
-from emm1.cli import show, tables
+from emm1.cli import show
+from emm1.cli.screen import Column, Row, Screen, screen_of, tabbed
 from emm1.errors import StoreError, WriteError
 from emm1.interrupts import abandonable
 from emm1.store.database import is_database
@@ -86,9 +87,9 @@ class Destination:
     path: Path | None
 
     @property
-    def screen(self) -> tables.Screen | None:
+    def screen(self) -> Screen | None:
         """The terminal that a table is drawn for; None for a pipe or a file."""
-        return None if self.path else tables.screen_of(sys.stdout)
+        return None if self.path else screen_of(sys.stdout)
 
     def check(self, store: Path) -> None:
         """Refuse to write over the store itself or any other database."""
@@ -171,13 +172,15 @@ def write_rows(
         WriteError: the file cannot be written.
     """
     if to.format is Format.table and (screen := to.screen):
+        from emm1.cli import tables
+
         columns = [_column(name, kind, types, counts) for name, kind in zip(rows.columns, rows.types, strict=True)]
         table = tables.draw(columns, _texts(_over(connection, rows, CUT)), screen, null, whole=whole)
         put_lines([*table.lines, *([table.summary(len(columns))] if types else [])], to)
         return table.rows
     if to.format is Format.table:
         counted = _Counted(_texts(_over(connection, rows, WHOLE)))
-        put_lines(tables.tabbed(rows.columns, counted, null), to)
+        put_lines(tabbed(rows.columns, counted, null), to)
         return counted.count
     with _finished(to.path) as path:
         if to.format is Format.arrow:
@@ -202,18 +205,18 @@ def put_lines(lines: Iterable[str], to: Destination) -> None:
 class _Counted:
     """Rows that are counted as they pass."""
 
-    def __init__(self, rows: Iterable[tables.Row]) -> None:
+    def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = rows
         self.count = 0
 
-    def __iter__(self) -> Iterator[tables.Row]:
+    def __iter__(self) -> Iterator[Row]:
         for row in self._rows:
             self.count += 1
             yield row
 
 
-def _column(name: str, kind: Any, types: bool, counts: Sequence[str]) -> tables.Column:
-    return tables.Column(
+def _column(name: str, kind: Any, types: bool, counts: Sequence[str]) -> Column:
+    return Column(
         name,
         _type_name(kind) if types else "",
         number=kind.id in NUMBERS,
@@ -246,7 +249,7 @@ def _over(
     return cast("duckdb.DuckDBPyConnection", eval("execute(statement)", variables))  # noqa: S307 - the text is fixed
 
 
-def _texts(result: duckdb.DuckDBPyConnection) -> Iterator[tables.Row]:
+def _texts(result: duckdb.DuckDBPyConnection) -> Iterator[Row]:
     while batch := result.fetchmany(BATCH):
         yield from batch
 
@@ -278,11 +281,11 @@ def _copy_statement(path: Path, format: Format) -> str:  # noqa: A002 - the opti
 def _finished(path: Path | None) -> Iterator[Path]:
     """A file to write, which takes the place of another one, or goes to standard output, when it is complete."""
     # Not to /dev/stdout: opening it again would truncate a file that the shell appends to.
-    target = path and path.resolve()
     try:
-        if target and target.exists() and not target.is_file():
-            yield target  # a device or a pipe, or a folder, which is an error
+        if path and path.exists() and (not path.is_file() or path.is_relative_to("/dev")):
+            yield path  # a device or a pipe, or a folder, which is an error
             return
+        target = path and path.resolve()
         with TemporaryDirectory(prefix=".emm1-", dir=target and target.parent) as folder, abandonable(Path(folder)):
             written = Path(folder) / (target.name if target else "rows")
             yield written

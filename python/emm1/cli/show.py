@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from emm1.cli import tables
+from emm1.cli.screen import Column, Screen, tabbed
 from emm1.errors import CodesError, CodesWarning, Error
 from emm1.streams import printable
 
@@ -19,10 +19,14 @@ def say(text: object = "") -> None:
     print(printable(text))  # noqa: T201 - the purpose of this function
 
 
-def lines(text: object, screen: tables.Screen | None = None) -> list[str]:
+def lines(text: object, screen: Screen | None = None) -> list[str]:
     """The lines of a text, with control characters made visible; on a terminal folded between words."""
     shown = printable(text).split("\n")
-    return shown if screen is None else [part for line in shown for part in tables.fold(line, screen.width)]
+    if screen is None:
+        return shown
+    from emm1.cli.tables import fold
+
+    return [part for line in shown for part in fold(line, screen.width)]
 
 
 def put(line: str) -> None:
@@ -76,7 +80,7 @@ def progress(unit: str = "rows") -> Iterator[Callable[[str, int, int], None]]:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], counts: Sequence[str], screen: tables.Screen | None
+    columns: Sequence[str], rows: Iterable[Sequence[object]], counts: Sequence[str], screen: Screen | None
 ) -> list[str]:
     r"""The lines of a small table, whole.
 
@@ -91,9 +95,11 @@ def table(
     """
     texts = [[None if value is None else str(value) for value in row] for row in rows]
     if screen is None:
-        return list(tables.tabbed(columns, texts, ""))
-    drawn = [tables.Column(name, number=name in counts, count=name in counts) for name in columns]
-    return tables.draw(drawn, texts, screen, "", whole=True).lines
+        return list(tabbed(columns, texts, ""))
+    drawn = [Column(name, number=name in counts, count=name in counts) for name in columns]
+    from emm1.cli.tables import draw
+
+    return draw(drawn, texts, screen, "", whole=True).lines
 
 
 def size(count: int) -> str:

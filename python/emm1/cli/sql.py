@@ -13,7 +13,7 @@ import duckdb
 import typer
 
 from emm1.checks import check_text
-from emm1.cli import show, tables
+from emm1.cli import show
 from emm1.cli.no_rows import reasons
 from emm1.cli.output import Destination, Format, check_target, destination, put_lines, write_rows
 from emm1.cli.parameters import FormatOption, OutputOption, StorePath
@@ -134,7 +134,11 @@ def _write(
 ) -> None:
     if _kind(statement) == "EXPLAIN" and to.format is Format.table:
         lines = [printable(line, lines=False) for row in rows.fetchall() for line in str(row[-1]).splitlines()]
-        put_lines([tables.clipped(line, screen) for line in lines] if (screen := to.screen) else lines, to)
+        if screen := to.screen:
+            from emm1.cli.tables import clipped
+
+            lines = [clipped(line, screen) for line in lines]
+        put_lines(lines, to)
         return
     if not write_rows(connection, rows, to, types=True, null="NULL", whole=False):
         for reason in reasons(connection, statement.query):

@@ -13,7 +13,7 @@ from emm1 import versions
 from emm1.cli import show
 from emm1.cli.output import Format, destination, put_lines, write_rows
 from emm1.cli.parameters import FormatOption, OutputOption, StorePath
-from emm1.cli.tables import Screen
+from emm1.cli.screen import Screen
 from emm1.store.opening import reading
 
 if TYPE_CHECKING:

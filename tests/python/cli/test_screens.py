@@ -87,8 +87,8 @@ def steady(name: str, shown: str) -> str:
     if name == "info":
         shown = re.sub(r"^emm1.duckdb: .*", "emm1.duckdb: SIZE, built WHEN by emm1 VERSION", shown)
         shown = re.sub(r"^read with (.*\n)+?\n", "read with VERSIONS\n\n", shown, flags=re.MULTILINE)
-    if name == "build":  # after the progress bar
-        shown = re.sub(r"^.*/built-\d+.duckdb: .*", "STORE: SIZE in SECONDS", shown.lstrip(), flags=re.MULTILINE)
+    if name == "build":
+        shown = re.sub(r"^.*/built-\d+.duckdb: .*", "STORE: SIZE in SECONDS", shown, flags=re.MULTILINE)
     if name == "registered":  # the identity of the store
         shown = re.sub(r"\b[0-9a-f]{16,32}", lambda found: "f" * len(found[0]), shown)
     return shown
