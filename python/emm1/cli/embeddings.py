@@ -92,7 +92,10 @@ def verify(
     Example: `emm1 embeddings verify emm1.duckdb`
     """
     with open_store(store, read_only=True) as opened:
-        for each in [name] if name else list(opened.registry):
+        names = [name] if name else list(opened.registry)
+        if not names:
+            show.warn("note: no embeddings are registered in this store, so there is nothing to verify")
+        for each in names:
             with show.progress() as progress:
                 embeddings, sound = opened.registry.verify(each, progress=partial(progress, f"verifying {each}"))
             shape = f"{len(embeddings):,} × {embeddings.dim:,} {embeddings.dtype}"

@@ -190,3 +190,16 @@ def test_the_command_says_it(store: emm1.Store, image: np.ndarray, tmp_path: Pat
         "emm1: note: zero vectors: 1 of 50 rows",
         "emm1: note: the norms of its vectors are 3, not 1, and the metric is dot: scores are multiples of cosines",
     ]
+
+
+def test_a_store_without_embeddings(store: emm1.Store) -> None:
+    store.close()
+    done = emm1_cli("search", store.path, "nothing", "--id", 0)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "emm1: no embeddings are called 'nothing': none are registered in this store: register a file with "
+        "`emm1 embeddings add`, or in Python with `Store.add_embeddings`\n",
+    )
+    done = emm1_cli("embeddings", "verify", store.path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "emm1: note: no embeddings are registered in this store, so there is nothing to verify\n"

@@ -153,14 +153,14 @@ impl Registered {
         let mut listed: Vec<&str> = all.iter().filter_map(|row| row[0]).collect();
         listed.sort_unstable();
         let known = if listed.is_empty() {
-            "none is registered".into()
+            "none are registered in this store: register a file with `emm1 embeddings add`, or in Python with \
+             `Store.add_embeddings`"
+                .into()
         } else {
-            format!("registered are {}", listed.join(", "))
+            format!("registered are {} (add some with `emm1 embeddings add`)", listed.join(", "))
         };
         let name = name.unwrap_or("NULL");
-        Err(Error::UnknownName(format!(
-            "no embeddings are called '{name}': {known} (add some with `emm1 embeddings add`)"
-        )))
+        Err(Error::UnknownName(format!("no embeddings are called '{name}': {known}")))
     }
 
     /// An error if a file does not have the shape that was registered.
@@ -282,7 +282,7 @@ mod tests {
         assert!(
             says(Some("x"), &all).starts_with("no embeddings are called 'x': registered are image, plain, text (add")
         );
-        assert!(says(None, &[]).contains("'NULL': none is registered"));
+        assert!(says(None, &[]).contains("'NULL': none are registered in this store: register"));
         assert!(says(Some("x"), &[vec![Some("x"), Some("x.npy")]]).contains("run `emm1 upgrade STORE`"));
     }
 }
