@@ -20,7 +20,7 @@ NARROWEST = 16
 SHORT_TYPE = 8
 # Rows that are counted; of a longer result only the first rows are shown.
 MOST_ROWS = 100_000
-# Lines of a screen that are not rows: the rule under the header, the footer, and the shell's next prompt.
+# Lines of a screen, beside the header, that are not rows: its rule, the footer, and the shell's next prompt.
 OTHER_LINES = 3
 FEWEST_ROWS = 4
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -81,20 +81,15 @@ def draw(columns: Sequence[Column], rows: Iterable[Row], screen: Screen, null: s
      7  a dog barks at
         the moon
     """
-    most = None if whole else max(screen.height - OTHER_LINES - (2 if columns[0].type else 1), FEWEST_ROWS)
+    most = None if whole else max(screen.height - OTHER_LINES - 1, FEWEST_ROWS)
     head, tail, total = _ends(rows, most)
     table = _Table(columns, [_cells(columns, row, screen) for row in [*head, *tail]], screen, null)
     lines = table.header()
-    room = screen.height - OTHER_LINES + 1 - len(lines)
-    top = len(head)
-    if not whole and total > room:
-        # Long names are folded, which leaves fewer lines for rows.
-        kept = max(min(len(table.rows), room - 1), FEWEST_ROWS)
-        top = min(top, kept - kept // 2) if tail else kept
-        table.rows = table.rows[:top] + table.rows[len(table.rows) - (kept - top) :]
-    limit = 1 if len(table.rows) < total else table.lines_of_a_cell(room)
+    room = max(screen.height - OTHER_LINES + 1 - len(lines), FEWEST_ROWS)
+    top = None if whole or total <= room else table.keep(room - 1, both=total <= MOST_ROWS)
+    limit = table.lines_of_a_cell(room) if top is None else 1
     body = [table.row(i, limit) for i in range(len(table.rows))]
-    if len(table.rows) < total:
+    if top is not None:
         body.insert(top, table.omission())
     lines += [line for row in body for line in row]
     return Drawn(lines, total, len(table.rows), len(table.shown))
@@ -181,6 +176,12 @@ class _Table:
         if self._columns[0].type:
             lines += self._lines([[self._columns[i].type] for i, _ in self._sized()], DIM)
         return lines + self._lines([["─" * width] for width in self._widths], DIM, omission="─")
+
+    def keep(self, rows: int, *, both: bool) -> int:
+        """Keep so many rows at the top and, if `both`, as many at the end; returns how many are at the top."""
+        top = (rows + 1) // 2 if both else rows
+        self.rows = self.rows[:top] + self.rows[len(self.rows) - (rows - top) :]
+        return top
 
     def lines_of_a_cell(self, room: int) -> int:
         """How many lines a cell may take at most so that all rows fit."""
