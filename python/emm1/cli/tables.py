@@ -141,21 +141,15 @@ class _Table:
 
     def _layout(self) -> tuple[list[int], list[int]]:
         """Which columns fit, and their widths."""
-        narrow, wide = [], []
+        narrow, wide, full = [], [], []
         for i, column in enumerate(self._columns):
             cells = max((cell_len(self._text(row[i])) for row in self.rows), default=0)
             # The first column usually says what a row is about.
             least = NARROWEST if i else max(NARROWEST, self._screen.width * 2 // 5)
-            name = max(cell_len(part) for part in _parts(self._names[i]))
-            narrow.append(
-                max(
-                    min(name, NARROWEST),
-                    min(len(column.type), SHORT_TYPE),
-                    cells if column.number else min(cells, least),
-                    1,
-                )
-            )
-            wide.append(max(cell_len(self._names[i]), min(len(column.type), NARROWEST), cells, 1))
+            header = max(min(_folded_in_two(self._names[i]), NARROWEST), min(len(column.type), SHORT_TYPE), 1)
+            narrow.append(max(header, cells if column.number else min(cells, least)))
+            wide.append(max(header, cells))
+            full.append(max(cells, cell_len(self._names[i]), min(len(column.type), NARROWEST)))
         shown = list(range(len(narrow)))
         needed = sum(narrow) + GAP * (len(shown) - 1)
         while needed > self._screen.width and len(shown) > 1:
@@ -166,7 +160,11 @@ class _Table:
         left = self._screen.width - needed
         if left < 0:
             widths[0] = max(widths[0] + left, 1)
-        _widen(widths, [wide[i] for i in shown], left)
+        left = _widen(widths, [wide[i] for i in shown], left)
+        for at, i in enumerate(shown):  # names that need not be folded, then
+            if 0 < full[i] - widths[at] <= left:
+                left -= full[i] - widths[at]
+                widths[at] = full[i]
         return shown, widths
 
     def header(self) -> list[str]:
@@ -255,13 +253,25 @@ def _parts(name: str) -> list[str]:
     return re.findall(r"[^_ ]*[_ ]+|[^_ ]+", name) or [""]
 
 
-def _widen(widths: list[int], wanted: Sequence[int], left: int) -> None:
-    """Distribute the cells that are left: columns that want little get it first."""
+def _folded_in_two(name: str) -> int:
+    """The least width at which a name takes at most two lines.
+
+    >>> _folded_in_two("encord_text_id"), _folded_in_two("id")
+    (7, 2)
+    """
+    parts = _parts(name)
+    widths = range(max(map(cell_len, parts)), cell_len(name))
+    return next((width for width in widths if len(fold(name, width, parts)) <= 2), cell_len(name))  # noqa: PLR2004
+
+
+def _widen(widths: list[int], wanted: Sequence[int], left: int) -> int:
+    """Distribute the cells that are left; columns that want little get it first. Returns what is left then."""
     growing = sorted(range(len(widths)), key=lambda i: wanted[i] - widths[i])
     for at, i in enumerate(growing):
         more = max(min(wanted[i] - widths[i], left // (len(growing) - at)), 0)
         widths[i] += more
         left -= more
+    return left
 
 
 def _is_path(text: str) -> bool:

@@ -29,9 +29,7 @@ QUERIES = {
     ],
     "FROM assets WHERE source_dataset = 'COCO' AND false": [],
     "FROM assets WHERE file_name = 'coco'": [],
-    "FROM assets WHERE modality = 'it''s'": [
-        "'it's' is not a modality; it is one of audio, image, points, text, video"
-    ],
+    "FROM assets WHERE modality = 'x''y'": ["'x'y' is not a modality; it is one of audio, image, points, text, video"],
     "FROM assets WHERE modality = 'texts'": ["'texts' is not a modality, but 'text' is"],
     "FROM assets WHERE modality = 'videos' AND source_dataset = 'coco'": [
         "'videos' is not a modality, but 'video' is",
