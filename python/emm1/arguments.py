@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emm1.checks import check_regular, shown
 from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.interchange import as_array
 
 MAGIC = b"\x93NUMPY"
 INT64 = np.iinfo(np.int64)
@@ -20,16 +21,15 @@ INT64 = np.iinfo(np.int64)
 def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
     """Ids as int64, (ids,); `what` names the argument in messages."""
     _refuse_mask(ids, what)
-    try:
-        array = np.atleast_1d(np.asarray(ids))
-    except ValueError as error:
-        raise EmbeddingError(f"{what} must be a list of integers: {error}") from error
+    array = np.atleast_1d(as_array(ids, what, "a list of integers"))
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.dtype == object and array.ndim == 1:  # NumPy's dtype for integers that fit none of its own
         too_large = next((x for x in array if isinstance(x, int) and not INT64.min <= x <= INT64.max), None)
         if too_large is not None:
             raise EmbeddingError(f"{what} has the id {too_large}, which does not fit a signed 64-bit integer")
+        if all(isinstance(x, int) and not isinstance(x, bool) for x in array):
+            array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         given = f"{array.dtype} of shape {array.shape}" if array.ndim and array.dtype != object else shown(ids)
         raise EmbeddingError(f"{what} must be a list of integers, not {given}")
@@ -39,13 +39,14 @@ def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
 
 
 def as_vectors(query: ArrayLike) -> NDArray[np.float32]:
-    """One query or several as float32, rounded once; a component too large for float32 is an error."""
+    """One query or several, in any form that `as_array` takes, as float32, rounded once.
+
+    Raises:
+        emm1.errors.EmbeddingError: no numbers, a null, lists of different lengths, or a component too large for float32.
+    """
     _refuse_mask(query, "the query")
-    try:
-        array = np.asarray(query)
-    except ValueError as error:
-        raise EmbeddingError(f"the query is not a vector of numbers: {error}") from error
-    if array.dtype.kind not in "fiub" or array.ndim not in (1, 2):
+    array = as_array(query, "the query", "a vector of numbers")
+    if not (array.dtype.kind in "fiub" or np.can_cast(array.dtype, np.float32)) or array.ndim not in (1, 2):
         raise EmbeddingError(
             f"a query must be numbers of shape (dim,) or (queries, dim), not {array.dtype} of shape {array.shape}"
         )

@@ -51,6 +51,10 @@ class UnknownNameError(EmbeddingError, KeyError):
     """No embeddings are registered under this name; the message lists the registered names."""
 
 
+class IndexError(EmbeddingError, builtins.IndexError):  # noqa: A001 - the name users catch
+    """An embedding file has no such row or component."""
+
+
 class WriteError(EmbeddingError):
     """A file that belongs to embeddings (ids, codes) cannot be written."""
 

@@ -42,7 +42,10 @@ WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "among": (lambda x: x.search([1, 0, 0], among="12"), "among must be a list of integers"),
     "among of numbers": (lambda x: x.search([1, 0, 0], among=[0.5]), "among must be a list of integers"),
-    "ragged among": (lambda x: x.search([1, 0, 0], among=[[1], [1, 2]]), "among must be a list"),
+    "ragged among": (
+        lambda x: x.search([1, 0, 0], among=[[1], [1, 2]]),
+        "among has the length 2 in row 1, but 1 in row 0",
+    ),
     "ids": (lambda x: type(x)(x.path, ids={"a": 1}), "ids must be a list of integers, not {'a': 1}"),
     "one id": (lambda x: emm1.Embeddings(x.path, ids=5.5), "ids must be a list of integers"),
     "ids of bytes": (lambda x: emm1.Embeddings(x.path, ids=b"ids.npy"), "ids must be a list of integers"),

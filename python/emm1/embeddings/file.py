@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from html import escape
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emm1 import _native
 from emm1.arguments import as_ids, as_number, as_vector, as_vectors, at_least_one, has_mask, metric_name, thread_count
+from emm1.embeddings.hits import Hits
+from emm1.embeddings.rows import Rows
 from emm1.errors import EmbeddingError, EmbeddingsWarning
+from emm1.interchange import as_array
 
 Metric = Literal["cosine", "dot", "l2"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -22,28 +25,7 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 _WARNED: set[str] = set()
 
 
-@dataclass(frozen=True, eq=False)
-class Hits:
-    """The result of a search, best first; for several queries, one row per query.
-
-    Attributes:
-        ids: int64, (k,) or (queries, k).
-        scores: float32, of the same shape.
-    """
-
-    ids: NDArray[np.int64]
-    scores: NDArray[np.float32]
-
-    def __iter__(self) -> Iterator[NDArray[Any]]:
-        """Allows ``ids, scores = hits``."""
-        return iter((self.ids, self.scores))
-
-    def __len__(self) -> int:
-        """Number of hits, or of queries if there were several."""
-        return len(self.ids)
-
-
-class Embeddings:
+class Embeddings(Rows):
     """Vectors in a file, rows × dims, and the id of each row; no store is needed.
 
     The file is ``.npy`` (C order; float32, float16, int8), a folder of such shards, ``.safetensors`` (float32, float16,
@@ -90,6 +72,9 @@ class Embeddings:
             self._ids = {"ids": as_ids(ids, "ids")}
         place = None if codes is False else self._codes_place(codes)
         self._file = self._open(place)
+        # For pickling; the current folder may change.
+        self._codes: Path | Literal[False] = False if place is None else place.absolute()
+        self._places = self.path.absolute(), self.ids_path and self.ids_path.absolute()
 
     def _open(self, codes: Path | None) -> _native.EmbeddingFile:
         file = _native.EmbeddingFile(self.path, **self._ids, codes_path=codes)
@@ -99,25 +84,31 @@ class Embeddings:
     def _codes_place(self, codes: str | os.PathLike[str] | None) -> Path:
         return _native.codes_beside(self.path) if codes is None else Path(codes)
 
-    def __len__(self) -> int:
-        """Number of vectors."""
-        return self._file.rows
-
     def __repr__(self) -> str:
         return f"Embeddings({self.path.name!r}: {len(self):,} × {self.dim:,} {self.dtype})"
 
-    @property
-    def dim(self) -> int:
-        """Number of components of each vector."""
-        return self._file.dims
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        ids = "given" if "ids" in self._ids else self.ids_path or "the row numbers"
+        told = {"file": self.path, "shape": f"{len(self):,} × {self.dim:,}", "type": self.dtype, "ids": ids}
+        told["codes"] = self.codes_path or "none"
+        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in told.items())
+        return f"<table><caption>Embeddings</caption>{rows}</table>"
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of a component in the file; bfloat16 is the type from ml_dtypes."""
-        import ml_dtypes
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by path: what unpickles it opens the same files. Ids that were given as an array travel along."""
+        path, ids = self._places
+        return type(self), (path, self._ids.get("ids", ids), self._codes)
 
-        name = self._file.dtype
-        return np.dtype(ml_dtypes.bfloat16) if name == "bfloat16" else np.dtype(name)
+    def __copy__(self) -> Self:
+        """Another object on the same open files."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        return copy
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """The same as a copy: the files are only read."""
+        return self.__copy__()
 
     @property
     def files(self) -> list[Path]:
@@ -168,7 +159,7 @@ class Embeddings:
         """
         place = self._codes_place(path)
         self._file.build_codes(place, thread_count(threads), progress)
-        self._file = self._open(place)
+        self._file, self._codes = self._open(place), place.absolute()
         return place
 
     @property
@@ -230,7 +221,7 @@ class Embeddings:
         queries = as_vectors(query)
         single = queries.ndim == 1
         # No queries: search for one, so that the empty result has as many columns.
-        rows = np.atleast_2d(queries) if queries.size else np.zeros((1, queries.shape[-1]), np.float32)
+        rows = np.atleast_2d(queries) if queries.size else np.zeros((1, queries.shape[-1] or self.dim), np.float32)
         ids, scores = self._file.search(
             rows, at_least_one(k, "k"), metric_name(metric), self._among(among), thread_count(threads)
         )
@@ -337,10 +328,7 @@ class Embeddings:
             raise EmbeddingError("among has masked values: fill them, or leave them out")
         if isinstance(among, set | frozenset):
             among = list(among)
-        try:
-            array = np.asarray(among)
-        except ValueError as error:
-            raise EmbeddingError(f"among must be a list of ids or a mask: {error}") from error
+        array = as_array(among, "among", "a list of ids or a mask")
         if array.dtype != bool:
             return as_ids(array, "among")
         if array.shape != (len(self),):

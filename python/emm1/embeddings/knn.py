@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from emm1.arguments import at_least_one
 from emm1.embeddings.file import Embeddings, Metric, as_embeddings
 from emm1.errors import EmbeddingError, Error, WriteError
+from emm1.frames import Frames
 
 # Queries per search: the codes of the base are read once for all of them.
 BATCH = 1024
@@ -27,13 +29,15 @@ SCHEMA = pa.schema([("query_id", pa.int64()), ("rank", pa.int32()), ("id", pa.in
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbours:
+class Neighbours(Frames):
     """The neighbours of some queries, best first.
 
     Attributes:
         query_ids: int64, (queries,).
         ids: int64, (queries, k).
         scores: float32, (queries, k).
+
+    As a frame (`pl`, `df`, `arrow`) it has one row for each neighbour: query_id, rank (from 1), id, score.
     """
 
     query_ids: NDArray[np.int64]
@@ -41,11 +45,14 @@ class Neighbours:
     scores: NDArray[np.float32]
 
     def to_arrow(self) -> pa.Table:
-        """One row for each neighbour: query_id, rank (from 1), id, score."""
+        """The same as `arrow`."""
+        return self.arrow()
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
         queries, k = self.ids.shape
         ranks = np.tile(np.arange(1, k + 1, dtype=np.int32), queries)
-        columns = [np.repeat(self.query_ids, k), ranks, self.ids.ravel(), self.scores.ravel()]
-        return pa.table(columns, schema=SCHEMA)
+        values = [np.repeat(self.query_ids, k), ranks, self.ids.ravel(), self.scores.ravel()]
+        return dict(zip(SCHEMA.names, values, strict=True))
 
 
 def knn(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emm1.embeddings.file import Embeddings, Hits, Metric
+from emm1.embeddings.file import Embeddings, Metric
+from emm1.embeddings.hits import Hits
 
 
 def search_others(

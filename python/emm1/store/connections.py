@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, NoReturn, cast
+from weakref import WeakSet
 
 import duckdb
 
+from emm1.errors import StoreError
 from emm1.interrupts import interruptible
 from emm1.store.refusals import Refusal, refusal_of
 
@@ -21,6 +26,20 @@ SET = {
 # Before DuckDB 1.5 a relation becomes invalid with its connection, so the latest are kept; each takes about 8 kB.
 KEPT = 1000
 
+# The connections of the stores that are in use.
+_opened: WeakSet[Connections] = WeakSet()
+
+
+def _never_close() -> None:
+    """In a fork, never close the connections of the parent: DuckDB would wait for threads that a fork lacks, or crash."""
+    for connections in _opened:
+        for connection in (connections._own, *connections._kept):  # noqa: SLF001
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_never_close)
+
 
 class Connections:
     """Hands out the connections of a store.
@@ -32,16 +51,45 @@ class Connections:
     Args:
         own: the connection that the store was opened with, which is the caller's.
         root: folder of the media; None for the one given at build.
+        store: the file of the store, for errors.
     """
 
-    def __init__(self, own: duckdb.DuckDBPyConnection, root: str | None) -> None:
-        self.own = own
+    def __init__(self, own: duckdb.DuckDBPyConnection, root: str | None, store: Path) -> None:
+        self._own = own
+        self._store = store
+        self._process = os.getpid()
         self._thread = threading.current_thread()
         self._variables: dict[str, str] = {}
         self._kept: deque[duckdb.DuckDBPyConnection] = deque(maxlen=KEPT)
         if root is not None:
             own.execute(SET["emm1_root"], [root])
             self._variables["emm1_root"] = root
+        _opened.add(self)
+
+    @property
+    def own(self) -> duckdb.DuckDBPyConnection:
+        """The caller's connection.
+
+        Raises:
+            StoreError: it is closed, or belongs to the process that this one was forked from.
+        """
+        if os.getpid() != self._process:
+            raise StoreError(
+                f"{self._store.name} was opened in another process, from which this one was forked, and DuckDB works only there: "
+                "open it in this process with emm1.open"
+            )
+        try:
+            self._own.query_progress()  # fails if the connection is closed, and does nothing otherwise
+        except duckdb.ConnectionException as error:
+            raise StoreError(f"{self._store.name} is closed: open it again with emm1.open") from error
+        return self._own
+
+    def __reduce__(self) -> NoReturn:
+        """Refused: another process cannot use a connection, nor open a file that this one may be writing."""
+        raise StoreError(
+            f"{self._store.name} is an open store, which cannot be copied or pickled: pass its path, and open it where it is "
+            "needed; what Store.embeddings gives can be pickled"
+        )
 
     def for_call(self) -> duckdb.DuckDBPyConnection:
         """The connection for a call from the current thread."""
@@ -74,8 +122,9 @@ class Connections:
 
     def close(self) -> None:
         """Close the caller's connection, and with it those made from it."""
-        self._kept.clear()
-        self.own.close()
+        if os.getpid() == self._process:
+            self._kept.clear()
+            self._own.close()
 
     def _is_own_thread(self) -> bool:
         return threading.current_thread() is self._thread

@@ -11,7 +11,8 @@ from duckdb import ConstantExpression as Constant
 from numpy.typing import ArrayLike, NDArray
 
 from emm1.arguments import as_ids, as_vectors, at_least_one
-from emm1.embeddings.file import Embeddings, Hits, Metric
+from emm1.embeddings.file import Embeddings, Metric
+from emm1.embeddings.hits import Hits
 from emm1.embeddings.others import search_others
 from emm1.errors import EmbeddingError, StoreError
 from emm1.store.connections import sql_seeing

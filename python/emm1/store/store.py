@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import duckdb
 from numpy.typing import ArrayLike
 
+import emm1
 from emm1 import _native
 from emm1.arguments import as_ids
 from emm1.checks import PathLike, listed
 from emm1.dataset import FILE_MODALITIES, Split, ranks_of
 from emm1.embeddings.file import Embeddings, Metric
 from emm1.errors import EmbeddingsWarning, FileNotFoundError, StoreError
+from emm1.lazy import LazyModule
 from emm1.store.connections import Connections, sql_seeing
 from emm1.store.nearest import hits_of, items_where, queries_of, relation_of
 from emm1.store.registered import Registered
@@ -26,8 +28,8 @@ from emm1.store.registry import Registry
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from emm1.evaluation.eshot import EShotReport
+else:
+    pl = LazyModule("polars")
 
 
 class Store:
@@ -47,7 +49,7 @@ class Store:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, root: str | None) -> None:
         self.path = path
-        self._connections = Connections(connection, root)
+        self._connections = Connections(connection, root, path)
         self._registry = Registry(path, self._connections)
         self._embeddings: dict[
             tuple[Path, Path | None, Path | None], tuple[tuple[_native.Version, object], Embeddings]
@@ -340,7 +342,7 @@ class Store:
         hits = hits_of(embeddings, vectors, own, k, metric or entry.metric, among, exclude_self=exclude_self)
         return relation_of(connection, hits, single=vectors.ndim == 1, entry=entry if with_items else None)
 
-    def eshot(self, audio: PathLike, points: PathLike) -> EShotReport:
+    def eshot(self, audio: PathLike, points: PathLike) -> emm1.EShotReport:
         """The EShot zero-shot evaluation: the third published script.
 
         Args:

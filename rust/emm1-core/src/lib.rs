@@ -14,6 +14,7 @@ mod error;
 mod file;
 mod identity;
 mod kernel;
+mod lock;
 mod matrix;
 mod parallel;
 mod rotation;

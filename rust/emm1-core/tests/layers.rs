@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up.
-const LAYERS: [&str; 12] = [
-    "error", "parallel", "identity", "shape", "kernel", "rotation", "score", "matrix", "codes", "bound", "file",
-    "search",
+const LAYERS: [&str; 13] = [
+    "error", "lock", "parallel", "identity", "shape", "kernel", "rotation", "score", "matrix", "codes", "bound",
+    "file", "search",
 ];
 
 /// The Rust files below a folder, except for tests: they may use anything.

@@ -1,5 +1,6 @@
 //! Embedding files in Python: arguments in, arrays out, the GIL released in between.
 
+use std::os::fd::IntoRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -188,6 +189,24 @@ impl PyEmbeddingFile {
         })?;
         let shape = [ids.len(), self.0.matrix().dims()];
         Ok((ids.into_pyarray(py), vectors.into_pyarray(py).reshape(shape)?))
+    }
+
+    /// The components of rows by number, as they are in the file: bytes, one row after another.
+    fn bytes_of<'py>(&self, py: Python<'py>, rows: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray1<u8>>> {
+        let rows = copied(py, &rows)?;
+        let bytes = run(py, |stop| {
+            let mut numbers = list_for(rows.len())?;
+            numbers.extend(rows.into_iter().map(|row| usize::try_from(row).unwrap_or(usize::MAX)));
+            self.0.matrix().bytes_of(&numbers, stop)
+        })?;
+        Ok(bytes.into_pyarray(py))
+    }
+
+    /// A descriptor of the file, which the caller closes, and where in it the components begin; None if they are not in
+    /// one piece.
+    fn packed(&self, py: Python<'_>) -> PyResult<Option<(i32, usize)>> {
+        let Some((file, start)) = run(py, |_| self.0.matrix().packed())? else { return Ok(None) };
+        Ok(Some((file.try_clone()?.into_raw_fd(), start)))
     }
 
     fn centroid<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray1<f32>>> {

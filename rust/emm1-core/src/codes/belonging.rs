@@ -10,12 +10,12 @@ use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::checks::BLOCK;
 use crate::error::{Error, Result};
 use crate::identity::FileId;
+use crate::lock::Lock;
 use crate::matrix::{Access, Matrix};
 use crate::parallel::{Stop, in_parallel};
 
@@ -29,7 +29,7 @@ pub enum KeepVerdict {
 }
 
 /// The verdicts of this process, by the identities of the codes and the embedding file.
-static VERDICTS: Mutex<Option<Verdicts>> = Mutex::new(None);
+static VERDICTS: Lock<Option<Verdicts>> = Lock::new(None);
 type Verdicts = HashMap<(FileId, Vec<FileId>), bool>;
 /// The maximum number of verdicts kept: files that change continually would each add one.
 const VERDICTS_KEPT: usize = 4096;
@@ -61,7 +61,7 @@ pub(super) fn judge(
 ) -> Result<Option<Verdict>> {
     let Some(identity) = settled(matrix, wait)? else { return Ok(None) };
     let key = (codes, identity.clone());
-    let known = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().get(&key).copied();
+    let known = VERDICTS.lock().get_or_insert_default().get(&key).copied();
     if let Some(belongs) = known {
         return Ok(Some(Verdict { identity, belongs }));
     }
@@ -69,7 +69,7 @@ pub(super) fn judge(
     if matrix.identity()? != identity {
         return Ok(None);
     }
-    let mut verdicts = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut verdicts = VERDICTS.lock();
     let verdicts = verdicts.get_or_insert_default();
     if verdicts.len() >= VERDICTS_KEPT {
         verdicts.clear();

@@ -17,8 +17,8 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::belonging::{self, KeepVerdict, Verdict, judge, rows_of, to_bytes};
 use super::build::block_of;
@@ -27,6 +27,7 @@ use super::sections::{SectionKind, Sections, Shape};
 use crate::codes::{Coded, Encoder, Vectors};
 use crate::error::{Error, Remark, Result};
 use crate::identity::FileId;
+use crate::lock::Lock;
 use crate::matrix::{Access, Map, Matrix};
 use crate::parallel::{Stop, in_parallel};
 use crate::shape::{Level, Parts, Plane, Record, SLACK};
@@ -49,11 +50,11 @@ pub struct CodesFile {
     shape: Shape,
     places: Places,
     verified: Verified,
-    known: Mutex<Known>,
+    known: Lock<Known>,
 }
 
 /// The state seen last: the identity of the file of codes, and the verdict on the embedding file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     id: FileId,
     verdict: Verdict,
@@ -161,13 +162,13 @@ impl CodesFile {
             shape,
             places,
             verified: Verified::none(shape.rows),
-            known: Mutex::new(Known { id, verdict: Verdict::NONE }),
+            known: Lock::new(Known { id, verdict: Verdict::NONE }),
             map,
         })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 
     /// Whether these codes belong to files of this identity: they were built from them, or compared with them since.

@@ -6,11 +6,11 @@ mod norms;
 mod version;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use crate::codes::{CodesFile, KeepVerdict, Vectors, why_no_codes};
 use crate::error::{Error, Remark, Result, list_for, zeros};
 use crate::kernel::kernels;
+use crate::lock::Lock;
 use crate::matrix::{Access, Matrix, View};
 use crate::parallel::{Stop, in_parallel};
 use crate::score::{Metric, Query};
@@ -26,7 +26,7 @@ pub struct EmbeddingFile {
     pub(crate) ids: Ids,
     ids_path: Option<PathBuf>,
     pub(crate) codes: Option<CodesFile>,
-    remarks: Mutex<Vec<Remark>>,
+    remarks: Lock<Vec<Remark>>,
 }
 
 /// Pairs that a thread scores between two calls of `stop`.
@@ -44,7 +44,7 @@ impl EmbeddingFile {
         let matrix = Matrix::open(path)?;
         let Some(source) = ids.map(Path::to_owned).or_else(|| ids_beside(path)) else {
             let ids = Ids::RowNumbers(matrix.rows());
-            return Ok(Self { matrix, ids, ids_path: None, codes: None, remarks: Mutex::default() });
+            return Ok(Self { matrix, ids, ids_path: None, codes: None, remarks: Lock::new(Vec::new()) });
         };
         let listed = Ids::read(&source, &matrix, stop)?;
         Ok(Self { ids_path: Some(source.clone()), ..Self::with_ids(matrix, &source, listed, stop)? })
@@ -70,7 +70,7 @@ impl EmbeddingFile {
             matrix,
             ids_path: None,
             codes: None,
-            remarks: Mutex::default(),
+            remarks: Lock::new(Vec::new()),
         })
     }
 
@@ -232,12 +232,12 @@ impl EmbeddingFile {
     }
 
     pub(crate) fn remark(&self, remark: Remark) {
-        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
+        self.remarks.lock().push(remark);
     }
 
     /// Remarks that are not errors: codes that are not used, and why. Each is returned once.
     pub fn remarks(&self) -> Vec<Remark> {
-        std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.remarks.lock())
     }
 
     /// The vectors of these ids, one after another.

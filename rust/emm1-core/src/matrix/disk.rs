@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use super::map::map_writes_change_mtime;
+use crate::lock::Lock;
 
 /// None if every write to a file changes its mtime; otherwise the name of its file system.
 pub(super) fn hides_writes(file: &File, path: &Path) -> Option<String> {
@@ -16,9 +16,9 @@ pub(super) fn hides_writes(file: &File, path: &Path) -> Option<String> {
         MapWrites::Show => None,
         MapWrites::Hidden(name) => Some(name),
         MapWrites::Unknown(name) => {
-            static TRIED: Mutex<Option<HashMap<u64, bool>>> = Mutex::new(None);
+            static TRIED: Lock<Option<HashMap<u64, bool>>> = Lock::new(None);
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tried = TRIED.lock();
             let shows = || map_writes_change_mtime(folder).unwrap_or(false);
             (!*tried.get_or_insert_default().entry(device(file)?).or_insert_with(shows)).then_some(name)
         }

@@ -14,6 +14,7 @@ mod shards;
 #[cfg(test)]
 mod hostile;
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result, list_for};
 use crate::identity::FileId;
 use crate::kernel::prefetch;
+use crate::parallel::Stop;
 use disk::hides_writes;
 pub use dtype::Dtype;
 use layout::Layout;
@@ -28,6 +30,9 @@ pub(crate) use layout::check_length;
 pub(crate) use map::{Access, Map};
 pub(crate) use npy::Header;
 pub(crate) use shards::{IDS, files as shards, has_ids, ids as ids_of_shards};
+
+/// Bytes read between two calls of `stop`: a few milliseconds, if they come from a disk.
+const PIECE: usize = 1 << 20;
 
 /// What can be opened, for messages about files that cannot; the formats are those of [`Format`], and of `convert`.
 const EXPECTED: &str = "a .npy file, a folder of them, .safetensors, .fbin, .u8bin, .i8bin or .fvecs \
@@ -138,6 +143,41 @@ impl Matrix {
     /// The files, in order, and the number of rows in each.
     pub fn files(&self) -> impl Iterator<Item = (&Path, usize)> {
         self.shards.iter().map(|shard| (shard.path.as_path(), shard.layout.rows))
+    }
+
+    /// The file, and where in it the components begin, if it is one file whose rows follow one another without gaps.
+    ///
+    /// # Errors
+    /// It was truncated or rewritten since it was opened.
+    pub fn packed(&self) -> Result<Option<(&File, usize)>> {
+        let [shard] = &self.shards[..] else { return Ok(None) };
+        shard.check()?;
+        let layout = &shard.layout;
+        Ok((layout.stride == layout.width()).then(|| (shard.map.file(), layout.start)))
+    }
+
+    /// The components of rows as they are in the file, little-endian, one row after another.
+    ///
+    /// # Errors
+    /// There is no such row, a file was truncated or rewritten since it was opened, the row of an `.fvecs` file claims
+    /// another length, there is no memory for the bytes, or `stop` returned true.
+    pub fn bytes_of(&self, rows: &[usize], stop: Stop<'_>) -> Result<Vec<u8>> {
+        let width = self.shards[0].layout.width();
+        let view = self.view(Access::Bulk)?;
+        let mut bytes = list_for(rows.len().saturating_mul(width))?;
+        for piece in rows.chunks(PIECE / width + 1) {
+            if stop() {
+                return Err(Error::Stopped);
+            }
+            for &row in piece {
+                if row >= self.rows() {
+                    let text = format!("has no row {row}: it has {} rows", self.rows());
+                    return Err(Error::file(&self.path, text));
+                }
+                bytes.extend_from_slice(view.row_bytes(row)?);
+            }
+        }
+        Ok(bytes)
     }
 
     /// The current identity of each file.

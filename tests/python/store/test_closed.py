@@ -1,0 +1,78 @@
+"""A store that is closed says so by name, whatever is asked of it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import emm1
+from emm1.store.registry import Registry
+
+ASKED: dict[str, Callable[[emm1.Store], Any]] = {
+    "connection": lambda store: store.connection,
+    "cursor": lambda store: store.cursor(),
+    "sql": lambda store: store.sql("SELECT 1"),
+    "sql that sets": lambda store: store.sql("SET VARIABLE emm1_root = '/data'"),
+    "groups": lambda store: store.groups(1),
+    "groups of": lambda store: store.groups(captions=[1]),
+    "groups_frame": lambda store: store.groups_frame(1),
+    "triplets": lambda store: store.triplets(),
+    "embeddings": lambda store: store.embeddings("x"),
+    "metric": lambda store: store.metric("x"),
+    "nearest": lambda store: store.nearest("x", np.ones(16)),
+    "nearest where": lambda store: store.nearest("x", ids=[0], where="true", with_items=True),
+    "add_embeddings": lambda store: store.add_embeddings("y", "y.npy", dataset="100m", modality="image"),
+    "eshot": lambda store: store.eshot("x", "x"),
+    "names": lambda store: list(store.registry),
+    "number of names": lambda store: len(store.registry),
+    "a name": lambda store: store.registry["x"],
+    "whether a name is known": lambda store: "x" in store.registry,
+    "add": lambda store: store.registry.add("y", "y.npy", dataset="100m", modality="image"),
+    "remove": lambda store: store.registry.remove("x"),
+    "verify": lambda store: store.registry.verify("x"),
+}
+
+
+def test_every_method_is_asked() -> None:
+    public = {name for kind in (emm1.Store, Registry) for name in vars(kind) if not name.startswith("_")}
+    assert public - {"close", "registry"} <= {name.split()[0] for name in ASKED}
+
+
+@pytest.mark.parametrize("by", ["close", "with", "connection"])
+@pytest.mark.parametrize("thread", ["own", "other"])
+def test_a_closed_store_says_so(tree: Path, tmp_path: Path, by: str, thread: str) -> None:
+    store = emm1.build(tree, tmp_path / "mine.duckdb", splits=["eshot"])
+    registry = store.registry
+    if by == "with":
+        with store:
+            pass
+    else:
+        (store.close if by == "close" else store.connection.close)()
+    with ThreadPoolExecutor(1) as pool:
+
+        def run(ask: Callable[[emm1.Store], Any]) -> Any:
+            return ask(store) if thread == "own" else pool.submit(ask, store).result()
+
+        for name, ask in ASKED.items():
+            with pytest.raises(emm1.StoreError, match=r"^mine\.duckdb is closed: open it again with emm1\.open$"):
+                run(ask)
+            assert registry is store.registry, name
+    assert "mine.duckdb" in repr(store)
+    store.close()
+    with emm1.open(store.path, read_only=True) as again:
+        assert again.sql("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_store_is_not_pickled(store_path: Path) -> None:
+    with emm1.open(store_path, read_only=True) as store:
+        for what in (store, store.registry):
+            for ask in (pickle.dumps, copy.deepcopy):
+                with pytest.raises(emm1.StoreError, match=r"emm1\.duckdb is an open store.*pass its path"):
+                    ask(what)
