@@ -62,10 +62,11 @@ class Registration:
     @property
     def facts(self) -> tuple[str, str, str]:
         """The shape, the source of the ids and the coverage, in words."""
+        coverage = f"{self.covered:,} of {self.items:,} {self.items_of} have a vector"
         return (
             f"{self.rows:,} × {self.dims:,} {self.dtype}",
             self._ids(),
-            f"{self.covered:,} of {self.items:,} {self.items_of} have a vector",
+            coverage if self.items else f"the store has no {self.items_of}",
         )
 
     def _ids(self) -> str:
