@@ -234,7 +234,7 @@ def test_a_large_result_is_not_collected_in_memory(store: Path, tmp_path: Path) 
 import resource, sys
 from emm1.cli import app
 app(sys.argv[1:], standalone_mode=False)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 """
 
     def peak(form: str, rows: int) -> int:
@@ -243,7 +243,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         done = subprocess.run(
             [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, check=True
         )
-        return int(done.stdout) // 1024
+        return int(done.stderr) // 1024
 
     for form in ("table", "csv", "jsonl", "arrow", "parquet"):
         assert peak(form, 1_000_000) - peak(form, 10_000) < 120, form  # of 200 MB
