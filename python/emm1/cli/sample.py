@@ -22,7 +22,9 @@ def sample(
     """
     from emm1.sample.write import write_sample
 
-    write_sample(folder, scale=scale, embeddings=embeddings, seed=seed)
+    with show.progress() as progress:
+        progress(f"writing {folder}", 0, 0)
+        write_sample(folder, scale=scale, embeddings=embeddings, seed=seed)
     files = [path for path in folder.rglob("*") if path.is_file()]
     total = sum(path.stat().st_size for path in files)
     show.say(f"{folder}: {len(files)} files, {show.size(total)}. Next: emm1 build {folder} emm1.duckdb")

@@ -17,6 +17,7 @@ from emm1.ingest.report import Progress
 from emm1.ingest.reuse import PREVIOUS, attached, copy_rows
 from emm1.ingest.schema import add_columns, declared_columns, finish, fresh
 from emm1.ingest.target import check_target, failures_explained, written_back
+from emm1.ingest.watched import watched
 from emm1.staging import new_file, staging
 from emm1.store.database import SCHEMA_VERSION, connect, media_root_of, missing, schema_version
 
@@ -96,9 +97,15 @@ def _copy(connection: duckdb.DuckDBPyConnection, store: Path, progress: Progress
                 force=True,
             )
         add_columns(connection, schema, table, (name for name in columns if name not in declared))
-        progress(f"{schema}.{table}", done, total)
-        copy_rows(connection, schema, table, columns)
-        done += rows.get((schema, table), 0)
+        count = rows.get((schema, table), 0)
+        with watched(connection, _told(progress, f"{schema}.{table}", done, count, total)):
+            copy_rows(connection, schema, table, columns)
+        done += count
+
+
+def _told(progress: Progress, table: str, before: int, rows: int, total: int) -> Callable[[float], object]:
+    progress(table, before, total)
+    return lambda share: progress(table, before + int(share * rows), total)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
