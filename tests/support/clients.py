@@ -128,12 +128,22 @@ def duckdb_in_python(version: str) -> Client:
 
 PYTHONS = [duckdb_in_python(version) for version in ("1.2.2", "1.3.2", "1.4.4", "1.5.6", "2.0.1")]
 CLI = python("DuckDB CLI", "cli", "use_cli.sh")
-NODE = Client(
-    "Node.js, @duckdb/node-api",
-    "node",
-    "node",
-    (("npm", "ci", "--loglevel", "error", "--no-audit", "--no-fund"),),
-    ("node", "HERE/use_duckdb.mjs"),
+NPM = ("npm", "ci", "--loglevel", "error", "--no-audit", "--no-fund")
+NODE = Client("Node.js, @duckdb/node-api", "node", "node", (NPM,), ("node", "HERE/use_duckdb.mjs"))
+# Their npm packages contain the runtimes; the program is that of Node.js.
+BUN = Client(
+    "Bun, @duckdb/node-api",
+    "bun",
+    "bun",
+    (NPM, ("node_modules/.bin/bun", "--version")),
+    ("HERE/node_modules/.bin/bun", "HERE/use_duckdb.mjs"),
+)
+DENO = Client(
+    "Deno, @duckdb/node-api",
+    "deno",
+    "deno",
+    (NPM, ("node_modules/.bin/deno", "--version")),
+    ("HERE/node_modules/.bin/deno", "run", "--allow-all", "HERE/use_duckdb.mjs"),
 )
 JAVA = ("java", "-cp", f"HERE/classes{os.pathsep}HERE/lib/*")
 JAR = (("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"), ("javac", "-version"))
@@ -154,11 +164,19 @@ CLIENTS = [
     *PYTHONS,
     CLI,
     NODE,
+    BUN,
+    DENO,
     JDBC,
     DBEAVER,
     GO,
+    python("Polars", "dataframes", "use_polars.py"),
+    python("pandas, duckdb-engine", "dataframes", "use_pandas.py"),
+    python("ADBC", "dataframes", "use_adbc.py"),
     python("ibis", "ibis", "use_ibis.py"),
     python("SQLAlchemy, duckdb-engine", "sqlalchemy", "use_sqlalchemy.py"),
+    python("Superset, what it asks of SQLAlchemy", "dataframes", "use_superset.py"),
+    python("JupySQL", "jupysql", "use_jupysql.py"),
+    python("Streamlit", "streamlit", "use_streamlit.py"),
     python("dbt, dbt-duckdb", "dbt", "use_dbt.py"),
     python("Harlequin", "harlequin", "use_harlequin.py"),
     python("marimo", "marimo", "use_marimo.py"),

@@ -1,0 +1,1 @@
+../node/use_duckdb.mjs
