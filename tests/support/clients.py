@@ -178,6 +178,7 @@ CLIENTS = [
     python("JupySQL", "jupysql", "use_jupysql.py"),
     python("Streamlit", "streamlit", "use_streamlit.py"),
     python("dbt, dbt-duckdb", "dbt", "use_dbt.py"),
+    python("SQLMesh", "sqlmesh", "use_sqlmesh.py"),
     python("Harlequin", "harlequin", "use_harlequin.py"),
     python("marimo", "marimo", "use_marimo.py"),
 ]
