@@ -219,10 +219,30 @@ def test_sql_in_every_format(store_path: Path, tmp_path: Path) -> None:
     assert all(str(items) in run("sql", store_path, query) for _, items in rows)
     run("sql", store_path, query, "--format", "parquet", "--output", tmp_path / "rows.parquet")
     assert pl.read_parquet(tmp_path / "rows.parquet").with_columns(pl.col("modality").cast(pl.String)).rows() == rows
+    run("sql", store_path, query, "--output", tmp_path / "rows.arrow")
+    assert pl.read_ipc(tmp_path / "rows.arrow").with_columns(pl.col("modality").cast(pl.String)).rows() == rows
     pivot = "PIVOT eshot_categories ON modality USING count(*) GROUP BY class_index"
     assert run("sql", store_path, pivot, "--format", "csv").startswith("class_index,audio,points\n")
     done = emm1_cli("sql", store_path, "DELETE FROM provenance")
     assert (done.returncode, "add --write" in done.stderr) == (1, True)
+
+
+def test_every_command_in_every_format(store_path: Path, tree: Path) -> None:
+    eshot = [f"--{name}={tree}/embeddings/eshot_{name}.npy" for name in ("audio", "points")]
+    for command in (
+        ["info", store_path],
+        ["check", store_path],
+        ["embeddings", "list", store_path],
+        ["search", store_path, "image", "--id", 7],
+        ["eshot", store_path, *eshot],
+    ):
+        rows = json.loads(run(*command, "--format", "json"))
+        assert rows
+        lines = run(*command, "--format", "jsonl").splitlines()
+        assert [json.loads(line).keys() for line in lines] == [row.keys() for row in rows]
+        assert run(*command, "--format", "csv").splitlines()[0] == ",".join(rows[0])
+    done = emm1_cli("sql", store_path, "FROM assets WHERE source_dataset = 'coco'")
+    assert done.stderr == "emm1: no rows: 'coco' is not a source_dataset, but 'COCO' is\n"
 
 
 def values(found: dict[str, Any]) -> list[Any]:
