@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import duckdb
 
 STATUS = 128 + signal.SIGINT
+STDERR = 2
 # Seconds between two interrupts: DuckDB forgets one that comes just before a query starts.
 RETRY_INTERVAL = 0.1
 # Seconds after which the process exits although a query is still running, where `abandonable` allows it.
@@ -110,6 +111,7 @@ def _stop_queries() -> None:
 def _abandon() -> None:
     for folder in filter(None, _abandonable):
         shutil.rmtree(folder, ignore_errors=True)
-    sys.stderr.write("emm1: interrupted\n")
-    sys.stderr.flush()
+    # A progress bar may be shown; it takes its line and the cursor, and gives neither back.
+    bar = "\r\x1b[K\x1b[?25h" if os.isatty(STDERR) and os.environ.get("TERM") not in {"dumb", None} else ""
+    os.write(STDERR, f"{bar}emm1: interrupted\n".encode())
     os._exit(STATUS)

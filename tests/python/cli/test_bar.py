@@ -4,10 +4,12 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,37 @@ with show.progress({unit!r}) as progress:
             print("a result")
 """
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+# A step that does not react to Ctrl-C.
+DEAF = """
+import hashlib, sys
+from pathlib import Path
+from emm1.cli import show
+from emm1.interrupts import Interrupts, abandonable
+with Interrupts().listening(), abandonable(Path(sys.argv[1])), show.progress() as progress:
+    progress("deaf", 0, 0)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 1_000_000_000)
+"""
+
+
+def test_a_bar_that_is_abandoned_gives_the_cursor_back(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    process = subprocess.Popen([sys.executable, "-c", DEAF, tmp_path / "gone"], stderr=theirs, env=environment)
+    os.close(theirs)
+    got = b""
+    while b"deaf" not in got:
+        got += os.read(ours, 4096)
+    process.send_signal(signal.SIGINT)
+    while True:
+        try:
+            got += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    assert process.wait() == 130
+    assert b"\r\x1b[K\x1b[?25hemm1: interrupted\r\n" in got
 
 
 def on_terminal(columns: int, unit: str) -> tuple[str, str]:
