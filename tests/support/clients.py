@@ -145,6 +145,7 @@ DENO = Client(
     (NPM, ("node_modules/.bin/deno", "--version")),
     ("HERE/node_modules/.bin/deno", "run", "--allow-all", "HERE/use_duckdb.mjs"),
 )
+WASM = Client("duckdb-wasm, in Node.js", "wasm", "wasm", (NPM,), ("node", "HERE/use_wasm.cjs"))
 JAVA = ("java", "-cp", f"HERE/classes{os.pathsep}HERE/lib/*")
 JAR = (("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"), ("javac", "-version"))
 COMPILE = (
@@ -166,6 +167,7 @@ CLIENTS = [
     NODE,
     BUN,
     DENO,
+    WASM,
     JDBC,
     DBEAVER,
     GO,
