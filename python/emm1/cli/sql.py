@@ -45,7 +45,7 @@ def sql(
         try:
             statements = opened.connection.extract_statements(query)
         except duckdb.Error as error:
-            raise StoreError(str(error).rstrip()) from error
+            raise StoreError(_text(error)) from error
         for statement in statements[:-1]:
             with guard.over(statement):
                 opened.connection.execute(statement)
@@ -98,13 +98,18 @@ class _Guard:
             return os.strerror(errno.ENOSPC)
         if refusal is not Refusal.READ_ONLY or not named:
             hint = ": attach it with (READ_WRITE)" if kind == "ATTACH" and refusal is Refusal.READ_ONLY else ""
-            return str(error).rstrip() + hint
+            return _text(error) + hint
         if named == self._name:
             return f"{kind} would change the store, which is open for reading only: add --write if that is meant"
         return (
             f"{kind} would change the database {named!r}, which is attached for reading only: attach it with "
             "(READ_WRITE), or add --write"
         )
+
+
+def _text(error: duckdb.Error) -> str:
+    """DuckDB's message. It indents lists of candidates with tabs, which would be made visible as other control characters are."""
+    return str(error).rstrip().expandtabs(4)
 
 
 def _kind(statement: duckdb.Statement) -> str:

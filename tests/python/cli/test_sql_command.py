@@ -87,6 +87,13 @@ def test_exit_status_and_message(store: Path) -> None:
     assert done.stderr.startswith("emm1: DROP would change the store")
 
 
+def test_candidates_are_indented(store: Path) -> None:
+    """DuckDB lists what a macro takes after a tab."""
+    done = emm1_cli("sql", store, "FROM groups_of()")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Candidate macros:\n    groups_of(captions)" in done.stderr
+
+
 def test_ways_around_are_closed(store: Path, tmp_path: Path) -> None:
     duckdb.connect(str(tmp_path / "other.duckdb")).close()
     before = store.read_bytes()
