@@ -88,7 +88,8 @@ class Rows:
                 "rows and components cannot both be lists: take the rows first, as E[rows][:, components]"
             )
         numbers = self._numbers(rows)
-        vectors = self._file.bytes_of(np.atleast_1d(numbers)).view(self.dtype).reshape(*numbers.shape, self.dim)
+        vectors = np.empty((*numbers.shape, self.dim), self.dtype)
+        self._file.copy_rows(numbers.reshape(-1), vectors.reshape(-1).view(np.uint8))
         if isinstance(columns, slice) and columns == slice(None):
             return vectors
         try:
@@ -148,7 +149,10 @@ class Rows:
         if isinstance(rows, slice):
             return np.arange(*rows.indices(len(self)))
         if _is_whole(rows):
-            rows = operator.index(rows)
+            row = operator.index(rows)
+            if not -len(self) <= row < len(self):
+                raise self._no_row(row)
+            return np.array(row % len(self))
         array = as_array(rows, "rows", "a row, a slice, a list of rows or a mask")
         if array.dtype == bool:
             if array.shape != (len(self),):
@@ -159,8 +163,11 @@ class Rows:
         numbers = as_ids(array, "rows")
         outside = (numbers < -len(self)) | (numbers >= len(self))
         if outside.any():
-            raise errors.IndexError(f"{self.path.name} has no row {numbers[outside][0]}: it has {len(self):,} rows")
-        return np.where(numbers < 0, numbers + len(self), numbers).reshape(array.shape)
+            raise self._no_row(numbers[outside][0])
+        return np.where(numbers < 0, numbers + len(self), numbers)
+
+    def _no_row(self, row: int) -> errors.IndexError:
+        return errors.IndexError(f"{self.path.name} has no row {row}: it has {len(self):,} rows")
 
 
 def _split(key: Any) -> tuple[Any, Any]:

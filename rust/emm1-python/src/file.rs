@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use emm1_core::{CodesFile, EmbeddingFile, Goal, Hit, KeepVerdict, Result, Search, Stop, Version, list_for};
 use numpy::{
-    Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+    Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1,
+    PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
 
@@ -191,15 +192,17 @@ impl PyEmbeddingFile {
         Ok((ids.into_pyarray(py), vectors.into_pyarray(py).reshape(shape)?))
     }
 
-    /// The components of rows by number, as they are in the file: bytes, one row after another.
-    fn bytes_of<'py>(&self, py: Python<'py>, rows: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray1<u8>>> {
+    /// Copies rows, by number, as they are in the file. NumPy allocates `out`, because it asks for huge pages, which takes
+    /// an eighth of the time; nobody else may use it during the call.
+    fn copy_rows(
+        &self,
+        py: Python<'_>,
+        rows: PyReadonlyArray1<'_, i64>,
+        mut out: PyReadwriteArray1<'_, u8>,
+    ) -> PyResult<()> {
         let rows = copied(py, &rows)?;
-        let bytes = run(py, |stop| {
-            let mut numbers = list_for(rows.len())?;
-            numbers.extend(rows.into_iter().map(|row| usize::try_from(row).unwrap_or(usize::MAX)));
-            self.0.matrix().bytes_of(&numbers, stop)
-        })?;
-        Ok(bytes.into_pyarray(py))
+        let bytes = out.as_slice_mut()?;
+        run(py, |stop| self.0.matrix().copy_rows(&rows, bytes, stop))
     }
 
     /// A descriptor of the file, which the caller closes, and where in it the components begin; None if they are not in

@@ -156,28 +156,28 @@ impl Matrix {
         Ok((layout.stride == layout.width()).then(|| (shard.map.file(), layout.start)))
     }
 
-    /// The components of rows as they are in the file, little-endian, one row after another.
+    /// Copies rows to `out`, one after another, as they are in the file: little-endian, `width` bytes each.
     ///
     /// # Errors
-    /// There is no such row, a file was truncated or rewritten since it was opened, the row of an `.fvecs` file claims
-    /// another length, there is no memory for the bytes, or `stop` returned true.
-    pub fn bytes_of(&self, rows: &[usize], stop: Stop<'_>) -> Result<Vec<u8>> {
+    /// There is no such row, `out` has another size, a file was truncated or rewritten since it was opened, the row of an
+    /// `.fvecs` file claims another length, or `stop` returned true.
+    pub fn copy_rows(&self, rows: &[i64], out: &mut [u8], stop: Stop<'_>) -> Result<()> {
         let width = self.shards[0].layout.width();
+        if rows.len().checked_mul(width) != Some(out.len()) {
+            return Err(Error::Request(format!("{} rows of {width} bytes do not fill {}", rows.len(), out.len())));
+        }
         let view = self.view(Access::Bulk)?;
-        let mut bytes = list_for(rows.len().saturating_mul(width))?;
-        for piece in rows.chunks(PIECE / width + 1) {
-            if stop() {
+        for (at, (&row, out)) in rows.iter().zip(out.chunks_exact_mut(width)).enumerate() {
+            if at % (PIECE / width + 1) == 0 && stop() {
                 return Err(Error::Stopped);
             }
-            for &row in piece {
-                if row >= self.rows() {
-                    let text = format!("has no row {row}: it has {} rows", self.rows());
-                    return Err(Error::file(&self.path, text));
-                }
-                bytes.extend_from_slice(view.row_bytes(row)?);
-            }
+            let number = usize::try_from(row)
+                .ok()
+                .filter(|&row| row < self.rows())
+                .ok_or_else(|| Error::file(&self.path, format!("has no row {row}: it has {} rows", self.rows())))?;
+            out.copy_from_slice(view.row_bytes(number)?);
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// The current identity of each file.
