@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from emm1.convert import import_embeddings
     from emm1.embeddings import Embeddings, Hits, score_pairs
     from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
+    from emm1.evaluation.comparison import EShotComparison
     from emm1.evaluation.eshot import EShotReport
     from emm1.ingest.build import build
     from emm1.sample import write_sample
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from emm1.store.opening import open
 
 __all__ = [
+    "EShotComparison",
     "EShotReport",
     "EmbeddingError",
     "Embeddings",
@@ -44,6 +46,7 @@ _MODULES = {
     "convert": ("import_embeddings",),
     "embeddings": ("Embeddings", "Hits", "score_pairs"),
     "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),
+    "evaluation.comparison": ("EShotComparison",),
     "evaluation.eshot": ("EShotReport",),
     "ingest.build": ("build",),
     "sample": ("write_sample",),

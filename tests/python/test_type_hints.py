@@ -61,9 +61,11 @@ import sys, typing, emm1
 hints = emm1.Store.groups_frame.__annotations__, emm1.Hits.arrow.__annotations__
 assert not {"polars", "pyarrow", "emm1.evaluation.eshot"} & set(sys.modules)
 frame = typing.get_type_hints(emm1.Store.groups_frame)["return"]
-report = typing.get_type_hints(emm1.Store.eshot)["return"]
+report, comparison = (typing.get_type_hints(each)["return"] for each in typing.get_overloads(emm1.Store.eshot))
+assert typing.get_type_hints(emm1.Store.eshot)["return"] == report | comparison
 table = typing.get_type_hints(emm1.Hits.arrow)["return"]
 import polars, pyarrow
 assert (frame, report, table) == (polars.DataFrame, emm1.EShotReport, pyarrow.Table)
+assert comparison == emm1.EShotComparison
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -228,6 +228,27 @@ class EShotReport:
             }
         )
 
+    def outcomes(self, direction: Direction) -> pl.DataFrame:
+        """Whether each sample is classified correctly.
+
+        Args:
+            direction: "audio_to_points" or "points_to_audio".
+
+        Returns:
+            The columns eshot_id, category, top1_correct and top5_correct, in the order of `predictions`.
+
+        Raises:
+            EmbeddingError: there is no such direction.
+
+        >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
+        >>> evaluate(x, x).outcomes("points_to_audio").row(1)
+        (1, 'dog', True, True)
+        """
+        outcome = self._outcome(direction)
+        categories = pl.Series("category", self.classes)[outcome.truth]
+        correct = {f"top{k}_correct": outcome.correct(k) for k in TOP}
+        return pl.DataFrame({"eshot_id": outcome.eshot_id, "category": categories} | correct)
+
     def save(self, folder: str | Path) -> Path:
         """Write the report as text, as a page with charts, CSV and JSON.
 

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,20 +37,36 @@ def save(report: EShotReport, folder: Path) -> Path:
     Raises:
         Error: the folder is a file, or cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.txt").write_text(f"{report}\n", encoding="utf-8")
-        (folder / "report.html").write_text(to_html(report), encoding="utf-8")
-        tables = json.dumps(to_dict(report), ensure_ascii=False, indent=2)
-        (folder / "report.json").write_text(f"{tables}\n", encoding="utf-8")
+    with written(folder):
+        write_parts(folder / "report", str(report), to_html(report), to_dict(report))
         report.to_frame().write_csv(folder / "categories.csv")
         for direction in report.overall["direction"]:
             report.confusion(direction).write_csv(folder / f"confusion_{direction}.csv")
+    return folder
+
+
+@contextmanager
+def written(folder: Path) -> Iterator[None]:
+    """Make a folder for a report, whose files are written in the block.
+
+    Raises:
+        Error: the folder is a file, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except FileExistsError as error:
         raise Error(f"{folder} is a file: name a folder for the report") from error
     except OSError as error:
         raise Error(f"the report cannot be written to {folder}: {error.strerror or error}") from error
-    return folder
+
+
+def write_parts(stem: Path, text: str, page: str, tables: Any) -> None:
+    """Write a report as .txt, .html and .json, next to each other."""
+    stem.with_suffix(".txt").write_text(f"{text}\n", encoding="utf-8")
+    stem.with_suffix(".html").write_text(page, encoding="utf-8")
+    tables = json.dumps(tables, ensure_ascii=False, indent=2)
+    stem.with_suffix(".json").write_text(f"{tables}\n", encoding="utf-8")
 
 
 def to_dict(report: EShotReport) -> dict[str, Any]:
@@ -78,6 +96,33 @@ def to_html(report: EShotReport) -> str:
     >>> to_html(evaluate(x, x)).startswith("<!DOCTYPE html>")
     True
     """
+    directions = [direction_view(report, overall) for overall in report.overall.to_dicts()]
+    return render(
+        "eshot.html",
+        script=(TEMPLATES / "eshot.js").read_text("utf-8"),
+        report=report,
+        provenance=report.provenance,
+        coverage=report.coverage.to_dicts(),
+        directions=directions,
+        categories=sorted(
+            zip(*(view.categories for view in directions), strict=True),
+            key=lambda each: [-outcome.accuracy[1].value for outcome in each],
+        ),
+        pairs=PAIRS,
+        intervals=intervals,
+        text=str(report),
+        data=_data(report, directions),
+    )
+
+
+def render(template: str, *, script: str = "", **values: Any) -> str:
+    """A page of a template.
+
+    Args:
+        template: the name of its file.
+        script: the only script that the page may run; it reads the value `data`.
+        **values: what the template shows, every text of it escaped.
+    """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -92,21 +137,8 @@ def to_html(report: EShotReport) -> str:
         "script_safe": script_safe,
         "breakable": breakable,
     }
-    directions = [direction_view(report, overall) for overall in report.overall.to_dicts()]
-    script = (TEMPLATES / "eshot.js").read_text("utf-8")
-    return environment.get_template("eshot.html").render(
-        report=report,
-        provenance=report.provenance,
-        coverage=report.coverage.to_dicts(),
-        directions=directions,
-        categories=sorted(
-            zip(*(view.categories for view in directions), strict=True),
-            key=lambda each: [-outcome.accuracy[1].value for outcome in each],
-        ),
-        pairs=PAIRS,
-        intervals=intervals,
-        text=str(report),
-        data=_data(report, directions),
+    return environment.get_template(template).render(
+        **values,
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )

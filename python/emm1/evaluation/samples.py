@@ -1,20 +1,68 @@
-"""The EShot samples of a store, with vectors from registered embeddings or from a file."""
+"""EShot in a store: its samples, with vectors from registered embeddings or from a file, of one model or of several."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emm1.checks import PathLike
+from emm1.checks import PathLike, shown
 from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError, StoreError
-from emm1.evaluation.eshot import Samples
+from emm1.evaluation.comparison import EShotComparison, check_names, compare
+from emm1.evaluation.eshot import EShotReport, Samples, evaluate
 from emm1.evaluation.provenance import Source
 from emm1.store.registered import item_ids
 from emm1.store.store import Store, is_file
+
+
+def eshot_of(
+    store: Store,
+    audio: PathLike | None,
+    points: PathLike | None,
+    models: Mapping[str, tuple[PathLike, PathLike]] | None,
+    baseline: str | None,
+) -> EShotReport | EShotComparison:
+    """The report of one model, or the comparison of several.
+
+    Raises:
+        emm1.errors.Error: what `Store.eshot` refuses.
+    """
+    if models is None:
+        if audio is None or points is None or baseline is not None:
+            raise EmbeddingError(
+                "give audio and points of one model, or models={'new': (audio, points)} and their baseline"
+            )
+        return evaluate(samples_of(store, "audio", audio), samples_of(store, "points", points))
+    if audio is not None or points is not None:
+        raise EmbeddingError("give audio and points of one model, or models, not both")
+    if not isinstance(models, Mapping):
+        raise EmbeddingError(f"models must map names to (audio, points), not {shown(models)}")
+    check_names([*models], baseline)
+    pairs = {name: _pair(name, sources) for name, sources in models.items()}
+    return compare({name: _samples_of_model(store, name, *pair) for name, pair in pairs.items()}, baseline)
+
+
+def _pair(name: str, sources: Any) -> tuple[PathLike, PathLike]:
+    """The audio and the points of a model."""
+    if not isinstance(sources, tuple | list) or [isinstance(each, str | os.PathLike) for each in sources] != [
+        True,
+        True,
+    ]:
+        raise EmbeddingError(f"model {name!r} must have (audio, points), two names or files, not {shown(sources)}")
+    return sources[0], sources[1]
+
+
+def _samples_of_model(store: Store, name: str, audio: PathLike, points: PathLike) -> tuple[Samples, Samples]:
+    try:
+        return samples_of(store, "audio", audio), samples_of(store, "points", points)
+    except EmbeddingError as error:
+        error.reason = f"model {name!r}: {error.reason}"
+        raise
 
 
 def samples_of(store: Store, modality: str, source: PathLike) -> Samples:

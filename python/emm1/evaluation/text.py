@@ -17,7 +17,7 @@ def categories(frame: pl.DataFrame) -> Iterator[str]:
     before = None
     for row in frame.iter_rows(named=True):
         if row["category"] != before:
-            yield from _heading(f"Category: {row['category']}")
+            yield from heading(f"Category: {row['category']}")
             before = row["category"]
         yield from ("", f"[{TITLES[row['direction']]}]")
         yield from (_accuracy(row, k) for k in TOP)
@@ -25,7 +25,7 @@ def categories(frame: pl.DataFrame) -> Iterator[str]:
 
 def overall(frame: pl.DataFrame, classes: int) -> Iterator[str]:
     """The numbers over all samples and over categories, with 95 % intervals."""
-    yield from _heading("Overall")
+    yield from heading("Overall")
     for row in frame.iter_rows(named=True):
         yield from ("", f"[{TITLES[row['direction']]}]")
         yield from (_accuracy(row, k, f", {_interval(row, f'top{k}_accuracy')}") for k in TOP)
@@ -37,7 +37,7 @@ def overall(frame: pl.DataFrame, classes: int) -> Iterator[str]:
 
 def coverage(frame: pl.DataFrame, classes: int, skipped: Sequence[str]) -> Iterator[str]:
     """How many samples have a vector, and which categories could not be evaluated."""
-    yield from (*_heading("Coverage"), "")
+    yield from (*heading("Coverage"), "")
     for row in frame.iter_rows(named=True):
         share = row["with_vector"] / row["listed"] if row["listed"] else 0
         counts = f"{row['with_vector']}/{row['listed']} with a vector, {row['without_vector']} without"
@@ -49,7 +49,8 @@ def coverage(frame: pl.DataFrame, classes: int, skipped: Sequence[str]) -> Itera
         yield f"  Skipped, no vector in one modality: {', '.join(skipped)}"
 
 
-def _heading(title: str) -> list[str]:
+def heading(title: str) -> list[str]:
+    """A title between two rules, as the script prints them."""
     return ["", RULE, title, RULE]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import duckdb
 from numpy.typing import ArrayLike
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import polars as pl
 else:
     pl = LazyModule("polars")
+
+Models = Mapping[str, tuple[PathLike, PathLike]]
 
 
 class Store:
@@ -342,21 +344,33 @@ class Store:
         hits = hits_of(embeddings, vectors, own, k, metric or entry.metric, among, exclude_self=exclude_self)
         return relation_of(connection, hits, single=vectors.ndim == 1, entry=entry if with_items else None)
 
-    def eshot(self, audio: PathLike, points: PathLike) -> emm1.EShotReport:
-        """The EShot zero-shot evaluation: the third published script.
+    @overload
+    def eshot(self, audio: PathLike, points: PathLike) -> emm1.EShotReport: ...
+    @overload
+    def eshot(self, *, models: Models, baseline: str | None = None) -> emm1.EShotComparison: ...
+    def eshot(
+        self,
+        audio: PathLike | None = None,
+        points: PathLike | None = None,
+        *,
+        models: Models | None = None,
+        baseline: str | None = None,
+    ) -> emm1.EShotReport | emm1.EShotComparison:
+        """The EShot zero-shot evaluation: the third published script, of one model, or of several to compare them.
 
         Args:
             audio: the registered name or the file of the audio embeddings. In a file without ids, row i is the i-th row of
                 ``eshot_audio_info.csv``.
             points: the same for the point clouds.
+            models: instead of these, the two of each model, by its name: ``{"new": (audio, points), …}``.
+            baseline: the model that the others are compared with; the first unless given.
 
         Raises:
-            emm1.errors.Error: a file that does not fit, an unknown name, or a store without EShot.
+            emm1.errors.Error: a file that does not fit, an unknown name, a store without EShot, or models without a sample that all have.
         """
-        from emm1.evaluation.eshot import evaluate
-        from emm1.evaluation.samples import samples_of
+        from emm1.evaluation.samples import eshot_of
 
-        return evaluate(samples_of(self, "audio", audio), samples_of(self, "points", points))
+        return eshot_of(self, audio, points, models, baseline)
 
 
 def is_file(source: PathLike) -> bool:
