@@ -20,28 +20,6 @@ if TYPE_CHECKING:
     from emm1.store.check import CheckReport
 
 
-# The sections of `info` as one table.
-INFO = """
-    FROM (
-        SELECT 'store' AS kind, $path AS name, NULL::BIGINT AS rows, $size::BIGINT AS bytes, media_root() AS path,
-            NULL::VARCHAR AS dataset, NULL::VARCHAR AS modality, NULL::INTEGER AS dims, NULL::VARCHAR AS dtype,
-            NULL::VARCHAR AS metric, NULL::VARCHAR AS published, NULL::VARCHAR AS sha256, NULL::VARCHAR AS note,
-            built_at AS at, emm1_version
-        FROM emm1_store
-        UNION ALL BY NAME
-        SELECT 'table' AS kind, unnest($tables::VARCHAR[]) AS name, unnest($rows::BIGINT[]) AS rows
-        UNION ALL BY NAME
-        SELECT 'source' AS kind, source AS name, rows, bytes, path, published, sha256, note, read_at AS at, emm1_version
-        FROM provenance
-        UNION ALL BY NAME
-        SELECT 'embeddings' AS kind, name, rows, bytes, path, dataset, modality::VARCHAR AS modality, dims, dtype, metric,
-            added_at AS at, emm1_version
-        FROM embeddings
-    )
-    ORDER BY list_position(['store', 'table', 'source', 'embeddings'], kind), name
-"""
-
-
 def info(
     store: StorePath,
     format: FormatOption = None,  # noqa: A002 - the option
@@ -68,7 +46,15 @@ def info(
             "tables": list(counts),
             "rows": list(counts.values()),
         }
-        write_rows(connection, connection.sql(INFO, params=values), to)
+        write_rows(connection, _report(connection, "info", values), to)
+
+
+def _report(connection: duckdb.DuckDBPyConnection, name: str, values: dict[str, Any]) -> duckdb.DuckDBPyRelation:
+    """A report as rows."""
+    from importlib.resources import files
+
+    query = (files("emm1") / "sql" / "reports" / f"{name}.sql").read_text(encoding="utf-8")
+    return connection.sql(query, params=values)
 
 
 def _info_lines(
@@ -105,26 +91,6 @@ def _rows_in(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> 
     return connection.table(name).shape[0]
 
 
-# The results of `check` as one table.
-CHECK = """
-    SELECT 'ids' AS kind, unnest($columns::VARCHAR[]) AS name, NULL::VARCHAR AS dataset, NULL::VARCHAR AS modality,
-        NULL::VARCHAR AS source_dataset, NULL::VARCHAR AS status, unnest($checked::BIGINT[]) AS items,
-        unnest($missing::BIGINT[]) AS missing, NULL::VARCHAR AS note
-    UNION ALL BY NAME
-    SELECT 'source' AS kind, unnest($sources::VARCHAR[]) AS name, unnest($published::VARCHAR[]) AS status,
-        unnest($notes::VARCHAR[]) AS note
-    UNION ALL BY NAME
-    SELECT 'file names' AS kind, unnest($named::VARCHAR[]) AS name, unnest($climbing::BIGINT[]) AS items,
-        unnest($explained::VARCHAR[]) AS note
-    UNION ALL BY NAME
-    SELECT 'media' AS kind, unnest($datasets::VARCHAR[]) AS dataset, unnest($modalities::VARCHAR[]) AS modality,
-        unnest($source_datasets::VARCHAR[]) AS source_dataset, unnest($reasons::VARCHAR[]) AS status,
-        unnest($items::BIGINT[]) AS items
-    UNION ALL BY NAME
-    SELECT 'advice' AS kind, unnest($advice::VARCHAR[]) AS note
-"""
-
-
 def check(
     store: StorePath,
     media_root: Annotated[Path | None, typer.Option(metavar="DIR", help="Also look for the media files here.")] = None,
@@ -147,7 +113,7 @@ def check(
         if to.format is Format.table:
             put_lines(_check_lines(report, to.screen), to)
         else:
-            write_rows(connection, connection.sql(CHECK, params=_check_values(report)), to)
+            write_rows(connection, _report(connection, "check", _check_values(report)), to)
     for names in report.climbing:
         show.warn(f"warning: {names}")
     if not report.whole:
