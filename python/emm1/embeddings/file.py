@@ -223,7 +223,7 @@ class Embeddings(Rows):
         # No queries: search for one, so that the empty result has as many columns.
         rows = np.atleast_2d(queries) if queries.size else np.zeros((1, queries.shape[-1] or self.dim), np.float32)
         ids, scores = self._file.search(
-            rows, at_least_one(k, "k"), metric_name(metric), self._among(among), thread_count(threads)
+            rows, at_least_one(k, "k"), self._how(metric, among, threads)
         )
         _warn_once(self._file.remarks())
         return Hits(ids[0], scores[0]) if single else Hits(ids[: len(queries)], scores[: len(queries)])
@@ -260,9 +260,7 @@ class Embeddings(Rows):
         ids, scores = self._file.within(
             vector[np.newaxis],
             as_number(threshold, "the threshold"),
-            metric_name(metric),
-            self._among(among),
-            thread_count(threads),
+            self._how(metric, among, threads),
         )
         _warn_once(self._file.remarks())
         return Hits(ids[0], scores[0])

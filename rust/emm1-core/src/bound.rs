@@ -66,8 +66,9 @@ pub(crate) struct CodedQuery {
     norm: f64,
     /// ‖Rq‖ of each part.
     parts: [f64; 2],
-    /// q·μ and its slack; 0 for l2.
+    /// q·μ and how far it may be off; 0 for l2.
     base: f64,
+    slack: f64,
     /// Quantized in 127 steps, for one query at a time.
     pub(crate) fine: Coding,
     /// Quantized in as many steps as a panel allows, if that is fewer.
@@ -79,20 +80,20 @@ impl CodedQuery {
     pub(crate) fn new(encoder: &Encoder, query: &[f32], metric: Metric, most: i8) -> Self {
         let mean = encoder.mean();
         let mut rotated: Vec<f64> = query.iter().map(|&value| f64::from(value)).collect();
-        let mut base = 0.0;
+        let (mut base, mut slack) = (0.0, 0.0);
         if metric == Metric::L2 {
             rotated.iter_mut().zip(mean).for_each(|(value, &mean)| *value -= f64::from(mean));
         } else {
-            let product: f64 = rotated.iter().zip(mean).map(|(value, &mean)| value * f64::from(mean)).sum();
+            base = rotated.iter().zip(mean).map(|(value, &mean)| value * f64::from(mean)).sum();
             let mean = mean.iter().map(|&mean| f64::from(mean).powi(2)).sum::<f64>().sqrt();
-            base = product + ROUNDING * length(&rotated) * mean;
+            slack = ROUNDING * length(&rotated) * mean;
         }
         let norm = length(&rotated);
         encoder.rotation().rotate_exactly(&mut rotated);
         let first = encoder.parts().first;
         let parts = [&rotated[..first], &rotated[first..]].map(length);
         let panel = (most < i8::MAX).then(|| Coding::new(&rotated, first, most));
-        Self { metric, norm, parts, base, fine: Coding::new(&rotated, first, i8::MAX), panel }
+        Self { metric, norm, parts, base, slack, fine: Coding::new(&rotated, first, i8::MAX), panel }
     }
 
     /// Quantized in as many steps as a panel allows.
@@ -110,18 +111,45 @@ impl CodedQuery {
     pub(crate) fn margin(&self, coding: &Coding, level: Level, threshold: f32) -> Margin {
         // A score is the exact value rounded to f32: no value two steps below a merit rounds to it or above.
         let threshold = f64::from(threshold.next_down().next_down());
-        let (mut constant, mut norm, mut square) = (self.base, 0.0, 0.0);
+        let square = -0.5 * (1.0 - 1e-5);
+        let constant = if self.metric == Metric::L2 {
+            let (far, near) = (threshold * threshold * (1.0 + 1e-6), self.norm * self.norm * (1.0 - ROUNDING));
+            if threshold < 0.0 { (far - near) / 2.0 } else { -near / 2.0 }
+        } else {
+            self.base + self.slack
+        };
+        self.bound(coding, level, 1.0, threshold, constant, square)
+    }
+
+    /// The margin of the converse, for negated products: an upper bound of the threshold minus the score. A row with a
+    /// negative one has a higher merit than the threshold for certain.
+    ///
+    /// It is the margin of −q, since −q·x is less than −t where q·x is more than t. For l2 the squares change their
+    /// signs too.
+    pub(crate) fn converse(&self, coding: &Coding, level: Level, threshold: f32) -> Margin {
+        // No value two steps above a merit rounds to it or below.
+        let threshold = f64::from(threshold.next_up().next_up());
+        let square = 0.5 * (1.0 + 1e-5);
+        let constant = if self.metric == Metric::L2 {
+            let (far, near) = (threshold * threshold * (1.0 - 1e-6), self.norm * self.norm * (1.0 + ROUNDING));
+            let underflow = f64::from(f32::MIN_POSITIVE); // of the square of a small norm
+            if threshold < 0.0 { (near - far + underflow) / 2.0 } else { f64::INFINITY }
+        } else {
+            self.slack - self.base
+        };
+        self.bound(coding, level, -1.0, threshold, constant, square)
+    }
+
+    /// The margin for products with `sign` times the query.
+    fn bound(&self, coding: &Coding, level: Level, sign: f64, threshold: f64, constant: f64, square: f64) -> Margin {
+        let (mut constant, mut norm) = (constant, 0.0);
         match self.metric {
-            Metric::Dot => constant -= threshold,
+            Metric::Dot => constant -= sign * threshold,
             Metric::Cosine => {
-                let product = threshold * self.norm;
+                let product = sign * threshold * self.norm;
                 norm = -(product - product.abs() * 5e-7);
             }
-            Metric::L2 => {
-                let (far, near) = (threshold * threshold * (1.0 + 1e-6), self.norm * self.norm * (1.0 - ROUNDING));
-                constant += if threshold < 0.0 { (far - near) / 2.0 } else { -near / 2.0 };
-                square = -0.5 * (1.0 - 1e-5);
-            }
+            Metric::L2 => {}
         }
         // A byte encodes its value minus 128; a high nibble stands for the middle of its sixteen bytes.
         let [first, second] = coding.sums;
@@ -134,12 +162,12 @@ impl CodedQuery {
         let slack = NARROW * (255.0 * coding.weight + offset.abs());
         let terms = Terms {
             constant,
-            offset: slack - offset,
+            offset: slack - sign * offset,
             missed: (multiplied + coding.error) * (1.0 + ROUNDING),
             rest: rest * (1.0 + ROUNDING),
             centred: coding.error + ROUNDING * (self.norm + coding.error),
             norm,
-            square,
+            square: if self.metric == Metric::L2 { square } else { 0.0 },
         };
         terms.per(coding.step)
     }
@@ -219,7 +247,8 @@ mod tests {
         query.iter().enumerate().map(|(at, &component)| code(at, level) * i32::from(component)).sum()
     }
 
-    /// A row that reaches a threshold exactly survives it at every level, with every instruction set.
+    /// A row that reaches a threshold exactly survives it at every level, with every instruction set, and is not taken
+    /// for one that exceeds it.
     fn survive_their_own_scores(rows: &[Vec<f32>], queries: &[Vec<f32>], centre: bool) -> Result<(), TestCaseError> {
         let dims = rows[0].len();
         for kernels in available() {
@@ -245,6 +274,9 @@ mod tests {
                             let margin = coded_query.margin(coding, level, metric.merit(score));
                             let alone = margin.of(&record, level, product);
                             prop_assert!(survives(alone), "{metric:?} {level:?} {score} {alone} {record:?}");
+                            let converse = coded_query.converse(coding, level, metric.merit(score));
+                            let above = converse.of(&record, level, -product);
+                            prop_assert!(survives(above), "{metric:?} {level:?} {score} {above} {record:?}");
                             if level == Level::Bytes {
                                 let margins = Margins::new(std::iter::repeat_n(margin, 8));
                                 let eight = margins.of_eight(&record, 0, &[product; 8]);

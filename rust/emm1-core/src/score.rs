@@ -50,6 +50,7 @@ impl FromStr for Metric {
 /// A query, and what is computed from it once.
 pub(crate) struct Query {
     vector: Vec<f64>,
+    narrow: Vec<f32>,
     norm: f64,
     metric: Metric,
     kernels: &'static Kernels,
@@ -57,7 +58,7 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) fn new(kernels: &'static Kernels, vector: &[f32], metric: Metric) -> Self {
-        let mut query = Self { vector: Vec::new(), norm: 0.0, metric, kernels };
+        let mut query = Self { vector: Vec::new(), narrow: Vec::new(), norm: 0.0, metric, kernels };
         query.set(vector);
         query
     }
@@ -67,6 +68,8 @@ impl Query {
         self.norm = (self.kernels.square)(vector).sqrt();
         self.vector.clear();
         self.vector.extend(vector.iter().copied().map(f64::from));
+        self.narrow.clear();
+        self.narrow.extend(vector);
     }
 
     /// The score of a row; None if the row is not finite. A dot product or a distance beyond f32 becomes an infinity,
@@ -78,6 +81,35 @@ impl Query {
     /// √(row·row), which cosine needs; 0 for the other metrics.
     pub(crate) fn norm_of(&self, row: &[f32]) -> f64 {
         if self.metric == Metric::Cosine { (self.kernels.square)(row).sqrt() } else { 0.0 }
+    }
+
+    /// Between which values the merit of a row lies before it is rounded, from a dot product in f32; `norm` is √(row·row).
+    /// They are NaN if nothing is known.
+    ///
+    /// A sum of f32 products misses a·b by at most n·2⁻²⁴·‖a‖·‖b‖, where n is how many roundings a term passes (Higham,
+    /// Accuracy and Stability of Numerical Algorithms, 3.1), and by what underflows.
+    pub(crate) fn merit_bounds(&self, row: &[f32], norm: f64) -> [f64; 2] {
+        let product = f64::from((self.kernels.rough_dot)(&self.narrow, row));
+        if !product.is_finite() {
+            return [f64::NAN; 2];
+        }
+        let dims = row.len() as f64;
+        let scale = self.norm * norm;
+        let missed = (dims / 64.0 + 9.0) * 6e-8 * scale + dims * f64::from(f32::MIN_POSITIVE);
+        match self.metric {
+            Metric::Dot => [product - missed, product + missed],
+            Metric::Cosine => [(product - missed) / scale, (product + missed) / scale],
+            Metric::L2 => {
+                let squares = self.norm * self.norm + norm * norm;
+                let (square, missed) = (squares - 2.0 * product, 2.0 * missed + 1e-12 * squares);
+                [-(square + missed).max(0.0).sqrt(), -(square - missed).max(0.0).sqrt()]
+            }
+        }
+    }
+
+    /// √(row·row), whatever the metric.
+    pub(crate) fn length_of(&self, row: &[f32]) -> f64 {
+        (self.kernels.square)(row).sqrt()
     }
 
     /// The score of a row whose norm (from [`norm_of`](Self::norm_of)) is known.
@@ -111,4 +143,41 @@ impl Query {
 /// ```
 pub fn score(metric: Metric, a: &[f32], b: &[f32]) -> Result<Option<f32>, Error> {
     Ok(Query::new(kernels()?, a, metric).score(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::available;
+    use proptest::prelude::*;
+
+    fn vector(dims: usize) -> impl Strategy<Value = Vec<f32>> {
+        let scale = prop::sample::select(vec![0.0f32, 1e-41, 1e-30, 1e-20, 1.0, 1.0, 1.0, 6e4, 1e17, 1e30]);
+        (prop::collection::vec(-1.0f32..1.0, dims), scale)
+            .prop_map(|(values, scale)| values.iter().map(|value| value * scale).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn merits_lie_between_their_bounds(
+            (a, b) in prop_oneof![1usize..20, Just(64), Just(100), Just(300)].prop_flat_map(|d| (vector(d), vector(d))),
+            near in any::<bool>(),
+        ) {
+            let b = if near { a.iter().zip(&b).map(|(a, b)| a + b * 1e-3).collect() } else { b };
+            for kernels in available() {
+                for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
+                    let query = Query::new(kernels, &a, metric);
+                    let Some(score) = query.score(&b) else { continue };
+                    let [low, high] = query.merit_bounds(&b, query.length_of(&b));
+                    let merit = metric.merit(score);
+                    prop_assert!(
+                        !(low > f64::from(merit.next_up()) || high < f64::from(merit.next_down())),
+                        "{metric:?} {low} {merit} {high}"
+                    );
+                }
+            }
+        }
+    }
 }

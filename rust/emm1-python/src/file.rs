@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 
 use crate::errors::{raise, run, run_heard, warning};
 
+type Ranks<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 type Rows<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>);
 type Hits<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
 
@@ -127,11 +128,9 @@ impl PyEmbeddingFile {
         py: Python<'py>,
         queries: PyReadonlyArray2<'py, f32>,
         k: usize,
-        metric: &str,
-        among: Option<PyReadonlyArray1<'py, i64>>,
-        threads: usize,
+        how: How<'py>,
     ) -> PyResult<Hits<'py>> {
-        let found = self.found(py, queries, Goal::Best(k), metric, among, threads)?;
+        let found = self.found(py, queries, Goal::Best(k), how)?;
         rectangle(py, found)
     }
 
@@ -140,12 +139,27 @@ impl PyEmbeddingFile {
         py: Python<'py>,
         query: PyReadonlyArray2<'py, f32>,
         threshold: f64,
-        metric: &str,
-        among: Option<PyReadonlyArray1<'py, i64>>,
-        threads: usize,
+        how: How<'py>,
     ) -> PyResult<Hits<'py>> {
-        let found = self.found(py, query, Goal::Within(threshold), metric, among, threads)?;
+        let found = self.found(py, query, Goal::Within(threshold), how)?;
         rectangle(py, found)
+    }
+
+    /// For each id and its query: the numbers of rows with a better score, and of others with the same.
+    fn rank_of<'py>(
+        &self,
+        py: Python<'py>,
+        ids: PyReadonlyArray1<'py, i64>,
+        queries: PyReadonlyArray2<'py, f32>,
+        how: How<'py>,
+    ) -> PyResult<Ranks<'py>> {
+        let (ids, search) = (copied(py, &ids)?, how.search(py)?);
+        let queries: Vec<Vec<f32>> = queries.as_array().outer_iter().map(|query| query.to_vec()).collect();
+        let slices: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
+        let ranks = run(py, |stop| self.0.ranks(&ids, &slices, &search, stop))?;
+        let (above, equal): (Vec<i64>, Vec<i64>) =
+            ranks.iter().map(|rank| (rank.above as i64, rank.equal as i64)).unzip();
+        Ok((above.into_pyarray(py), equal.into_pyarray(py)))
     }
 
     fn score_pairs<'py>(
@@ -218,22 +232,40 @@ impl PyEmbeddingFile {
     }
 }
 
+/// How to search: a dictionary with these keys.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct How<'py> {
+    metric: String,
+    among: Option<PyReadonlyArray1<'py, i64>>,
+    exclude: Option<PyReadonlyArray1<'py, i64>>,
+    threads: usize,
+}
+
+impl How<'_> {
+    fn search(&self, py: Python<'_>) -> PyResult<Search> {
+        let list = |ids: &Option<PyReadonlyArray1<'_, i64>>| ids.as_ref().map(|ids| copied(py, ids)).transpose();
+        Ok(Search {
+            metric: self.metric.parse().map_err(|error| raise(py, error))?,
+            among: list(&self.among)?,
+            exclude: list(&self.exclude)?,
+            threads: self.threads,
+        })
+    }
+}
+
 impl PyEmbeddingFile {
     fn found<'py>(
         &self,
         py: Python<'py>,
         queries: PyReadonlyArray2<'py, f32>,
         goal: Goal,
-        metric: &str,
-        among: Option<PyReadonlyArray1<'py, i64>>,
-        threads: usize,
+        how: How<'py>,
     ) -> PyResult<Vec<Vec<Hit>>> {
-        let metric = metric.parse().map_err(|error| raise(py, error))?;
-        let among = among.map(|ids| copied(py, &ids)).transpose()?;
+        let search = how.search(py)?;
         let queries: Vec<Vec<f32>> = queries.as_array().outer_iter().map(|query| query.to_vec()).collect();
         let slices: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
-        let search = Search { goal, metric, among, threads };
-        run(py, |stop| self.0.search(&slices, &search, stop))
+        run(py, |stop| self.0.search(&slices, goal, &search, stop))
     }
 }
 

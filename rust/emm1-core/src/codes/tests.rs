@@ -61,10 +61,12 @@ fn open(path: &Path) -> EmbeddingFile {
 
 /// The answers to a few queries, one by one and together.
 fn answers(file: &EmbeddingFile, queries: &[&[f32]]) -> Vec<Vec<Hit>> {
-    let search = Search { goal: Goal::Best(5), metric: Metric::Cosine, among: None, threads: 2 };
-    let mut all: Vec<Vec<Hit>> =
-        queries.iter().flat_map(|query| file.search(&[query], &search, &mut || false).unwrap()).collect();
-    all.extend(file.search(queries, &search, &mut || false).unwrap());
+    let search = Search { metric: Metric::Cosine, among: None, exclude: None, threads: 2 };
+    let mut all: Vec<Vec<Hit>> = queries
+        .iter()
+        .flat_map(|query| file.search(&[query], Goal::Best(5), &search, &mut || false).unwrap())
+        .collect();
+    all.extend(file.search(queries, Goal::Best(5), &search, &mut || false).unwrap());
     all
 }
 

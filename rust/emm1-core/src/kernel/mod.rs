@@ -104,6 +104,8 @@ pub(crate) struct Kernels {
     pub(crate) square: fn(&[f32]) -> f64,
     /// The sum of squared differences as defined by the reference score.
     pub(crate) squared_distance: fn(&[f64], &[f32]) -> f64,
+    /// a·b in f32: each product and each sum is rounded, and no term takes part in more than a 64th of them and seven.
+    pub(crate) rough_dot: fn(&[f32], &[f32]) -> f32,
     /// The fast Walsh–Hadamard transform in place; the length is a power of two.
     pub(crate) hadamard: fn(&mut [f32]),
     /// Quantizes a rotated row (see `codes::encode`).

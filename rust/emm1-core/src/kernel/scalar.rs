@@ -25,6 +25,7 @@ pub(super) const KERNELS: Kernels = Kernels {
             difference * difference
         })
     },
+    rough_dot,
     hadamard,
     quantize,
 };
@@ -207,6 +208,30 @@ fn lanes(b: &[f32], a: Option<&[f64]>, term: impl Fn(f64, f64) -> f64) -> f64 {
         for lane in 0..half {
             sums[lane] += sums[lane + half];
         }
+    }
+    sums[0]
+}
+
+/// Partial sums of a rough dot product; enough that compilers use several registers.
+const PARTIAL: usize = 64;
+
+#[inline(always)]
+pub(super) fn rough_dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<PARTIAL>(), b.as_chunks::<PARTIAL>());
+    let mut sums = [0.0; PARTIAL];
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, x), y) in sums.iter_mut().zip(a).zip(b) {
+            *sum += x * y;
+        }
+    }
+    for ((sum, x), y) in sums.iter_mut().zip(a_rest).zip(b_rest) {
+        *sum += x * y;
+    }
+    let mut half = PARTIAL;
+    while half > 1 {
+        half /= 2;
+        let (first, second) = sums.split_at_mut(half);
+        first.iter_mut().zip(second).for_each(|(a, b)| *a += *b);
     }
     sums[0]
 }

@@ -61,6 +61,10 @@ macro_rules! kernels {
                 // SAFETY: as above.
                 unsafe { squared_distance(a, b) }
             },
+            rough_dot: |a, b| {
+                // SAFETY: as above.
+                unsafe { rough_dot(a, b) }
+            },
             hadamard: |values| {
                 // SAFETY: as above.
                 unsafe { hadamard(values) }
@@ -131,6 +135,11 @@ macro_rules! kernels {
         #[target_feature(enable = $features)]
         fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
             lanes(b, Some(a), |sum, x, y| squared_difference(sum, x, y))
+        }
+
+        #[target_feature(enable = $features)]
+        fn rough_dot(a: &[f32], b: &[f32]) -> f32 {
+            scalar::rough_dot(a, b)
         }
 
         #[target_feature(enable = $features)]

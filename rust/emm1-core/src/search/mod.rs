@@ -2,6 +2,8 @@
 //! hits.
 
 mod plan;
+mod prune;
+mod rank;
 mod scan;
 mod topk;
 
@@ -17,7 +19,9 @@ use crate::parallel::Stop;
 use crate::score::Query;
 pub use plan::Search;
 use plan::{BATCH, CodeSource, Rows, block_rows, pack_parts, panels};
-use scan::{Scan, Threshold};
+pub use rank::Rank;
+use rank::Tally;
+use scan::{Collect, Scan, Threshold};
 use topk::Collector;
 pub use topk::{Goal, Hit};
 
@@ -27,30 +31,91 @@ impl EmbeddingFile {
     /// # Errors
     /// `k` is 0; a query has the wrong dimensions; a query or a row holds NaN or an infinity; a hit's score is beyond
     /// f32; there is no memory for the hits; or `stop` returned true.
-    pub fn search(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
-        let found = self.search_once(queries, search, stop);
-        let Err(damaged @ Error::Codes(..)) = &found else { return found };
-        // From here on these codes are not used.
-        if self.codes.as_ref().is_some_and(CodesFile::should_report_damage) {
-            self.remark(Remark::UnusedCodes(format!("{damaged}. Until then it is not used; no answer is wrong")));
-        }
-        self.search_once(queries, search, stop)
-    }
-
-    fn search_once(&self, queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
-        match search.goal {
+    pub fn search(&self, queries: &[&[f32]], goal: Goal, search: &Search, stop: Stop<'_>) -> Result<Vec<Vec<Hit>>> {
+        match goal {
             Goal::Best(0) => return Err(Error::Request("k must be at least 1".into())),
             Goal::Within(threshold) if threshold.is_nan() => {
                 return Err(Error::Request("the threshold is NaN: name a score".into()));
             }
             _ => {}
         }
+        let few = match goal {
+            Goal::Best(k) => Some(k),
+            Goal::Within(_) => None,
+        };
+        let empty = (0..queries.len()).map(|query| Collector::new(goal, search.metric, search.excluded(query)));
+        let hits = self.scan(queries, search, few, &empty.collect::<Vec<Collector>>(), stop)?;
+        let hits: Vec<Vec<Hit>> = hits.into_iter().map(Collector::into_hits).collect();
+        // Only hits are checked, so that the error does not depend on the rows examined on the way.
+        match hits.iter().flatten().find(|hit| hit.score.is_infinite()) {
+            Some(hit) => Err(self.beyond_float(hit.id, search.metric, "the query")),
+            None => Ok(hits),
+        }
+    }
+
+    /// For each id and its query: how many rows have a better score than the row of this id, and how many others the
+    /// same.
+    ///
+    /// # Errors
+    /// An id without a row; its score is beyond f32; a query has the wrong dimensions; a query or a row holds NaN or an
+    /// infinity; or `stop` returned true.
+    pub fn ranks(&self, ids: &[i64], queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Rank>> {
+        if ids.len() != queries.len() {
+            let counts = format!("{} ids and {} queries", ids.len(), queries.len());
+            return Err(Error::Request(format!("each id has its own query: there are {counts}")));
+        }
+        let mut hit = |id: i64, query: &[f32]| -> Result<Hit> {
+            let scores = self.score(&[id], query, search.metric, stop)?;
+            Ok(Hit { id, score: scores[0] })
+        };
+        let targets = ids.iter().zip(queries).map(|(&id, query)| Ok(Tally::new(search.metric, hit(id, query)?)));
+        let empty: Vec<Tally> = targets.collect::<Result<_>>()?;
+        // Rows are counted without a look at their ids, so the row that a query leaves out is taken away afterwards.
+        let rows = Rows::of(search, self);
+        let left_out = search.exclude.iter().flatten().zip(queries).map(|(&id, query)| {
+            let searched = self.ids.row(id).is_some_and(|row| rows.contains(row));
+            searched.then(|| hit(id, query)).transpose()
+        });
+        let left_out: Vec<Option<Hit>> = left_out.collect::<Result<_>>()?;
+        let mut tallies = self.scan(queries, search, None, &empty, stop)?;
+        for (tally, left_out) in tallies.iter_mut().zip(left_out) {
+            left_out.into_iter().for_each(|hit| tally.leave_out(hit));
+        }
+        Ok(tallies.into_iter().map(|tally| tally.rank).collect())
+    }
+
+    /// What `empty` collects about the rows of each query.
+    fn scan<C: Collect + Sync>(
+        &self,
+        queries: &[&[f32]],
+        search: &Search,
+        few: Option<usize>,
+        empty: &[C],
+        stop: Stop<'_>,
+    ) -> Result<Vec<C>> {
+        let found = self.scan_once(queries, search, few, empty, stop);
+        let Err(damaged @ Error::Codes(..)) = &found else { return found };
+        // From here on these codes are not used.
+        if self.codes.as_ref().is_some_and(CodesFile::should_report_damage) {
+            self.remark(Remark::UnusedCodes(format!("{damaged}. Until then it is not used; no answer is wrong")));
+        }
+        self.scan_once(queries, search, few, empty, stop)
+    }
+
+    fn scan_once<C: Collect + Sync>(
+        &self,
+        queries: &[&[f32]],
+        search: &Search,
+        few: Option<usize>,
+        empty: &[C],
+        stop: Stop<'_>,
+    ) -> Result<Vec<C>> {
         for query in queries {
             self.check_query(query)?;
         }
         let rows = Rows::of(search, self);
         let kernels = kernels()?;
-        let code_source = CodeSource::choose(self, &rows, queries.len(), search, stop)?;
+        let code_source = CodeSource::choose(self, &rows, queries.len(), few, stop)?;
         let batch = queries.len() >= BATCH;
         let most = if batch { kernels.max_component } else { i8::MAX };
         let coded: Vec<CodedQuery> = code_source.as_ref().map_or(Vec::new(), |source| {
@@ -66,20 +131,14 @@ impl EmbeddingFile {
             coded,
             panels,
             thresholds: queries.iter().map(|_| Threshold::default()).collect(),
-            collectors: Mutex::new(queries.iter().map(|_| Collector::new(search.goal, search.metric)).collect()),
+            empty: empty.to_vec(),
+            collectors: Mutex::new(empty.to_vec()),
             block: block_rows(self.matrix.dims(), code_source.is_some(), queries.len()),
             code_source,
-            search,
             rows,
             next: AtomicUsize::new(0),
         };
         scan.run(search.threads, stop)?;
-        let hits = scan.collectors.into_inner().expect("no thread panicked while it held the result");
-        let hits: Vec<Vec<Hit>> = hits.into_iter().map(Collector::into_hits).collect();
-        // Only hits are checked, so that the error does not depend on the rows examined on the way.
-        match hits.iter().flatten().find(|hit| hit.score.is_infinite()) {
-            Some(hit) => Err(self.beyond_float(hit.id, search.metric, "the query")),
-            None => Ok(hits),
-        }
+        Ok(scan.collectors.into_inner().expect("no thread panicked while it held the result"))
     }
 }

@@ -1,6 +1,5 @@
 //! The plan of a search: which rows, with which codes, in blocks of which size.
 
-use super::topk::Goal;
 use crate::bound::CodedQuery;
 use crate::codes::{Coded, Encoder, MAX_CODED_DIMS, sampled_mean};
 use crate::error::Result;
@@ -11,15 +10,15 @@ use crate::parallel::Stop;
 use crate::score::Metric;
 use crate::shape::{Panel, Parts, TILE};
 
-/// What to search for.
+/// How and where to search.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// Which hits to return.
-    pub goal: Goal,
     /// The score.
     pub metric: Metric,
     /// Search only these ids; unknown ids are ignored and repeated ones count once.
     pub among: Option<Vec<i64>>,
+    /// For each query an id whose row it leaves out, such as its own; None to leave out none.
+    pub exclude: Option<Vec<i64>>,
     /// The number of threads.
     pub threads: usize,
 }
@@ -39,6 +38,13 @@ pub(super) enum Rows {
     Some(Vec<u32>),
 }
 
+impl Search {
+    /// The id whose row a query leaves out.
+    pub(super) fn excluded(&self, query: usize) -> Option<i64> {
+        self.exclude.as_ref().map(|ids| ids[query])
+    }
+}
+
 impl Rows {
     /// The rows of those ids of the search that the file has, ascending and distinct; without ids, all rows.
     pub(super) fn of(search: &Search, file: &EmbeddingFile) -> Self {
@@ -53,6 +59,13 @@ impl Rows {
         match self {
             Self::All(rows) => *rows,
             Self::Some(rows) => rows.len(),
+        }
+    }
+
+    pub(super) fn contains(&self, row: usize) -> bool {
+        match self {
+            Self::All(rows) => row < *rows,
+            Self::Some(rows) => rows.binary_search(&(row as u32)).is_ok(),
         }
     }
 
@@ -75,20 +88,17 @@ pub(super) enum CodeSource<'a> {
 }
 
 impl<'a> CodeSource<'a> {
-    /// Chooses the codes to search with; None if it is cheaper to score every row.
+    /// Chooses the codes to search with; None if it is cheaper to score every row, as it is where most of them are among
+    /// the `few` that are wanted.
     pub(super) fn choose(
         file: &'a EmbeddingFile,
         rows: &Rows,
         queries: usize,
-        search: &Search,
+        few: Option<usize>,
         stop: Stop<'_>,
     ) -> Result<Option<Self>> {
         let matrix = &file.matrix;
-        let few = match search.goal {
-            Goal::Best(k) => rows.len() / 4 <= k,
-            Goal::Within(_) => false,
-        };
-        if few || matrix.dims() > MAX_CODED_DIMS {
+        if few.is_some_and(|k| rows.len() / 4 <= k) || matrix.dims() > MAX_CODED_DIMS {
             return Ok(None);
         }
         if let Some(codes) = &file.codes

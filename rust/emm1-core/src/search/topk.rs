@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use super::scan::Collect;
 use crate::error::Result;
 use crate::score::Metric;
 
@@ -50,19 +51,28 @@ pub enum Goal {
 }
 
 /// Collects the hits of one query.
+#[derive(Clone)]
 pub(crate) struct Collector {
     metric: Metric,
     goal: Goal,
+    excluded: Option<i64>,
     worst_first: BinaryHeap<Ranked>,
 }
 
 impl Collector {
-    pub(crate) fn new(goal: Goal, metric: Metric) -> Self {
-        Self { metric, goal, worst_first: BinaryHeap::new() }
+    /// Leaves out the row of one id, if there is one.
+    pub(crate) fn new(goal: Goal, metric: Metric, excluded: Option<i64>) -> Self {
+        Self { metric, goal, excluded, worst_first: BinaryHeap::new() }
     }
 
-    /// The merit below which no hit is kept.
-    pub(crate) fn threshold(&self) -> f32 {
+    /// The hits, best first.
+    pub(crate) fn into_hits(self) -> Vec<Hit> {
+        self.worst_first.into_sorted_vec().into_iter().map(|ranked| ranked.hit).collect()
+    }
+}
+
+impl Collect for Collector {
+    fn threshold(&self) -> f32 {
         match self.goal {
             Goal::Within(score) => {
                 let merit = if self.metric == Metric::L2 { -score } else { score } + 0.0;
@@ -77,11 +87,10 @@ impl Collector {
         }
     }
 
-    /// Adds a hit.
-    ///
-    /// # Errors
-    /// There is no memory for it.
-    pub(crate) fn push(&mut self, hit: Hit) -> Result<()> {
+    fn push(&mut self, hit: Hit) -> Result<()> {
+        if self.excluded == Some(hit.id) {
+            return Ok(());
+        }
         let ranked = Ranked { hit, merit: self.metric.merit(hit.score) };
         let wanted = match self.goal {
             Goal::Within(_) => ranked.merit >= self.threshold(),
@@ -99,13 +108,8 @@ impl Collector {
         Ok(())
     }
 
-    pub(crate) fn merge(&mut self, other: Self) -> Result<()> {
+    fn merge(&mut self, other: Self) -> Result<()> {
         other.worst_first.into_iter().try_for_each(|ranked| self.push(ranked.hit))
-    }
-
-    /// The hits, best first.
-    pub(crate) fn into_hits(self) -> Vec<Hit> {
-        self.worst_first.into_sorted_vec().into_iter().map(|ranked| ranked.hit).collect()
     }
 }
 
@@ -121,7 +125,7 @@ mod tests {
             k in 1usize..50,
         ) {
             let hits: Vec<Hit> = scores.iter().enumerate().map(|(i, &score)| Hit { id: (i as i64 * 7) % 41, score }).collect();
-            let mut top = Collector::new(Goal::Best(k), Metric::Dot);
+            let mut top = Collector::new(Goal::Best(k), Metric::Dot, None);
             hits.iter().for_each(|&hit| top.push(hit).unwrap());
             let mut expected = hits.clone();
             expected.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap().then(a.id.cmp(&b.id)));

@@ -175,8 +175,8 @@ impl Shared {
         let vectors = self.queries.vectors(&ids, &mut || false)?;
         let vectors: Vec<&[f32]> = vectors.chunks(self.queries.matrix().dims()).collect();
         let hits = self.settings.with_threads(|threads| {
-            let search = Search { goal: Goal::Best(self.k), metric: self.metric, among: None, threads };
-            self.base.search(&vectors, &search, stop)
+            let search = Search { metric: self.metric, among: None, exclude: None, threads };
+            self.base.search(&vectors, Goal::Best(self.k), &search, stop)
         })?;
         let mut found = list_for(hits.iter().map(Vec::len).sum())?;
         found.extend(ids.into_iter().zip(hits).flat_map(|(query_id, hits)| {

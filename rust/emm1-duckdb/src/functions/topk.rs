@@ -83,10 +83,10 @@ fn search(
         let rows: Vec<(usize, Range<usize>)> =
             rows.into_iter().filter_map(|row| Some((row, queries.ranges[row].clone()?))).collect();
         settings.with_threads(|threads| {
-            let search = Search { goal: Goal::Best(k), metric, among, threads };
+            let search = Search { metric, among, exclude: None, threads };
             let find = |vectors: &[&[f32]]| {
                 budget.take(vectors.len().saturating_mul(most), size_of::<Hit>() + size_of::<Ranked>())?;
-                file.search(vectors, &search, &mut || false)
+                file.search(vectors, Goal::Best(k), &search, &mut || false)
             };
             ask(&queries, &rows, usize::MAX, find, |hits, rows| {
                 found.give(ranked(&hits)?, rows);

@@ -46,8 +46,8 @@ impl Scalar for Within {
             // hits.
             let most = settings.memory_limit() / (2 * size_of::<Hit>() * file.matrix().rows().max(1));
             settings.with_threads(|threads| {
-                let search = Search { goal: Goal::Within(threshold), metric, among: None, threads };
-                let find = |vectors: &[&[f32]]| file.search(vectors, &search, &mut || false);
+                let search = Search { metric, among: None, exclude: None, threads };
+                let find = |vectors: &[&[f32]]| file.search(vectors, Goal::Within(threshold), &search, &mut || false);
                 ask(&queries, &rows, most, find, |hits, rows| {
                     budget.take(hits.len(), size_of::<Scored>())?;
                     let mut list = list_for(hits.len())?;
