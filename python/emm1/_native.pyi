@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, TypedDict, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,14 @@ class Version:
     """The version of an embedding file; two versions are equal if nothing changed in between."""
 
     def __new__(cls, path: Path, ids_path: Path | None = None, codes_path: Path | None = None) -> Version: ...
+
+class How(TypedDict):
+    """How to search; there is no such class at run time."""
+
+    metric: str
+    among: NDArray[np.int64] | None  # only these ids
+    exclude: NDArray[np.int64] | None  # for each query, an id that it leaves out
+    threads: int
 
 @final
 class EmbeddingFile:
@@ -44,22 +52,13 @@ class EmbeddingFile:
     def why_no_codes(self) -> str | None: ...
     def remarks(self) -> list[EmbeddingsWarning]: ...
     def ids(self) -> NDArray[np.int64]: ...
-    def search(
-        self,
-        queries: NDArray[np.float32],
-        k: int,
-        metric: str,
-        among: NDArray[np.int64] | None,
-        threads: int,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+    def search(self, queries: NDArray[np.float32], k: int, how: How) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
     def within(
-        self,
-        query: NDArray[np.float32],
-        threshold: float,
-        metric: str,
-        among: NDArray[np.int64] | None,
-        threads: int,
+        self, query: NDArray[np.float32], threshold: float, how: How
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+    def rank_of(
+        self, ids: NDArray[np.int64], queries: NDArray[np.float32], how: How
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
     def score_pairs(
         self,
         ids: NDArray[np.int64],

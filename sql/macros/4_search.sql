@@ -44,6 +44,14 @@ CREATE MACRO score(embedding_name, item, query) AS
         struct_extract(called(embedding_name, 'score(embedding_name VARCHAR, item BIGINT, query FLOAT[]): embedding_name', 'STORE ID'), 'metric'));
 COMMENT ON MACRO score IS 'Score of an item against a query; NULL where the item has no vector';
 
+CREATE MACRO rank_of(embedding_name, item, query) AS
+    emm1_rank(
+        struct_extract(called(embedding_name, 'rank_of(embedding_name VARCHAR, item BIGINT, query FLOAT[]): embedding_name', 'STORE ID'), 'file'),
+        as_number(item, 'rank_of(embedding_name VARCHAR, item BIGINT, query FLOAT[]): item'),
+        as_numbers(query, try_cast(query AS FLOAT[]), 'rank_of(embedding_name VARCHAR, item BIGINT, query FLOAT[]): query')::FLOAT[],
+        struct_extract(called(embedding_name, 'rank_of(embedding_name VARCHAR, item BIGINT, query FLOAT[]): embedding_name', 'STORE ID'), 'metric'));
+COMMENT ON MACRO rank_of IS 'How many items have a better score against a query than an item (above), and how many others the same (equal): STRUCT(above BIGINT, equal BIGINT); NULL where the item has no vector';
+
 CREATE MACRO similarity(name_a, id_a, name_b, id_b) AS
     emm1_similarity(
         struct_extract(called(name_a, 'similarity(name_a VARCHAR, id_a BIGINT, name_b VARCHAR, id_b BIGINT): name_a', 'STORE ID'), 'file'),

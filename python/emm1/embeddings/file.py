@@ -319,6 +319,14 @@ class Embeddings(Rows):
         """
         return self._file.centroid(as_ids(ids))
 
+    def _how(self, metric: Metric, among: ArrayLike | None, threads: int | None) -> _native.How:
+        return {
+            "metric": metric_name(metric),
+            "among": self._among(among),
+            "exclude": None,
+            "threads": thread_count(threads),
+        }
+
     def _among(self, among: ArrayLike | None) -> NDArray[np.int64] | None:
         if among is None:
             return None

@@ -57,9 +57,8 @@ def _search(file: File, among: Ids | None, k: int, metric: str, queries: list[by
             raise EmbeddingError(
                 f"the query has {len(vector)} components, the vectors of {file.path} have {file.native.dims}"
             )
-    hits = file.native.search(
-        np.stack(list(vectors.values())), min(k, max(file.native.rows, 1)), metric, among, thread_count(None)
-    )
+    most = min(k, max(file.native.rows, 1))
+    hits = file.native.search(np.stack(list(vectors.values())), most, _how(metric, among))
     ranked = {packed: _ranked(*hit) for packed, hit in zip(vectors, zip(*hits, strict=True), strict=True)}
     return [ranked[packed] for packed in queries]
 
@@ -69,9 +68,9 @@ def _ranked(ids: Ids, scores: NDArray[np.float32]) -> pa.Array:
 
 
 def _within(opened: Database, file: str, threshold: float, metric: str, queries: list[bytes]) -> Sequence[Any]:
-    native, threads = opened[file].native, thread_count(None)
+    native, how = opened[file].native, _how(metric)
     found = {
-        packed: _scored(*(x[0] for x in native.within(_query(packed)[np.newaxis], threshold, metric, None, threads)))
+        packed: _scored(*(x[0] for x in native.within(_query(packed)[np.newaxis], threshold, how)))
         for packed in set(queries)
     }
     return [found[packed] for packed in queries]
@@ -86,6 +85,21 @@ def _score(opened: Database, file: str, query: bytes, metric: str, ids: list[int
     scores = opened[file].native.score(known, _query(query), metric)
     by_id = dict(zip(known.tolist(), scores.tolist(), strict=True))
     return [by_id.get(number) for number in ids]
+
+
+def _rank(opened: Database, file: str, metric: str, ids: list[int], queries: list[bytes]) -> Sequence[Any]:
+    known = set(opened[file].known(np.array(ids, np.int64)).tolist())
+    asked = [(number, _query(packed)) for number, packed in zip(ids, queries, strict=True) if number in known]
+    if not asked:
+        return [None] * len(ids)
+    targets = np.array([number for number, _ in asked], np.int64)
+    ranks = opened[file].native.rank_of(targets, np.stack([vector for _, vector in asked]), _how(metric))
+    found = (dict(zip(_RANK.names, rank, strict=True)) for rank in zip(*(part.tolist() for part in ranks), strict=True))
+    return [next(found) if number in known else None for number in ids]
+
+
+def _how(metric: str, among: Ids | None = None) -> _native.How:
+    return {"metric": metric, "among": among, "exclude": None, "threads": thread_count(None)}
 
 
 def _similarity(
@@ -138,6 +152,7 @@ def _entry(opened: Database, found: _native.Registered) -> dict[str, str]:
 
 _SCORED = pa.struct({"id": pa.int64(), "score": pa.float32()})
 _RANKED = pa.struct({"rank": pa.int64(), "id": pa.int64(), "score": pa.float32()})
+_RANK = pa.struct({"above": pa.int64(), "equal": pa.int64()})
 _ENTRY = pa.struct({"file": pa.string(), "metric": pa.string(), "items": pa.string()})
 _FACTS = pa.struct(
     {"path": pa.string(), "ids_path": pa.string(), "rows": pa.int64(), "dims": pa.int64(), "dtype": pa.string()}
@@ -152,6 +167,7 @@ FUNCTIONS = [
     Function("emm1_topk_among", [TEXT, QUERY, IDS, K, TEXT], (1,), _topk_among, _RANKED_SQL, _RANKED),
     Function("emm1_within", [TEXT, QUERY, NUMBER, TEXT], (1,), _within, _SCORED_SQL, _SCORED),
     Function("emm1_score", [TEXT, ID, QUERY, TEXT], (1,), _score, "FLOAT", pa.float32()),
+    Function("emm1_rank", [TEXT, ID, QUERY, TEXT], (1, 2), _rank, "STRUCT(above BIGINT, equal BIGINT)", _RANK),
     Function("emm1_similarity", [TEXT, ID, TEXT, ID, TEXT], (1, 3), _similarity, "FLOAT", pa.float32()),
     Function("emm1_vector", [TEXT, ID], (1,), _vector, "FLOAT[]", pa.float32()),
     Function("emm1_ids", [TEXT], (0,), _ids, "BIGINT[]", pa.int64()),

@@ -23,6 +23,7 @@ TABLE_MACROS = [
 SCALAR_MACROS = [
     "embedding(embedding_name VARCHAR, item BIGINT)",
     "score(embedding_name VARCHAR, item BIGINT, query FLOAT[])",
+    "rank_of(embedding_name VARCHAR, item BIGINT, query FLOAT[])",
     "similarity(name_a VARCHAR, id_a BIGINT, name_b VARCHAR, id_b BIGINT)",
     "embedding_file(embedding_name VARCHAR)",
     "embedding_metric(embedding_name VARCHAR)",

@@ -70,7 +70,7 @@ unsafe fn fetch_api(info: *mut ExtensionInfo, access: &Access) -> Result<()> {
 /// # Safety
 /// `connection` is open.
 unsafe fn register(connection: *mut Connection) -> Result<()> {
-    use functions::{centroid, file, ids, knn, registered, scan, score, similarity, topk, vector, within};
+    use functions::{centroid, file, ids, knn, rank, registered, scan, score, similarity, topk, vector, within};
     // SAFETY: by this function's own condition.
     unsafe {
         let settings = Arc::new(settings::read(connection)?);
@@ -78,6 +78,7 @@ unsafe fn register(connection: *mut Connection) -> Result<()> {
         scalar::register::<topk::TopKAmong>(connection, &settings)?;
         scalar::register::<within::Within>(connection, &settings)?;
         scalar::register::<score::Score>(connection, &settings)?;
+        scalar::register::<rank::Rank>(connection, &settings)?;
         scalar::register::<similarity::Similarity>(connection, &settings)?;
         scalar::register::<centroid::CentroidOf>(connection, &settings)?;
         scalar::register::<vector::Vector>(connection, &settings)?;

@@ -4,6 +4,7 @@ pub(crate) mod centroid;
 pub(crate) mod file;
 pub(crate) mod ids;
 pub(crate) mod knn;
+pub(crate) mod rank;
 pub(crate) mod registered;
 pub(crate) mod scan;
 pub(crate) mod score;
