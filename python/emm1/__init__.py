@@ -8,7 +8,7 @@ from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, S
 
 if TYPE_CHECKING:
     from emm1.convert import import_embeddings
-    from emm1.embeddings import Embeddings, Hits, score_pairs
+    from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
     from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
     from emm1.evaluation.comparison import EShotComparison
     from emm1.evaluation.eshot import EShotReport
@@ -27,6 +27,7 @@ __all__ = [
     "FileNotFoundError",
     "Hits",
     "Neighbours",
+    "Ranks",
     "SourceError",
     "Store",
     "StoreError",
@@ -44,7 +45,7 @@ __version__: str
 # The modules of the names above that are slow to import; each is imported on first use.
 _MODULES = {
     "convert": ("import_embeddings",),
-    "embeddings": ("Embeddings", "Hits", "score_pairs"),
+    "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),
     "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),
     "evaluation.comparison": ("EShotComparison",),
     "evaluation.eshot": ("EShotReport",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,28 @@ def as_ids(ids: ArrayLike, what: str = "ids") -> NDArray[np.int64]:
     if array.dtype.kind == "u" and array.max() > INT64.max:
         raise EmbeddingError(f"{what} has the id {array.max()}, which does not fit a signed 64-bit integer")
     return np.ascontiguousarray(array, np.int64)
+
+
+def as_among(among: ArrayLike, rows: int, ids: Callable[[], NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The ids to look among, int64; given as such, or as a boolean mask over the rows of a file, whose ids `ids` gives.
+
+    Raises:
+        EmbeddingError: they are neither.
+
+    >>> as_among([True, False], 2, lambda: np.array([7, 8])), as_among({5}, 2, lambda: np.array([7, 8]))
+    (array([7]), array([5]))
+    """
+    if has_mask(among):
+        raise EmbeddingError("among has masked values: fill them, or leave them out")
+    if isinstance(among, set | frozenset):
+        among = list(among)
+    array = as_array(among, "among", "a list of ids or a mask")
+    if array.dtype != bool:
+        return as_ids(array, "among")
+    if array.shape != (rows,):
+        raise EmbeddingError(f"a mask for {rows:,} rows has the shape {array.shape}, expected ({rows},)")
+    selected: NDArray[np.int64] = ids()[array]
+    return selected
 
 
 def as_vectors(query: ArrayLike) -> NDArray[np.float32]:

@@ -39,6 +39,7 @@ def path(tmp_path: Path) -> Path:
 
 IDS = np.arange(100, dtype=np.int64)[::-1].copy()
 QUERY = np.ones(8, np.float32)
+HOW: _native.How = {"metric": "dot", "among": None, "exclude": None, "threads": 2}
 
 
 def coded(path: Path) -> _native.EmbeddingFile:
@@ -46,10 +47,13 @@ def coded(path: Path) -> _native.EmbeddingFile:
 
 
 CALLS: dict[str, Callable[[_native.EmbeddingFile, Path], Callable[[], Any]]] = {
-    "search": lambda file, _: partial(file.search, QUERY[np.newaxis], 3, "dot", None, 2),
-    "search in a batch": lambda file, _: partial(file.search, np.tile(QUERY, (40, 1)), 3, "dot", None, 2),
-    "search among": lambda file, _: partial(file.search, QUERY[np.newaxis], 3, "dot", IDS, 2),
-    "within": lambda file, _: partial(file.within, QUERY[np.newaxis], 0.0, "dot", None, 2),
+    "search": lambda file, _: partial(file.search, QUERY[np.newaxis], 3, HOW),
+    "search in a batch": lambda file, _: partial(file.search, np.tile(QUERY, (40, 1)), 3, HOW),
+    "search among": lambda file, _: partial(file.search, QUERY[np.newaxis], 3, {**HOW, "among": IDS}),
+    "search others": lambda file, _: partial(file.search_others, QUERY[np.newaxis], 3, {**HOW, "exclude": IDS[:1]}),
+    "rank_of": lambda file, _: partial(file.rank_of, IDS[:1], QUERY[np.newaxis], HOW),
+    "rank_of in a batch": lambda file, _: partial(file.rank_of, IDS[:40], np.tile(QUERY, (40, 1)), HOW),
+    "within": lambda file, _: partial(file.within, QUERY[np.newaxis], 0.0, HOW),
     "score": lambda file, _: partial(file.score, IDS, QUERY, "dot"),
     "score_pairs": lambda file, _: partial(file.score_pairs, IDS, file, IDS, "dot", 2),
     "vectors": lambda file, _: partial(file.vectors, IDS),

@@ -13,11 +13,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emm1 import _native
-from emm1.arguments import as_ids, as_number, as_vector, as_vectors, at_least_one, has_mask, metric_name, thread_count
+from emm1.arguments import (
+    as_among,
+    as_ids,
+    as_number,
+    as_vector,
+    as_vectors,
+    at_least_one,
+    metric_name,
+    thread_count,
+)
 from emm1.embeddings.hits import Hits
+from emm1.embeddings.ranks import Ranks, rank_of
 from emm1.embeddings.rows import Rows
 from emm1.errors import EmbeddingError, EmbeddingsWarning
-from emm1.interchange import as_array
 
 Metric = Literal["cosine", "dot", "l2"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -112,7 +121,7 @@ class Embeddings(Rows):
 
     @property
     def files(self) -> list[Path]:
-        """The files that hold the vectors, in order: one, or the shards of a folder."""
+        """The files that hold the vectors, in order."""
         return self._file.files
 
     @property
@@ -222,9 +231,7 @@ class Embeddings(Rows):
         single = queries.ndim == 1
         # No queries: search for one, so that the empty result has as many columns.
         rows = np.atleast_2d(queries) if queries.size else np.zeros((1, queries.shape[-1] or self.dim), np.float32)
-        ids, scores = self._file.search(
-            rows, at_least_one(k, "k"), self._how(metric, among, threads)
-        )
+        ids, scores = self._file.search(rows, at_least_one(k, "k"), self._how(metric, among, threads))
         _warn_once(self._file.remarks())
         return Hits(ids[0], scores[0]) if single else Hits(ids[: len(queries)], scores[: len(queries)])
 
@@ -264,6 +271,44 @@ class Embeddings(Rows):
         )
         _warn_once(self._file.remarks())
         return Hits(ids[0], scores[0])
+
+    def rank_of(
+        self,
+        ids: ArrayLike,
+        queries: ArrayLike,
+        metric: Metric = "cosine",
+        among: ArrayLike | None = None,
+        *,
+        exclude_self: bool = False,
+        threads: int | None = None,
+    ) -> Ranks:
+        """For each id and its query: how many vectors have a better score than that of this id, and how many others the same.
+
+        Exact, and without a limit like k. The rank of an id is from ``above + 1`` to ``above + equal + 1``, as ties are broken.
+
+        Args:
+            ids: (queries,), the ids to rank.
+            queries: (queries, dim), a query for each id.
+            metric: ``cosine``, ``dot`` or ``l2``.
+            among: ids to rank among, or a boolean mask over the rows; unknown ids are ignored. `ids` need not be among them.
+            exclude_self: do not count the vectors that have exactly the components of the query.
+            threads: threads to use; all cores by default. The answer does not depend on it.
+
+        Raises:
+            emm1.errors.EmbeddingError: an id without a vector, not one query for each id, a query of other dimensions, NaN or
+                infinity in a query or the file.
+
+        >>> import numpy as np, emm1
+        >>> path = getfixture("tmp_path") / "x.npy"
+        >>> np.save(path, np.array([[1, 0], [0, 1], [1, 0]], dtype="float32"))
+        >>> above, equal = emm1.Embeddings(path).rank_of([1, 2], [[2, 1], [2, 1]])
+        >>> above.tolist(), equal.tolist()
+        ([2, 0], [0, 1])
+        """
+        how = self._how(metric, among, threads)
+        ranks = rank_of(self._file, as_ids(ids), as_vectors(queries), how, exclude_self=exclude_self)
+        _warn_once(self._file.remarks())
+        return ranks
 
     def score(self, ids: ArrayLike, query: ArrayLike, metric: Metric = "cosine") -> NDArray[np.float32]:
         """The score of each id against one query, float32, (ids,).
@@ -319,28 +364,19 @@ class Embeddings(Rows):
         """
         return self._file.centroid(as_ids(ids))
 
-    def _how(self, metric: Metric, among: ArrayLike | None, threads: int | None) -> _native.How:
+    def _how(
+        self,
+        metric: Metric,
+        among: ArrayLike | None,
+        threads: int | None,
+        exclude: NDArray[np.int64] | None = None,
+    ) -> _native.How:
         return {
             "metric": metric_name(metric),
-            "among": self._among(among),
-            "exclude": None,
+            "among": None if among is None else as_among(among, len(self), self._file.ids),
+            "exclude": exclude,
             "threads": thread_count(threads),
         }
-
-    def _among(self, among: ArrayLike | None) -> NDArray[np.int64] | None:
-        if among is None:
-            return None
-        if has_mask(among):
-            raise EmbeddingError("among has masked values: fill them, or leave them out")
-        if isinstance(among, set | frozenset):
-            among = list(among)
-        array = as_array(among, "among", "a list of ids or a mask")
-        if array.dtype != bool:
-            return as_ids(array, "among")
-        if array.shape != (len(self),):
-            raise EmbeddingError(f"a mask for {len(self):,} rows has the shape {array.shape}, expected ({len(self)},)")
-        selected: NDArray[np.int64] = self.ids[array]
-        return selected
 
 
 def _warn_once(remarks: list[EmbeddingsWarning]) -> None:
@@ -353,30 +389,6 @@ def _warn_once(remarks: list[EmbeddingsWarning]) -> None:
 def as_embeddings(source: Embeddings | str | os.PathLike[str]) -> Embeddings:
     """Embeddings, opened if a path is given."""
     return source if isinstance(source, Embeddings) else Embeddings(source)
-
-
-def score_pairs(
-    a: Embeddings,
-    a_ids: ArrayLike,
-    b: Embeddings,
-    b_ids: ArrayLike,
-    metric: Metric = "cosine",
-    threads: int | None = None,
-) -> NDArray[np.float32]:
-    """The scores of pairs, float32, (pairs,): the i-th id of one file with the i-th id of the other.
-
-    Raises:
-        emm1.errors.EmbeddingError: lists of different lengths, vectors of different dimensions, or an id that a file
-            does not have.
-
-    >>> import numpy as np, emm1
-    >>> path = getfixture("tmp_path") / "x.npy"
-    >>> np.save(path, np.eye(3, dtype="float32"))
-    >>> x = emm1.Embeddings(path)
-    >>> emm1.score_pairs(x, [0, 1], x, [0, 2]).tolist()
-    [1.0, 0.0]
-    """
-    return a._file.score_pairs(as_ids(a_ids), b._file, as_ids(b_ids), metric_name(metric), thread_count(threads))  # noqa: SLF001
 
 
 def check_registered(embeddings: Embeddings, found: _native.Registered) -> None:

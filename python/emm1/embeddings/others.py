@@ -37,13 +37,16 @@ def search_others(
     >>> search_others(x, query, 2, "cosine", None, None)[0].ids.tolist()
     [2]
     """
+    if own is not None:
+        how = embeddings._how(metric, among, None, exclude=own)  # noqa: SLF001
+        return [Hits(*hits) for hits in embeddings._file.search_others(queries, k, how)]  # noqa: SLF001
     found = [Hits(np.empty(0, np.int64), np.empty(0, np.float32))] * len(queries)
     left, asked = np.arange(len(queries)), k + 1
     while len(left):
         hits = embeddings.search(queries[left], asked, metric, among)
         again = []
         for place, ids, scores in zip(left, hits.ids, hits.scores, strict=True):
-            others = ids != own[place] if own is not None else (embeddings.vectors(ids) != queries[place]).any(axis=1)
+            others = (embeddings.vectors(ids) != queries[place]).any(axis=1)
             if len(ids) == asked and np.count_nonzero(others) < k:  # several rows are equal to the query
                 again.append(place)
             else:

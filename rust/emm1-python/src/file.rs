@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 
 use crate::errors::{raise, run, run_heard, warning};
 
+type Found<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
 type Ranks<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 type Rows<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>);
 type Hits<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
@@ -132,6 +133,22 @@ impl PyEmbeddingFile {
     ) -> PyResult<Hits<'py>> {
         let found = self.found(py, queries, Goal::Best(k), how)?;
         rectangle(py, found)
+    }
+
+    /// Like `search`, but each query has hits of its own number: some leave out a row.
+    fn search_others<'py>(
+        &self,
+        py: Python<'py>,
+        queries: PyReadonlyArray2<'py, f32>,
+        k: usize,
+        how: How<'py>,
+    ) -> PyResult<Vec<Found<'py>>> {
+        let found = self.found(py, queries, Goal::Best(k), how)?;
+        let lists = found.iter().map(|hits| {
+            let (ids, scores): (Vec<i64>, Vec<f32>) = hits.iter().map(|hit| (hit.id, hit.score)).unzip();
+            (ids.into_pyarray(py), scores.into_pyarray(py))
+        });
+        Ok(lists.collect())
     }
 
     fn within<'py>(

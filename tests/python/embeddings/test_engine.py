@@ -113,7 +113,7 @@ def check(
     threads: int,
     chosen: NDArray[np.int64],
 ) -> None:
-    """Compare a search, one among some ids, one within the median, and scores with the float64 oracle."""
+    """Compare a search, one among some ids, one within the median, ranks, and scores with the float64 oracle."""
     ids = e.ids
     everything, among = [], []
     for query in queries:
@@ -125,6 +125,7 @@ def check(
     agree(lambda q: e.search(q, k, metric, threads=threads), queries, ids, everything)
     some = [*chosen, chosen[0], -1]
     agree(lambda q: e.search(q, k, metric, among=some, threads=threads), queries, ids, among)
+    check_ranks(e, x, queries, metric, threads, chosen)
     found = scores(metric, queries[0], x)
     best = order(metric, found, ids)
     threshold = float(np.sort(found)[len(x) // 2])
@@ -138,6 +139,43 @@ def check(
             e.score(ids, queries[0], metric)
     else:
         assert (e.score(ids, queries[0], metric) == found).all()
+
+
+def check_ranks(
+    e: emm1.Embeddings,
+    x: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    metric: Metric,
+    threads: int,
+    chosen: NDArray[np.int64],
+) -> None:
+    """Compare the ranks of rows that are best, last and in between with counts of the oracle's scores."""
+    asked, targets, expected = [], [], []
+    for number, query in enumerate(queries):
+        found = scores(metric, query, x)
+        merits = (-found if metric == "l2" else found) + np.float32(0)
+        row = np.lexsort((e.ids, -merits))[number * len(x) // len(queries)]
+        if not np.isfinite(found[row]):
+            with pytest.raises(emm1.EmbeddingError, match=rf"row {row} \(id {e.ids[row]}\): its {metric} score"):
+                e.rank_of(e.ids[[row]], query, metric)
+            continue
+        counted = np.array([np.arange(len(x)) != row, np.isin(e.ids, chosen) & (np.arange(len(x)) != row)])
+        same = (x == query).all(axis=1)
+        expected.append(
+            [
+                (np.count_nonzero(merits[which] > merits[row]), np.count_nonzero(merits[which] == merits[row]))
+                for which in (*counted, counted[0] & ~same)
+            ]
+        )
+        asked.append(query)
+        targets.append(e.ids[row])
+    if not asked:
+        return
+    everything = e.rank_of(targets, asked, metric, threads=threads)
+    among = e.rank_of(targets, asked, metric, [*chosen, chosen[0], -1], threads=threads)
+    others = e.rank_of(targets, asked, metric, exclude_self=True, threads=threads)
+    for ranks, wanted in zip((everything, among, others), zip(*expected, strict=True), strict=True):
+        assert [*zip(*ranks, strict=True)] == [*wanted]
 
 
 @settings(max_examples=120, deadline=None)
@@ -230,6 +268,9 @@ for name in ("clustered", "isotropic", "text"):
                     ids, scores = e.search(q[:batch], 25, metric, threads=threads)
                     assert (ids == expected.ids[:batch]).all(), (name, coded, metric, batch, threads)
                     assert scores.tobytes() == expected.scores[:batch].tobytes(), (name, coded, metric, batch, threads)
+    ids = np.arange(0, 1500, 1500 // len(q))[: len(q)]
+    for metric in ("dot", "cosine", "l2"):
+        digest.update(np.array(e.rank_of(ids, q, metric)).tobytes())
 # Products beyond float32 in both directions: every way of searching finds the same rows, or names the same ones.
 x = np.load(f"{folder}/isotropic.npy") * np.float32(10) ** np.arange(-2, 38, 40 / 1500, dtype="float32")[:, None]
 np.save(f"{folder}/far.npy", x)

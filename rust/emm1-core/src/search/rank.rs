@@ -105,12 +105,13 @@ impl<C: Collect + Sync> Worker<'_, C> {
             coded_query.converse(coded_query.panel(), Level::Bytes, self.threshold(query))
         });
         let converses: Vec<Margin> = converses.collect();
+        let filled = u32::MAX >> (u32::BITS as usize - converses.len()); // in a lane without a query, NaN survives
         for &(at, bits) in found {
             let at = at as usize;
             let record = Record::from_bytes(&coded.records[self.places[at] as usize]);
             let products = &products[at * lanes..][..lanes];
             let mut unsure = 0;
-            let mut rest = bits;
+            let mut rest = bits & filled;
             while rest != 0 {
                 let lane = rest.trailing_zeros() as usize;
                 rest &= rest - 1;
