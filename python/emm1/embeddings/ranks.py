@@ -47,11 +47,24 @@ def rank_of(
         for number, query in enumerate(queries):
             same = _same(file, query, how)
             same = same[same != ids[number]]
-            scores = file.score(np.append(ids[number], same), query, how["metric"]).astype(np.float64)
-            merits = -scores if how["metric"] == "l2" else scores
-            above[number] -= np.count_nonzero(merits[1:] > merits[0])
-            equal[number] -= np.count_nonzero(merits[1:] == merits[0])
+            if how["among"] is not None:
+                same = same[np.isin(same, how["among"])]
+            if same.size:
+                # They all have the same score, and no row has a better one by cosine and l2.
+                best, target = (_score(file, item, query, how["metric"]) for item in (same[0], ids[number]))
+                if best == target:
+                    equal[number] -= same.size
+                elif (best < target) == (how["metric"] == "l2"):
+                    above[number] -= same.size
     return Ranks(above, equal)
+
+
+def _score(file: _native.EmbeddingFile, item: np.int64, query: NDArray[np.float32], metric: str) -> float:
+    """The score of an item; infinity for a product of a query with itself that is beyond float32."""
+    try:
+        return float(file.score(np.array([item]), query, metric)[0])
+    except EmbeddingError:
+        return np.inf
 
 
 def _same(file: _native.EmbeddingFile, query: NDArray[np.float32], how: _native.How) -> NDArray[np.int64]:

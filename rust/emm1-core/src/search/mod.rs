@@ -12,9 +12,10 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::bound::CodedQuery;
 use crate::codes::CodesFile;
-use crate::error::{Error, Remark, Result};
+use crate::error::{Error, Remark, Result, zeros};
 use crate::file::EmbeddingFile;
 use crate::kernel::kernels;
+use crate::matrix::Access;
 use crate::parallel::Stop;
 use crate::score::Query;
 pub use plan::Search;
@@ -70,16 +71,14 @@ impl EmbeddingFile {
         };
         let targets = ids.iter().zip(queries).map(|(&id, query)| Ok(Tally::new(search.metric, hit(id, query)?)));
         let empty: Vec<Tally> = targets.collect::<Result<_>>()?;
-        // Rows are counted without a look at their ids, so the row that a query leaves out is taken away afterwards.
-        let rows = Rows::of(search, self);
-        let left_out = search.exclude.iter().flatten().zip(queries).map(|(&id, query)| {
-            let searched = self.ids.row(id).is_some_and(|row| rows.contains(row));
-            searched.then(|| hit(id, query)).transpose()
-        });
-        let left_out: Vec<Option<Hit>> = left_out.collect::<Result<_>>()?;
         let mut tallies = self.scan(queries, search, None, &empty, stop)?;
-        for (tally, left_out) in tallies.iter_mut().zip(left_out) {
-            left_out.into_iter().for_each(|hit| tally.leave_out(hit));
+        // Rows are counted without a look at their ids, so the row that a query leaves out is taken away afterwards.
+        let (rows, view, mut row) =
+            (Rows::of(search, self), self.matrix.view(Access::Sparse)?, zeros(self.matrix.dims())?);
+        for ((tally, query), &id) in tallies.iter_mut().zip(queries).zip(search.exclude.iter().flatten()) {
+            let Some(number) = self.ids.row(id).filter(|&number| rows.contains(number)) else { continue };
+            let score = Query::new(kernels()?, query, search.metric).score(view.row(number, &mut row)?);
+            tally.leave_out(Hit { id, score: score.ok_or_else(|| self.not_finite(number))? });
         }
         Ok(tallies.into_iter().map(|tally| tally.rank).collect())
     }
