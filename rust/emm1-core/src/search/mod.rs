@@ -1,5 +1,5 @@
-//! Exact top-k search of an embedding file: [`plan`] decides how to search, [`scan`] does it, [`topk`] collects the
-//! hits.
+//! Exact search of an embedding file: [`plan`] decides how to search, [`scan`] hands blocks of rows to threads, [`prune`]
+//! searches a block, [`topk`] collects the hits, and [`rank`] counts rows instead.
 
 mod plan;
 mod prune;
