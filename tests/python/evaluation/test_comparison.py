@@ -368,3 +368,12 @@ def test_page_escapes_names_and_runs_nothing(comparison: EShotComparison, page: 
     policy = [meta.attributes.get("content") for meta in page.all("meta") if "http-equiv" in meta.attributes]
     assert policy == ["default-src 'none'; style-src 'unsafe-inline'"]
     assert page.one("pre").text.lstrip("\n") == str(comparison).lstrip("\n")
+
+
+def test_categories_name_the_model_where_there_are_several(models: dict[str, Pair], page: Element) -> None:
+    two = Reader(comparison_page.to_html(compare({name: models[name] for name in ("old", "new")}))).root
+    for tree, several in ((page, True), (two, False)):
+        [table] = [each for each in tree.all("table") if "sample changed" in (each.attributes.get("aria-label") or "")]
+        columns = [heading.text for heading in table.one("thead").all("th")]
+        assert columns == ["Category", *(["Model"] if several else []), "Number", "Correct", "old", "p"]
+        assert {len(row.all("td")) + 1 for row in table.one("tbody").all("tr")} == {len(columns)}
