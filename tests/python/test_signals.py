@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import gc
 import operator
 import signal
 from collections.abc import Callable, Iterator
@@ -70,9 +71,16 @@ CALLS: dict[str, Callable[[_native.EmbeddingFile, Path], Callable[[], Any]]] = {
 
 
 def _in_c(*calls: Callable[[], Any]) -> None:
-    """Make all calls without Python bytecode in between, where Python would check for signals itself."""
+    """Make all calls without Python bytecode in between, where Python would check for signals itself.
+
+    A garbage collection would run bytecode: Hypothesis measures how long one takes.
+    """
     call: Callable[[Callable[[], Any]], Any] = operator.call
-    list(map(call, calls))
+    gc.disable()
+    try:
+        list(map(call, calls))
+    finally:
+        gc.enable()
 
 
 @pytest.mark.usefixtures("raising")
