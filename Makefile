@@ -117,6 +117,7 @@ bench: .venv/built .venv/bench
 	$(if $(TREE),$(BIN)/python -m benchmarks.store $(TREE) $(or $(WORK),/tmp/emm1-bench))
 	$(BIN)/python -m benchmarks $(or $(WORK),/tmp/emm1-bench)/vectors
 	$(BIN)/python -m benchmarks.sql $(or $(WORK),/tmp/emm1-bench)/vectors
+	$(BIN)/python -m benchmarks.ranks $(or $(WORK),/tmp/emm1-bench)/vectors
 	$(BIN)/python -m benchmarks.start $(or $(WORK),/tmp/emm1-bench)
 
 fmt: .venv/packages

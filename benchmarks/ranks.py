@@ -1,0 +1,87 @@
+"""How long ranks take: ``python -m benchmarks.ranks WORK [QUERIES]``.
+
+For each query and the row that is right for it, the number of rows with a better score: `Embeddings.rank_of` and NumPy, which
+multiplies block by block and compares. Queries are rows with noise, from a little (the right row comes first) to so much that a
+right row is anywhere, and those of another distribution. NumPy ranks fewer queries, and its time is multiplied.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import emm1
+from benchmarks.data import clustered, isotropic
+from benchmarks.machine import machine
+from benchmarks.report import table
+
+ROWS, DIMS = 400_000, 1024
+BLOCK = 16_384
+ASKED_NUMPY = 512
+NOISE = {"little noise": 0.5, "as much noise": 1.0, "three times": 3.0, "thirty times": 30.0}
+
+
+def main(work: Path, asked: int) -> None:
+    rows = {}
+    for kind, make in {"clustered": clustered, "isotropic": isotropic}.items():
+        path = vectors(work / f"{kind}-{ROWS}.npy", make)
+        e = emm1.Embeddings(path)
+        if e.codes_path is None:
+            e.build_codes()
+        x = np.load(path, mmap_mode="r")
+        norms = np.linalg.norm(x, axis=1)
+        for noise, factor in NOISE.items():
+            random = np.random.default_rng(1)
+            ids = np.sort(random.integers(0, len(x), asked))
+            queries = x[ids] / norms[ids, None]
+            queries += factor / np.sqrt(DIMS) * random.standard_normal(queries.shape, dtype=np.float32)
+            ours, above = timed(e, ids, queries)
+            theirs, counted = numpy_timed(x, norms, ids[:ASKED_NUMPY], queries[:ASKED_NUMPY])
+            assert np.abs(above[:ASKED_NUMPY] - counted).max() <= 5  # noqa: PLR2004 - float32 products are not exact
+            theirs *= asked / min(asked, ASKED_NUMPY)
+            rows[f"{kind}, {noise}"] = {
+                "median rank": f"{np.median(above) + 1:,.0f}",
+                "emm1": f"{ours:.1f} s",
+                "NumPy": f"{theirs:.0f} s",
+                "ratio": f"{theirs / ours:.1f}×",
+            }
+    print(f"{machine()}; {asked:,} queries among {ROWS:,} × {DIMS:,}, cosine.\n\n{table(rows)}")
+
+
+def vectors(path: Path, make: object) -> Path:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        out = np.lib.format.open_memmap(path, "w+", np.float32, (ROWS, DIMS))
+        begin = 0
+        for part in make(ROWS, DIMS, np.random.default_rng(0)):  # type: ignore[operator]
+            out[begin : begin + len(part)] = part
+            begin += len(part)
+    return path
+
+
+def timed(e: emm1.Embeddings, ids: NDArray[np.int64], queries: NDArray[np.float32]) -> tuple[float, NDArray[np.int64]]:
+    e.rank_of(ids[:64], queries[:64])  # the codes are checked when they are first read
+    started = time.perf_counter()
+    above, _ = e.rank_of(ids, queries)
+    return time.perf_counter() - started, above
+
+
+def numpy_timed(
+    x: NDArray[np.float32], norms: NDArray[np.float32], ids: NDArray[np.int64], queries: NDArray[np.float32]
+) -> tuple[float, NDArray[np.int64]]:
+    started = time.perf_counter()
+    unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    scores = np.einsum("ij,ij->i", unit, x[ids] / norms[ids, None])
+    above = np.zeros(len(ids), np.int64)
+    for begin in range(0, len(x), BLOCK):
+        products = unit @ x[begin : begin + BLOCK].T
+        above += (products / norms[begin : begin + BLOCK] > scores[:, None]).sum(axis=1)
+    return time.perf_counter() - started, above
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 10_000)  # noqa: PLR2004
