@@ -28,6 +28,8 @@ PATIENCE = 0.7
 
 _connections: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
 _abandonable: list[Path | None] = []
+# What gives a terminal back what is shown on it now.
+_undoing: list[str] = []
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -44,6 +46,16 @@ def abandonable(folder: Path | None = None) -> Iterator[None]:
         yield
     finally:
         _abandonable.remove(folder)
+
+
+@contextmanager
+def undone_by(text: str) -> Iterator[None]:
+    """Write this text to standard error if the process ends at once: it undoes what was done to the terminal."""
+    _undoing.append(text)
+    try:
+        yield
+    finally:
+        _undoing.remove(text)
 
 
 class Interrupts:
@@ -111,7 +123,5 @@ def _stop_queries() -> None:
 def _abandon() -> None:
     for folder in filter(None, _abandonable):
         shutil.rmtree(folder, ignore_errors=True)
-    # A progress bar may be shown; it takes its line and the cursor, and gives neither back.
-    bar = "\r\x1b[K\x1b[?25h" if os.isatty(STDERR) and os.environ.get("TERM") not in {"dumb", None} else ""
-    os.write(STDERR, f"{bar}emm1: interrupted\n".encode())
+    os.write(STDERR, f"{''.join(_undoing)}emm1: interrupted\n".encode())
     os._exit(STATUS)

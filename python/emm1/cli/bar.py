@@ -12,10 +12,13 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column
 from rich.text import Text
 
+from emm1.interrupts import undone_by
 from emm1.streams import printable
 
 # Terminals with fewer columns than this show no bar beside the description.
 NARROW = 60
+# Clears the line of the bar and shows the cursor again.
+GONE = "\r\x1b[K\x1b[?25h"
 # Seconds that the rate is averaged over: a step forward may be a file, which takes some seconds.
 WINDOW = 60
 
@@ -37,14 +40,17 @@ def bar(amount: Callable[[int], str]) -> Iterator[Callable[[str, int, int], None
     """A bar on standard error, which is removed at the end; `amount` writes a number with its unit."""
     console = Console(stderr=True)
     above = sys.stdout.isatty()  # lines printed to the same terminal appear above the bar
-    with Progress(
-        *_columns(amount, wide=console.width >= NARROW),
-        console=console,
-        transient=True,
-        expand=True,
-        redirect_stdout=above,
-        speed_estimate_period=WINDOW,
-    ) as shown:
+    with (
+        undone_by(GONE),
+        Progress(
+            *_columns(amount, wide=console.width >= NARROW),
+            console=console,
+            transient=True,
+            expand=True,
+            redirect_stdout=above,
+            speed_estimate_period=WINDOW,
+        ) as shown,
+    ):
 
         def progress(description: str, done: int, total: int) -> None:
             text = printable(description, lines=False)
