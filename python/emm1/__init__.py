@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
     from emm1.evaluation.comparison import EShotComparison
     from emm1.evaluation.eshot import EShotReport
+    from emm1.evaluation.ratings import RatingsReport
     from emm1.ingest.build import build
     from emm1.sample import write_sample
     from emm1.store import Store
@@ -28,6 +29,7 @@ __all__ = [
     "Hits",
     "Neighbours",
     "Ranks",
+    "RatingsReport",
     "SourceError",
     "Store",
     "StoreError",
@@ -49,6 +51,7 @@ _MODULES = {
     "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),
     "evaluation.comparison": ("EShotComparison",),
     "evaluation.eshot": ("EShotReport",),
+    "evaluation.ratings": ("RatingsReport",),
     "ingest.build": ("build",),
     "sample": ("write_sample",),
     "store.extension": ("load_extension",),

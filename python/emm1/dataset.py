@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral  # NumPy's integers are registered
 from typing import Any, Literal, get_args
 
@@ -71,3 +71,17 @@ def check_splits(splits: Iterable[Split]) -> list[Split]:
     if not named:
         raise StoreError(f"no splits were named: {', '.join(SPLITS)}")
     return [split for split in SPLITS if split in named]
+
+
+def check_modalities(modalities: Sequence[str]) -> None:
+    """Refuse modalities that have no files, and repeats.
+
+    Raises:
+        StoreError: names the modality.
+    """
+    names = listed(modalities, "modalities")
+    for modality in names:
+        if modality not in FILE_MODALITIES:
+            raise StoreError(f"unknown modality {modality!r}: files have {', '.join(FILE_MODALITIES)}")
+        if names.count(modality) > 1:
+            raise StoreError(f"modalities names {modality!r} twice")

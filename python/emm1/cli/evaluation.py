@@ -1,4 +1,4 @@
-"""The commands that evaluate embeddings: eshot."""
+"""The commands that evaluate embeddings: eshot and ratings."""
 
 from __future__ import annotations
 
@@ -111,6 +111,60 @@ def model_of(text: str) -> tuple[str, tuple[str, str]]:
             f"{text!r} is not NAME=AUDIO,POINTS, such as new=audio.npy,points.npy{more}", param_hint="--model"
         )
     return name.strip(), (sources[0], sources[1])
+
+
+def ratings(
+    store: StorePath,
+    embeddings: Annotated[
+        str,
+        typer.Option(
+            metavar="MODALITY=NAME,…",
+            help="Embeddings of the split 1m by modality (text, image, audio, video, points): registered names, or files.",
+        ),
+    ],
+    resamples: Annotated[int, typer.Option(min=0, help="Resamples for the 95 % intervals; 0 for none.")] = 1000,
+    format: Annotated[  # noqa: A002 - the option
+        Format | None,
+        typer.Option("--format", help="Write a row for each ordered pair of modalities instead, in this format."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE",
+            help="Also write the report as text, CSV and JSON to DIR; with --format, or a FILE such as .csv, the rows.",
+        ),
+    ] = None,
+) -> None:
+    """Show how well similarities agree with the ratings that people gave.
+
+    Example: `emm1 ratings emm1.duckdb --embeddings image=image_1m,audio=audio_1m,text=text_1m --output report`
+    """
+    to = None if format is None and (output is None or _is_folder(output)) else destination(format, output)
+    with open_store(store, read_only=True) as opened:
+        if to is not None:
+            to.check(opened.path)
+        report = opened.ratings(_by_modality(embeddings), resamples=resamples)
+        if to is not None:
+            rows = opened.connection.from_arrow(report.to_frame().to_arrow())
+            write_rows(opened.connection, rows, to)
+            return
+        show.say(report)
+        if output is not None:
+            report.save(output)
+            show.warn(f"wrote {output / 'ratings.txt'}")
+
+
+def _by_modality(text: str) -> dict[str, str]:
+    """The parts of MODALITY=NAME,MODALITY=NAME."""
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        modality, equals, name = (piece.strip() for piece in part.partition("="))
+        if not (modality and equals and name):
+            raise typer.BadParameter(f"{part!r} is not MODALITY=NAME, as in image=image_1m", param_hint="--embeddings")
+        if modality in found:
+            raise typer.BadParameter(f"{modality} is given twice", param_hint="--embeddings")
+        found[modality] = name
+    return found
 
 
 def _is_folder(path: Path) -> bool:

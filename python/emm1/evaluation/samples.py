@@ -16,8 +16,8 @@ from emm1.errors import EmbeddingError, StoreError
 from emm1.evaluation.comparison import EShotComparison, check_names, compare
 from emm1.evaluation.eshot import EShotReport, Samples, evaluate
 from emm1.evaluation.provenance import Source
-from emm1.store.registered import item_ids
-from emm1.store.store import Store, is_file
+from emm1.store.registered import is_file, item_ids
+from emm1.store.store import Store
 
 
 def eshot_of(

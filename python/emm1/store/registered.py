@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emm1 import _native
+from emm1.checks import PathLike
 from emm1.dataset import KEYS, SCHEMAS, Split
 from emm1.embeddings.file import Embeddings, Metric, check_registered
 
@@ -72,3 +74,9 @@ def item_ids(connection: duckdb.DuckDBPyConnection, dataset: Split, modality: st
     column = items.select(KEYS[dataset, modality]).to_arrow_table().column(0)
     ids: NDArray[np.int64] = column.to_numpy().astype(np.int64)
     return ids
+
+
+def is_file(source: PathLike) -> bool:
+    """Whether a source is a path, with a separator or a known suffix; anything else is a registered name."""
+    text = os.fspath(source)
+    return not isinstance(source, str) or _native.is_file(text)

@@ -16,14 +16,14 @@ from numpy.typing import ArrayLike
 import emm1
 from emm1 import _native
 from emm1.arguments import as_ids
-from emm1.checks import PathLike, listed
-from emm1.dataset import FILE_MODALITIES, Split, ranks_of
+from emm1.checks import PathLike
+from emm1.dataset import FILE_MODALITIES, Split, check_modalities, ranks_of
 from emm1.embeddings.file import Embeddings, Metric
-from emm1.errors import EmbeddingsWarning, FileNotFoundError, StoreError
+from emm1.errors import EmbeddingsWarning, FileNotFoundError
 from emm1.lazy import LazyModule
 from emm1.store.connections import Connections, sql_seeing
 from emm1.store.nearest import hits_of, items_where, queries_of, relation_of
-from emm1.store.registered import Registered
+from emm1.store.registered import Registered, is_file
 from emm1.store.registry import Registry
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Store:
         """
         from emm1.store.groups import groups_of, groups_relation
 
-        _check_modalities(modalities)
+        check_modalities(modalities)
         ranks = ranks_of(nn_index)
         if captions is None:
             return groups_relation(self._connections.for_call(), modalities, ranks)
@@ -186,7 +186,7 @@ class Store:
         """
         from emm1.store.groups import groups_frame
 
-        _check_modalities(modalities)
+        check_modalities(modalities)
         return groups_frame(self._connections.for_call(), modalities, ranks_of(nn_index))
 
     def triplets(self, modalities: Sequence[str] = FILE_MODALITIES) -> duckdb.DuckDBPyRelation:
@@ -206,7 +206,7 @@ class Store:
         >>> store.triplets(modalities=["audio", "video"]).fetchall()
         []
         """
-        _check_modalities(modalities)
+        check_modalities(modalities)
         # Literals let DuckDB drop the tables of the other modalities before it plans the query.
         return self._connections.for_call().table_function("triplets_between", [list(modalities)])
 
@@ -372,17 +372,26 @@ class Store:
 
         return eshot_of(self, audio, points, models, baseline)
 
+    def ratings(self, embeddings: Mapping[str, PathLike], *, resamples: int = 1000) -> emm1.RatingsReport:
+        """How well a model agrees with people: its similarities compared with the ratings of the triplets of E-MM1:1M.
 
-def is_file(source: PathLike) -> bool:
-    """Whether a source is a path, with a separator or a known suffix; anything else is a registered name."""
-    text = os.fspath(source)
-    return not isinstance(source, str) or _native.is_file(text)
+        Args:
+            embeddings: a registered name or a file for each modality, as in ``{"image": "image_1m", "audio": "audio_1m"}``;
+                ``text`` are the captions. Pairs of modalities that lack embeddings are left out and counted.
+            resamples: resamples for the intervals; 0 for none, which is much faster.
 
+        Raises:
+            emm1.errors.Error: no triplets, an unknown modality or name, or embeddings of another split or modality.
 
-def _check_modalities(modalities: Sequence[str]) -> None:
-    names = listed(modalities, "modalities")
-    for modality in names:
-        if modality not in FILE_MODALITIES:
-            raise StoreError(f"unknown modality {modality!r}: files have {', '.join(FILE_MODALITIES)}")
-        if names.count(modality) > 1:
-            raise StoreError(f"modalities names {modality!r} twice")
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m"])
+        >>> files = {modality: folder / f"sample/embeddings/1m/{modality}.npy" for modality in ("image", "audio", "text")}
+        >>> report = store.ratings(files, resamples=0)
+        >>> report.to_frame().select("paired_modality", "annotated_modality").rows()
+        [('audio', 'image'), ('image', 'audio')]
+        """
+        from emm1.evaluation.ratings import rate
+
+        return rate(self, embeddings, resamples)

@@ -30,6 +30,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "nearest where": lambda store: store.nearest("x", ids=[0], where="true", with_items=True),
     "add_embeddings": lambda store: store.add_embeddings("y", "y.npy", dataset="100m", modality="image"),
     "eshot": lambda store: store.eshot("x", "x"),
+    "ratings": lambda store: store.ratings({"image": "x"}),
     "names": lambda store: list(store.registry),
     "number of names": lambda store: len(store.registry),
     "a name": lambda store: store.registry["x"],

@@ -1,0 +1,197 @@
+"""The rated triplets of a store with a model's similarities: which rows can be scored, and why the others cannot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from emm1.checks import PathLike, shown
+from emm1.dataset import MODALITIES
+from emm1.embeddings.file import Embeddings
+from emm1.embeddings.pairs import score_pairs
+from emm1.errors import EmbeddingError, StoreError
+from emm1.evaluation.agreement import GRADES
+from emm1.store.registered import is_file
+from emm1.store.store import Store
+
+ANNOTATED = "encord_annotated_id"
+# What the annotated item is compared with, and the column of its id.
+AGAINST = {"paired": "encord_paired_id", "caption": "encord_text_id"}
+TRIPLETS = """
+    SELECT rowid AS triplet, encord_text_id, paired_modality::VARCHAR AS paired_modality,
+        annotated_modality::VARCHAR AS annotated_modality, encord_paired_id, encord_annotated_id, annotation
+    FROM e_mm1_1m.triplets ORDER BY rowid
+"""
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """The rows of an ordered pair of modalities that have a rating and both vectors.
+
+    Attributes:
+        against: ``paired`` if the annotated item is compared with the paired item, ``caption`` if with the caption.
+        paired_modality: the modality of the item that the caption belongs to.
+        annotated_modality: the modality of the item that was rated.
+        rows: the rows of the triplets, every one of them, repeats too.
+        similarity: cosine, float32, (rows,).
+        left_out: how many rows were left out, by reason: without_vector, without_rating.
+    """
+
+    against: str
+    paired_modality: str
+    annotated_modality: str
+    rows: pl.DataFrame
+    similarity: NDArray[np.float32]
+    left_out: Mapping[str, int]
+
+    @cached_property
+    def annotation(self) -> NDArray[np.int64]:
+        """The ratings, 1 (Good) to 3 (Bad), (rows,)."""
+        return self.rows["annotation"].to_numpy().astype(np.int64)
+
+    @cached_property
+    def query(self) -> NDArray[np.int64]:
+        """A number for each caption and paired item, (rows,): the rows of one number are candidates of one query."""
+        return self._codes("encord_text_id", "encord_paired_id")
+
+    @cached_property
+    def items(self) -> NDArray[np.int64]:
+        """A number for each two items that are compared, (rows,): a model gives one similarity to the rows of one number."""
+        return self._codes(AGAINST[self.against], ANNOTATED)
+
+    def codes(self, column: str) -> NDArray[np.int64]:
+        """A number from 0 for each id of a column, (rows,)."""
+        return np.unique(self.rows[column].fill_null(-1).to_numpy(), return_inverse=True)[1]
+
+    def _codes(self, first: str, second: str) -> NDArray[np.int64]:
+        left, right = self.codes(first), self.codes(second)
+        return left * (int(right.max(initial=0)) + 1) + right
+
+    def where(self, chosen: NDArray[np.bool_]) -> Judgements:
+        """Only some of the rows."""
+        return Judgements(
+            self.against,
+            self.paired_modality,
+            self.annotated_modality,
+            self.rows.filter(pl.Series(chosen)),
+            self.similarity[chosen],
+            self.left_out,
+        )
+
+
+def triplets_of(store: Store) -> pl.DataFrame:
+    """All rated triplets, in the order of the published file, with their row number in `triplet`.
+
+    Raises:
+        StoreError: there are none.
+    """
+    with store.cursor() as connection:
+        frame = pl.DataFrame(connection.sql(TRIPLETS).to_arrow_table())
+    if frame.is_empty():
+        raise StoreError(f"{store.path} holds no rated triplets: build it with e-mm1_1m/triplets.csv")
+    return frame
+
+
+def open_model(store: Store, embeddings: Mapping[str, PathLike]) -> dict[str, Embeddings]:
+    """The embeddings of a model by modality, in the order of `emm1.dataset.MODALITIES`.
+
+    Raises:
+        EmbeddingError: an unknown modality or name, embeddings of another split or modality, or of different dimensions.
+    """
+    if not isinstance(embeddings, Mapping) or not embeddings:
+        raise EmbeddingError(
+            f"embeddings must name at least one modality, as {{'image': NAME}}, not {shown(embeddings)}"
+        )
+    for modality in embeddings:
+        if modality not in MODALITIES:
+            raise EmbeddingError(f"unknown modality {modality!r}: {', '.join(MODALITIES)}")
+    opened = {m: _open(store, m, embeddings[m]) for m in MODALITIES if m in embeddings}
+    if len({each.dim for each in opened.values()}) > 1:
+        dims = ", ".join(f"{modality} {each.dim}" for modality, each in opened.items())
+        raise EmbeddingError(f"embeddings have different dimensions ({dims}): embed all modalities with one model")
+    return opened
+
+
+def _open(store: Store, modality: str, source: PathLike) -> Embeddings:
+    if not is_file(source):
+        entry = store.registry[os.fspath(source)]
+        if (entry.dataset, entry.modality) != ("1m", modality):
+            raise EmbeddingError(
+                f"{entry.name!r} is {entry.dataset} {entry.modality}, expected embeddings of 1m {modality}: "
+                "the rated triplets belong to the split 1m"
+            )
+    return store.embeddings(source)
+
+
+def judge(triplets: pl.DataFrame, model: Mapping[str, Embeddings], against: str) -> list[Judgements]:
+    """Score the triplets of every ordered pair of modalities for which the model has both embeddings.
+
+    Args:
+        triplets: as `triplets_of` gives them.
+        model: the embeddings by modality.
+        against: ``paired`` or ``caption``.
+
+    Returns:
+        One entry for each ordered pair that has rows, in alphabetical order.
+
+    Raises:
+        EmbeddingError: a vector has NaN or an infinity.
+    """
+    judged = []
+    for (paired, annotated), rows in sorted(triplets.group_by("paired_modality", "annotated_modality")):
+        first, second = (paired if against == "paired" else "text"), annotated
+        if first in model and second in model:
+            judged.append(_score(rows, model[first], model[second], against))
+    return judged
+
+
+def _score(rows: pl.DataFrame, first: Embeddings, second: Embeddings, against: str) -> Judgements:
+    vectors = np.ones(len(rows), bool)
+    for embeddings, column in ((first, AGAINST[against]), (second, ANNOTATED)):
+        known = rows[column].is_not_null().to_numpy()
+        vectors &= known & np.isin(rows[column].fill_null(-1).to_numpy(), embeddings.ids)
+    rated = rows["annotation"].is_between(1, GRADES).fill_null(False).to_numpy()
+    kept = rows.filter(pl.Series(vectors & rated))
+    ids = [kept[column].to_numpy() for column in (AGAINST[against], ANNOTATED)]
+    similarity = score_pairs(first, ids[0], second, ids[1])
+    left_out = {"without_vector": int((~vectors).sum()), "without_rating": int((vectors & ~rated).sum())}
+    paired, annotated = rows.row(0)[2:4]
+    return Judgements(against, paired, annotated, kept, similarity, left_out)
+
+
+def coverage(triplets: pl.DataFrame, judged: list[Judgements], model: Mapping[str, Any], against: str) -> pl.DataFrame:
+    """How many rows of each ordered pair of modalities were scored, and why the others were not.
+
+    Returns:
+        The columns paired_modality, annotated_modality, rows, scored, without_vector, without_rating and missing: the
+        modalities without embeddings, NULL where both are there.
+    """
+    counts = (
+        triplets.group_by("paired_modality", "annotated_modality")
+        .len("rows")
+        .sort("paired_modality", "annotated_modality")
+    )
+    scored = {(each.paired_modality, each.annotated_modality): each for each in judged}
+    found = []
+    for paired, annotated, rows in counts.iter_rows():
+        each = scored.get((paired, annotated))
+        needed = dict.fromkeys([paired if against == "paired" else "text", annotated])
+        found.append(
+            {
+                "paired_modality": paired,
+                "annotated_modality": annotated,
+                "rows": rows,
+                "scored": len(each.rows) if each else 0,
+                "without_vector": each.left_out["without_vector"] if each else rows,
+                "without_rating": each.left_out["without_rating"] if each else 0,
+                "missing": ", ".join(name for name in needed if name not in model) or None,
+            }
+        )
+    return pl.DataFrame(found, schema_overrides={"missing": pl.String, **dict.fromkeys(("rows", "scored"), pl.Int64)})

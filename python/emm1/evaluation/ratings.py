@@ -1,0 +1,217 @@
+"""Agreement with people: how well a model's similarities order the rated triplets of E-MM1:1M."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from emm1.arguments import at_least_one
+from emm1.checks import PathLike
+from emm1.errors import EmbeddingError
+from emm1.evaluation import ratings_text
+from emm1.evaluation.agreement import Ranked, disagreement
+from emm1.evaluation.judgements import Judgements, coverage, judge, open_model, triplets_of
+from emm1.evaluation.measures import MEASURES, Measured
+from emm1.evaluation.slices import items_of, slices_of
+from emm1.store.store import Store
+
+RESAMPLES = 1000
+_NUMBERS = (*MEASURES, "ceiling", *(f"{name}_{end}" for name in MEASURES for end in ("low", "high")))
+_SCHEMA = {
+    "paired_modality": pl.String,
+    "annotated_modality": pl.String,
+    "pairs": pl.Int64,
+    "queries": pl.Int64,
+    **dict.fromkeys(_NUMBERS[: len(MEASURES) + 1], pl.Float64),
+    "ceiling_pairs": pl.Int64,
+    **dict.fromkeys(_NUMBERS[len(MEASURES) + 1 :], pl.Float64),
+}
+
+
+@dataclass(frozen=True)
+class RatingsReport:
+    """The result of `rate`: `str(report)` is its text.
+
+    Items without a rating are not judged, not wrong: only rated rows count. Every rated row counts, repeats too. Ordered pairs of
+    modalities are never pooled: similarities of different pairs are on different scales.
+
+    The methods that look up items (`by`, `disagreements`, `save`) need the store to be open.
+    """
+
+    _store: Store = field(repr=False)
+    _triplets: pl.DataFrame = field(repr=False)
+    _model: Mapping[str, object] = field(repr=False)
+    _paired: list[Judgements] = field(repr=False)
+    _caption: list[Judgements] = field(repr=False)
+    _resamples: int = field(repr=False)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            line
+            for frame, against in ((self.to_frame(), "paired"), (self._by_caption, "caption"))
+            for line in ratings_text.agreement(frame, self.coverage(against), against)
+        )
+
+    def to_frame(self) -> pl.DataFrame:
+        """How well the similarity of paired and annotated item agrees with the ratings.
+
+        Returns:
+            One row for each ordered pair of modalities that has rows and both embeddings, in alphabetical order:
+
+            * paired_modality, annotated_modality; pairs: the rows that count; queries: their captions with a paired item.
+            * somers_d: Somers' D of similarity given rating, −1 to 1, chance 0.
+            * auc_good_bad, auc_good_partial, auc_partial_bad: the chance that of two rows with these ratings the better one is
+              more similar, ties counting half; auc_mean: their mean. They do not depend on how frequent the ratings are.
+            * ap_good: average precision of finding the Good rows, as in scikit-learn; prevalence: the share of Good rows, its
+              value by chance.
+            * within_query: Somers' D over the pairs of rows with the same caption and paired item.
+            * ceiling: the highest Somers' D that any model can reach, as rows about the same two items have differing ratings;
+              ceiling_pairs: the pairs of rows about the same two items, on which it rests.
+            * each but the ceiling again with _low and _high: the bounds of its 95 % interval (`Measured.bounds`).
+
+            NULL where a value is not defined, because a rating has no row, and for intervals without resamples.
+        """
+        return self._pairs
+
+    def text(self) -> pl.DataFrame:
+        """The columns of `to_frame` for the similarity of caption and annotated item: raters saw both.
+
+        Raises:
+            EmbeddingError: there are no embeddings of captions.
+        """
+        if "text" not in self._model:
+            raise EmbeddingError("captions have no embeddings: give them as text=NAME")
+        return self._by_caption
+
+    def coverage(self, against: str = "paired") -> pl.DataFrame:
+        """How many rated rows count, and why the others do not.
+
+        Args:
+            against: ``paired`` for the rows of `to_frame`, ``caption`` for those of `text`.
+
+        Returns:
+            One row for each ordered pair of modalities in the store: rows, scored, without_vector, without_rating (which are not
+            scored), and missing: the modalities without embeddings, or NULL.
+        """
+        return coverage(self._triplets, self._of(against), self._model, against)
+
+    def by(self, column: str, against: str = "paired") -> pl.DataFrame:
+        """The columns of `to_frame` for each value of a column, which comes first.
+
+        Args:
+            column: a column of the info tables with a prefix that says whose it is: ``caption_``, ``paired_`` or ``annotated_``,
+                as in annotated_source_dataset; or caption_words, the number of words in the caption.
+            against: ``paired`` or ``caption``, as in `coverage`.
+
+        Raises:
+            EmbeddingError: there is no such column; the message lists them.
+        """
+        frames = []
+        for judgements in self._of(against):
+            values = slices_of(self._store, judgements, column)
+            for value in values.unique().sort():
+                chosen = judgements.where(values.eq_missing(value).to_numpy())
+                frames.append(_frame([chosen], self._resamples).insert_column(0, pl.Series(column, [value], pl.String)))
+        return pl.concat(frames) if frames else _frame([], 0).insert_column(0, pl.Series(column, [], pl.String))
+
+    def disagreements(self, n: int = 100, against: str = "paired") -> pl.DataFrame:
+        """The rows in which model and people disagree most, to be looked at and rated again.
+
+        Args:
+            n: how many; fewer if there are not as many.
+            against: ``paired`` or ``caption``, as in `coverage`.
+
+        Returns:
+            disagreement is the share of the rows of this ordered pair with another rating that the similarity puts on the wrong
+            side of this row, 0 to 1, the highest first; equal ones are in the order of the published file. Then the published
+            columns, annotation_label, similarity, caption, paired_modality_file_path and annotated_modality_file_path.
+        """
+        wanted = at_least_one(n, "n")
+        rows = [
+            each.rows.with_columns(
+                similarity=each.similarity, disagreement=disagreement(Ranked.of(each.similarity, each.annotation))
+            )
+            .sort("disagreement", "triplet", descending=[True, False])
+            .head(wanted)
+            for each in self._of(against)
+        ]
+        if not rows:
+            raise EmbeddingError("no ordered pair of modalities has both rated rows and embeddings")
+        chosen = pl.concat(rows).sort("disagreement", "triplet", descending=[True, False]).head(wanted)
+        return items_of(self._store, chosen)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the report as files, which are replaced if they exist.
+
+        Writes ratings.txt, ratings.json, ratings.csv (`to_frame`), captions.csv (`text`, if captions have embeddings),
+        coverage.csv and disagreements.csv (the first 100).
+
+        Args:
+            folder: the folder to write to; created if missing.
+
+        Returns:
+            The folder.
+
+        Raises:
+            emm1.errors.Error: the folder is a file, or cannot be written.
+        """
+        from emm1.evaluation import ratings_files  # noqa: PLC0415 - only needed for files
+
+        return ratings_files.save(self, Path(folder))
+
+    @property
+    def resamples(self) -> int:
+        """The number of resamples of the intervals; 0 if there are none."""
+        return self._resamples
+
+    @property
+    def judged_captions(self) -> bool:
+        """Whether captions have embeddings, so that `text` has rows."""
+        return "text" in self._model
+
+    @cached_property
+    def _pairs(self) -> pl.DataFrame:
+        return _frame(self._paired, self._resamples)
+
+    @cached_property
+    def _by_caption(self) -> pl.DataFrame:
+        return _frame(self._caption, self._resamples)
+
+    def _of(self, against: str) -> list[Judgements]:
+        if against not in {"paired", "caption"}:
+            raise EmbeddingError(f"against is {against!r}: it is 'paired' or 'caption'")
+        return self._paired if against == "paired" else self._caption
+
+
+def rate(store: Store, embeddings: Mapping[str, PathLike], resamples: int = RESAMPLES) -> RatingsReport:
+    """Compare the similarities of a model, by cosine, with the ratings of people.
+
+    Args:
+        store: the store with the rated triplets.
+        embeddings: a registered name or a file for each modality, as in ``{"image": "image_1m", "audio": "audio_1m"}``; ``text``
+            are the captions.
+        resamples: resamples for the intervals; 0 for none.
+
+    Raises:
+        emm1.errors.Error: no triplets, an unknown modality or name, embeddings of another split or modality.
+    """
+    model = open_model(store, embeddings)
+    triplets = triplets_of(store)
+    count = 0 if resamples == 0 else at_least_one(resamples, "resamples")
+    judged = {against: judge(triplets, model, against) for against in ("paired", "caption")}
+    if not any(judged.values()):
+        needed = ", ".join(
+            sorted({" and ".join(pair) for pair in triplets.select(ratings_text.PAIR).unique().iter_rows()})
+        )
+        raise EmbeddingError(
+            f"the embeddings ({', '.join(model)}) cover no ordered pair of modalities that was rated: {needed} were"
+        )
+    return RatingsReport(store, triplets, model, judged["paired"], judged["caption"], count)
+
+
+def _frame(judged: list[Judgements], resamples: int) -> pl.DataFrame:
+    return pl.DataFrame([Measured(each).row(resamples) for each in judged], schema=_SCHEMA)

@@ -1,0 +1,80 @@
+"""What the rated items are: the values of their info tables, to slice a report by, and their captions and paths."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from emm1.dataset import KEYS, SCHEMAS
+from emm1.errors import EmbeddingError
+from emm1.evaluation.judgements import Judgements
+
+if TYPE_CHECKING:
+    from emm1.store.store import Store
+
+WORDS = "caption_words"
+# Numbers of words up to which captions are together.
+WORD_BOUNDS = [5, 10, 20, 40]
+ITEM_COLUMNS = """
+    SELECT chosen.disagreement, t.encord_text_id, t.paired_modality::VARCHAR AS paired_modality,
+        t.annotated_modality::VARCHAR AS annotated_modality, t.encord_paired_id, t.encord_annotated_id, t.annotation,
+        m.annotation_label::VARCHAR AS annotation_label, chosen.similarity, x.caption,
+        f.file_path AS paired_modality_file_path, h.file_path AS annotated_modality_file_path
+    FROM emm1_chosen chosen
+    JOIN e_mm1_1m.triplets t ON t.rowid = chosen.triplet
+    LEFT JOIN e_mm1_1m.annotation_mapping m ON m.annotation = t.annotation
+    LEFT JOIN e_mm1_1m.text x ON x.encord_text_id = t.encord_text_id
+    LEFT JOIN assets f ON f.dataset = '1m' AND f.modality = t.paired_modality AND f.id = t.encord_paired_id
+    LEFT JOIN assets h ON h.dataset = '1m' AND h.modality = t.annotated_modality AND h.id = t.encord_annotated_id
+    ORDER BY chosen.disagreement DESC, chosen.triplet
+"""
+
+
+def slices_of(store: Store, judgements: Judgements, column: str) -> pl.Series:
+    """The value of a column for each row, as text; `RatingsReport.by` says which columns there are.
+
+    Raises:
+        EmbeddingError: there is no such column.
+    """
+    role, _, name = column.partition("_")
+    of = {
+        "caption": ("text", "encord_text_id"),
+        "paired": (judgements.paired_modality, "encord_paired_id"),
+        "annotated": (judgements.annotated_modality, "encord_annotated_id"),
+    }
+    modality, id_column = of.get(role, ("text", ""))
+    table, key = f"{SCHEMAS['1m']}.{modality}", KEYS["1m", modality]
+    with store.cursor() as connection:
+        info = connection.table(table)
+        if not id_column or (name not in info.columns and column != WORDS):
+            known = ", ".join(info.columns)
+            raise EmbeddingError(
+                f"no column {column!r}: {WORDS}, or caption_, paired_ or annotated_ before a column of the info table; {table} "
+                f"has {known}"
+            )
+        wanted = ["caption"] if column == WORDS else [name]
+        values = pl.DataFrame(info.select(*dict.fromkeys([key, *wanted])).to_arrow_table()).rename({key: "id"})
+    name = "id" if wanted[0] == key else wanted[0]
+    found = judgements.rows.select(pl.col(id_column).alias("id").cast(values["id"].dtype)).join(
+        values, on="id", how="left", maintain_order="left"
+    )[name]
+    return _word_counts(found) if column == WORDS else found.cast(pl.String).rename(column)
+
+
+def _word_counts(captions: pl.Series) -> pl.Series:
+    """The number of words of captions, in ranges such as 06–10, which sort as they count."""
+    bounds = [0, *WORD_BOUNDS]
+    labels = [f"{low + 1:02}–{high:02}" for low, high in zip(bounds, WORD_BOUNDS, strict=False)]
+    labels.append(f"{WORD_BOUNDS[-1] + 1}–")
+    counts = captions.str.count_matches(r"\S+")
+    places = np.searchsorted(WORD_BOUNDS, counts.fill_null(0).to_numpy())
+    return pl.select(pl.when(counts.is_not_null()).then(pl.Series(labels).gather(places))).to_series().rename(WORDS)
+
+
+def items_of(store: Store, chosen: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the triplets, given by `triplet` with similarity and disagreement, with captions, labels and paths."""
+    with store.cursor() as connection:
+        connection.register("emm1_chosen", chosen.select("triplet", "similarity", "disagreement").to_arrow())
+        return pl.DataFrame(connection.sql(ITEM_COLUMNS).to_arrow_table())
