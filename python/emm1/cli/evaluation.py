@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from emm1.cli import show
-from emm1.cli.output import Format, destination, format_of, write_rows
+from emm1.cli.output import Destination, Format, destination, format_of, write_rows
 from emm1.cli.parameters import StorePath
 from emm1.store.opening import open as open_store
 
@@ -50,7 +50,7 @@ def eshot(
     Example: `emm1 eshot emm1.duckdb --audio eshot_audio.npy --points eshot_points.npy --output report`
     """
     models = _models(model or (), baseline, audio=audio, points=points)
-    to = None if format is None and (output is None or _is_folder(output)) else destination(format, output)
+    to = _rows_to(format, output)
     with open_store(store, read_only=True) as opened:
         if to is not None:
             to.check(opened.path)
@@ -139,7 +139,7 @@ def ratings(
 
     Example: `emm1 ratings emm1.duckdb --embeddings image=image_1m,audio=audio_1m,text=text_1m --output report`
     """
-    to = None if format is None and (output is None or _is_folder(output)) else destination(format, output)
+    to = _rows_to(format, output)
     with open_store(store, read_only=True) as opened:
         if to is not None:
             to.check(opened.path)
@@ -165,6 +165,12 @@ def _by_modality(text: str) -> dict[str, str]:
             raise typer.BadParameter(f"{modality} is given twice", param_hint="--embeddings")
         found[modality] = name
     return found
+
+
+def _rows_to(format: Format | None, output: Path | None) -> Destination | None:  # noqa: A002 - the option
+    """Where the rows of a report go; None if the report itself is wanted, as text or as the files of a folder."""
+    report = format is None and (output is None or _is_folder(output))
+    return None if report else destination(format, output)
 
 
 def _is_folder(path: Path) -> bool:

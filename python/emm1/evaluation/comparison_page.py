@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from emm1.evaluation import intervals, page
 from emm1.evaluation.comparison_text import NAMES, p_value
+from emm1.evaluation.folder import written
 from emm1.evaluation.text import TITLES
 from emm1.evaluation.view import Estimate, estimate
 
@@ -55,7 +56,7 @@ def save(comparison: EShotComparison, folder: Path) -> Path:
     Raises:
         Error: the folder is a file, or cannot be written.
     """
-    with page.written(folder):
+    with written(folder):
         page.write_parts(folder / "comparison", str(comparison), to_html(comparison), to_dict(comparison))
         comparison.to_frame().write_csv(folder / "comparison.csv")
         comparison.per_class.write_csv(folder / "per_class.csv")

@@ -6,16 +6,14 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from emm1.errors import Error
 from emm1.evaluation import intervals
+from emm1.evaluation.folder import written
 from emm1.evaluation.view import PAIRS, DirectionView, direction_view, interval, percent
 
 if TYPE_CHECKING:
@@ -43,22 +41,6 @@ def save(report: EShotReport, folder: Path) -> Path:
         for direction in report.overall["direction"]:
             report.confusion(direction).write_csv(folder / f"confusion_{direction}.csv")
     return folder
-
-
-@contextmanager
-def written(folder: Path) -> Iterator[None]:
-    """Make a folder for a report, whose files are written in the block.
-
-    Raises:
-        Error: the folder is a file, or cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except FileExistsError as error:
-        raise Error(f"{folder} is a file: name a folder for the report") from error
-    except OSError as error:
-        raise Error(f"the report cannot be written to {folder}: {error.strerror or error}") from error
 
 
 def write_parts(stem: Path, text: str, page: str, tables: Any) -> None:

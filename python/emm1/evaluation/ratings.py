@@ -19,7 +19,6 @@ from emm1.evaluation.measures import MEASURES, Measured
 from emm1.evaluation.slices import items_of, slices_of
 from emm1.store.store import Store
 
-RESAMPLES = 1000
 _NUMBERS = (*MEASURES, "ceiling", *(f"{name}_{end}" for name in MEASURES for end in ("low", "high")))
 _SCHEMA = {
     "paired_modality": pl.String,
@@ -187,7 +186,7 @@ class RatingsReport:
         return self._paired if against == "paired" else self._caption
 
 
-def rate(store: Store, embeddings: Mapping[str, PathLike], resamples: int = RESAMPLES) -> RatingsReport:
+def rate(store: Store, embeddings: Mapping[str, PathLike], resamples: int) -> RatingsReport:
     """Compare the similarities of a model, by cosine, with the ratings of people.
 
     Args:

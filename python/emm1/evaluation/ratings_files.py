@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emm1.errors import Error
 from emm1.evaluation import intervals
+from emm1.evaluation.folder import written
 
 if TYPE_CHECKING:
     from emm1.evaluation.ratings import RatingsReport
@@ -28,8 +28,7 @@ def save(report: RatingsReport, folder: Path) -> Path:
     Raises:
         Error: the folder is a file, or cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with written(folder):
         (folder / "ratings.txt").write_text(f"{report}\n", encoding="utf-8")
         tables = json.dumps(to_dict(report), ensure_ascii=False, indent=2)
         (folder / "ratings.json").write_text(f"{tables}\n", encoding="utf-8")
@@ -38,10 +37,6 @@ def save(report: RatingsReport, folder: Path) -> Path:
         report.disagreements(DISAGREEMENTS).write_csv(folder / "disagreements.csv")
         if report.judged_captions:
             report.text().write_csv(folder / "captions.csv")
-    except FileExistsError as error:
-        raise Error(f"{folder} is a file: name a folder for the report") from error
-    except OSError as error:
-        raise Error(f"the report cannot be written to {folder}: {error.strerror or error}") from error
     return folder
 
 
