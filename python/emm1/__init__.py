@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from emm1.convert import import_embeddings
     from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
     from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
-    from emm1.evaluation.comparison import EShotComparison
-    from emm1.evaluation.eshot import EShotReport
-    from emm1.evaluation.ratings import RatingsReport
+    from emm1.evaluation.eshot.classify import EShotReport
+    from emm1.evaluation.eshot.comparison import EShotComparison
+    from emm1.evaluation.ratings.report import RatingsReport
     from emm1.ingest.build import build
     from emm1.sample import write_sample
     from emm1.store import Store
@@ -49,9 +49,9 @@ _MODULES = {
     "convert": ("import_embeddings",),
     "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),
     "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),
-    "evaluation.comparison": ("EShotComparison",),
-    "evaluation.eshot": ("EShotReport",),
-    "evaluation.ratings": ("RatingsReport",),
+    "evaluation.eshot.comparison": ("EShotComparison",),
+    "evaluation.eshot.classify": ("EShotReport",),
+    "evaluation.ratings.report": ("RatingsReport",),
     "ingest.build": ("build",),
     "sample": ("write_sample",),
     "store.extension": ("load_extension",),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from clients import TOP, Client, NotAvailableError
 
-from emm1.evaluation.comparison import EShotComparison, compare
-from emm1.evaluation.eshot import Samples
+from emm1.evaluation.eshot.classify import Samples
+from emm1.evaluation.eshot.comparison import EShotComparison, compare
 
 NPM = ("npm", "ci", "--loglevel", "error", "--no-audit", "--no-fund")
 CHROMIUM = Client("Chromium", "browser", str(TOP / "tests" / "browser"), (NPM, ("node", "browser.mjs")), ())

@@ -16,7 +16,7 @@ import pytest
 from clients import TOP, Client, NotAvailableError
 
 import emm1
-from emm1.evaluation.eshot import DIRECTIONS, EShotReport, Samples, evaluate
+from emm1.evaluation.eshot.classify import DIRECTIONS, EShotReport, Samples, evaluate
 
 NPM = ("npm", "ci", "--loglevel", "error", "--no-audit", "--no-fund")
 CHROMIUM = Client("Chromium", "browser", str(TOP / "tests" / "browser"), (NPM, ("node", "browser.mjs")), ())

@@ -22,3 +22,31 @@ OutputOption = Annotated[
         help="Where to: .csv, .json, .jsonl, .parquet, .arrow, .txt. [default: standard output]",
     ),
 ]
+ModalitiesOption = Annotated[
+    str,
+    typer.Option(
+        "--embeddings",
+        metavar="MODALITY=NAME,…",
+        help="Embeddings by modality (text, image, audio, video, points): registered names, or files.",
+    ),
+]
+
+
+def by_modality(text: str) -> dict[str, str]:
+    """The parts of MODALITY=NAME,MODALITY=NAME.
+
+    Raises:
+        typer.BadParameter: the text is something else, or names a modality twice.
+
+    >>> by_modality("image=image_1m, text=captions.npy")
+    {'image': 'image_1m', 'text': 'captions.npy'}
+    """
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        modality, equals, name = (piece.strip() for piece in part.partition("="))
+        if not (modality and equals and name):
+            raise typer.BadParameter(f"{part!r} is not MODALITY=NAME, as in image=image_1m", param_hint="--embeddings")
+        if modality in found:
+            raise typer.BadParameter(f"{modality} is given twice", param_hint="--embeddings")
+        found[modality] = name
+    return found

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import duckdb
 from numpy.typing import ArrayLike
 
-import emm1
 from emm1 import _native
 from emm1.arguments import as_ids
 from emm1.checks import PathLike
@@ -22,6 +21,7 @@ from emm1.embeddings.file import Embeddings, Metric
 from emm1.errors import EmbeddingsWarning, FileNotFoundError
 from emm1.lazy import LazyModule
 from emm1.store.connections import Connections, sql_seeing
+from emm1.store.evaluations import Evaluations
 from emm1.store.nearest import hits_of, items_where, queries_of, relation_of
 from emm1.store.registered import Registered, is_file
 from emm1.store.registry import Registry
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 else:
     pl = LazyModule("polars")
 
-Models = Mapping[str, tuple[PathLike, PathLike]]
 
-
-class Store:
+class Store(Evaluations):
     """An emm1 store: one DuckDB file, open.
 
     `open` and `build` return it; as a context manager it closes its connection. Every method may be called from any
@@ -343,55 +341,3 @@ class Store:
         among = None if where is None else items_where(connection, entry, where)
         hits = hits_of(embeddings, vectors, own, k, metric or entry.metric, among, exclude_self=exclude_self)
         return relation_of(connection, hits, single=vectors.ndim == 1, entry=entry if with_items else None)
-
-    @overload
-    def eshot(self, audio: PathLike, points: PathLike) -> emm1.EShotReport: ...
-    @overload
-    def eshot(self, *, models: Models, baseline: str | None = None) -> emm1.EShotComparison: ...
-    def eshot(
-        self,
-        audio: PathLike | None = None,
-        points: PathLike | None = None,
-        *,
-        models: Models | None = None,
-        baseline: str | None = None,
-    ) -> emm1.EShotReport | emm1.EShotComparison:
-        """The EShot zero-shot evaluation: the third published script, of one model, or of several to compare them.
-
-        Args:
-            audio: the registered name or the file of the audio embeddings. In a file without ids, row i is the i-th row of
-                ``eshot_audio_info.csv``.
-            points: the same for the point clouds.
-            models: instead of these, the two of each model, by its name: ``{"new": (audio, points), …}``.
-            baseline: the model that the others are compared with; the first unless given.
-
-        Raises:
-            emm1.errors.Error: a file that does not fit, an unknown name, a store without EShot, or models without a sample that all have.
-        """
-        from emm1.evaluation.samples import eshot_of
-
-        return eshot_of(self, audio, points, models, baseline)
-
-    def ratings(self, embeddings: Mapping[str, PathLike], *, resamples: int = 1000) -> emm1.RatingsReport:
-        """How well a model agrees with people: its similarities compared with the ratings of the triplets of E-MM1:1M.
-
-        Args:
-            embeddings: a registered name or a file for each modality, as in ``{"image": "image_1m", "audio": "audio_1m"}``;
-                ``text`` are the captions. Pairs of modalities that lack embeddings are left out and counted.
-            resamples: resamples for the intervals; 0 for none, which is much faster.
-
-        Raises:
-            emm1.errors.Error: no triplets, an unknown modality or name, or embeddings of another split or modality.
-
-        >>> import emm1
-        >>> folder = getfixture("tmp_path")
-        >>> emm1.write_sample(folder / "sample")
-        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m"])
-        >>> files = {modality: folder / f"sample/embeddings/1m/{modality}.npy" for modality in ("image", "audio", "text")}
-        >>> report = store.ratings(files, resamples=0)
-        >>> report.to_frame().select("paired_modality", "annotated_modality").rows()
-        [('audio', 'image'), ('image', 'audio')]
-        """
-        from emm1.evaluation.ratings import rate
-
-        return rate(self, embeddings, resamples)

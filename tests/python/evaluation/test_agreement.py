@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emm1.evaluation.agreement import COMPARED, Ranked, average_precision, ceiling, disagreement
+from emm1.evaluation.ratings.agreement import COMPARED, Ranked, average_precision, ceiling, disagreement
 
 ROW = st.tuples(
     st.sampled_from([-1.0, -0.0, 0.0, 0.25, 0.5, 1.0]), st.integers(1, 3), st.integers(0, 2), st.integers(0, 3)

@@ -14,10 +14,10 @@ from html_tree import Element, Reader
 
 import emm1
 from emm1.errors import EmbeddingError
-from emm1.evaluation import comparison_page
-from emm1.evaluation.comparison import EShotComparison, compare
-from emm1.evaluation.eshot import DIRECTIONS, Direction, Samples, evaluate
-from emm1.evaluation.significance import difference_intervals, holm, mcnemar
+from emm1.evaluation.eshot import comparison_page
+from emm1.evaluation.eshot.classify import DIRECTIONS, Direction, Samples, evaluate
+from emm1.evaluation.eshot.comparison import EShotComparison, compare
+from emm1.evaluation.statistics.significance import difference_intervals, holm, mcnemar
 
 NAMES = ["bell", "dog", "</script><b>", "😀 grin", "מים", "a" * 90, "snow_mobile", "owl"]
 Pair = tuple[Samples, Samples]

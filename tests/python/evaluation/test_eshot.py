@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emm1.errors import EmbeddingError
-from emm1.evaluation.eshot import DIRECTIONS, Direction, EShotReport, Samples, evaluate
-from emm1.evaluation.intervals import mean_over_classes, wilson
+from emm1.evaluation.eshot.classify import DIRECTIONS, Direction, EShotReport, Samples, evaluate
+from emm1.evaluation.statistics.intervals import mean_over_classes, wilson
 from emm1.sample.write import write_sample
 
 SCRIPT = Path(__file__).parents[2] / "oracle" / "eshot_script.py"

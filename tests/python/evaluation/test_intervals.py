@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from emm1.evaluation import intervals
-from emm1.evaluation.intervals import mean_over_classes, wilson
+from emm1.evaluation.statistics import intervals
+from emm1.evaluation.statistics.intervals import mean_over_classes, wilson
 
 Z = 1.959963984540054  # of 95 %, as SciPy gives it
 

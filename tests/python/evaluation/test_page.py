@@ -12,8 +12,8 @@ import pytest
 from html_tree import Element, Reader
 
 import emm1
-from emm1.evaluation.eshot import DIRECTIONS, Direction, EShotReport, Samples, evaluate
-from emm1.evaluation.page import to_html
+from emm1.evaluation.eshot.classify import DIRECTIONS, Direction, EShotReport, Samples, evaluate
+from emm1.evaluation.eshot.page import to_html
 
 NAMES = [
     "bell",

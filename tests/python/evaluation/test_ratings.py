@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 import emm1
 from emm1.cli import app
-from emm1.evaluation.judgements import Judgements
-from emm1.evaluation.measures import MEASURES, Measured
-from emm1.evaluation.ratings import RatingsReport
+from emm1.evaluation.ratings.judgements import Judgements
+from emm1.evaluation.ratings.measures import MEASURES, Measured
+from emm1.evaluation.ratings.report import RatingsReport
 
 FIXED = [
     *("paired_modality", "annotated_modality", "pairs", "queries", "somers_d", "auc_good_bad", "auc_good_partial"),

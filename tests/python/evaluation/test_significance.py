@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emm1.evaluation.significance import difference_intervals, holm, mcnemar
+from emm1.evaluation.statistics.significance import difference_intervals, holm, mcnemar
 
 P_VALUES = st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.05, 1.0]), min_size=1, max_size=7)
 

@@ -11,9 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from emm1.errors import EmbeddingError
-from emm1.evaluation import intervals, text
-from emm1.evaluation.provenance import Provenance, Source
-from emm1.evaluation.text import TOP
+from emm1.evaluation.eshot import text
+from emm1.evaluation.eshot.text import TOP
+from emm1.evaluation.report.provenance import Provenance, Source
+from emm1.evaluation.statistics import intervals
 
 Direction = Literal["audio_to_points", "points_to_audio"]
 DIRECTIONS: tuple[Direction, ...] = ("audio_to_points", "points_to_audio")
@@ -266,7 +267,7 @@ class EShotReport:
         >>> sorted(path.name for path in evaluate(x, x).save(tempfile.mkdtemp()).iterdir())[-3:]
         ['report.html', 'report.json', 'report.txt']
         """
-        from emm1.evaluation import page  # noqa: PLC0415 - jinja2 is only needed for files
+        from emm1.evaluation.eshot import page  # noqa: PLC0415 - jinja2 is only needed for files
 
         return page.save(self, Path(folder))
 

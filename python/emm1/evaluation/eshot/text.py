@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
+from emm1.evaluation.report.text import heading
+
 TOP = (1, 5)  # the values of k in top-k
 TITLES = {
     "audio_to_points": "Audio → Points Classification",
     "points_to_audio": "Points → Audio Classification",
 }
-RULE = "=" * 60
 
 
 def categories(frame: pl.DataFrame) -> Iterator[str]:
@@ -47,11 +48,6 @@ def coverage(frame: pl.DataFrame, classes: int, skipped: Sequence[str]) -> Itera
     yield f"  Categories: {classes / total:.4f} ({classes}/{total} evaluated)"
     if skipped:
         yield f"  Skipped, no vector in one modality: {', '.join(skipped)}"
-
-
-def heading(title: str) -> list[str]:
-    """A title between two rules, as the script prints them."""
-    return ["", RULE, title, RULE]
 
 
 def _accuracy(row: Mapping[str, int], k: int, note: str = "") -> str:

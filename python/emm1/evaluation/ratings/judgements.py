@@ -17,7 +17,7 @@ from emm1.dataset import MODALITIES
 from emm1.embeddings.file import Embeddings
 from emm1.embeddings.pairs import score_pairs
 from emm1.errors import EmbeddingError, StoreError
-from emm1.evaluation.agreement import GRADES
+from emm1.evaluation.ratings.agreement import GRADES
 from emm1.store.registered import is_file
 from emm1.store.store import Store
 

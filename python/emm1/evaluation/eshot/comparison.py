@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from emm1.checks import shown
 from emm1.errors import EmbeddingError
-from emm1.evaluation import comparison_text, significance
-from emm1.evaluation.eshot import DIRECTIONS, EShotReport, Samples, evaluate
-from emm1.evaluation.intervals import LEVEL
-from emm1.evaluation.text import TOP
+from emm1.evaluation.eshot import comparison_text
+from emm1.evaluation.eshot.classify import DIRECTIONS, EShotReport, Samples, evaluate
+from emm1.evaluation.eshot.text import TOP
+from emm1.evaluation.statistics import significance
+from emm1.evaluation.statistics.intervals import LEVEL
 
 METRICS = tuple(f"top{k}_{kind}" for kind in ("accuracy", "category_mean") for k in TOP)
 KEYS = {"model": pl.String, "direction": pl.String, "metric": pl.String}
@@ -144,7 +145,7 @@ class EShotComparison:
         >>> sorted(path.name for path in folder.iterdir() if path.is_dir())
         ['new', 'old']
         """
-        from emm1.evaluation import comparison_page  # noqa: PLC0415 - jinja2 is only needed for files
+        from emm1.evaluation.eshot import comparison_page  # noqa: PLC0415 - jinja2 is only needed for files
 
         return comparison_page.save(self, Path(folder))
 

@@ -12,11 +12,11 @@ import polars as pl
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike
 from emm1.errors import EmbeddingError
-from emm1.evaluation import ratings_text
-from emm1.evaluation.agreement import Ranked, disagreement
-from emm1.evaluation.judgements import Judgements, coverage, judge, open_model, triplets_of
-from emm1.evaluation.measures import MEASURES, Measured
-from emm1.evaluation.slices import items_of, slices_of
+from emm1.evaluation.ratings import text
+from emm1.evaluation.ratings.agreement import Ranked, disagreement
+from emm1.evaluation.ratings.judgements import Judgements, coverage, judge, open_model, triplets_of
+from emm1.evaluation.ratings.measures import MEASURES, Measured
+from emm1.evaluation.ratings.slices import items_of, slices_of
 from emm1.store.store import Store
 
 _NUMBERS = (*MEASURES, "ceiling", *(f"{name}_{end}" for name in MEASURES for end in ("low", "high")))
@@ -52,7 +52,7 @@ class RatingsReport:
         return "\n".join(
             line
             for frame, against in ((self.to_frame(), "paired"), (self._by_caption, "caption"))
-            for line in ratings_text.agreement(frame, self.coverage(against), against)
+            for line in text.agreement(frame, self.coverage(against), against)
         )
 
     def to_frame(self) -> pl.DataFrame:
@@ -158,9 +158,9 @@ class RatingsReport:
         Raises:
             emm1.errors.Error: the folder is a file, or cannot be written.
         """
-        from emm1.evaluation import ratings_files  # noqa: PLC0415 - only needed for files
+        from emm1.evaluation.ratings import files  # noqa: PLC0415 - only needed for files
 
-        return ratings_files.save(self, Path(folder))
+        return files.save(self, Path(folder))
 
     @property
     def resamples(self) -> int:
@@ -203,9 +203,7 @@ def rate(store: Store, embeddings: Mapping[str, PathLike], resamples: int) -> Ra
     count = 0 if resamples == 0 else at_least_one(resamples, "resamples")
     judged = {against: judge(triplets, model, against) for against in ("paired", "caption")}
     if not any(judged.values()):
-        needed = ", ".join(
-            sorted({" and ".join(pair) for pair in triplets.select(ratings_text.PAIR).unique().iter_rows()})
-        )
+        needed = ", ".join(sorted({" and ".join(pair) for pair in triplets.select(text.PAIR).unique().iter_rows()}))
         raise EmbeddingError(
             f"the embeddings ({', '.join(model)}) cover no ordered pair of modalities that was rated: {needed} were"
         )

@@ -9,7 +9,7 @@ import polars as pl
 
 from emm1.dataset import KEYS, SCHEMAS
 from emm1.errors import EmbeddingError
-from emm1.evaluation.judgements import Judgements
+from emm1.evaluation.ratings.judgements import Judgements
 
 if TYPE_CHECKING:
     from emm1.store.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from emm1.evaluation.text import RULE
+from emm1.evaluation.report.text import RULE
 
 PAIR = ("paired_modality", "annotated_modality")
 TITLES = {

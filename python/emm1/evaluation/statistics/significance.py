@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emm1.evaluation.intervals import LEVEL, RESAMPLES, SEED
+from emm1.evaluation.statistics.intervals import LEVEL, RESAMPLES, SEED
 
 Interval = tuple[float, float]
 

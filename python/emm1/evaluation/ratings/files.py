@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emm1.evaluation import intervals
-from emm1.evaluation.folder import written
+from emm1.evaluation.report.folder import written
+from emm1.evaluation.statistics import intervals
 
 if TYPE_CHECKING:
-    from emm1.evaluation.ratings import RatingsReport
+    from emm1.evaluation.ratings.report import RatingsReport
 
 DISAGREEMENTS = 100
 

@@ -7,23 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emm1.evaluation.text import TOP
+from emm1.evaluation.eshot.text import TOP
+from emm1.evaluation.report.estimates import Estimate, estimate, interval, percent
 
 if TYPE_CHECKING:
-    from emm1.evaluation.eshot import Direction, EShotReport
+    from emm1.evaluation.eshot.classify import Direction, EShotReport
 
 WORST = 10
 PAIRS = 15
 SHADES = 20  # of the heat map
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A fraction and the bounds of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -142,29 +134,6 @@ def _categories(rows: Iterable[Mapping[str, Any]], mistakes: Iterable[Mistake]) 
         )
         for row in rows
     ]
-
-
-def estimate(row: Mapping[str, Any], name: str) -> Estimate:
-    """A column of a report's frame with its interval."""
-    return Estimate(row[name], row[f"{name}_low"], row[f"{name}_high"])
-
-
-def percent(fraction: float, digits: int = 1) -> str:
-    """A fraction in percent.
-
-    >>> percent(0.7524), percent(0.8, 0)
-    ('75.2%', '80%')
-    """
-    return f"{fraction * 100:.{digits}f}%"
-
-
-def interval(found: Estimate, digits: int = 1) -> str:
-    """The bounds of an estimate in percent.
-
-    >>> interval(Estimate(0.8, 0.5481, 0.9295)), interval(Estimate(1.0, 0.796, 1.0), 0)
-    ('54.8–93.0%', '80–100%')
-    """
-    return f"{found.low * 100:.{digits}f}–{percent(found.high, digits)}"
 
 
 def shades(cells: Iterable[tuple[int, int, float]]) -> list[tuple[bool, float, str]]:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from emm1.checks import PathLike, shown
 from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError, StoreError
-from emm1.evaluation.comparison import EShotComparison, check_names, compare
-from emm1.evaluation.eshot import EShotReport, Samples, evaluate
-from emm1.evaluation.provenance import Source
+from emm1.evaluation.eshot.classify import EShotReport, Samples, evaluate
+from emm1.evaluation.eshot.comparison import EShotComparison, check_names, compare
+from emm1.evaluation.report.provenance import Source
 from emm1.store.registered import is_file, item_ids
 from emm1.store.store import Store
 

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from emm1.evaluation import intervals, page
-from emm1.evaluation.comparison_text import NAMES, p_value
-from emm1.evaluation.folder import written
-from emm1.evaluation.text import TITLES
-from emm1.evaluation.view import Estimate, estimate
+from emm1.evaluation.eshot import page
+from emm1.evaluation.eshot.comparison_text import NAMES
+from emm1.evaluation.eshot.text import TITLES
+from emm1.evaluation.report.estimates import Estimate, estimate
+from emm1.evaluation.report.folder import written
+from emm1.evaluation.report.page import render, write_parts
+from emm1.evaluation.report.text import p_value
+from emm1.evaluation.statistics import intervals
 
 if TYPE_CHECKING:
-    from emm1.evaluation.comparison import EShotComparison
+    from emm1.evaluation.eshot.comparison import EShotComparison
 
 FILES = ("comparison.txt", "comparison.html", "comparison.json", "comparison.csv", "per_class.csv")
 UNSAFE = re.compile(r"[^\w.+-]")
@@ -57,7 +60,7 @@ def save(comparison: EShotComparison, folder: Path) -> Path:
         Error: the folder is a file, or cannot be written.
     """
     with written(folder):
-        page.write_parts(folder / "comparison", str(comparison), to_html(comparison), to_dict(comparison))
+        write_parts(folder / "comparison", str(comparison), to_html(comparison), to_dict(comparison))
         comparison.to_frame().write_csv(folder / "comparison.csv")
         comparison.per_class.write_csv(folder / "per_class.csv")
     for name, own in folders(comparison.reports).items():
@@ -114,15 +117,15 @@ def to_html(comparison: EShotComparison) -> str:
     """The comparison as one HTML page that needs no network and no script.
 
     >>> import numpy as np
-    >>> from emm1.evaluation.comparison import compare
-    >>> from emm1.evaluation.eshot import Samples
+    >>> from emm1.evaluation.eshot.comparison import compare
+    >>> from emm1.evaluation.eshot.classify import Samples
     >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
     >>> to_html(compare({"old": (x, x), "new": (x, x)})).startswith("<!DOCTYPE html>")
     True
     """
     report = comparison.common[comparison.baseline]
     per_class = comparison.per_class.sort("p_holm", "p", "category", "direction", "metric", maintain_order=True)
-    return page.render(
+    return render(
         "comparison.html",
         comparison=comparison,
         report=report,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from emm1.evaluation.text import TITLES, heading
+from emm1.evaluation.eshot.text import TITLES
+from emm1.evaluation.report.text import heading, p_value
 
 if TYPE_CHECKING:
-    from emm1.evaluation.comparison import EShotComparison
+    from emm1.evaluation.eshot.comparison import EShotComparison
 
 NAMES = {
     "top1_accuracy": "Top-1 Accuracy",
@@ -75,12 +76,3 @@ def _differing(comparison: EShotComparison) -> Iterator[str]:
             counts = f"{row['correct']}/{row['samples']} correct, {comparison.baseline} {row['baseline_correct']}/{row['samples']}"
             where = f"{TITLES[row['direction']]}, {NAMES[row['metric']]}"
             yield f"    {row['category']}: {counts}, corrected p {p_value(row['p_holm'])} ({where})"
-
-
-def p_value(p: float) -> str:
-    """A p-value with four digits, and the smallest ones by their bound.
-
-    >>> p_value(0.03857), p_value(0.000012), p_value(1.0)
-    ('0.0386', '< 0.0001', '1.0000')
-    """
-    return f"{p:.4f}" if p >= 0.0001 else "< 0.0001"  # noqa: PLR2004 - four digits

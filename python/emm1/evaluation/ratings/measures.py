@@ -7,9 +7,9 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
-from emm1.evaluation.agreement import COMPARED, Ranked, average_precision, ceiling
-from emm1.evaluation.intervals import LEVEL, SEED
-from emm1.evaluation.judgements import ANNOTATED, Judgements
+from emm1.evaluation.ratings.agreement import COMPARED, Ranked, average_precision, ceiling
+from emm1.evaluation.ratings.judgements import ANNOTATED, Judgements
+from emm1.evaluation.statistics.intervals import LEVEL, SEED
 
 # The measures that have an interval; the ceiling has its number of repeats.
 MEASURES = ("somers_d", *COMPARED, "auc_mean", "ap_good", "prevalence", "within_query")

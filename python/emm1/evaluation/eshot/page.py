@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
-
-from emm1.evaluation import intervals
-from emm1.evaluation.folder import written
-from emm1.evaluation.view import PAIRS, DirectionView, direction_view, interval, percent
+from emm1.evaluation.eshot.view import PAIRS, DirectionView, direction_view
+from emm1.evaluation.report.folder import written
+from emm1.evaluation.report.page import TEMPLATES, render, write_parts
+from emm1.evaluation.statistics import intervals
 
 if TYPE_CHECKING:
-    from emm1.evaluation.eshot import EShotReport
-
-TEMPLATES = Path(__file__).parent / "templates"
+    from emm1.evaluation.eshot.classify import EShotReport
 
 
 def save(report: EShotReport, folder: Path) -> Path:
@@ -41,14 +33,6 @@ def save(report: EShotReport, folder: Path) -> Path:
         for direction in report.overall["direction"]:
             report.confusion(direction).write_csv(folder / f"confusion_{direction}.csv")
     return folder
-
-
-def write_parts(stem: Path, text: str, page: str, tables: Any) -> None:
-    """Write a report as .txt, .html and .json, next to each other."""
-    stem.with_suffix(".txt").write_text(f"{text}\n", encoding="utf-8")
-    stem.with_suffix(".html").write_text(page, encoding="utf-8")
-    tables = json.dumps(tables, ensure_ascii=False, indent=2)
-    stem.with_suffix(".json").write_text(f"{tables}\n", encoding="utf-8")
 
 
 def to_dict(report: EShotReport) -> dict[str, Any]:
@@ -73,7 +57,7 @@ def to_html(report: EShotReport) -> str:
     """The report as one HTML page that needs no network and no script to be read.
 
     >>> import numpy as np
-    >>> from emm1.evaluation.eshot import Samples, evaluate
+    >>> from emm1.evaluation.eshot.classify import Samples, evaluate
     >>> x = Samples(np.arange(2), np.eye(2, dtype=np.float32), {"bell": [0], "dog": [1]})
     >>> to_html(evaluate(x, x)).startswith("<!DOCTYPE html>")
     True
@@ -95,58 +79,6 @@ def to_html(report: EShotReport) -> str:
         text=str(report),
         data=_data(report, directions),
     )
-
-
-def render(template: str, *, script: str = "", **values: Any) -> str:
-    """A page of a template.
-
-    Args:
-        template: the name of its file.
-        script: the only script that the page may run; it reads the value `data`.
-        **values: what the template shows, every text of it escaped.
-    """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": percent,
-        "interval": interval,
-        "css": _css_percent,
-        "script_safe": script_safe,
-        "breakable": breakable,
-    }
-    return environment.get_template(template).render(
-        **values,
-        script=Markup(script),  # noqa: S704 - our own file
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )
-
-
-def script_safe(value: Any) -> Markup:
-    r"""JSON that is safe inside a <script>: a category named "</script>" must not end it.
-
-    >>> print(script_safe(["</script>"]))
-    ["\u003c/script>"]
-    """
-    return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))  # noqa: S704
-
-
-def breakable(text: str) -> Markup:
-    """A name or a path as HTML that may break after an underscore or a separator.
-
-    >>> print(breakable("hair_dryer <b>"))
-    hair_<wbr>dryer &lt;b&gt;
-    """
-    return Markup(re.sub(r"([_/\\])", r"\1<wbr>", str(escape(text))))  # noqa: S704 - escaped
-
-
-def _css_percent(fraction: float) -> str:
-    """A fraction as a CSS length, short."""
-    return f"{fraction * 100:.4g}%"
 
 
 def _data(report: EShotReport, directions: list[DirectionView]) -> dict[str, Any]:

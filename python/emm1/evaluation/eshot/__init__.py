@@ -1,0 +1,1 @@
+"""EShot: zero-shot classification between audio and point clouds."""

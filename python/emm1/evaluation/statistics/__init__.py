@@ -1,0 +1,1 @@
+"""Intervals and tests: how sure a number or a difference is."""

@@ -1,0 +1,70 @@
+"""The methods of a store that evaluate models; what they do is in `emm1.evaluation`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast, overload
+
+import emm1
+from emm1.checks import PathLike
+
+if TYPE_CHECKING:
+    from emm1.store.store import Store
+
+Models = Mapping[str, tuple[PathLike, PathLike]]
+
+
+class Evaluations:
+    """Part of `Store`."""
+
+    @overload
+    def eshot(self, audio: PathLike, points: PathLike) -> emm1.EShotReport: ...
+    @overload
+    def eshot(self, *, models: Models, baseline: str | None = None) -> emm1.EShotComparison: ...
+    def eshot(
+        self,
+        audio: PathLike | None = None,
+        points: PathLike | None = None,
+        *,
+        models: Models | None = None,
+        baseline: str | None = None,
+    ) -> emm1.EShotReport | emm1.EShotComparison:
+        """The EShot zero-shot evaluation: the third published script, of one model, or of several to compare them.
+
+        Args:
+            audio: the registered name or the file of the audio embeddings. In a file without ids, row i is the i-th row of
+                ``eshot_audio_info.csv``.
+            points: the same for the point clouds.
+            models: instead of these, the two of each model, by its name: ``{"new": (audio, points), …}``.
+            baseline: the model that the others are compared with; the first unless given.
+
+        Raises:
+            emm1.errors.Error: a file that does not fit, an unknown name, a store without EShot, or models without a sample that all have.
+        """
+        from emm1.evaluation.eshot.samples import eshot_of
+
+        return eshot_of(cast("Store", self), audio, points, models, baseline)
+
+    def ratings(self, embeddings: Mapping[str, PathLike], *, resamples: int = 1000) -> emm1.RatingsReport:
+        """How well a model agrees with people: its similarities compared with the ratings of the triplets of E-MM1:1M.
+
+        Args:
+            embeddings: a registered name or a file for each modality, as in ``{"image": "image_1m", "audio": "audio_1m"}``;
+                ``text`` are the captions. Pairs of modalities that lack embeddings are left out and counted.
+            resamples: resamples for the intervals; 0 for none, which is much faster.
+
+        Raises:
+            emm1.errors.Error: no triplets, an unknown modality or name, or embeddings of another split or modality.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m"])
+        >>> files = {modality: folder / f"sample/embeddings/1m/{modality}.npy" for modality in ("image", "audio", "text")}
+        >>> report = store.ratings(files, resamples=0)
+        >>> report.to_frame().select("paired_modality", "annotated_modality").rows()
+        [('audio', 'image'), ('image', 'audio')]
+        """
+        from emm1.evaluation.ratings.report import rate
+
+        return rate(cast("Store", self), embeddings, resamples)
