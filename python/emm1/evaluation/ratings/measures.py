@@ -45,12 +45,10 @@ class Measured:
             "annotated_modality": judgements.annotated_modality,
             "pairs": len(judgements.rows),
             "queries": self._queries,
-            **{name: _defined(values[name]) for name in MEASURES},
-            "ceiling": _defined(highest),
+            **{name: defined(values[name]) for name in MEASURES},
+            "ceiling": defined(highest),
             "ceiling_pairs": repeats,
-            **{
-                f"{name}_{end}": _defined(bounds[name][i]) for name in MEASURES for i, end in enumerate(("low", "high"))
-            },
+            **{f"{name}_{end}": defined(bounds[name][i]) for name in MEASURES for i, end in enumerate(("low", "high"))},
         }
 
     def values(self, weights: NDArray[np.int64] | None = None) -> dict[str, float]:
@@ -81,12 +79,19 @@ class Measured:
         Args:
             resamples: how many; 0 for no intervals.
         """
+        return {name: percentiles(values) for name, values in zip(MEASURES, self.resampled(resamples).T, strict=True)}
+
+    def resampled(self, resamples: int) -> NDArray[np.float64]:
+        """The measures of each resample, (resamples, measures); NaN where one is not defined.
+
+        Two models that scored the same rows are resampled alike, so their differences are paired.
+        """
         rng = np.random.default_rng(SEED)
         drawn = np.full((resamples, len(MEASURES)), np.nan)
         for values in drawn if len(self._captions) else ():
             found = self.values(_drawn(rng, self._captions) * _drawn(rng, self._items))
             values[:] = [found[name] for name in MEASURES]
-        return {name: _percentiles(values) for name, values in zip(MEASURES, drawn.T, strict=True)}
+        return drawn
 
 
 def _drawn(rng: np.random.Generator, codes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -95,7 +100,7 @@ def _drawn(rng: np.random.Generator, codes: NDArray[np.int64]) -> NDArray[np.int
     return np.bincount(rng.integers(count, size=count), minlength=count)[codes]
 
 
-def _percentiles(values: NDArray[np.float64]) -> tuple[float, float]:
+def percentiles(values: NDArray[np.float64]) -> tuple[float, float]:
     """The bounds of the resamples in which a measure is defined; NaN if these are few."""
     defined = values[~np.isnan(values)]
     if len(defined) < LEAST_RESAMPLES:
@@ -104,5 +109,10 @@ def _percentiles(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _defined(value: float) -> float | None:
+def defined(value: float) -> float | None:
+    """A value as reports have it: None in place of NaN.
+
+    >>> defined(float("nan")), defined(0.5)
+    (None, 0.5)
+    """
     return None if isnan(value) else float(value)
