@@ -44,25 +44,37 @@ def staging(store: Path) -> Iterator[Path]:
 
 
 def _lock(store: Path, folder: Path) -> int:
-    """Lock the folder; the system releases the lock when the process ends, however it ends."""
+    try:
+        return locked(folder)
+    except BlockingIOError as error:
+        raise StoreError(f"another build of {store} is under way (it works in {folder}): wait for it") from error
+    except OSError as error:
+        raise StoreError(f"cannot build {store}: {error.strerror} ({error.filename})") from error
+
+
+def locked(folder: Path) -> int:
+    """Make a folder unless it exists, and lock it; the system releases the lock when the process ends, however it ends.
+
+    Returns:
+        A file descriptor of the folder; to close it is to release the lock.
+
+    Raises:
+        BlockingIOError: another process holds the lock.
+        OSError: the folder cannot be made.
+    """
     while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(folder, os.O_RDONLY)
-        except OSError as error:
-            raise StoreError(f"cannot build {store}: {error.strerror} ({error.filename})") from error
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(lock)
-            raise StoreError(f"another build of {store} is under way (it works in {folder}): wait for it") from error
-        try:
-            same = os.path.samestat(os.fstat(lock), folder.stat())
+            if os.path.samestat(os.fstat(lock), folder.stat()):
+                return lock
         except FileNotFoundError:
-            same = False
-        if same:
-            return lock
-        os.close(lock)  # the build that held it has just removed the folder
+            pass
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)  # the process that held it has just removed the folder
 
 
 def _clear(folder: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
 from emm1.embeddings.file import Embeddings, Metric, as_embeddings
-from emm1.errors import EmbeddingError, Error, WriteError
+from emm1.errors import EmbeddingError
 from emm1.frames import Frames
+from emm1.parts import join, parts_of, write_part
 
 # Queries per search: the codes of the base are read once for all of them.
 BATCH = 1024
@@ -87,14 +85,14 @@ def knn(
     queries, base = as_embeddings(queries), as_embeddings(base)
     _check_dims(queries, base)
     at_least_one(k, "k")
-    return _batches(queries, base, k, metric, threads)
+    return _batches(queries, base, range(len(queries)), k, metric, threads)
 
 
 def _batches(
-    queries: Embeddings, base: Embeddings, k: int, metric: Metric, threads: int | None
+    queries: Embeddings, base: Embeddings, rows: range, k: int, metric: Metric, threads: int | None
 ) -> Iterator[Neighbours]:
-    for begin in range(0, len(queries), BATCH):
-        ids, vectors = queries.rows(begin, min(begin + BATCH, len(queries)))
+    for begin in range(rows.start, rows.stop, BATCH):
+        ids, vectors = queries.rows(begin, min(begin + BATCH, rows.stop))
         hits = base.search(vectors, k, metric, threads=threads)
         yield Neighbours(ids, hits.ids, hits.scores)
 
@@ -140,35 +138,22 @@ def knn_to_parquet(
     queries, base = as_embeddings(queries), as_embeddings(base)
     _check_dims(queries, base)
     at_least_one(k, "k")
-    target = Path(output)
-    if target.exists():
-        raise EmbeddingError(f"{target} exists: remove it or name another file")
-    parts = target.with_name(f"{target.name}.parts")
-    try:
-        _begin(parts, {"k": k, "metric": metric, "queries": _version(queries), "base": _version(base)})
-        count = -(-len(queries) // (BATCH * PART))
-        for number in range(count):
-            part = parts / f"{number:06}.parquet"
-            begin, end = number * BATCH * PART, min((number + 1) * BATCH * PART, len(queries))
-            if part.exists():
-                continue
-            progress(begin)
-            unfinished = part.with_suffix(".writing")
-            with pq.ParquetWriter(unfinished, SCHEMA) as writer:
-                for first in range(begin, end, BATCH):
-                    ids, vectors = queries.rows(first, min(first + BATCH, end))
-                    hits = base.search(vectors, k, metric, threads=threads)
-                    writer.write_table(Neighbours(ids, hits.ids, hits.scores).to_arrow())
-                    progress(first + len(ids))
-            unfinished.replace(part)
+    run = {"k": k, "metric": metric, "queries": version_of(queries), "base": version_of(base)}
+
+    def part(rows: range) -> Iterator[pa.Table]:
+        done = rows.start
+        progress(done)
+        for neighbours in _batches(queries, base, rows, k, metric, threads):
+            yield neighbours.to_arrow()
+            done += len(neighbours.query_ids)
+            progress(done)
+
+    with parts_of(Path(output), run) as folder:
+        starts = range(0, len(queries), BATCH * PART)
+        ranges = [range(begin, min(begin + BATCH * PART, len(queries))) for begin in starts]
+        parts = [write_part(folder, number, SCHEMA, part(rows)) for number, rows in enumerate(ranges)]
         progress(len(queries))
-        rows = _join([parts / f"{number:06}.parquet" for number in range(count)], target)
-        shutil.rmtree(parts)
-    except OSError as error:
-        if isinstance(error, Error):
-            raise
-        raise WriteError(f"{target} cannot be written: {error.strerror or error}") from error
-    return rows
+        return join(parts, Path(output), SCHEMA)
 
 
 def _check_dims(queries: Embeddings, base: Embeddings) -> None:
@@ -178,35 +163,14 @@ def _check_dims(queries: Embeddings, base: Embeddings) -> None:
         )
 
 
-def _version(embeddings: Embeddings) -> str:
-    """A digest that changes when the content of the files changes."""
+def version_of(embeddings: Embeddings) -> str:
+    """A digest that changes when the files of the vectors, or the ids of the rows, change.
+
+    >>> import numpy as np, emm1
+    >>> path = getfixture("tmp_path") / "x.npy"
+    >>> np.save(path, np.eye(3, dtype="float32"))
+    >>> version_of(emm1.Embeddings(path)) == version_of(emm1.Embeddings(path, ids=[2, 1, 0]))
+    False
+    """
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in embeddings.files]
-    return hashlib.sha256(repr((stats, embeddings.ids_path)).encode()).hexdigest()
-
-
-def _begin(parts: Path, run: dict[str, object]) -> None:
-    """Make a folder for the parts of this run, or continue the same run if it was started before."""
-    description = parts / "run.json"
-    if description.exists():
-        if json.loads(description.read_text(encoding="utf-8")) == run:
-            return
-        raise EmbeddingError(
-            f"{parts} holds parts of a run with other files or settings: remove the folder to start again"
-        )
-    parts.mkdir(parents=True, exist_ok=True)
-    unfinished = description.with_suffix(".writing")
-    unfinished.write_text(json.dumps(run), encoding="utf-8")
-    unfinished.replace(description)
-
-
-def _join(parts: list[Path], target: Path) -> int:
-    """Join the parts in one file, which is written next to its place and renamed; returns the number of rows."""
-    unfinished = target.with_name(f"{target.name}.writing")
-    rows = 0
-    with pq.ParquetWriter(unfinished, SCHEMA) as writer:
-        for part in parts:
-            for batch in pq.ParquetFile(part).iter_batches(1 << 20):
-                writer.write_batch(batch)
-                rows += batch.num_rows
-    unfinished.replace(target)
-    return rows
+    return hashlib.sha256(repr(stats).encode() + embeddings.ids.tobytes()).hexdigest()

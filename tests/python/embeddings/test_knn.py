@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from system import emm1_cli
+from system import emm1_cli, small_disk
 
 import emm1
 from emm1.embeddings.knn import BATCH, PART
@@ -64,6 +64,43 @@ def test_an_interrupted_run_goes_on(files: tuple[emm1.Embeddings, emm1.Embedding
     emm1.knn_to_parquet(queries, base, output, 3, metric="dot", progress=heard.append)
     assert min(heard) == BATCH * PART  # the first part was not searched again
     assert pl.read_parquet(output)["id"].to_list() == expected(files, 3)
+
+
+def test_a_run_with_other_ids_does_not_go_on(files: tuple[emm1.Embeddings, emm1.Embeddings], tmp_path: Path) -> None:
+    """The vectors are the same, in files of the same name, size and time."""
+    queries, base = files
+
+    def stop(done: int) -> None:
+        if done > BATCH * PART:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        emm1.knn_to_parquet(queries, base, tmp_path / "o.parquet", progress=stop)
+    np.save(tmp_path / "b.ids.npy", np.arange(40) * 3)
+    for other in (emm1.Embeddings(base.path), emm1.Embeddings(base.path, ids=np.arange(40))):
+        with pytest.raises(emm1.EmbeddingError, match="parts of a run with other files or settings"):
+            emm1.knn_to_parquet(queries, other, tmp_path / "o.parquet")
+
+
+def test_two_runs_do_not_write_the_same_file(files: tuple[emm1.Embeddings, emm1.Embeddings], tmp_path: Path) -> None:
+    queries, base = files
+    errors = []
+
+    def start_another(_done: int) -> None:
+        with pytest.raises(emm1.EmbeddingError) as raised:
+            emm1.knn_to_parquet(queries, base, tmp_path / "o.parquet")
+        errors.append(str(raised.value))
+
+    emm1.knn_to_parquet(queries, base, tmp_path / "o.parquet", progress=start_another)
+    assert "is being made by another process" in errors[0]
+    assert pl.read_parquet(tmp_path / "o.parquet").height == 16 * len(queries)
+
+
+def test_a_full_disk(files: tuple[emm1.Embeddings, emm1.Embeddings], tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "100k") as disk:
+        with pytest.raises(emm1.Error, match=r"o\.parquet cannot be written: No space left on device"):
+            emm1.knn_to_parquet(*files, disk / "o.parquet")
+        assert not (disk / "o.parquet").exists()
 
 
 def test_dims_must_agree(tmp_path: Path, files: tuple[emm1.Embeddings, emm1.Embeddings]) -> None:
