@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from emm1.checks import PathLike, shown
-from emm1.dataset import MODALITIES
 from emm1.embeddings.file import Embeddings
 from emm1.embeddings.pairs import score_pairs
-from emm1.errors import EmbeddingError, StoreError
+from emm1.errors import StoreError
 from emm1.evaluation.ratings.agreement import GRADES
-from emm1.store.registered import is_file
 from emm1.store.store import Store
 
 ANNOTATED = "encord_annotated_id"
@@ -97,37 +93,6 @@ def triplets_of(store: Store) -> pl.DataFrame:
     if frame.is_empty():
         raise StoreError(f"{store.path} holds no rated triplets: build it with e-mm1_1m/triplets.csv")
     return frame
-
-
-def open_model(store: Store, embeddings: Mapping[str, PathLike]) -> dict[str, Embeddings]:
-    """The embeddings of a model by modality, in the order of `emm1.dataset.MODALITIES`.
-
-    Raises:
-        EmbeddingError: an unknown modality or name, embeddings of another split or modality, or of different dimensions.
-    """
-    if not isinstance(embeddings, Mapping) or not embeddings:
-        raise EmbeddingError(
-            f"embeddings must name at least one modality, as {{'image': NAME}}, not {shown(embeddings)}"
-        )
-    for modality in embeddings:
-        if modality not in MODALITIES:
-            raise EmbeddingError(f"unknown modality {modality!r}: {', '.join(MODALITIES)}")
-    opened = {m: _open(store, m, embeddings[m]) for m in MODALITIES if m in embeddings}
-    if len({each.dim for each in opened.values()}) > 1:
-        dims = ", ".join(f"{modality} {each.dim}" for modality, each in opened.items())
-        raise EmbeddingError(f"embeddings have different dimensions ({dims}): embed all modalities with one model")
-    return opened
-
-
-def _open(store: Store, modality: str, source: PathLike) -> Embeddings:
-    if not is_file(source):
-        entry = store.registry[os.fspath(source)]
-        if (entry.dataset, entry.modality) != ("1m", modality):
-            raise EmbeddingError(
-                f"{entry.name!r} is {entry.dataset} {entry.modality}, expected embeddings of 1m {modality}: "
-                "the rated triplets belong to the split 1m"
-            )
-    return store.embeddings(source)
 
 
 def judge(triplets: pl.DataFrame, model: Mapping[str, Embeddings], against: str) -> list[Judgements]:

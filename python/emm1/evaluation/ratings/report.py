@@ -12,9 +12,10 @@ import polars as pl
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike
 from emm1.errors import EmbeddingError
+from emm1.evaluation.models import open_model
 from emm1.evaluation.ratings import text
 from emm1.evaluation.ratings.agreement import Ranked, disagreement
-from emm1.evaluation.ratings.judgements import Judgements, coverage, judge, open_model, triplets_of
+from emm1.evaluation.ratings.judgements import Judgements, coverage, judge, triplets_of
 from emm1.evaluation.ratings.measures import MEASURES, Measured
 from emm1.evaluation.ratings.slices import items_of, slices_of
 from emm1.store.store import Store
@@ -198,7 +199,7 @@ def rate(store: Store, embeddings: Mapping[str, PathLike], resamples: int) -> Ra
     Raises:
         emm1.errors.Error: no triplets, an unknown modality or name, embeddings of another split or modality.
     """
-    model = open_model(store, embeddings)
+    model = open_model(store, "1m", embeddings, "the rated triplets")
     triplets = triplets_of(store)
     count = 0 if resamples == 0 else at_least_one(resamples, "resamples")
     judged = {against: judge(triplets, model, against) for against in ("paired", "caption")}
