@@ -12,7 +12,7 @@ import polars as pl
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike
 from emm1.errors import EmbeddingError
-from emm1.evaluation.models import open_model
+from emm1.evaluation.opening import open_model
 from emm1.evaluation.ratings import text
 from emm1.evaluation.ratings.agreement import Ranked, disagreement
 from emm1.evaluation.ratings.judgements import Judgements, coverage, judge, triplets_of
