@@ -46,6 +46,7 @@ CREATE TABLE embeddings (
     "name" VARCHAR NOT NULL PRIMARY KEY,
     dataset VARCHAR NOT NULL,
     modality modality NOT NULL,
+    model VARCHAR,
     metric VARCHAR NOT NULL,
     path VARCHAR NOT NULL,
     ids_path VARCHAR,
@@ -62,6 +63,7 @@ COMMENT ON TABLE embeddings IS 'The registered embedding files';
 COMMENT ON COLUMN embeddings."name" IS 'Name used by search, nearest and eshot';
 COMMENT ON COLUMN embeddings.dataset IS 'Split whose items the rows are: 100m, 1m or eshot';
 COMMENT ON COLUMN embeddings.modality IS 'Modality of the items';
+COMMENT ON COLUMN embeddings.model IS 'The model that made them: embeddings of one model are evaluated together; NULL: none was named';
 COMMENT ON COLUMN embeddings.metric IS 'Metric used by default: cosine, dot or l2';
 COMMENT ON COLUMN embeddings.path IS 'The file; relative to the folder of this store where it lies under it';
 COMMENT ON COLUMN embeddings.ids_path IS 'The file of ids, likewise; NULL: the row number is the id';
@@ -73,3 +75,17 @@ COMMENT ON COLUMN embeddings.bytes IS 'Size of the file when it was registered';
 COMMENT ON COLUMN embeddings.added_at IS 'When it was registered, UTC';
 COMMENT ON COLUMN embeddings.emm1_version IS 'Version of emm1 that registered it';
 COMMENT ON COLUMN embeddings.store_id IS 'As in emm1_store';
+
+-- What commands find out. Made empty, and carried over by builds and upgrades (python/emm1/ingest/own_tables.py).
+
+CREATE TABLE splits (
+    dataset VARCHAR NOT NULL,
+    modality modality NOT NULL,
+    id INTEGER NOT NULL,
+    split VARCHAR NOT NULL
+);
+COMMENT ON TABLE splits IS 'Which items to train with and which to test with, so that nothing leaks; written by emm1 split, empty before';
+COMMENT ON COLUMN splits.dataset IS 'Split as published: 100m, 1m or eshot';
+COMMENT ON COLUMN splits.modality IS 'Modality of the item';
+COMMENT ON COLUMN splits.id IS 'Its id, unique within the dataset and modality only';
+COMMENT ON COLUMN splits.split IS 'train, validation, test, or purged: in none of them, because training with it would leak';

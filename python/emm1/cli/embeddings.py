@@ -38,6 +38,9 @@ def add(
     ] = None,
     no_codes: Annotated[bool, typer.Option("--no-codes", help="Make and use no codes.")] = False,
     metric: Annotated[str, typer.Option(help="cosine, dot or l2.")] = "cosine",
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Model that made them: its embeddings are evaluated together.")
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of what has this name.")] = False,
 ) -> None:
     """Register an embedding file, after checking it against the store.
@@ -55,6 +58,7 @@ def add(
             ids=ids,
             codes=False if no_codes else codes,
             metric=cast("Metric", metric),
+            model=model,
             replace=replace,
             progress=partial(progress, f"reading {file.name}"),
         )
@@ -77,7 +81,7 @@ def list_(
     to = destination(format, output)
     with reading(store) as connection:
         to.check(store)
-        columns = ["name", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"]
+        columns = ["name", "dataset", "modality", "model", "rows", "dims", "dtype", "metric", "path"]
         rows = connection.table("embeddings").order("name").select(*columns)
         write_rows(connection, rows, to, counts=["rows"])
 

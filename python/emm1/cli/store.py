@@ -67,10 +67,12 @@ def _info_lines(
         "SELECT source, rows, bytes, published, sha256[:12], note FROM provenance ORDER BY source"
     ).fetchall()
     embeddings = connection.execute(
-        "SELECT name, dataset, modality, rows, dims, dtype, metric, path FROM embeddings ORDER BY name"
+        "SELECT name, dataset, modality, rows, dims, dtype, metric, path, model FROM embeddings ORDER BY name"
     ).fetchall()
     names = ["source", "rows", "bytes", "published", "sha256"]
-    about = ["embeddings", "dataset", "modality", "rows", "dims", "dtype", "metric", "path"]
+    about = ["embeddings", "dataset", "modality", "rows", "dims", "dtype", "metric", "path", "model"]
+    if not any(model for *_, model in embeddings):  # a terminal of 80 columns has no room for an empty one
+        about, embeddings = about[:-1], [row[:-1] for row in embeddings]
     return [
         *show.lines(f"{store}: {show.size(store.stat().st_size)}, built {built_at} by emm1 {version}", screen),
         *show.lines(f"media root: {media_root}", screen),

@@ -1,4 +1,4 @@
-"""Replaces the old store with the new one, which takes over the embeddings and what users made."""
+"""Replaces the old store with the new one, which takes over what commands recorded and what users made."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 import duckdb
 
 from emm1.errors import StoreError
+from emm1.ingest.own_tables import keep_own_rows
+from emm1.ingest.reuse import attached
 from emm1.ingest.target import settle
 from emm1.ingest.users_objects import carry_over
 from emm1.store.database import connect
@@ -18,7 +20,7 @@ from emm1.store.database import connect
 def put_in_place(
     file: Path, store: Path, connection: duckdb.DuckDBPyConnection, *, drop_own: bool = False
 ) -> list[str]:
-    """Close a complete new store and rename it over the old one, whose embeddings and users' objects it takes over.
+    """Close a complete new store and rename it over the old one, whose own tables and users' objects it takes over.
 
     Args:
         file: the new store.
@@ -37,8 +39,8 @@ def put_in_place(
         settle(store)
     seen = _stamp(store)
     if seen:
-        with connect(store, read_only=True) as old:  # first: users' objects may refer to it
-            keep_embeddings(old, connection)
+        with attached(connection, store):
+            keep_own_rows(connection)  # first: users' objects may refer to them
         notes = carry_over(connection, store, file.parent, drop=drop_own).notes()
     with held(store):
         if _stamp(store) != seen:
@@ -68,14 +70,3 @@ def held(store: Path) -> Iterator[None]:
     settle(store)
     with connect(store, read_only=True, alone=True):
         yield
-
-
-def keep_embeddings(old: duckdb.DuckDBPyConnection, new: duckdb.DuckDBPyConnection) -> None:
-    """Copy the registered embeddings from the previous store: the columns that both stores have."""
-    known = {*new.table("embeddings").columns} - {"store_id"}  # each store has its own
-    before = old.table("embeddings")
-    rows = before.select(*(duckdb.ColumnExpression(name) for name in before.columns if name in known)).to_arrow_table()
-    if rows.num_rows:
-        new.register("kept", rows)
-        new.execute("INSERT INTO embeddings BY NAME FROM kept")
-        new.unregister("kept")

@@ -109,6 +109,14 @@ def attached(connection: duckdb.DuckDBPyConnection, store: Path) -> Iterator[Non
         connection.execute(exp.Detach(this=exp.to_identifier(PREVIOUS)).sql("duckdb"))
 
 
+def versions_of_previous(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
+    """The schema version of the attached previous store, and the version of emm1 that built it."""
+    table = exp.table_("emm1_store", db="main", catalog=PREVIOUS)
+    query = exp.select("schema_version", "emm1_version").from_(table)
+    ((schema_version, emm1_version),) = connection.execute(query.sql("duckdb")).fetchall()
+    return schema_version, emm1_version
+
+
 def copy_rows(
     connection: duckdb.DuckDBPyConnection,
     schema: str | None,

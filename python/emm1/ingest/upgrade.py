@@ -12,6 +12,7 @@ from emm1.checks import memory_size
 from emm1.errors import StoreError
 from emm1.ingest.columns import OPTIONAL
 from emm1.ingest.enums import PUBLISHED
+from emm1.ingest.own_tables import OWN
 from emm1.ingest.replace import put_in_place
 from emm1.ingest.report import Progress
 from emm1.ingest.reuse import PREVIOUS, attached, copy_rows
@@ -73,7 +74,7 @@ def upgrade_store(
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, store: Path, progress: Progress) -> None:
-    """Copy every table of the previous store except `emm1_store` and `embeddings`."""
+    """Copy every table of the previous store whose rows come from the published files, and `provenance`."""
     tables = declared_columns(connection)
     held: dict[tuple[str, str], list[str]] = {}
     for schema, table, column, comment in connection.execute(
@@ -86,7 +87,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, store: Path, progress: Progress
     rows = _rows(connection)
     done, total = 0, sum(rows.values())
     for (schema, table), declared in tables.items():
-        if (schema, table) in {("main", "emm1_store"), ("main", "embeddings")}:
+        if schema == "main" and table in {"emm1_store", *OWN}:
             continue
         columns = held.get((schema, table), [])
         lacking = sorted(declared.keys() - set(columns) - OPTIONAL)

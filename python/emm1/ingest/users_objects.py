@@ -15,12 +15,14 @@ from sqlglot import exp, tokenize
 
 from emm1.errors import StoreError
 from emm1.ingest.enums import PUBLISHED
-from emm1.ingest.reuse import PREVIOUS, attached
+from emm1.ingest.own_tables import names_of_users
+from emm1.ingest.reuse import PREVIOUS, attached, versions_of_previous
 from emm1.store.database import SCHEMA_VERSION, UNSIGNED
 from emm1.store.extension import load_extension
 
 # Macros that only older schema versions have: no user made them.
 FORMER = {"embeddings_called", "registered_embeddings", "rooted_path", "store_file", "unknown_embedding"}
+RENAME = "emm1 makes a table of this name: rename yours"
 # Errors that are not about an object: DuckDB could not continue.
 UNRELATED = (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.FatalException, duckdb.InternalException)
 
@@ -80,12 +82,21 @@ def carry_over(connection: duckdb.DuckDBPyConnection, store: Path, folder: Path,
     """
     with attached(connection, store):
         before, now = _catalog(connection, PREVIOUS), _catalog(connection, None)
-        schema_version, emm1_version = _versions(connection)
+        schema_version, emm1_version = versions_of_previous(connection)
         older = schema_version < SCHEMA_VERSION
         same = not older and emm1_version == version("emm1")
-        carried_over = CarriedOver(lost=_replaced(before, now, same=same) | _columns_added(connection))
+        users = names_of_users(connection)
+        in_the_way = {
+            key
+            for key in before
+            if key.kind in ("TABLE", "VIEW") and key.schema == "main" and key.name.lower() in users
+        }
+        lost = _replaced(before, now, same=same) | _columns_added(connection, users)
+        carried_over = CarriedOver(lost=lost | {f"your {key}": RENAME for key in in_the_way})
     former = FORMER if older else set()
-    entries = [entry for key, entry in before.items() if key not in now and key.name not in former]
+    entries = [
+        entry for key, entry in before.items() if key not in now and key.name not in former and key not in in_the_way
+    ]
     if any(entry.key.kind.startswith("MACRO") for entry in entries):
         texts = _macros(store, _name(connection), folder / "macros")
         entries = [replace(entry, sql=entry.sql or texts.get(entry.key)) for entry in entries]
@@ -125,14 +136,6 @@ def _name(connection: duckdb.DuckDBPyConnection) -> str:
     return str(name)
 
 
-def _versions(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
-    """The schema version of the previous store, and the version of emm1 that built it."""
-    table = exp.table_("emm1_store", db="main", catalog=PREVIOUS)
-    query = exp.select("schema_version", "emm1_version").from_(table)
-    ((schema_version, emm1_version),) = connection.execute(query.sql("duckdb")).fetchall()
-    return schema_version, emm1_version
-
-
 def _replaced(
     before: dict[ObjectName, CatalogEntry], now: dict[ObjectName, CatalogEntry], *, same: bool
 ) -> dict[str, str]:
@@ -155,9 +158,14 @@ def _replaced(
     }
 
 
-def _columns_added(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Columns that a user added to emm1's tables: no published file had them."""
-    parameters = {"previous": PREVIOUS, "published": PUBLISHED}
+def _columns_added(connection: duckdb.DuckDBPyConnection, users: set[str]) -> dict[str, str]:
+    """Columns that a user added to emm1's tables: no published file had them.
+
+    Args:
+        connection: to the new store; the previous one is attached.
+        users: names of emm1's tables and columns that a user had given to others before.
+    """
+    parameters = {"previous": PREVIOUS, "published": PUBLISHED, "users": sorted(users)}
     return {
         f"column {column} of {schema}.{table}": "columns added to the tables of emm1 are not carried over: keep yours in a table of "
         "your own, with the ids"

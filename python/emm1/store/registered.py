@@ -29,6 +29,7 @@ class Registered:
         path: the file.
         ids_path: the file of ids, or for shards the folder of them; None where the row number is the id.
         codes: the file of codes; None if it is beside the file, False for none.
+        model: the model that made its vectors; None if none was named.
         found: what the store knows of it; None before it is registered.
     """
 
@@ -39,6 +40,7 @@ class Registered:
     path: Path
     ids_path: Path | None
     codes: Path | Literal[False] | None = None
+    model: str | None = None
     found: _native.Registered | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> Embeddings:

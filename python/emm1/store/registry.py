@@ -24,6 +24,7 @@ from emm1.embeddings.file import METRICS, Embeddings, Metric
 from emm1.errors import EmbeddingError, EmbeddingsWarning, StoreError
 from emm1.store.connections import Connections
 from emm1.store.ids_files import beside
+from emm1.store.models import Models
 from emm1.store.refusals import Refusal, refusal_of
 from emm1.store.registered import Registered
 from emm1.store.registration import Progress, Registration, build_codes, identify, measure, norms_of
@@ -63,7 +64,9 @@ class Registry(Mapping[str, Registered]):
     def __getitem__(self, name: str) -> Registered:
         """The entry with this name."""
         check_text(name)
-        found = _native.Registered(str(name), self._rows())
+        rows = self._rows()
+        found = _native.Registered(str(name), [entry for *entry, _ in rows])
+        models = {called: model for called, *_, model in rows}
         path, ids_path, codes_path = _native.parse_location(found.argument)
         dataset, _, modality = found.items.partition(" ")
         codes: Path | Literal[False] | None = False if codes_path is None else self._folder / codes_path
@@ -75,16 +78,44 @@ class Registry(Mapping[str, Registered]):
             self._folder / path,
             ids_path and self._folder / ids_path,
             None if codes_path == _native.codes_beside(path) else codes,
+            models[str(name)],
             found,
         )
 
+    @property
+    def models(self) -> Models:
+        """Which embeddings each model has: for its name, their names by dataset and modality.
+
+        A model without embeddings is an `emm1.errors.UnknownNameError`, which lists those that have some.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> text = folder / "sample/embeddings/text.npy"
+        >>> store.add_embeddings("captions", text, dataset="100m", modality="text", model="ours")
+        >>> store.registry.models["ours"]["100m", "text"], store.registry["captions"].model
+        ('captions', 'ours')
+        >>> store.registry.models["theirs"]
+        Traceback (most recent call last):
+        emm1.errors.UnknownNameError: no embeddings are of a model 'theirs': registered are embeddings of ours (`emm1 embeddings add --model` names one)
+        """
+        models = Models()
+        with self._connections.internal() as connection:
+            rows = connection.execute(
+                "SELECT model, dataset, modality, name FROM embeddings WHERE model IS NOT NULL ORDER BY ALL"
+            ).fetchall()
+        for model, dataset, modality, name in rows:
+            models.setdefault(model, {})[dataset, modality] = name
+        return models
+
     def _rows(self) -> list[tuple[str | None, ...]]:
-        """All entries as the macros pass them; paths are not resolved."""
+        """All entries as the macros pass them, and their models; paths are not resolved."""
         with self._connections.internal() as connection:
             return connection.execute(
                 """
                 SELECT name, '', path, ids_path, codes_path, metric, dataset || ' ' || modality,
-                    rows::VARCHAR, dims::VARCHAR, dtype
+                    rows::VARCHAR, dims::VARCHAR, dtype, model
                 FROM embeddings ORDER BY name
                 """
             ).fetchall()
@@ -99,6 +130,7 @@ class Registry(Mapping[str, Registered]):
         ids: PathLike | ArrayLike | None = None,
         codes: PathLike | Literal[False] | None = None,
         metric: Metric = "cosine",
+        model: str | None = None,
         replace: bool = False,
         progress: Progress = lambda _rows, _all: None,
     ) -> Registration:
@@ -111,7 +143,7 @@ class Registry(Mapping[str, Registered]):
 
         Raises:
             emm1.errors.EmbeddingError: the file or its ids do not fit the store.
-            emm1.errors.StoreError: the name is taken, or the store is read-only.
+            emm1.errors.StoreError: the name is taken, the model has other embeddings of these items, or the store is read-only.
 
         >>> import emm1
         >>> folder = getfixture("tmp_path")
@@ -130,17 +162,29 @@ class Registry(Mapping[str, Registered]):
         named = Path(ids).absolute() if isinstance(ids, str | os.PathLike) else None
         listed = None if ids is None or isinstance(ids, str | os.PathLike) else as_ids(ids, "ids")
         place = codes if codes is None or codes is False else Path(codes).absolute()
-        entry = Registered(name, dataset, modality, metric, Path(file).absolute(), named, place)
+        entry = Registered(name, dataset, modality, metric, Path(file).absolute(), named, place, model)
         with self._writing:
             _check_entry(entry)
             if name in self and not replace:
                 raise StoreError(
                     f"the name {name!r} is taken: remove it first, or register this one in its place", replace=True
                 )
+            self._check_model(entry)
             if listed is None:
                 return self._register(entry, progress)
             with beside(entry, listed) as ids_path:
                 return self._register(dataclasses.replace(entry, ids_path=ids_path), progress)
+
+    def _check_model(self, entry: Registered) -> None:
+        """Refuse second embeddings of the same items by the same model: `models` would not know which is meant."""
+        if entry.model is None:
+            return
+        other = self.models.get(entry.model, {}).get((entry.dataset, entry.modality), entry.name)
+        if other != entry.name:
+            raise StoreError(
+                f"the model {entry.model!r} has embeddings of {entry.modality} items of {entry.dataset} already, {other!r}: "
+                "remove those first, or name another model for these"
+            )
 
     def _register(self, entry: Registered, progress: Progress) -> Registration:
         with warnings.catch_warnings():
@@ -219,11 +263,12 @@ def _insert(
         with _writing():
             connection.execute("DELETE FROM embeddings WHERE name = ?", [entry.name])
             connection.execute(
-                "INSERT INTO embeddings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO embeddings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     entry.name,
                     entry.dataset,
                     entry.modality,
+                    entry.model,
                     entry.metric,
                     _stored(entry.path, folder),
                     _stored(ids, folder),
@@ -259,7 +304,7 @@ def _check_entry(entry: Registered) -> None:
     check_items(entry.dataset, entry.modality)
     if entry.metric not in METRICS:
         raise EmbeddingError(f"unknown metric {entry.metric!r}: {', '.join(get_args(Metric))}")
-    for text in (entry.name, entry.path, entry.ids_path, entry.codes_path):
+    for text in (entry.name, entry.model, entry.path, entry.ids_path, entry.codes_path):
         check_text(text)
     for path in (entry.path, entry.ids_path, entry.codes_path):
         mark = next((mark for mark in ("?ids=", "?codes=") if mark in str(path)), None)
@@ -270,6 +315,8 @@ def _check_entry(entry: Registered) -> None:
             )
     if not entry.name:
         raise EmbeddingError("embeddings need a name that is not empty")
+    if entry.model == "":
+        raise EmbeddingError("a model needs a name that is not empty: leave it out if none is meant")
 
 
 def _stored(path: Path | None, folder: Path) -> str | None:

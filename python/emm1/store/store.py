@@ -218,6 +218,7 @@ class Store(Evaluations):
         ids: PathLike | ArrayLike | None = None,
         codes: PathLike | Literal[False] | None = None,
         metric: Metric = "cosine",
+        model: str | None = None,
         replace: bool = False,
     ) -> None:
         """Check an embedding file against the store, write its codes if it has none, and register it under a name.
@@ -239,11 +240,12 @@ class Store(Evaluations):
             codes: the codes file, written if it does not exist; by default ``NAME.npy.codes`` next to the file. False
                 for none.
             metric: the default metric of searches.
+            model: the model that made the vectors: `Registry.models` says which embeddings are of one model.
             replace: replace embeddings that are already registered under this name.
 
         Raises:
             emm1.errors.EmbeddingError: the file or its ids do not fit the store, or a row holds NaN or an infinity.
-            emm1.errors.StoreError: the name is taken, or the store is read-only.
+            emm1.errors.StoreError: the name is taken, the model has other embeddings of these items, or the store is read-only.
 
         >>> import emm1
         >>> folder = getfixture("tmp_path")
@@ -256,7 +258,15 @@ class Store(Evaluations):
         emm1.errors.StoreError: the name 'text' is taken: remove it first, or register this one in its place: replace=True
         """
         found = self.registry.add(
-            name, file, dataset=dataset, modality=modality, ids=ids, codes=codes, metric=metric, replace=replace
+            name,
+            file,
+            dataset=dataset,
+            modality=modality,
+            ids=ids,
+            codes=codes,
+            metric=metric,
+            model=model,
+            replace=replace,
         )
         for note in found.notes:
             warnings.warn(f"{name}: {note}", EmbeddingsWarning, stacklevel=2)

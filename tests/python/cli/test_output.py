@@ -172,7 +172,7 @@ def test_bytes_are_not_for_a_terminal(store: Path) -> None:
         assert status == 2
         assert f"{form} is not for a terminal: name a file with --output" in shown
     status, shown = in_terminal("embeddings", "list", store, "--format", "csv")
-    assert (status, shown.splitlines()[0]) == (0, "name,dataset,modality,rows,dims,dtype,metric,path")
+    assert (status, shown.splitlines()[0]) == (0, "name,dataset,modality,model,rows,dims,dtype,metric,path")
 
 
 @pytest.mark.parametrize("name", ["sql", "search", "info", "check", "list", "eshot"])

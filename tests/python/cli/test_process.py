@@ -209,7 +209,7 @@ def test_control_characters_are_made_visible(odd_store: Path, own_tree: Path, tm
     tabs = {
         "search captions": {3},
         "search files": {3},
-        "list": {7},
+        "list": {8},
         "table": {3},
         "info": {0, 1, 4, 7},
         "build": {0, 1},

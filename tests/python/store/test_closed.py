@@ -34,6 +34,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "names": lambda store: list(store.registry),
     "number of names": lambda store: len(store.registry),
     "a name": lambda store: store.registry["x"],
+    "models": lambda store: store.registry.models,
     "whether a name is known": lambda store: "x" in store.registry,
     "add": lambda store: store.registry.add("y", "y.npy", dataset="100m", modality="image"),
     "remove": lambda store: store.registry.remove("x"),

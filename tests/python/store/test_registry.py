@@ -7,9 +7,11 @@ from typing import Literal
 import duckdb
 import numpy as np
 import pytest
+from system import emm1_cli
 
 import emm1
 from emm1 import errors
+from emm1.dataset import Split
 
 
 @pytest.fixture
@@ -39,6 +41,57 @@ def test_a_mapping(own_store: Path, tree: Path) -> None:
         with pytest.raises(errors.UnknownNameError):
             registry.remove("text")
         assert "text" not in registry
+
+
+def test_models(own_store: Path, tree: Path) -> None:
+    files = {name: tree / f"embeddings/{name}.npy" for name in ("text", "image")}
+    with emm1.open(own_store) as store:
+        registry = store.registry
+        assert registry.models == {}
+        with pytest.raises(errors.UnknownNameError, match="of a model 'x': no embeddings were registered with a model"):
+            registry.models["x"]
+        registry.add("text", files["text"], dataset="100m", modality="text", model="new")
+        store.add_embeddings("image", files["image"], dataset="100m", modality="image", model="new")
+        store.add_embeddings("text of old", files["text"], dataset="100m", modality="text", model="old")
+        store.add_embeddings("no model", files["text"], dataset="100m", modality="text")
+        new: dict[tuple[Split, str], str] = {("100m", "text"): "text", ("100m", "image"): "image"}
+        assert registry.models == {"new": new, "old": {("100m", "text"): "text of old"}}
+        assert {name: each.model for name, each in registry.items()} == {
+            "text": "new",
+            "image": "new",
+            "text of old": "old",
+            "no model": None,
+        }
+        with pytest.raises(errors.UnknownNameError, match="of a model 'x': registered are embeddings of new, old"):
+            registry.models["x"]
+
+
+def test_a_model_has_one_embedding_of_an_item(own_store: Path, tree: Path) -> None:
+    file = tree / "embeddings/text.npy"
+    with emm1.open(own_store) as store:
+        store.add_embeddings("a", file, dataset="100m", modality="text", model="new")
+        with pytest.raises(
+            emm1.StoreError, match="model 'new' has embeddings of text items of 100m already, 'a': remove"
+        ):
+            store.add_embeddings("b", file, dataset="100m", modality="text", model="new")
+        store.add_embeddings("b", file, dataset="100m", modality="text", model="old")
+        with pytest.raises(emm1.StoreError, match="'a': remove those first, or name another model"):
+            store.add_embeddings("b", file, dataset="100m", modality="text", model="new", replace=True)
+        store.add_embeddings("a", file, dataset="100m", modality="text", model="new", metric="dot", replace=True)
+        store.registry.remove("a")
+        store.add_embeddings("b", file, dataset="100m", modality="text", model="new", replace=True)
+        assert store.registry.models == {"new": {("100m", "text"): "b"}}
+        with pytest.raises(errors.EmbeddingError, match="a model needs a name"):
+            store.add_embeddings("c", file, dataset="100m", modality="text", model="")
+    for option, status in ((["--model", "new"], 1), (["--model", "third"], 0)):
+        command = ["embeddings", "add", own_store, "c", file, "--dataset", "100m", "--modality", "text", *option]
+        assert emm1_cli(*command).returncode == status
+    listed = emm1_cli("embeddings", "list", own_store, "--format", "csv").stdout.splitlines()
+    assert [line.split(",")[:4] for line in listed] == [
+        ["name", "dataset", "modality", "model"],
+        ["b", "100m", "text", "new"],
+        ["c", "100m", "text", "third"],
+    ]
 
 
 def test_where_files_lie_is_as_it_was_registered(own_store: Path, tmp_path: Path) -> None:

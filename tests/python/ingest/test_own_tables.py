@@ -1,0 +1,113 @@
+"""What commands record in a store (registered embeddings, splits) survives; a user's object of such a name is named."""
+
+import lzma
+import shutil
+import tarfile
+from pathlib import Path
+
+import duckdb
+import pytest
+from system import emm1_cli
+
+import emm1
+from emm1.store.database import SCHEMA_VERSION
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def ask(path: Path, query: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def execute(path: Path, *statements: str) -> None:
+    with duckdb.connect(str(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.fixture
+def recorded(tree: Path, store_path: Path, tmp_path: Path) -> Path:
+    """A store with splits and with embeddings of a model."""
+    store = Path(shutil.copy(store_path, tmp_path / "emm1.duckdb"))
+    with emm1.open(store) as opened:
+        text = tree / "embeddings/text.npy"
+        opened.add_embeddings("text", text, dataset="100m", modality="text", model="ours")
+        opened.add_embeddings("again", text, dataset="100m", modality="text")
+    execute(store, "INSERT INTO splits VALUES ('100m', 'text', 7, 'test'), ('1m', 'audio', 7, 'purged')")
+    return store
+
+
+@pytest.mark.parametrize("way", ["update", "force", "upgrade"])
+def test_rows_that_commands_wrote_are_carried_over(way: str, recorded: Path, tree: Path) -> None:
+    expected = ask(recorded, "FROM splits"), ask(recorded, "SELECT * EXCLUDE (store_id) FROM embeddings ORDER BY name")
+    if way == "upgrade":
+        execute(recorded, f"UPDATE emm1_store SET schema_version = {SCHEMA_VERSION - 1}")
+        assert emm1_cli("upgrade", recorded).returncode == 0
+    else:
+        emm1.build(tree, recorded, force=way == "force", ranks=[1, 2]).close()
+    kept = ask(recorded, "FROM splits"), ask(recorded, "SELECT * EXCLUDE (store_id) FROM embeddings ORDER BY name")
+    assert kept == expected
+    with emm1.open(recorded, read_only=True) as opened:
+        assert opened.registry.models == {"ours": {("100m", "text"): "text"}}
+
+
+@pytest.fixture
+def of_version_5(tmp_path: Path) -> Path:
+    """A store that emm1 built before it had these names, with its tree beside it."""
+    store = tmp_path / "emm1.duckdb"
+    store.write_bytes(lzma.decompress((DATA / "schema-5/emm1.duckdb.xz").read_bytes()))
+    with tarfile.open(DATA / "tree.tar.xz") as packed:
+        packed.extractall(tmp_path)  # noqa: S202 - our own file, and not every Python 3.11 has filters
+    return store
+
+
+IN_THE_WAY = {
+    "a table": (["CREATE TABLE splits(id INTEGER)"], "your table splits"),
+    "a table in other letters": (["CREATE TABLE Splits(id INTEGER)"], "your table Splits"),
+    "a table with our columns": (
+        [
+            "CREATE TABLE splits(dataset VARCHAR, modality modality, id INTEGER, split VARCHAR)",
+            "INSERT INTO splits VALUES ('100m', 'text', 1, 'mine')",
+            "COMMENT ON TABLE splits IS 'mine'",
+        ],
+        "your table splits",
+    ),
+    "a view": (["CREATE VIEW splits AS SELECT 1 AS a"], "your view splits"),
+    "a column": (
+        ["ALTER TABLE embeddings ADD COLUMN model INTEGER", "UPDATE embeddings SET model = 3"],
+        "column model of main.embeddings",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IN_THE_WAY)
+@pytest.mark.parametrize("way", ["upgrade", "build --force"])
+def test_an_object_of_a_user_with_a_name_of_ours_is_refused_by_name(case: str, way: str, of_version_5: Path) -> None:
+    statements, name = IN_THE_WAY[case]
+    execute(of_version_5, *statements)
+    before = of_version_5.read_bytes()
+    command = ["upgrade", of_version_5]
+    if way != "upgrade":
+        command = ["build", of_version_5.parent / "sample", of_version_5, "--force"]
+    done = emm1_cli(*command)
+    assert (done.returncode, f"\n  {name}: " in done.stderr, "--drop-own" in done.stderr) == (1, True, True), done
+    assert done.stderr.count("\n  ") == 1
+    assert of_version_5.read_bytes() == before
+    done = emm1_cli(*command, "--drop-own")
+    assert done.returncode == 0, done.stderr
+    assert ask(of_version_5, "FROM splits") == []
+    assert ask(of_version_5, "SELECT name, model FROM embeddings ORDER BY name") == [("image", None), ("text", None)]
+
+
+def test_a_table_that_a_user_replaced_is_refused_by_name(recorded: Path, tree: Path) -> None:
+    execute(recorded, "CREATE OR REPLACE TABLE splits AS SELECT 7 AS id")
+    done = emm1_cli("build", tree, recorded, "--force")
+    assert (done.returncode, "\n  your table splits: " in done.stderr) == (1, True), done
+
+
+def test_a_table_that_a_user_dropped_is_made_anew(recorded: Path) -> None:
+    execute(recorded, "DROP TABLE splits", f"UPDATE emm1_store SET schema_version = {SCHEMA_VERSION - 1}")
+    done = emm1_cli("upgrade", recorded)
+    assert done.returncode == 0, done.stderr
+    assert ask(recorded, "FROM splits") == []
