@@ -1,4 +1,4 @@
-"""Agreement of similarities and ratings against the definitions, pair by pair, and the ceiling against every order."""
+"""Agreement of similarities and ratings against the definitions, scipy and scikit-learn; the ceiling against every order."""
 
 from itertools import permutations, product
 
@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import somersd
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from emm1.evaluation.ratings.agreement import COMPARED, Ranked, average_precision, ceiling, disagreement
 
@@ -74,10 +76,20 @@ def test_average_precision_by_its_definition(rows: Rows) -> None:
     assert found == pytest.approx(slow_average_precision(rows), nan_ok=True, abs=1e-12)
 
 
-def test_average_precision_as_in_scikit_learn() -> None:
-    """sklearn.metrics.average_precision_score([1, 0, 1, 1, 0, 0, 1], [.9, .8, .8, .6, .6, .6, .1])."""
-    ranked = Ranked.of([0.9, 0.8, 0.8, 0.6, 0.6, 0.6, 0.1], [1, 3, 1, 1, 2, 3, 1])
-    assert average_precision(ranked.counts()) == pytest.approx((1 + 2 / 3 + 3 / 6 + 4 / 7) / 4, abs=1e-15)
+@given(ROWS)
+def test_as_in_scipy_and_scikit_learn(rows: Rows) -> None:
+    ranked = ranked_of(rows, grouped=False)
+    compared = ranked.compare(ranked.counts())
+    similarity, rating = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+    if min(len({*rating}), len({*similarity})) > 1:  # scipy has no value for a constant model
+        assert compared.somers_d == pytest.approx(somersd(3 - rating, similarity).statistic, abs=1e-12)
+    for (better, worse), auc in zip(COMPARED.values(), compared.aucs, strict=True):
+        of = np.isin(rating, [better + 1, worse + 1])
+        if len({*rating[of]}) > 1:
+            assert auc == pytest.approx(roc_auc_score(rating[of] == better + 1, similarity[of]), abs=1e-12)
+    if 1 in rating:
+        theirs = average_precision_score(rating == 1, similarity)
+        assert average_precision(ranked.counts()) == pytest.approx(theirs, abs=1e-12)
 
 
 def test_somers_d_with_ties() -> None:

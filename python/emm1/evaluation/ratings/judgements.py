@@ -62,6 +62,11 @@ class Judgements:
         """A number for each two items that are compared, (rows,): a model gives one similarity to the rows of one number."""
         return self._codes(AGAINST[self.against], ANNOTATED)
 
+    @cached_property
+    def captions(self) -> NDArray[np.int64]:
+        """The id of the caption of each row, (rows,); −1 if it has none."""
+        return self.rows["encord_text_id"].fill_null(-1).to_numpy().astype(np.int64)
+
     def codes(self, column: str) -> NDArray[np.int64]:
         """A number from 0 for each id of a column, (rows,)."""
         return np.unique(self.rows[column].fill_null(-1).to_numpy(), return_inverse=True)[1]

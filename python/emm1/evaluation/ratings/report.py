@@ -15,9 +15,12 @@ from emm1.errors import EmbeddingError
 from emm1.evaluation.opening import open_model
 from emm1.evaluation.ratings import text
 from emm1.evaluation.ratings.agreement import Ranked, disagreement
+from emm1.evaluation.ratings.calibration import Calibration
+from emm1.evaluation.ratings.halves import fitted_on
 from emm1.evaluation.ratings.judgements import Judgements, coverage, judge, triplets_of
 from emm1.evaluation.ratings.measures import MEASURES, Measured
 from emm1.evaluation.ratings.slices import items_of, slices_of
+from emm1.evaluation.ratings.threshold import PRECISION, SCHEMA, threshold_row
 from emm1.store.store import Store
 
 _NUMBERS = (*MEASURES, "ceiling", *(f"{name}_{end}" for name in MEASURES for end in ("low", "high")))
@@ -118,6 +121,42 @@ class RatingsReport:
                 frames.append(_frame([chosen], self._resamples).insert_column(0, pl.Series(column, [value], pl.String)))
         return pl.concat(frames) if frames else _frame([], 0).insert_column(0, pl.Series(column, [], pl.String))
 
+    def thresholds(self, precision: float = PRECISION, against: str = "paired") -> pl.DataFrame:
+        """From which similarity on rows are Good, for each ordered pair of modalities.
+
+        The threshold is the smallest one for which the lower bound of the precision of Good reaches `precision` on one half of the
+        captions, and NULL if there is none. It is the luckiest of as many thresholds as there are similarities, so its
+        precision there is too high: `test_precision` and `test_recall` are those on the other half, which had no part in the choice.
+
+        Args:
+            precision: what the lower bound of the 95 % Wilson interval must reach, between 0 and 1.
+            against: ``paired`` or ``caption``, as in `coverage`.
+
+        Returns:
+            paired_modality, annotated_modality; threshold: a row is taken to be Good if its similarity is at least this. fit_pairs
+            and test_pairs: the rows of each half; fit_above and test_above: those at least as similar as the threshold.
+            fit_precision with fit_precision_low, on which the choice rests. test_precision and test_recall (the share of the Good rows
+            that are found), each with _low and _high, 95 % Wilson; test_prevalence: the precision of taking every row.
+
+        Raises:
+            EmbeddingError: `precision` is not between 0 and 1.
+        """
+        if not 0 < precision < 1:
+            raise EmbeddingError(f"precision is {precision}: it is between 0 and 1, such as {PRECISION}")
+        rows = [threshold_row(each, fitted_on(each.captions), precision) for each in self._of(against)]
+        return pl.DataFrame(rows, schema=SCHEMA)
+
+    def calibration(self, against: str = "paired") -> Calibration:
+        """The probability that a row is Good, given its similarity, for each ordered pair of modalities.
+
+        It is fitted by isotonic regression on one half of the captions and tested on the other.
+
+        Args:
+            against: ``paired`` or ``caption``, as in `coverage`.
+        """
+        self._of(against)
+        return self._paired_calibration if against == "paired" else self._caption_calibration
+
     def disagreements(self, n: int = 100, against: str = "paired") -> pl.DataFrame:
         """The rows in which model and people disagree most, to be looked at and rated again.
 
@@ -180,6 +219,14 @@ class RatingsReport:
     @cached_property
     def _by_caption(self) -> pl.DataFrame:
         return _frame(self._caption, self._resamples)
+
+    @cached_property
+    def _paired_calibration(self) -> Calibration:
+        return Calibration.of(self._paired)
+
+    @cached_property
+    def _caption_calibration(self) -> Calibration:
+        return Calibration.of(self._caption)
 
     def _of(self, against: str) -> list[Judgements]:
         if against not in {"paired", "caption"}:
