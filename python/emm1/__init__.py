@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
     from emm1.evaluation.eshot.classify import EShotReport
     from emm1.evaluation.eshot.comparison import EShotComparison
+    from emm1.evaluation.models.report import ModelsReport
     from emm1.evaluation.ratings.report import RatingsReport
     from emm1.ingest.build import build
     from emm1.sample import write_sample
@@ -27,6 +28,7 @@ __all__ = [
     "Error",
     "FileNotFoundError",
     "Hits",
+    "ModelsReport",
     "Neighbours",
     "Ranks",
     "RatingsReport",
@@ -51,6 +53,7 @@ _MODULES = {
     "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),
     "evaluation.eshot.comparison": ("EShotComparison",),
     "evaluation.eshot.classify": ("EShotReport",),
+    "evaluation.models.report": ("ModelsReport",),
     "evaluation.ratings.report": ("RatingsReport",),
     "ingest.build": ("build",),
     "sample": ("write_sample",),

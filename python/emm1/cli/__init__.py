@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emm1.cli import embeddings, eshot, extension, ingest, ratings, sample, search, show, sql, store
+from emm1.cli import embeddings, eshot, evaluate, extension, ingest, ratings, sample, search, show, sql, store
 from emm1.cli.commands import Commands
 
 app = Commands("E-MM1 as one DuckDB file, with exact top-k similarity.")
@@ -38,6 +38,7 @@ app.command()(sql.sql)
 app.add_typer(embeddings.app, name="embeddings")
 app.command()(search.search)
 app.command()(search.knn)
+app.command()(evaluate.evaluate)
 app.command()(eshot.eshot)
 app.command()(ratings.ratings)
 app.command()(extension.extension)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast, overload
 
 import emm1
@@ -68,3 +68,36 @@ class Evaluations:
         from emm1.evaluation.ratings.report import rate
 
         return rate(cast("Store", self), embeddings, resamples)
+
+    def evaluate(
+        self, models: Sequence[str], baseline: str | None = None, *, resamples: int = 1000
+    ) -> emm1.ModelsReport:
+        """Everything that the embeddings of models allow to be evaluated: retrieval, ratings and EShot, side by side.
+
+        A model is what embeddings are registered with: ``add_embeddings(…, model="new")``.
+
+        Args:
+            models: the names of the models.
+            baseline: the model that the others are compared with, which need not be among `models`; of several models the first
+                unless given.
+            resamples: resamples for the bootstrap intervals of retrieval and ratings; 0 for none, which is much faster.
+
+        Raises:
+            emm1.errors.Error: an unknown model, or embeddings that do not fit the store or each other.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m", "eshot"])
+        >>> for modality in ("audio", "points"):
+        ...     file = folder / f"sample/embeddings/eshot_{modality}.npy"
+        ...     store.add_embeddings(f"eshot_{modality}", file, dataset="eshot", modality=modality, model="ours")
+        >>> report = store.evaluate(["ours"])
+        >>> report.to_frame().filter(metric="top1_accuracy").select("evaluation", "query", "base", "samples").rows()
+        [('eshot', 'audio', 'points', 1777), ('eshot', 'points', 'audio', 1619)]
+        >>> report.left_out
+        ['ratings, ours: no embeddings of two modalities that were rated together']
+        """
+        from emm1.evaluation.models.report import evaluate
+
+        return evaluate(cast("Store", self), models, baseline, resamples)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from emm1.evaluation.eshot import page
 from emm1.evaluation.eshot.comparison_text import NAMES
 from emm1.evaluation.eshot.text import TITLES
 from emm1.evaluation.report.estimates import Estimate, estimate
-from emm1.evaluation.report.folder import written
+from emm1.evaluation.report.folder import folders, written
 from emm1.evaluation.report.page import render, write_parts
 from emm1.evaluation.report.text import p_value
 from emm1.evaluation.statistics import intervals
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
     from emm1.evaluation.eshot.comparison import EShotComparison
 
 FILES = ("comparison.txt", "comparison.html", "comparison.json", "comparison.csv", "per_class.csv")
-UNSAFE = re.compile(r"[^\w.+-]")
-# Windows keeps these names for devices.
-DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
-LONGEST = 80
 
 
 @dataclass(frozen=True)
@@ -63,34 +58,14 @@ def save(comparison: EShotComparison, folder: Path) -> Path:
         write_parts(folder / "comparison", str(comparison), to_html(comparison), to_dict(comparison))
         comparison.to_frame().write_csv(folder / "comparison.csv")
         comparison.per_class.write_csv(folder / "per_class.csv")
-    for name, own in folders(comparison.reports).items():
+    for name, own in folders(comparison.reports, FILES).items():
         page.save(comparison.reports[name], folder / own)
     return folder
 
 
-def folders(names: Mapping[str, Any]) -> dict[str, str]:
-    """A folder's name for each model: its own, with what does not belong in the name of a file replaced.
-
-    >>> folders({"new": 0, "New": 0, "../old": 0, "nul": 0})
-    {'new': 'new', 'New': 'New-2', '../old': '_old', 'nul': '_nul'}
-    """
-    found: dict[str, str] = {}
-    taken = {file.casefold() for file in FILES}
-    for name in names:
-        plain = UNSAFE.sub("_", name).strip(".")[:LONGEST].rstrip(".") or "model"
-        plain = f"_{plain}" if DEVICES.match(plain) else plain
-        own, number = plain, 1
-        while own.casefold() in taken:
-            number += 1
-            own = f"{plain}-{number}"
-        taken.add(own.casefold())
-        found[name] = own
-    return found
-
-
 def to_dict(comparison: EShotComparison) -> dict[str, Any]:
     """The contents of comparison.json."""
-    own = folders(comparison.reports)
+    own = folders(comparison.reports, FILES)
     return {
         "baseline": comparison.baseline,
         "models": {
@@ -131,7 +106,7 @@ def to_html(comparison: EShotComparison) -> str:
         report=report,
         provenance=comparison.reports[comparison.baseline].provenance,
         coverage=comparison.coverage.to_dicts(),
-        links={name: f"{quote(own)}/report.html" for name, own in folders(comparison.reports).items()},
+        links={name: f"{quote(own)}/report.html" for name, own in folders(comparison.reports, FILES).items()},
         directions={TITLES[direction]: _tables(comparison, direction) for direction in report.overall["direction"]},
         differing=per_class.filter("differs").to_dicts(),
         discordant=per_class.filter((per_class["only_model"] + per_class["only_baseline"]) > 0).to_dicts(),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from emm1.evaluation.eshot.text import TITLES
-from emm1.evaluation.report.text import heading, p_value
+from emm1.evaluation.report.text import difference, heading, p_value, value
 
 if TYPE_CHECKING:
     from emm1.evaluation.eshot.comparison import EShotComparison
@@ -56,13 +56,8 @@ def _coverage(comparison: EShotComparison) -> Iterator[str]:
 
 
 def _cells(row: Mapping[str, Any]) -> str:
-    value = f"{row['value']:.4f}, 95% interval {row['low']:.4f} to {row['high']:.4f}"
-    if row["baseline"] is None:
-        return value
-    difference = f"{row['difference']:+.4f}, {row['difference_low']:+.4f} to {row['difference_high']:+.4f}"
-    if row["p"] is None:
-        return f"{value}  {difference}"
-    return f"{value}  {difference}, p {p_value(row['p'])} (+{row['only_model']} −{row['only_baseline']} samples)"
+    samples = "" if row["p"] is None else f" (+{row['only_model']} −{row['only_baseline']} samples)"
+    return f"{value(row)}  {difference(row)}{samples}".rstrip()
 
 
 def _differing(comparison: EShotComparison) -> Iterator[str]:

@@ -100,7 +100,7 @@ class RatingsReport:
             One row for each ordered pair of modalities in the store: rows, scored, without_vector, without_rating (which are not
             scored), and missing: the modalities without embeddings, or NULL.
         """
-        return coverage(self._triplets, self._of(against), self._model, against)
+        return coverage(self._triplets, self.judgements(against), self._model, against)
 
     def by(self, column: str, against: str = "paired") -> pl.DataFrame:
         """The columns of `to_frame` for each value of a column, which comes first.
@@ -114,7 +114,7 @@ class RatingsReport:
             EmbeddingError: there is no such column; the message lists them.
         """
         frames = []
-        for judgements in self._of(against):
+        for judgements in self.judgements(against):
             values = slices_of(self._store, judgements, column)
             for value in values.unique().sort():
                 chosen = judgements.where(values.eq_missing(value).to_numpy())
@@ -143,7 +143,7 @@ class RatingsReport:
         """
         if not 0 < precision < 1:
             raise EmbeddingError(f"precision is {precision}: it is between 0 and 1, such as {PRECISION}")
-        rows = [threshold_row(each, fitted_on(each.captions), precision) for each in self._of(against)]
+        rows = [threshold_row(each, fitted_on(each.captions), precision) for each in self.judgements(against)]
         return pl.DataFrame(rows, schema=SCHEMA)
 
     def calibration(self, against: str = "paired") -> Calibration:
@@ -154,7 +154,7 @@ class RatingsReport:
         Args:
             against: ``paired`` or ``caption``, as in `coverage`.
         """
-        self._of(against)
+        self.judgements(against)
         return self._paired_calibration if against == "paired" else self._caption_calibration
 
     def disagreements(self, n: int = 100, against: str = "paired") -> pl.DataFrame:
@@ -176,7 +176,7 @@ class RatingsReport:
             )
             .sort("disagreement", "triplet", descending=[True, False])
             .head(wanted)
-            for each in self._of(against)
+            for each in self.judgements(against)
         ]
         if not rows:
             raise EmbeddingError("no ordered pair of modalities has both rated rows and embeddings")
@@ -201,6 +201,16 @@ class RatingsReport:
         from emm1.evaluation.ratings import files  # noqa: PLC0415 - only needed for files
 
         return files.save(self, Path(folder))
+
+    def judgements(self, against: str = "paired") -> list[Judgements]:
+        """The rated rows with their similarities, for each ordered pair of modalities.
+
+        Args:
+            against: ``paired`` or ``caption``, as in `coverage`.
+        """
+        if against not in {"paired", "caption"}:
+            raise EmbeddingError(f"against is {against!r}: it is 'paired' or 'caption'")
+        return self._paired if against == "paired" else self._caption
 
     @property
     def resamples(self) -> int:
@@ -227,11 +237,6 @@ class RatingsReport:
     @cached_property
     def _caption_calibration(self) -> Calibration:
         return Calibration.of(self._caption)
-
-    def _of(self, against: str) -> list[Judgements]:
-        if against not in {"paired", "caption"}:
-            raise EmbeddingError(f"against is {against!r}: it is 'paired' or 'caption'")
-        return self._paired if against == "paired" else self._caption
 
 
 def rate(store: Store, embeddings: Mapping[str, PathLike], resamples: int) -> RatingsReport:

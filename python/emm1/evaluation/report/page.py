@@ -6,13 +6,15 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from emm1.evaluation.report.estimates import interval, percent
+from emm1.evaluation.report.estimates import Estimate, interval, percent
+from emm1.evaluation.report.text import p_value
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -46,6 +48,8 @@ def render(template: str, *, script: str = "", **values: Any) -> str:
         "css": _css_percent,
         "script_safe": script_safe,
         "breakable": breakable,
+        "clipped": _clipped,
+        "p_value": p_value,
     }
     return environment.get_template(template).render(
         **values,
@@ -70,6 +74,12 @@ def breakable(text: str) -> Markup:
     hair_<wbr>dryer &lt;b&gt;
     """
     return Markup(re.sub(r"([_/\\])", r"\1<wbr>", str(escape(text))))  # noqa: S704 - escaped
+
+
+def _clipped(row: Mapping[str, float]) -> Estimate:
+    """The value of a row with its interval, as far as they lie between 0 and 1: bars start at chance of what may be negative."""
+    value, low, high = (min(max(row[name], 0.0), 1.0) for name in ("value", "low", "high"))
+    return Estimate(value, low, high)
 
 
 def _css_percent(fraction: float) -> str:

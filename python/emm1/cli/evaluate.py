@@ -1,0 +1,40 @@
+"""The command evaluate."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from emm1.cli.parameters import StorePath
+from emm1.cli.reports import ReportFormat, ReportOutput, show_report
+
+
+def evaluate(
+    store: StorePath,
+    model: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME", help="A model that embeddings are registered with. Give it for each model to compare them."
+        ),
+    ],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The model that the others are compared with; else the first.")
+    ] = None,
+    resamples: Annotated[
+        int, typer.Option(min=0, help="Resamples for the intervals of retrieval and ratings; 0 for none.")
+    ] = 1000,
+    format: ReportFormat = None,  # noqa: A002 - the option
+    output: ReportOutput = None,
+) -> None:
+    """Evaluate models by everything that their embeddings allow: retrieval, ratings, EShot.
+
+    Example: `emm1 evaluate emm1.duckdb --model new --baseline old --output report`
+    """
+    show_report(
+        store,
+        lambda opened: opened.evaluate(model, baseline, resamples=resamples),
+        format,
+        output,
+        "evaluation.html",
+    )

@@ -1,0 +1,145 @@
+"""The evaluations of which a report on models consists: each gives rows, and writes its own report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from emm1.dataset import Split
+from emm1.evaluation.eshot.comparison import EShotComparison
+from emm1.evaluation.eshot.comparison import compare as compare_eshot
+from emm1.evaluation.eshot.samples import samples_of
+from emm1.evaluation.models.plan import Files, covered, lacking, rated_pairs
+from emm1.evaluation.models.rows import ROWS
+from emm1.evaluation.ratings.comparison import compare
+from emm1.evaluation.ratings.report import RatingsReport, rate
+from emm1.evaluation.report.folder import folders
+from emm1.store.store import Store
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A report that is saved in a folder of its own.
+
+    Attributes:
+        save: writes it to the folder.
+        page: the file to open first.
+    """
+
+    save: Callable[[Path], object]
+    page: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One evaluation.
+
+    Attributes:
+        rows: with the columns of `ROWS`.
+        saved: its own reports, by their folders in that of the whole report.
+        left_out: what could not be evaluated, and why.
+    """
+
+    rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROWS))
+    saved: Mapping[str, Saved] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+
+def eshot(store: Store, models: Mapping[str, Files], baseline: str | None) -> Part:
+    """EShot, for the models that have both of its modalities."""
+    needed: list[tuple[Split, str]] = [("eshot", "audio"), ("eshot", "points")]
+    without = lacking(models, needed)
+    left_out = tuple(f"EShot, {name}: no embeddings of {what}" for name, what in without.items())
+    samples = {
+        name: (
+            samples_of(store, "audio", files["eshot", "audio"]),
+            samples_of(store, "points", files["eshot", "points"]),
+        )
+        for name, files in models.items()
+        if name not in without
+    }
+    if not samples:
+        return Part(left_out=left_out)
+    compared = compare_eshot(samples, baseline if baseline in samples else None)
+    return Part(_eshot_rows(compared, baseline), {"eshot": Saved(compared.save, "comparison.html")}, left_out)
+
+
+def _eshot_rows(compared: EShotComparison, baseline: str | None) -> pl.DataFrame:
+    listed = {row["modality"]: row["listed"] for row in compared.coverage.iter_rows(named=True)}
+    directions = pl.col("direction").str.split("_to_").list
+    frame = compared.to_frame().with_columns(
+        evaluation=pl.lit("eshot"), query=directions.first(), base=directions.last(), gallery=pl.col("categories")
+    )
+    if baseline not in compared.reports:  # another model stood in for it
+        frame = frame.with_columns(
+            pl.lit(None).alias(name) for name in ("baseline", "difference", "difference_low", "difference_high", "p")
+        )
+    frame = frame.with_columns(listed=pl.col("query").replace_strict(listed, return_dtype=pl.Int64))
+    protocol = (
+        "{} of {} samples, over those that every model has, in {} categories; intervals by Wilson's score, or by a bootstrap "
+        "stratified by category for means and differences; p of McNemar's exact test"
+    )
+    return _in_shape(
+        frame.with_columns(
+            coverage=pl.col("samples") / pl.col("listed"),
+            protocol=pl.format(protocol, "samples", "listed", "categories"),
+        )
+    )
+
+
+def ratings(store: Store, models: Mapping[str, Files], baseline: str | None, resamples: int) -> Part:
+    """Agreement with people, for every ordered pair of modalities that was rated."""
+    pairs = rated_pairs(store)
+    able = {name: files for name, files in models.items() if covered(files, pairs)}
+    left_out = tuple(
+        f"ratings, {name}: no embeddings of two modalities that were rated together"
+        for name in models
+        if name not in able
+    )
+    reports = {
+        name: rate(store, {modality: file for (dataset, modality), file in files.items() if dataset == "1m"}, resamples)
+        for name, files in able.items()
+    }
+    parts = [_ratings_rows(reports, against, baseline, resamples) for against in ("paired", "caption")]
+    saved = {
+        f"ratings/{folder}": Saved(reports[name].save, "ratings.html") for name, folder in folders(reports).items()
+    }
+    return Part(pl.concat([pl.DataFrame(schema=ROWS), *parts]), saved, left_out)
+
+
+def _ratings_rows(
+    reports: Mapping[str, RatingsReport], against: str, baseline: str | None, resamples: int
+) -> pl.DataFrame:
+    frame = compare({name: report.judgements(against) for name, report in reports.items()}, baseline, resamples)
+    rated = {
+        (row["paired_modality"], row["annotated_modality"]): row["rows"]
+        for report in reports.values()
+        for row in report.coverage(against).iter_rows(named=True)
+    }
+    rows = [rated[pair] for pair in frame.select("paired_modality", "annotated_modality").iter_rows()]
+    frame = frame.with_columns(pl.Series("rated", rows, pl.Int64))
+    protocol = (
+        "{} of {} rated rows, over those that every model can score; cosine of {} and annotated item; intervals by the pigeonhole "
+        "bootstrap over captions and annotated items"
+    )
+    return _in_shape(
+        frame.with_columns(
+            evaluation=pl.lit("ratings" if against == "paired" else "caption ratings"),
+            query=pl.col("paired_modality"),
+            base=pl.col("annotated_modality"),
+            metric=pl.col("measure"),
+            samples=pl.col("pairs"),
+            coverage=pl.col("pairs") / pl.col("rated"),
+            protocol=pl.format(protocol, "pairs", "rated", pl.lit(against)),
+        )
+    )
+
+
+def _in_shape(frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns of `ROWS`, with NULL in those that an evaluation does not have."""
+    return frame.select(
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name) for name, kind in ROWS.items()
+    )
