@@ -20,7 +20,8 @@ class How(TypedDict):
 
     metric: str
     among: NDArray[np.int64] | None  # only these ids
-    exclude: NDArray[np.int64] | None  # for each query, an id that it leaves out
+    # Left out: for each query, the row of an id, or the rows equal to it.
+    exclude: NDArray[np.int64] | Literal["equal"] | None
     threads: int
 
 @final
@@ -55,14 +56,15 @@ class EmbeddingFile:
     def search(
         self, queries: NDArray[np.float32], k: int, how: How
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
-    def search_others(
-        self, queries: NDArray[np.float32], k: int, how: How
-    ) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]: ...
     def within(
         self, query: NDArray[np.float32], threshold: float, how: How
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
     def rank_of(
-        self, ids: NDArray[np.int64], queries: NDArray[np.float32], how: How
+        self,
+        ids: NDArray[np.int64],
+        queries: NDArray[np.float32],
+        how: How,
+        of: NDArray[np.int64] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
     def score_pairs(
         self,

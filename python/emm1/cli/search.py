@@ -64,6 +64,9 @@ def knn(
     output: Annotated[Path, typer.Option(metavar="FILE", help="The Parquet file to write.")],
     k: Annotated[int, typer.Option("-k", help="How many for each.")] = 16,
     metric: Annotated[str | None, typer.Option(help="cosine, dot or l2. [default: as BASE is registered]")] = None,
+    exclude_self: Annotated[
+        bool, typer.Option("--exclude-self", help="Leave out the item of BASE that has the id of the query.")
+    ] = False,
 ) -> None:
     """Write the nearest neighbours of every vector of one file in another; an interrupted run goes on where it was.
 
@@ -85,5 +88,7 @@ def knn(
                 else:
                     progress(f"writing {output.name}", 0, 0)
 
-            written = knn_to_parquet(rows, columns, output, k, metric=chosen, progress=searched)
+            written = knn_to_parquet(
+                rows, columns, output, k, metric=chosen, exclude_self=exclude_self, progress=searched
+            )
     show.say(f"{output}: {written:,} rows")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -13,25 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emm1 import _native
-from emm1.arguments import (
-    as_among,
-    as_ids,
-    as_number,
-    as_vector,
-    as_vectors,
-    at_least_one,
-    metric_name,
-    thread_count,
-)
+from emm1.arguments import as_ids, as_number, as_vector, as_vectors, at_least_one, metric_name, thread_count
 from emm1.embeddings.hits import Hits
 from emm1.embeddings.ranks import Ranks, rank_of
 from emm1.embeddings.rows import Rows
-from emm1.errors import EmbeddingError, EmbeddingsWarning
+from emm1.embeddings.searching import hits_of_rows, how_to_search, warn_once
+from emm1.errors import EmbeddingError
 
 Metric = Literal["cosine", "dot", "l2"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
-# Remarks about codes files that were shown as warnings: once per process is enough.
-_WARNED: set[str] = set()
 
 
 class Embeddings(Rows):
@@ -87,7 +76,7 @@ class Embeddings(Rows):
 
     def _open(self, codes: Path | None) -> _native.EmbeddingFile:
         file = _native.EmbeddingFile(self.path, **self._ids, codes_path=codes)
-        _warn_once(file.remarks())
+        warn_once(file.remarks())
         return file
 
     def _codes_place(self, codes: str | os.PathLike[str] | None) -> Path:
@@ -208,6 +197,8 @@ class Embeddings(Rows):
         metric: Metric = "cosine",
         among: ArrayLike | None = None,
         threads: int | None = None,
+        *,
+        exclude_self: bool = False,
     ) -> Hits:
         """The k best vectors by the exact score, best first; equal scores by ascending id.
 
@@ -217,6 +208,8 @@ class Embeddings(Rows):
             metric: ``cosine``, ``dot`` or ``l2`` (Euclidean distance; the smallest is best).
             among: ids to look among, or a boolean mask over the rows; unknown ids are ignored.
             threads: threads to use; all cores by default. The answer does not depend on it.
+            exclude_self: leave out the vectors that have exactly the components of the query; k others are found. Where
+                fewer remain for one query than for another, its row ends with the id -1 and the score NaN.
 
         Raises:
             emm1.errors.EmbeddingError: k < 1, a query of other dimensions, NaN or infinity in a query or the file.
@@ -226,14 +219,13 @@ class Embeddings(Rows):
         >>> np.save(path, np.eye(3, dtype="float32"))
         >>> emm1.Embeddings(path).search(np.eye(3), k=1).ids.tolist()
         [[0], [1], [2]]
+        >>> emm1.Embeddings(path).search([0, 1, 0], k=3, exclude_self=True).ids.tolist()
+        [0, 2]
         """
         queries = as_vectors(query)
-        single = queries.ndim == 1
-        # No queries: search for one, so that the empty result has as many columns.
-        rows = np.atleast_2d(queries) if queries.size else np.zeros((1, queries.shape[-1] or self.dim), np.float32)
-        ids, scores = self._file.search(rows, at_least_one(k, "k"), self._how(metric, among, threads))
-        _warn_once(self._file.remarks())
-        return Hits(ids[0], scores[0]) if single else Hits(ids[: len(queries)], scores[: len(queries)])
+        how = how_to_search(self._file, metric, among, threads, "equal" if exclude_self else None)
+        hits = hits_of_rows(self._file, np.atleast_2d(queries), at_least_one(k, "k"), how)
+        return Hits(hits.ids[0], hits.scores[0]) if queries.ndim == 1 else hits
 
     def within(
         self,
@@ -267,9 +259,9 @@ class Embeddings(Rows):
         ids, scores = self._file.within(
             vector[np.newaxis],
             as_number(threshold, "the threshold"),
-            self._how(metric, among, threads),
+            how_to_search(self._file, metric, among, threads),
         )
-        _warn_once(self._file.remarks())
+        warn_once(self._file.remarks())
         return Hits(ids[0], scores[0])
 
     def rank_of(
@@ -305,9 +297,9 @@ class Embeddings(Rows):
         >>> above.tolist(), equal.tolist()
         ([2, 0], [0, 1])
         """
-        how = self._how(metric, among, threads)
-        ranks = rank_of(self._file, as_ids(ids), as_vectors(queries), how, exclude_self=exclude_self)
-        _warn_once(self._file.remarks())
+        how = how_to_search(self._file, metric, among, threads, "equal" if exclude_self else None)
+        ranks = rank_of(self._file, as_ids(ids), as_vectors(queries), how)
+        warn_once(self._file.remarks())
         return ranks
 
     def score(self, ids: ArrayLike, query: ArrayLike, metric: Metric = "cosine") -> NDArray[np.float32]:
@@ -363,27 +355,6 @@ class Embeddings(Rows):
         [0.5, 0.5]
         """
         return self._file.centroid(as_ids(ids))
-
-    def _how(
-        self,
-        metric: Metric,
-        among: ArrayLike | None,
-        threads: int | None,
-        exclude: NDArray[np.int64] | None = None,
-    ) -> _native.How:
-        return {
-            "metric": metric_name(metric),
-            "among": None if among is None else as_among(among, len(self), self._file.ids),
-            "exclude": exclude,
-            "threads": thread_count(threads),
-        }
-
-
-def _warn_once(remarks: list[EmbeddingsWarning]) -> None:
-    for remark in remarks:
-        if str(remark) not in _WARNED:
-            _WARNED.add(str(remark))
-            warnings.warn(remark, stacklevel=4)
 
 
 def as_embeddings(source: Embeddings | str | os.PathLike[str]) -> Embeddings:

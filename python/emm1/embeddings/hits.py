@@ -21,7 +21,7 @@ class Hits(Frames):
         scores: float32, of the same shape.
 
     As a frame (`pl`, `df`, `arrow`) it has the columns rank (from 1), id and score; for several queries query_index (from 0)
-    comes first.
+    comes first. The id -1 with the score NaN, where `exclude_self` left out more for one query than for another, is no row.
 
     >>> import numpy as np, emm1
     >>> path = getfixture("tmp_path") / "x.npy"
@@ -44,7 +44,13 @@ class Hits(Frames):
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         ranks = np.broadcast_to(np.arange(1, self.ids.shape[-1] + 1), self.ids.shape)
-        columns: dict[str, NDArray[Any]] = {"rank": ranks.ravel(), "id": self.ids.ravel(), "score": self.scores.ravel()}
-        if self.ids.ndim == 1:
-            return columns
-        return {"query_index": np.repeat(np.arange(len(self.ids)), self.ids.shape[1]), **columns}
+        columns: dict[str, NDArray[Any]] = {"rank": ranks, "id": self.ids, "score": self.scores}
+        if self.ids.ndim > 1:
+            columns = {"query_index": np.repeat(np.arange(len(self.ids)), self.ids.shape[1]), **columns}
+        return without_filling({name: column.ravel() for name, column in columns.items()})
+
+
+def without_filling(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The rows whose score is not NaN: the others only fill the rows of queries that have fewer hits."""
+    filled = np.isnan(columns["score"])
+    return {name: column[~filled] for name, column in columns.items()} if filled.any() else columns

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
 from emm1.embeddings.file import Embeddings, Metric, as_embeddings
+from emm1.embeddings.hits import Hits, without_filling
+from emm1.embeddings.others import search_others
 from emm1.errors import EmbeddingError
 from emm1.frames import Frames
 from emm1.parts import join, parts_of, write_part
@@ -35,7 +37,8 @@ class Neighbours(Frames):
         ids: int64, (queries, k).
         scores: float32, (queries, k).
 
-    As a frame (`pl`, `df`, `arrow`) it has one row for each neighbour: query_id, rank (from 1), id, score.
+    As a frame (`pl`, `df`, `arrow`) it has one row for each neighbour: query_id, rank (from 1), id, score. The id -1 with the
+    score NaN, where `exclude_self` left one query with fewer than others, is no neighbour and no row.
     """
 
     query_ids: NDArray[np.int64]
@@ -50,7 +53,7 @@ class Neighbours(Frames):
         queries, k = self.ids.shape
         ranks = np.tile(np.arange(1, k + 1, dtype=np.int32), queries)
         values = [np.repeat(self.query_ids, k), ranks, self.ids.ravel(), self.scores.ravel()]
-        return dict(zip(SCHEMA.names, values, strict=True))
+        return without_filling(dict(zip(SCHEMA.names, values, strict=True)))
 
 
 def knn(
@@ -59,17 +62,21 @@ def knn(
     k: int = 16,
     *,
     metric: Metric = "cosine",
+    exclude_self: bool = False,
     threads: int | None = None,
 ) -> Iterator[Neighbours]:
     """The k exact nearest vectors of one file for each vector of another, in batches, in row order.
 
-    Memory use does not depend on the size of the files. A vector that is in both files finds itself.
+    Memory use does not depend on the size of the files. A vector that is in both files finds itself,
+    unless it is excluded.
 
     Args:
         queries: the vectors to find neighbours of, or the path of their file.
         base: the vectors to search, or the path of their file; codes (`Embeddings.build_codes`) make it several times as fast.
         k: how many per query; all vectors if there are fewer.
         metric: ``cosine``, ``dot`` or ``l2``.
+        exclude_self: leave out the vector of `base` that has the id of the query; k others are found, also those that are
+            equal to it under other ids.
         threads: threads to use; all cores by default.
 
     Raises:
@@ -85,15 +92,25 @@ def knn(
     queries, base = as_embeddings(queries), as_embeddings(base)
     _check_dims(queries, base)
     at_least_one(k, "k")
-    return _batches(queries, base, range(len(queries)), k, metric, threads)
+    search = _search(base, k, metric, threads, exclude_self=exclude_self)
+    return _batches(queries, search, range(len(queries)))
+
+
+def _search(
+    base: Embeddings, k: int, metric: Metric, threads: int | None, *, exclude_self: bool
+) -> Callable[[NDArray[np.int64], NDArray[np.float32]], Hits]:
+    """The search for queries with these ids and vectors."""
+    if exclude_self:
+        return lambda ids, vectors: search_others(base, vectors, k, metric, None, ids, threads)
+    return lambda _ids, vectors: base.search(vectors, k, metric, threads=threads)
 
 
 def _batches(
-    queries: Embeddings, base: Embeddings, rows: range, k: int, metric: Metric, threads: int | None
+    queries: Embeddings, search: Callable[[NDArray[np.int64], NDArray[np.float32]], Hits], rows: range
 ) -> Iterator[Neighbours]:
     for begin in range(rows.start, rows.stop, BATCH):
         ids, vectors = queries.rows(begin, min(begin + BATCH, rows.stop))
-        hits = base.search(vectors, k, metric, threads=threads)
+        hits = search(ids, vectors)
         yield Neighbours(ids, hits.ids, hits.scores)
 
 
@@ -104,6 +121,7 @@ def knn_to_parquet(
     k: int = 16,
     *,
     metric: Metric = "cosine",
+    exclude_self: bool = False,
     threads: int | None = None,
     progress: Callable[[int], object] = lambda _queries: None,
 ) -> int:
@@ -117,6 +135,8 @@ def knn_to_parquet(
         output: the file to write; it must not exist.
         k: how many per query.
         metric: ``cosine``, ``dot`` or ``l2``.
+        exclude_self: leave out the vector of `base` that has the id of the query; k others are found, also those that are
+            equal to it under other ids.
         threads: threads to use; all cores by default.
         progress: called from time to time with the number of queries done.
 
@@ -138,12 +158,20 @@ def knn_to_parquet(
     queries, base = as_embeddings(queries), as_embeddings(base)
     _check_dims(queries, base)
     at_least_one(k, "k")
-    run = {"k": k, "metric": metric, "queries": version_of(queries), "base": version_of(base)}
+    run = {
+        "k": k,
+        "metric": metric,
+        "exclude_self": exclude_self,
+        "queries": version_of(queries),
+        "base": version_of(base),
+    }
+
+    search = _search(base, k, metric, threads, exclude_self=exclude_self)
 
     def part(rows: range) -> Iterator[pa.Table]:
         done = rows.start
         progress(done)
-        for neighbours in _batches(queries, base, rows, k, metric, threads):
+        for neighbours in _batches(queries, search, rows):
             yield neighbours.to_arrow()
             done += len(neighbours.query_ids)
             progress(done)

@@ -28,47 +28,26 @@ def rank_of(
     ids: NDArray[np.int64],
     queries: NDArray[np.float32],
     how: _native.How,
-    *,
-    exclude_self: bool,
+    of: NDArray[np.int64] | None = None,
 ) -> Ranks:
-    """The ranks of ids, each for its own query, (queries, dim).
+    """The ranks of ids.
+
+    Args:
+        file: what to search.
+        ids: (pairs,).
+        queries: (queries, dim); one, (dim,), is that of all ids.
+        how: see `how_to_search`; `exclude` has an id for each query, not for each pair.
+        of: the position of the query of each id, (pairs,): where ids share a query, it is compared with every row once. None
+            if each id has its own.
 
     Raises:
         EmbeddingError: see `Embeddings.rank_of`.
     """
-    if queries.ndim == 1:
-        queries = np.broadcast_to(queries, (len(ids), *queries.shape)) if queries.size else queries.reshape(0, 0)
-    if len(queries) != len(ids):
-        raise EmbeddingError(f"each id has its own query: there are {len(ids):,} ids and {len(queries):,} queries")
+    if queries.ndim == 1 and queries.size:
+        queries, of = queries[np.newaxis], np.zeros(len(ids), np.int64)
+    pairs = len(queries) if of is None else len(of)
+    if pairs != len(ids):
+        raise EmbeddingError(f"each id has its own query: there are {len(ids):,} ids and {pairs:,} queries")
     if not len(ids):
         return Ranks(np.empty(0, np.int64), np.empty(0, np.int64))
-    above, equal = file.rank_of(ids, np.ascontiguousarray(queries), how)
-    if exclude_self:
-        for number, query in enumerate(queries):
-            same = _same(file, query, how)
-            same = same[same != ids[number]]
-            if how["among"] is not None:
-                same = same[np.isin(same, how["among"])]
-            if same.size:
-                # They all have the same score, and no row has a better one by cosine and l2.
-                best, target = (_score(file, item, query, how["metric"]) for item in (same[0], ids[number]))
-                if best == target:
-                    equal[number] -= same.size
-                elif (best < target) == (how["metric"] == "l2"):
-                    above[number] -= same.size
-    return Ranks(above, equal)
-
-
-def _score(file: _native.EmbeddingFile, item: np.int64, query: NDArray[np.float32], metric: str) -> float:
-    """The score of an item; infinity for a product of a query with itself that is beyond float32."""
-    try:
-        return float(file.score(np.array([item]), query, metric)[0])
-    except EmbeddingError:
-        return np.inf
-
-
-def _same(file: _native.EmbeddingFile, query: NDArray[np.float32], how: _native.How) -> NDArray[np.int64]:
-    """The ids of the rows that have exactly the components of a query."""
-    alike: _native.How = {**how, "metric": "l2"}
-    ids: NDArray[np.int64] = file.within(query[np.newaxis], 0.0, alike)[0][0]
-    return ids
+    return Ranks(*file.rank_of(ids, np.ascontiguousarray(queries), how, of))

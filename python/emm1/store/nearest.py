@@ -64,9 +64,11 @@ def hits_of(
     rows = np.atleast_2d(queries)
     k = at_least_one(k, "k")
     if exclude_self:
-        return search_others(embeddings, rows, k, metric, among, own)
-    hits = embeddings.search(rows, k, metric, among)
-    return [Hits(ids, scores) for ids, scores in zip(hits.ids, hits.scores, strict=True)]
+        hits = search_others(embeddings, rows, k, metric, among, own)
+    else:
+        hits = embeddings.search(rows, k, metric, among)
+    found = [~np.isnan(scores) for scores in hits.scores]  # the rest fills the rows of queries with fewer hits
+    return [Hits(ids[has], scores[has]) for has, ids, scores in zip(found, hits.ids, hits.scores, strict=True)]
 
 
 def relation_of(

@@ -28,4 +28,4 @@ pub use file::{EmbeddingFile, Ids, Location, Registered, Version, locate};
 pub use matrix::{Dtype, Matrix};
 pub use parallel::Stop;
 pub use score::{Metric, score};
-pub use search::{Goal, Hit, Rank, Search};
+pub use search::{Exclude, Goal, Hit, Rank, Search};

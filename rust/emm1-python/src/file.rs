@@ -4,7 +4,9 @@ use std::os::fd::IntoRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emm1_core::{CodesFile, EmbeddingFile, Goal, Hit, KeepVerdict, Result, Search, Stop, Version, list_for};
+use emm1_core::{
+    CodesFile, EmbeddingFile, Error, Exclude, Goal, Hit, KeepVerdict, Result, Search, Stop, Version, list_for,
+};
 use numpy::{
     Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1,
     PyUntypedArrayMethods,
@@ -13,7 +15,6 @@ use pyo3::prelude::*;
 
 use crate::errors::{raise, run, run_heard, warning};
 
-type Found<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
 type Ranks<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 type Rows<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>);
 type Hits<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
@@ -124,6 +125,7 @@ impl PyEmbeddingFile {
         Ok(ids.into_pyarray(py))
     }
 
+    /// Where rows are left out, a query may have fewer hits than others: then the rest is the id -1 with the score NaN.
     fn search<'py>(
         &self,
         py: Python<'py>,
@@ -132,23 +134,7 @@ impl PyEmbeddingFile {
         how: How<'py>,
     ) -> PyResult<Hits<'py>> {
         let found = self.found(py, queries, Goal::Best(k), how)?;
-        rectangle(py, found)
-    }
-
-    /// Like `search`, but each query has hits of its own number: some leave out a row.
-    fn search_others<'py>(
-        &self,
-        py: Python<'py>,
-        queries: PyReadonlyArray2<'py, f32>,
-        k: usize,
-        how: How<'py>,
-    ) -> PyResult<Vec<Found<'py>>> {
-        let found = self.found(py, queries, Goal::Best(k), how)?;
-        let lists = found.iter().map(|hits| {
-            let (ids, scores): (Vec<i64>, Vec<f32>) = hits.iter().map(|hit| (hit.id, hit.score)).unzip();
-            (ids.into_pyarray(py), scores.into_pyarray(py))
-        });
-        Ok(lists.collect())
+        rectangle(py, &found)
     }
 
     fn within<'py>(
@@ -159,21 +145,27 @@ impl PyEmbeddingFile {
         how: How<'py>,
     ) -> PyResult<Hits<'py>> {
         let found = self.found(py, query, Goal::Within(threshold), how)?;
-        rectangle(py, found)
+        rectangle(py, &found)
     }
 
-    /// For each id and its query: the numbers of rows with a better score, and of others with the same.
+    /// For each id and its query: the numbers of rows with a better score, and of others with the same. `of` has the
+    /// position of the query of each id, where ids share queries.
+    #[pyo3(signature = (ids, queries, how, of=None))]
     fn rank_of<'py>(
         &self,
         py: Python<'py>,
         ids: PyReadonlyArray1<'py, i64>,
         queries: PyReadonlyArray2<'py, f32>,
         how: How<'py>,
+        of: Option<PyReadonlyArray1<'py, i64>>,
     ) -> PyResult<Ranks<'py>> {
+        let of = of.map(|of| copied(py, &of)).transpose()?;
+        // A negative position is too large, too.
+        let of: Option<Vec<usize>> = of.map(|of| of.into_iter().map(|query| query as usize).collect());
         let (ids, search) = (copied(py, &ids)?, how.search(py)?);
         let queries: Vec<Vec<f32>> = queries.as_array().outer_iter().map(|query| query.to_vec()).collect();
         let slices: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
-        let ranks = run(py, |stop| self.0.ranks(&ids, &slices, &search, stop))?;
+        let ranks = run(py, |stop| self.0.ranks(&ids, &slices, of.as_deref(), &search, stop))?;
         let (above, equal): (Vec<i64>, Vec<i64>) =
             ranks.iter().map(|rank| (rank.above as i64, rank.equal as i64)).unzip();
         Ok((above.into_pyarray(py), equal.into_pyarray(py)))
@@ -255,8 +247,15 @@ impl PyEmbeddingFile {
 struct How<'py> {
     metric: String,
     among: Option<PyReadonlyArray1<'py, i64>>,
-    exclude: Option<PyReadonlyArray1<'py, i64>>,
+    exclude: Option<LeftOut<'py>>,
     threads: usize,
+}
+
+/// What queries leave out: for each the row of an id, or ("equal") the rows that are equal to it.
+#[derive(FromPyObject)]
+enum LeftOut<'py> {
+    Ids(PyReadonlyArray1<'py, i64>),
+    Equal(String),
 }
 
 impl How<'_> {
@@ -265,7 +264,17 @@ impl How<'_> {
         Ok(Search {
             metric: self.metric.parse().map_err(|error| raise(py, error))?,
             among: list(&self.among)?,
-            exclude: list(&self.exclude)?,
+            exclude: match &self.exclude {
+                None => Exclude::Nothing,
+                Some(LeftOut::Ids(ids)) => Exclude::Ids(copied(py, ids)?),
+                Some(LeftOut::Equal(word)) if word == "equal" => Exclude::Equal,
+                Some(LeftOut::Equal(word)) => {
+                    return Err(raise(
+                        py,
+                        Error::Request(format!("'{word}' says not what to leave out: 'equal' does")),
+                    ));
+                }
+            },
             threads: self.threads,
         })
     }
@@ -310,13 +319,17 @@ fn copied<T: Element + Copy>(py: Python<'_>, array: &PyReadonlyArray1<'_, T>) ->
     Ok(copy)
 }
 
-/// Every query has the same number of hits, so they form a matrix.
-fn rectangle(py: Python<'_>, found: Vec<Vec<Hit>>) -> PyResult<Hits<'_>> {
-    let shape = [found.len(), found.first().map_or(0, Vec::len)];
+/// A matrix of hits, filled up with the id -1 and the score NaN where queries have fewer than others.
+fn rectangle<'py>(py: Python<'py>, found: &[Vec<Hit>]) -> PyResult<Hits<'py>> {
+    let shape = [found.len(), found.iter().map(Vec::len).max().unwrap_or(0)];
     let (ids, scores) = run(py, |_| {
         let (mut ids, mut scores) = (list_for(shape[0] * shape[1])?, list_for(shape[0] * shape[1])?);
-        ids.extend(found.iter().flatten().map(|hit| hit.id));
-        scores.extend(found.iter().flatten().map(|hit| hit.score));
+        for (row, hits) in found.iter().enumerate() {
+            ids.extend(hits.iter().map(|hit| hit.id));
+            scores.extend(hits.iter().map(|hit| hit.score));
+            ids.resize((row + 1) * shape[1], -1);
+            scores.resize((row + 1) * shape[1], f32::NAN);
+        }
         Ok((ids, scores))
     })?;
     Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))

@@ -18,7 +18,8 @@ from reference import order, scores, within
 from vector_kinds import KINDS, Kind, as_stored, data, text_vectors
 
 import emm1
-from emm1.embeddings.file import _WARNED, METRICS, Metric
+from emm1.embeddings.file import METRICS, Metric
+from emm1.embeddings.searching import _WARNED
 from emm1.errors import EmbeddingsWarning
 
 # One query, a few that run one by one, and from six on full and partial panels of 8, 16 and 32.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from system import emm1_cli, small_disk
 
 import emm1
-from emm1.embeddings.file import _WARNED
+from emm1.embeddings.searching import _WARNED
 from emm1.errors import EmbeddingsWarning
 
 ROWS, DIMS = 2_000, 48

@@ -126,6 +126,11 @@ def test_codes_knn_and_verify_from_the_command_line(tmp_path: Path) -> None:
     done = emm1_cli("knn", store, "text", "image", "-k", 2, "--output", output)
     assert done.returncode == 0, done.stderr
     assert pl.read_parquet(output).height == 2 * len(emm1.Embeddings(tmp_path / "sample/embeddings/text.npy"))
+    others = emm1_cli("knn", store, "text", "text", "-k", 2, "--exclude-self", "--output", tmp_path / "others.parquet")
+    assert others.returncode == 0, others.stderr
+    table = pl.read_parquet(tmp_path / "others.parquet")
+    assert table.filter(pl.col("query_id") == pl.col("id")).is_empty()
+    assert table.height == pl.read_parquet(output).height
     again = emm1_cli("knn", store, "text", "image", "--output", output)
     assert (again.returncode, again.stderr) == (1, f"emm1: {output} exists: remove it or name another file\n")
     unknown = emm1_cli("knn", store, "text", "moving", "--output", tmp_path / "m.parquet")

@@ -124,12 +124,15 @@ def test_others_of_vectors_with_many_equals(
     ids = np.arange(len(rows))
     embeddings = emm1.Embeddings(tmp_path / "x.npy")
     found = search_others(embeddings, vectors, k, metric, None, ids if by_id else None)
-    for row, hits in enumerate(found):
+    assert len(found) == len(rows)
+    for row, (found_ids, found_scores) in enumerate(zip(*found, strict=True)):
         others = ids != row if by_id else (vectors != vectors[row]).any(axis=1)
         reference = scores(metric, vectors[row], vectors[others])
         best = order(metric, reference, ids[others])[:k]
-        assert hits.ids.tolist() == ids[others][best].tolist()
-        assert hits.scores.tobytes() == reference[best].tobytes()
+        assert found_ids[: len(best)].tolist() == ids[others][best].tolist()
+        assert found_scores[: len(best)].tobytes() == reference[best].tobytes()
+        assert set(found_ids[len(best) :].tolist()) <= {-1}
+        assert np.isnan(found_scores[len(best) :]).all()
 
 
 @pytest.mark.parametrize(("name", "what"), [("image", "file_path"), ("text", "caption"), ("points", "file_path")])

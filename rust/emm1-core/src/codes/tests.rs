@@ -12,7 +12,7 @@ use super::*;
 use crate::file::EmbeddingFile;
 use crate::locate::codes_beside;
 use crate::score::Metric;
-use crate::search::{Goal, Hit, Search};
+use crate::search::{Exclude, Goal, Hit, Search};
 
 const DIMS: usize = 40;
 const ROWS: usize = 300;
@@ -61,7 +61,7 @@ fn open(path: &Path) -> EmbeddingFile {
 
 /// The answers to a few queries, one by one and together.
 fn answers(file: &EmbeddingFile, queries: &[&[f32]]) -> Vec<Vec<Hit>> {
-    let search = Search { metric: Metric::Cosine, among: None, exclude: None, threads: 2 };
+    let search = Search { metric: Metric::Cosine, among: None, exclude: Exclude::Nothing, threads: 2 };
     let mut all: Vec<Vec<Hit>> = queries
         .iter()
         .flat_map(|query| file.search(&[query], Goal::Best(5), &search, &mut || false).unwrap())

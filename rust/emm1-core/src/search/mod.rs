@@ -1,6 +1,7 @@
 //! Exact search of an embedding file: [`plan`] decides how to search, [`scan`] hands blocks of rows to threads, [`prune`]
-//! searches a block, [`topk`] collects the hits, and [`rank`] counts rows instead.
+//! searches a block, [`topk`] collects the hits, [`exclude`] says which rows are none, and [`rank`] counts rows instead.
 
+mod exclude;
 mod plan;
 mod prune;
 mod rank;
@@ -12,16 +13,15 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::bound::CodedQuery;
 use crate::codes::CodesFile;
-use crate::error::{Error, Remark, Result, zeros};
+use crate::error::{Error, Remark, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::kernels;
-use crate::matrix::Access;
 use crate::parallel::Stop;
 use crate::score::Query;
+pub use exclude::Exclude;
 pub use plan::Search;
 use plan::{BATCH, CodeSource, Rows, block_rows, pack_parts, panels};
 pub use rank::Rank;
-use rank::Tally;
 use scan::{Collect, Scan, Threshold};
 use topk::Collector;
 pub use topk::{Goal, Hit};
@@ -44,7 +44,8 @@ impl EmbeddingFile {
             Goal::Best(k) => Some(k),
             Goal::Within(_) => None,
         };
-        let empty = (0..queries.len()).map(|query| Collector::new(goal, search.metric, search.excluded(query)));
+        let left_out = self.left_out(queries, search, stop)?;
+        let empty = left_out.into_iter().map(|ids| Collector::new(goal, search.metric, ids));
         let hits = self.scan(queries, search, few, &empty.collect::<Vec<Collector>>(), stop)?;
         let hits: Vec<Vec<Hit>> = hits.into_iter().map(Collector::into_hits).collect();
         // Only hits are checked, so that the error does not depend on the rows examined on the way.
@@ -52,35 +53,6 @@ impl EmbeddingFile {
             Some(hit) => Err(self.beyond_float(hit.id, search.metric, "the query")),
             None => Ok(hits),
         }
-    }
-
-    /// For each id and its query: how many rows have a better score than the row of this id, and how many others the
-    /// same.
-    ///
-    /// # Errors
-    /// An id without a row; its score is beyond f32; a query has the wrong dimensions; a query or a row holds NaN or an
-    /// infinity; or `stop` returned true.
-    pub fn ranks(&self, ids: &[i64], queries: &[&[f32]], search: &Search, stop: Stop<'_>) -> Result<Vec<Rank>> {
-        if ids.len() != queries.len() {
-            let counts = format!("{} ids and {} queries", ids.len(), queries.len());
-            return Err(Error::Request(format!("each id has its own query: there are {counts}")));
-        }
-        let mut hit = |id: i64, query: &[f32]| -> Result<Hit> {
-            let scores = self.score(&[id], query, search.metric, stop)?;
-            Ok(Hit { id, score: scores[0] })
-        };
-        let targets = ids.iter().zip(queries).map(|(&id, query)| Ok(Tally::new(search.metric, hit(id, query)?)));
-        let empty: Vec<Tally> = targets.collect::<Result<_>>()?;
-        let mut tallies = self.scan(queries, search, None, &empty, stop)?;
-        // Rows are counted without a look at their ids, so the row that a query leaves out is taken away afterwards.
-        let (rows, view, mut row) =
-            (Rows::of(search, self), self.matrix.view(Access::Sparse)?, zeros(self.matrix.dims())?);
-        for ((tally, query), &id) in tallies.iter_mut().zip(queries).zip(search.exclude.iter().flatten()) {
-            let Some(number) = self.ids.row(id).filter(|&number| rows.contains(number)) else { continue };
-            let score = Query::new(kernels()?, query, search.metric).score(view.row(number, &mut row)?);
-            tally.leave_out(Hit { id, score: score.ok_or_else(|| self.not_finite(number))? });
-        }
-        Ok(tallies.into_iter().map(|tally| tally.rank).collect())
     }
 
     /// What `empty` collects about the rows of each query.

@@ -1,5 +1,6 @@
 //! The plan of a search: which rows, with which codes, in blocks of which size.
 
+use super::exclude::Exclude;
 use crate::bound::CodedQuery;
 use crate::codes::{Coded, Encoder, MAX_CODED_DIMS, sampled_mean};
 use crate::error::Result;
@@ -17,8 +18,8 @@ pub struct Search {
     pub metric: Metric,
     /// Search only these ids; unknown ids are ignored and repeated ones count once.
     pub among: Option<Vec<i64>>,
-    /// For each query an id whose row it leaves out, such as its own; None to leave out none.
-    pub exclude: Option<Vec<i64>>,
+    /// Which rows a query leaves out.
+    pub exclude: Exclude,
     /// The number of threads.
     pub threads: usize,
 }
@@ -36,13 +37,6 @@ const CODED_ON_THE_FLY: usize = 24;
 pub(super) enum Rows {
     All(usize),
     Some(Vec<u32>),
-}
-
-impl Search {
-    /// The id whose row a query leaves out.
-    pub(super) fn excluded(&self, query: usize) -> Option<i64> {
-        self.exclude.as_ref().map(|ids| ids[query])
-    }
 }
 
 impl Rows {

@@ -1,16 +1,22 @@
 //! The rank of a row: how many rows have a better score than it, and how many the same.
 //!
-//! The threshold is known from the start and never moves, and most rows need no score: the margin shows that they are
+//! The thresholds are known from the start and never move, and most rows need no score: the margin shows that they are
 //! worse, its converse that they are better.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::plan::{Rows, Search};
 use super::prune::Worker;
 use super::scan::Collect;
 use super::topk::Hit;
 use crate::codes::Coded;
-use crate::error::Result;
-use crate::score::Metric;
+use crate::error::{Error, Result, zeros};
+use crate::file::EmbeddingFile;
+use crate::kernel::kernels;
+use crate::matrix::Access;
+use crate::parallel::Stop;
+use crate::score::{Metric, Query};
 use crate::shape::{Level, Margin, Record, Survivor, survives};
 
 /// How many other rows have a better score, and how many the same.
@@ -22,33 +28,35 @@ pub struct Rank {
     pub equal: u64,
 }
 
-/// Counts the rows that rank above the row of one id, or beside it.
+/// Counts the rows above, beside and between the rows that one query ranks.
 #[derive(Clone)]
 pub(crate) struct Tally {
     metric: Metric,
-    id: i64,
-    merit: f32,
-    pub(crate) rank: Rank,
+    /// The merits of the rows to rank, ascending and distinct.
+    merits: Arc<[f32]>,
+    /// At 2i + 1 the rows with the i-th merit, before and after it those between two merits.
+    counts: Vec<u64>,
 }
 
 impl Tally {
-    /// For a row that has a score.
-    pub(super) fn new(metric: Metric, row: Hit) -> Self {
-        Self { metric, id: row.id, merit: metric.merit(row.score), rank: Rank::default() }
+    fn new(metric: Metric, scores: &[f32]) -> Self {
+        let mut merits: Vec<f32> = scores.iter().map(|&score| metric.merit(score)).collect();
+        merits.sort_by(f32::total_cmp);
+        merits.dedup();
+        Self { metric, counts: vec![0; 2 * merits.len() + 1], merits: merits.into() }
     }
 
-    /// Takes a row away that was counted.
-    pub(super) fn leave_out(&mut self, hit: Hit) {
-        let mut one = Self { rank: Rank::default(), ..self.clone() };
-        one.add(hit);
-        self.rank.above -= one.rank.above;
-        self.rank.equal -= one.rank.equal;
+    /// The place of a score among the counts.
+    fn place(&self, score: f32) -> usize {
+        let merit = self.metric.merit(score);
+        let worse = self.merits.partition_point(|&other| other < merit);
+        2 * worse + usize::from(self.merits.get(worse) == Some(&merit))
     }
 
-    fn add(&mut self, hit: Hit) {
-        let merit = self.metric.merit(hit.score);
-        self.rank.above += u64::from(merit > self.merit);
-        self.rank.equal += u64::from(merit == self.merit && hit.id != self.id);
+    /// The rank of a row with this score, which is one of the merits; `counted` is whether the row itself was counted.
+    fn rank(&self, score: f32, counted: bool) -> Rank {
+        let place = self.place(score);
+        Rank { above: self.counts[place + 1..].iter().sum(), equal: self.counts[place] - u64::from(counted) }
     }
 }
 
@@ -56,36 +64,135 @@ impl Collect for Tally {
     const COUNTS: bool = true;
 
     fn threshold(&self) -> f32 {
-        self.merit
+        self.merits.first().copied().unwrap_or(f32::INFINITY)
     }
 
     fn push(&mut self, hit: Hit) -> Result<()> {
-        self.add(hit);
+        let place = self.place(hit.score);
+        self.counts[place] += 1;
         Ok(())
     }
 
-    fn count(&mut self, above: usize) {
-        self.rank.above += above as u64;
+    fn merits(&self) -> &[f32] {
+        &self.merits
+    }
+
+    fn count(&mut self, worse: usize) {
+        self.counts[2 * worse] += 1;
     }
 
     fn merge(&mut self, other: Self) -> Result<()> {
-        self.rank.above += other.rank.above;
-        self.rank.equal += other.rank.equal;
+        self.counts.iter_mut().zip(other.counts).for_each(|(all, more)| *all += more);
         Ok(())
     }
 }
 
+/// The ids that one query ranks, by their positions, and their scores.
+struct Asked {
+    query: usize,
+    pairs: Vec<usize>,
+    scores: Vec<f32>,
+}
+
+impl EmbeddingFile {
+    /// For each id and its query: how many rows have a better score than the row of this id, and how many others the
+    /// same. `of` names the query of each id by its position; without it each id has its own. However many ids share a
+    /// query, it is compared with every row once.
+    ///
+    /// # Errors
+    /// An id without a row; its score is beyond f32; a query has the wrong dimensions; a query or a row holds NaN or an
+    /// infinity; or `stop` returned true.
+    pub fn ranks(
+        &self,
+        ids: &[i64],
+        queries: &[&[f32]],
+        of: Option<&[usize]>,
+        search: &Search,
+        stop: Stop<'_>,
+    ) -> Result<Vec<Rank>> {
+        let own: Vec<usize>;
+        let of = if let Some(of) = of {
+            of
+        } else {
+            own = (0..queries.len()).collect();
+            &own
+        };
+        if ids.len() != of.len() {
+            let counts = format!("{} ids and {} queries", ids.len(), of.len());
+            return Err(Error::Request(format!("each id has its own query: there are {counts}")));
+        }
+        if let Some(query) = of.iter().find(|&&query| query >= queries.len()) {
+            return Err(Error::Request(format!("there is no query {query}: there are {}", queries.len())));
+        }
+        let asked = self.asked(ids, queries, of, search, stop)?;
+        let vectors: Vec<&[f32]> = asked.iter().map(|asked| queries[asked.query]).collect();
+        let empty = asked.iter().map(|asked| Tally::new(search.metric, &asked.scores)).collect::<Vec<_>>();
+        let mut tallies = self.scan(&vectors, search, None, &empty, stop)?;
+
+        // Rows are counted without a look at their ids, so rows that are left out are taken away afterwards.
+        let left_out = self.left_out(queries, search, stop)?;
+        let rows = Rows::of(search, self);
+        let (view, mut row) = (self.matrix.view(Access::Sparse)?, zeros(self.matrix.dims())?);
+        let mut ranks = vec![Rank::default(); ids.len()];
+        for (asked, tally) in asked.iter().zip(&mut tallies) {
+            let query = Query::new(kernels()?, queries[asked.query], search.metric);
+            let left_out = &left_out[asked.query];
+            for number in left_out.iter().filter_map(|&id| self.ids.row(id)).filter(|&number| rows.contains(number)) {
+                let score = query.score(view.row(number, &mut row)?).ok_or_else(|| self.not_finite(number))?;
+                let place = tally.place(score);
+                tally.counts[place] -= 1;
+            }
+            for (&pair, &score) in asked.pairs.iter().zip(&asked.scores) {
+                let counted = self.ids.row(ids[pair]).is_some_and(|number| rows.contains(number))
+                    && left_out.binary_search(&ids[pair]).is_err();
+                ranks[pair] = tally.rank(score, counted);
+            }
+        }
+        Ok(ranks)
+    }
+
+    /// The ids of each query, with their scores; queries without ids are not asked.
+    fn asked(
+        &self,
+        ids: &[i64],
+        queries: &[&[f32]],
+        of: &[usize],
+        search: &Search,
+        stop: Stop<'_>,
+    ) -> Result<Vec<Asked>> {
+        let mut pairs: Vec<usize> = (0..ids.len()).collect();
+        pairs.sort_by_key(|&pair| of[pair]);
+        let asked = pairs.chunk_by(|&a, &b| of[a] == of[b]).map(|pairs| {
+            let (query, targets) = (of[pairs[0]], pairs.iter().map(|&pair| ids[pair]).collect::<Vec<_>>());
+            let scores = self.score(&targets, queries[query], search.metric, stop)?;
+            Ok(Asked { query, pairs: pairs.to_vec(), scores })
+        });
+        asked.collect()
+    }
+}
+
 impl<C: Collect + Sync> Worker<'_, C> {
+    /// The highest merit that a query ranks.
+    fn highest(&self, query: usize) -> f32 {
+        self.collectors[query].merits().last().copied().unwrap_or(f32::INFINITY)
+    }
+
+    /// Counts a row that has a higher merit than all that a query ranks.
+    fn count_best(&mut self, query: usize) {
+        let tally = &mut self.collectors[query];
+        tally.count(tally.merits().len());
+    }
+
     /// Counts the survivors of one query, whose products are those of whole bytes.
     pub(super) fn count_survivors(&mut self, coded: Coded<'_>, query: usize, survivors: &[Survivor]) -> Result<()> {
         let coded_query = &self.scan.coded[query];
-        let converse = coded_query.converse(&coded_query.fine, Level::Bytes, self.threshold(query));
+        let converse = coded_query.converse(&coded_query.fine, Level::Bytes, self.highest(query));
         for &Survivor { at, product } in survivors {
             let record = Record::from_bytes(&coded.records[self.places[at as usize] as usize]);
             if survives(converse.of(&record, Level::Bytes, -product)) {
                 self.count_row(self.rows[at as usize] as usize, query, 1)?;
             } else {
-                self.collectors[query].count(1);
+                self.count_best(query);
             }
         }
         Ok(())
@@ -102,7 +209,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
     ) -> Result<()> {
         let converses = queries.clone().map(|query| {
             let coded_query = &self.scan.coded[query];
-            coded_query.converse(coded_query.panel(), Level::Bytes, self.threshold(query))
+            coded_query.converse(coded_query.panel(), Level::Bytes, self.highest(query))
         });
         let converses: Vec<Margin> = converses.collect();
         let filled = u32::MAX >> (u32::BITS as usize - converses.len()); // in a lane without a query, NaN survives
@@ -118,7 +225,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
                 if survives(converses[lane].of(&record, Level::Bytes, -products[lane])) {
                     unsure |= 1 << lane;
                 } else {
-                    self.collectors[queries.start + lane].count(1);
+                    self.count_best(queries.start + lane);
                 }
             }
             if unsure != 0 {
@@ -127,6 +234,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
         }
         Ok(())
     }
+
     /// Counts a row with the queries from `first` on that have a bit: first by a dot product in f32, which costs little
     /// and decides nearly always.
     fn count_row(&mut self, number: usize, first: usize, mut queries: u32) -> Result<()> {
@@ -136,13 +244,12 @@ impl<C: Collect + Sync> Worker<'_, C> {
             let at = first + queries.trailing_zeros() as usize;
             queries &= queries - 1;
             let (query, tally) = (&self.scan.queries[at], &mut self.collectors[at]);
-            let threshold = tally.threshold();
             let [low, high] = query.merit_bounds(row, length);
-            if high < f64::from(threshold.next_down().next_down()) {
-                continue;
-            }
-            if low > f64::from(threshold.next_up().next_up()) {
-                tally.count(1);
+            let merits = tally.merits();
+            let above = merits.partition_point(|merit| low > f64::from(merit.next_up().next_up()));
+            let not_below = merits.partition_point(|merit| !is_below(high, *merit));
+            if above == not_below {
+                tally.count(above);
                 continue;
             }
             let score = query.score_with(row, length).ok_or_else(|| self.scan.file.not_finite(number))?;
@@ -150,4 +257,9 @@ impl<C: Collect + Sync> Worker<'_, C> {
         }
         Ok(())
     }
+}
+
+/// Whether a value, if it is known, is so far below a merit that it does not round to it; NaN is not.
+fn is_below(value: f64, merit: f32) -> bool {
+    value < f64::from(merit.next_down().next_down())
 }

@@ -73,8 +73,13 @@ pub(crate) trait Collect: Clone + Send {
     /// There is no memory for it.
     fn push(&mut self, hit: Hit) -> Result<()>;
 
-    /// Adds rows that are better than the threshold, where rows are counted.
-    fn count(&mut self, _above: usize) {}
+    /// Where rows are counted: the merits that divide them, ascending; the threshold is the first.
+    fn merits(&self) -> &[f32] {
+        &[]
+    }
+
+    /// Counts a row that is better than so many of these merits, and worse than the others.
+    fn count(&mut self, _worse: usize) {}
 
     /// Adds what another thread collected.
     ///

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use super::scan::Collect;
 use crate::error::Result;
@@ -55,13 +56,14 @@ pub enum Goal {
 pub(crate) struct Collector {
     metric: Metric,
     goal: Goal,
-    excluded: Option<i64>,
+    /// Ids whose rows are left out, ascending.
+    excluded: Arc<[i64]>,
     worst_first: BinaryHeap<Ranked>,
 }
 
 impl Collector {
-    /// Leaves out the row of one id, if there is one.
-    pub(crate) fn new(goal: Goal, metric: Metric, excluded: Option<i64>) -> Self {
+    /// Leaves out the rows of some ids, which ascend.
+    pub(crate) fn new(goal: Goal, metric: Metric, excluded: Arc<[i64]>) -> Self {
         Self { metric, goal, excluded, worst_first: BinaryHeap::new() }
     }
 
@@ -88,7 +90,7 @@ impl Collect for Collector {
     }
 
     fn push(&mut self, hit: Hit) -> Result<()> {
-        if self.excluded == Some(hit.id) {
+        if self.excluded.binary_search(&hit.id).is_ok() {
             return Ok(());
         }
         let ranked = Ranked { hit, merit: self.metric.merit(hit.score) };
@@ -125,7 +127,7 @@ mod tests {
             k in 1usize..50,
         ) {
             let hits: Vec<Hit> = scores.iter().enumerate().map(|(i, &score)| Hit { id: (i as i64 * 7) % 41, score }).collect();
-            let mut top = Collector::new(Goal::Best(k), Metric::Dot, None);
+            let mut top = Collector::new(Goal::Best(k), Metric::Dot, Arc::default());
             hits.iter().for_each(|&hit| top.push(hit).unwrap());
             let mut expected = hits.clone();
             expected.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap().then(a.id.cmp(&b.id)));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
-use emm1_core::{EmbeddingFile, Error, Goal, Metric, Result, Search, Stop, list_for};
+use emm1_core::{EmbeddingFile, Error, Exclude, Goal, Metric, Result, Search, Stop, list_for};
 
 use super::at_least_one;
 use crate::cache;
@@ -175,7 +175,7 @@ impl Shared {
         let vectors = self.queries.vectors(&ids, &mut || false)?;
         let vectors: Vec<&[f32]> = vectors.chunks(self.queries.matrix().dims()).collect();
         let hits = self.settings.with_threads(|threads| {
-            let search = Search { metric: self.metric, among: None, exclude: None, threads };
+            let search = Search { metric: self.metric, among: None, exclude: Exclude::Nothing, threads };
             self.base.search(&vectors, Goal::Best(self.k), &search, stop)
         })?;
         let mut found = list_for(hits.iter().map(Vec::len).sum())?;

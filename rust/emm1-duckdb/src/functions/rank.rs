@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-use emm1_core::{Rank as CoreRank, Result, Search};
+use emm1_core::{Exclude, Rank as CoreRank, Result, Search};
 
 use super::{AN_ID, ID, QUERY};
 use crate::batches::by_key;
@@ -52,8 +52,8 @@ impl Scalar for Rank {
             let vectors: Vec<&[f32]> = vectors.iter().map(AsRef::as_ref).collect();
             let targets: Vec<i64> = asked.iter().map(|&(_, id, _)| id).collect();
             let found = settings.with_threads(|threads| {
-                let search = Search { metric, among: None, exclude: None, threads };
-                file.ranks(&targets, &vectors, &search, &mut || false)
+                let search = Search { metric, among: None, exclude: Exclude::Nothing, threads };
+                file.ranks(&targets, &vectors, None, &search, &mut || false)
             })?;
             for ((row, ..), CoreRank { above, equal }) in asked.into_iter().zip(found) {
                 ranks.give(Ranked { above: above as i64, equal: equal as i64 }, [row]);

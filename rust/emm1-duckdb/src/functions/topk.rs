@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::ops::Range;
 
-use emm1_core::{Goal, Hit, Result, Search, list_for};
+use emm1_core::{Exclude, Goal, Hit, Result, Search, list_for};
 
 use super::{AN_ID, ID, IDS, QUERY, ask, at_least_one};
 use crate::batches::by_key;
@@ -83,7 +83,7 @@ fn search(
         let rows: Vec<(usize, Range<usize>)> =
             rows.into_iter().filter_map(|row| Some((row, queries.ranges[row].clone()?))).collect();
         settings.with_threads(|threads| {
-            let search = Search { metric, among, exclude: None, threads };
+            let search = Search { metric, among, exclude: Exclude::Nothing, threads };
             let find = |vectors: &[&[f32]]| {
                 budget.take(vectors.len().saturating_mul(most), size_of::<Hit>() + size_of::<Ranked>())?;
                 file.search(vectors, Goal::Best(k), &search, &mut || false)

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use emm1_core::{Goal, Hit, Result, Search, list_for};
+use emm1_core::{Exclude, Goal, Hit, Result, Search, list_for};
 
 use super::{QUERY, ask};
 use crate::batches::by_key;
@@ -46,7 +46,7 @@ impl Scalar for Within {
             // hits.
             let most = settings.memory_limit() / (2 * size_of::<Hit>() * file.matrix().rows().max(1));
             settings.with_threads(|threads| {
-                let search = Search { metric, among: None, exclude: None, threads };
+                let search = Search { metric, among: None, exclude: Exclude::Nothing, threads };
                 let find = |vectors: &[&[f32]]| file.search(vectors, Goal::Within(threshold), &search, &mut || false);
                 ask(&queries, &rows, most, find, |hits, rows| {
                     budget.take(hits.len(), size_of::<Scored>())?;
