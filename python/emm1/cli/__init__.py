@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from emm1.cli import embeddings, eshot, evaluate, extension, ingest, ratings, sample, search, show, sql, store
+from emm1.cli import (
+    embeddings,
+    eshot,
+    evaluate,
+    extension,
+    groups,
+    ingest,
+    ratings,
+    sample,
+    search,
+    show,
+    sql,
+    store,
+)
 from emm1.cli.commands import Commands
 
 app = Commands("E-MM1 as one DuckDB file, with exact top-k similarity.")
@@ -41,4 +54,5 @@ app.command()(search.knn)
 app.command()(evaluate.evaluate)
 app.command()(eshot.eshot)
 app.command()(ratings.ratings)
+app.add_typer(groups.app, name="groups")
 app.command()(extension.extension)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from emm1.cli import show
-from emm1.cli.parameters import StorePath
+from emm1.cli.parameters import StorePath, numbers
 from emm1.cli.screen import screen_of
 from emm1.dataset import Split, check_ranks, check_splits
 from emm1.store.database import SCHEMA_VERSION
@@ -46,7 +46,7 @@ def build(
     """
     from emm1.ingest.run import build_store
 
-    wanted_ranks = None if ranks is None else check_ranks(_numbers(ranks))
+    wanted_ranks = None if ranks is None else check_ranks(numbers(ranks, "--ranks"))
     wanted_splits = None if splits is None else check_splits([cast("Split", s.strip()) for s in splits.split(",")])
     with show.progress("bytes") as progress:
         report = build_store(
@@ -63,17 +63,6 @@ def build(
             progress=progress,
         )
     _show_report(report)
-
-
-def _numbers(text: str) -> list[int]:
-    """The numbers of ``1-4,7``."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        low, dash, high = part.strip().partition("-")
-        if not low.isdecimal() or (dash and not high.isdecimal()) or len(part) > 9:  # noqa: PLR2004
-            raise typer.BadParameter(f"{text!r} is not a list of ranks such as 1-4,7", param_hint="--ranks")
-        numbers += range(int(low), min(int(high or low), 99) + 1)
-    return numbers
 
 
 def _show_report(report: BuildReport) -> None:

@@ -50,3 +50,21 @@ def by_modality(text: str) -> dict[str, str]:
             raise typer.BadParameter(f"{modality} is given twice", param_hint="--embeddings")
         found[modality] = name
     return found
+
+
+def numbers(text: str, option: str) -> list[int]:
+    """The numbers of ``1-4,7``.
+
+    Raises:
+        typer.BadParameter: the text is something else.
+
+    >>> numbers("1-4, 7", "--ranks")
+    [1, 2, 3, 4, 7]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        low, dash, high = part.strip().partition("-")
+        if not low.isdecimal() or (dash and not high.isdecimal()) or len(part) > 9:  # noqa: PLR2004
+            raise typer.BadParameter(f"{text!r} is not a list of ranks such as 1-4,7", param_hint=option)
+        found += range(int(low), min(int(high or low), 99) + 1)
+    return found

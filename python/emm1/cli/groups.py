@@ -1,0 +1,59 @@
+"""The commands about groups of nearest neighbours: verify."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from emm1.cli import show
+from emm1.cli.commands import Commands
+from emm1.cli.output import Format, destination, write_rows
+from emm1.cli.parameters import FormatOption, ModalitiesOption, OutputOption, StorePath, by_modality, numbers
+from emm1.store.opening import open as open_store
+
+app = Commands("Compare the groups of nearest neighbours with a model, make new ones, or score them.")
+# Of the table of verify, what 80 columns have room for.
+COUNTED = ("tied", "moved", "different", "without_vector", "null")
+ON_SCREEN = ("modality", "nn_index", "agreement", "recall", *COUNTED)
+Ranks = Annotated[
+    str | None, typer.Option("--nn-index", metavar="RANKS", help="Ranks, e.g. 1-16 or 1,2,5. [default: all there]")
+]
+
+
+@app.command()
+def verify(
+    store: StorePath,
+    embeddings: ModalitiesOption,
+    nn_index: Ranks = None,
+    captions: Annotated[int, typer.Option(min=0, help="Captions to look at, drawn at random; 0 for all.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other captions.")] = 0,
+    format: FormatOption = None,  # noqa: A002 - the option
+    output: OutputOption = None,
+) -> None:
+    """Show how far the groups are the nearest items that a model gives, by modality and rank.
+
+    Example: `emm1 groups verify emm1.duckdb --embeddings text=text,image=image --nn-index 1-4`
+    """
+    from emm1.evaluation.groups import verify as compare
+
+    to = destination(format, output)
+    named, ranks = by_modality(embeddings), _ranks(nn_index)
+    with open_store(store, read_only=True) as opened:
+        to.check(opened.path)
+        with show.progress("searches") as progress:
+            found = compare(
+                opened, named, ranks, captions=captions or None, seed=seed, progress=partial(progress, "searching")
+            )
+        frame = found.to_frame()
+        if to.format is Format.table and to.screen:
+            show.say(found.protocol)
+            frame = frame.select(ON_SCREEN).with_columns(frame["agreement"].round(4), frame["recall"].round(4))
+        else:  # the rows may go to a program, which must not meet a line of words
+            show.warn(found.protocol)
+        write_rows(opened.connection, opened.connection.from_arrow(frame.to_arrow()), to, counts=COUNTED)
+
+
+def _ranks(text: str | None) -> list[int] | None:
+    return None if text is None else numbers(text, "--nn-index")
