@@ -86,21 +86,7 @@ def samples_of(store: Store, modality: str, source: PathLike) -> Samples:
     if not categories:
         raise StoreError(f"{store.path} holds no EShot {modality} samples: build it with the eshot folder")
     embeddings, ids = _of_file(store, modality, Path(source)) if is_file(source) else _of_name(store, modality, source)
-    return Samples(ids, embeddings.vectors(embeddings.ids), categories, _described(store, source, embeddings))
-
-
-def _described(store: Store, source: PathLike, embeddings: Embeddings) -> Source:
-    registered = None if is_file(source) else os.fspath(source)
-    return Source(
-        path=os.path.abspath(embeddings.path),
-        ids=None if embeddings.ids_path is None else os.path.abspath(embeddings.ids_path),
-        rows=len(embeddings),
-        dims=embeddings.dim,
-        dtype=str(embeddings.dtype),
-        store=os.path.abspath(store.path),
-        name=registered,
-        metric=None if registered is None else store.metric(registered),
-    )
+    return Samples(ids, embeddings.vectors(embeddings.ids), categories, Source.of(store, source, embeddings))
 
 
 def _of_name(store: Store, modality: str, name: PathLike) -> tuple[Embeddings, NDArray[np.int64]]:

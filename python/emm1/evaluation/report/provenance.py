@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from emm1.checks import PathLike
+from emm1.embeddings.file import Embeddings
+from emm1.store.registered import is_file
+
+if TYPE_CHECKING:
+    from emm1.store.store import Store
 
 
 @dataclass(frozen=True)
 class Source:
-    """The embeddings that samples come from.
+    """A file of embeddings that an evaluation read.
 
     Attributes:
         path: the file or folder, absolute.
@@ -18,9 +27,9 @@ class Source:
         rows: the number of rows.
         dims: the number of components of each.
         dtype: the type of a component in the file.
-        store: the store that lists the samples, absolute.
+        store: the store that says what the rows are, absolute.
         name: the name that the embeddings are registered under; None for a file.
-        metric: the metric that they are registered with; None for a file. EShot always compares by cosine.
+        metric: the metric that they are registered with; None for a file. Evaluations compare by cosine, whatever it is.
     """
 
     path: str
@@ -32,6 +41,27 @@ class Source:
     name: str | None = None
     metric: str | None = None
 
+    @classmethod
+    def of(cls, store: Store, source: PathLike, embeddings: Embeddings) -> Source:
+        """What was opened.
+
+        Args:
+            store: the store that says what the rows are.
+            source: the registered name or the file, as it was given.
+            embeddings: what it led to.
+        """
+        registered = None if is_file(source) else os.fspath(source)
+        return cls(
+            path=os.path.abspath(embeddings.path),
+            ids=None if embeddings.ids_path is None else os.path.abspath(embeddings.ids_path),
+            rows=len(embeddings),
+            dims=embeddings.dim,
+            dtype=str(embeddings.dtype),
+            store=os.path.abspath(store.path),
+            name=registered,
+            metric=None if registered is None else store.metric(registered),
+        )
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -40,33 +70,42 @@ class Provenance:
     Attributes:
         evaluated_at: the time, UTC.
         emm1: the version of emm1.
-        audio: the audio embeddings; None if they were not read from a file.
-        points: the embeddings of the point clouds, likewise.
+        sources: the embeddings by what they are, such as their modality; None for those that were not read from a file.
     """
 
     evaluated_at: datetime
     emm1: str
-    audio: Source | None
-    points: Source | None
+    sources: Mapping[str, Source | None]
 
     @classmethod
-    def now(cls, *, audio: Source | None, points: Source | None) -> Provenance:
+    def now(cls, **sources: Source | None) -> Provenance:
         """An evaluation at this moment.
 
         >>> Provenance.now(audio=None, points=None).evaluated_at.tzinfo
         datetime.timezone.utc
         """
-        return cls(datetime.now(UTC).replace(microsecond=0), version("emm1"), audio, points)
+        return cls(datetime.now(UTC).replace(microsecond=0), version("emm1"), sources)
+
+    @property
+    def audio(self) -> Source | None:
+        """The audio embeddings; None if there are none, or they were not read from a file."""
+        return self.sources.get("audio")
+
+    @property
+    def points(self) -> Source | None:
+        """The embeddings of the point clouds, likewise."""
+        return self.sources.get("points")
 
     @property
     def store(self) -> str | None:
-        """The store that lists the samples."""
-        return next((source.store for source in (self.audio, self.points) if source), None)
+        """The store that says what the rows of the embeddings are."""
+        return next((source.store for source in self.sources.values() if source), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON.
+        """Plain values for JSON: the sources beside the time and the version.
 
-        >>> Provenance.now(audio=None, points=None).to_dict()["audio"] is None
-        True
+        >>> [*Provenance.now(audio=None, points=None).to_dict()]
+        ['evaluated_at', 'emm1', 'audio', 'points']
         """
-        return asdict(self) | {"evaluated_at": self.evaluated_at.isoformat()}
+        sources = {name: source and asdict(source) for name, source in self.sources.items()}
+        return {"evaluated_at": self.evaluated_at.isoformat(), "emm1": self.emm1, **sources}
