@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emm1.checks import PathLike
 from emm1.embeddings.file import Embeddings, Metric
 from emm1.errors import EmbeddingError
-from emm1.evaluation.models import open_model
+from emm1.evaluation.opening import open_model
 from emm1.store.store import Store
 
 
