@@ -62,4 +62,6 @@ def to_html(report: ModelsReport) -> str:
         (folder, f"{quote(folder)}/{page}")
         for folder, page in ((folder, saved.page) for folder, saved in report.saved.items())
     ]
-    return render("models.html", report=report, blocks=list(blocks(report.to_frame())), links=links, text=str(report))
+    found = list(blocks(report.to_frame()))
+    names = dict.fromkeys(block.name for block in found)
+    return render("models.html", report=report, blocks=found, names=names, links=links, text=str(report))

@@ -72,9 +72,14 @@ class Block:
     lines: list[Line] = field(repr=False)
 
     @property
+    def name(self) -> str:
+        """The evaluation, as people call it."""
+        return NAMES[self.evaluation]
+
+    @property
     def title(self) -> str:
         """The evaluation and its direction."""
-        return f"{NAMES[self.evaluation]}: {self.query} → {self.base}"
+        return f"{self.name}: {self.query} → {self.base}"
 
 
 def blocks(rows: pl.DataFrame) -> Iterator[Block]:
