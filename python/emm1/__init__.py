@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from emm1.evaluation.eshot.comparison import EShotComparison
     from emm1.evaluation.models.report import ModelsReport
     from emm1.evaluation.ratings.report import RatingsReport
+    from emm1.evaluation.retrieval.report import RetrievalReport
+    from emm1.evaluation.retrieval.run import retrieval
     from emm1.ingest.build import build
     from emm1.sample import write_sample
     from emm1.store import Store
@@ -32,6 +34,7 @@ __all__ = [
     "Neighbours",
     "Ranks",
     "RatingsReport",
+    "RetrievalReport",
     "SourceError",
     "Store",
     "StoreError",
@@ -41,6 +44,7 @@ __all__ = [
     "knn_to_parquet",
     "load_extension",
     "open",
+    "retrieval",
     "score_pairs",
     "write_sample",
 ]
@@ -55,6 +59,8 @@ _MODULES = {
     "evaluation.eshot.classify": ("EShotReport",),
     "evaluation.models.report": ("ModelsReport",),
     "evaluation.ratings.report": ("RatingsReport",),
+    "evaluation.retrieval.report": ("RetrievalReport",),
+    "evaluation.retrieval.run": ("retrieval",),
     "ingest.build": ("build",),
     "sample": ("write_sample",),
     "store.extension": ("load_extension",),

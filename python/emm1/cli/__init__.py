@@ -15,6 +15,7 @@ from emm1.cli import (
     groups,
     ingest,
     ratings,
+    retrieval,
     sample,
     search,
     show,
@@ -54,5 +55,6 @@ app.command()(search.knn)
 app.command()(evaluate.evaluate)
 app.command()(eshot.eshot)
 app.command()(ratings.ratings)
+app.command()(retrieval.retrieval)
 app.add_typer(groups.app, name="groups")
 app.command()(extension.extension)

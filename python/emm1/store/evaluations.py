@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import emm1
 from emm1.checks import PathLike
+from emm1.embeddings.file import Metric
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -101,3 +102,56 @@ class Evaluations:
         from emm1.evaluation.models.report import evaluate
 
         return evaluate(cast("Store", self), models, baseline, resamples)
+
+    def retrieval(
+        self,
+        queries: PathLike,
+        base: PathLike,
+        pairs: Any = "captions",
+        k: Sequence[int] = (1, 5, 10),
+        *,
+        where: str | None = None,
+        metrics: Sequence[str] | str | None = None,
+        metric: Metric | None = None,
+        missing: str = "exclude",
+        exclude_self: bool = False,
+        resamples: int = 1000,
+    ) -> emm1.RetrievalReport:
+        """How high the right answers of queries rank among all vectors of a gallery: one direction, exactly, whatever the ties.
+
+        Args:
+            queries: the registered name or the file of the vectors to search by.
+            base: that of the vectors to search: the gallery is all its rows. It may be the same; nothing is left out unless asked.
+            pairs: the right answers. ``captions``: a caption and the paired item of its triplets (text and another modality of 1m,
+                either way). ``groups``: neighbours in the groups of 100m, which measures agreement with the model that made them.
+                ``triplets``: what people rated, with grades (text or a paired item to annotated items of 1m). ``same-id``: the row
+                with the same id. Or a file or a frame with the columns query_id, id and optionally grade (1 if not given, 0 is not
+                right).
+            k: the cut-offs of the measures that have one.
+            where: an SQL condition on the info rows of `base`; only items that satisfy it are searched, and right.
+            metrics: the measures that the text shows, such as ``recall@5`` or ``recall``; ``all`` for all; by default six.
+            metric: ``cosine``, ``dot`` or ``l2``; by default the registered one of `base`.
+            missing: ``exclude`` leaves out and counts queries without a vector, and counts right answers without one as not found;
+                ``fail`` makes both an error.
+            exclude_self: leave out the row of the gallery that has the query's own id.
+            resamples: resamples for the 95 % intervals; 0 for none.
+
+        Raises:
+            emm1.errors.Error: pairs that do not fit these modalities or are not as described, an unknown name, no query that counts, or NaN
+                or an infinity in a vector.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m"])
+        >>> for modality in ("text", "audio"):
+        ...     file = folder / f"sample/embeddings/1m/{modality}.npy"
+        ...     store.add_embeddings(modality, file, dataset="1m", modality=modality)
+        >>> report = store.retrieval("text", "audio", resamples=0)
+        >>> report.to_frame().select("metric", "queries", "gallery").row(0)
+        ('hit@1', 211, 121)
+        """
+        from emm1.evaluation.retrieval.run import Options, retrieve
+
+        options = Options(k, metrics, metric, missing, exclude_self, resamples)
+        return retrieve(cast("Store", self), queries, base, pairs, where, options)

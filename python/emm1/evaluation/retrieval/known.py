@@ -1,0 +1,110 @@
+"""The right answers that a store knows: captions and their items, neighbours in groups, rated triplets, and equal ids."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from emm1.dataset import FILE_MODALITIES
+from emm1.embeddings.file import Embeddings
+from emm1.errors import EmbeddingError, StoreError
+from emm1.evaluation.retrieval.pairs import KEYS as PAIR
+from emm1.evaluation.retrieval.pairs import SCHEMA, Pairs
+from emm1.store.registered import Registered
+
+# The split that the pairs of a kind are in, the embeddings that they fit, and what they measure.
+KINDS = {
+    "captions": (
+        "1m",
+        "text and another modality, either way",
+        "a caption and the item that it belongs to, as published",
+    ),
+    "groups": (
+        "100m",
+        "text and another modality, either way",
+        "neighbours that the model found that made the groups: this measures agreement with that model, not truth",
+    ),
+    "triplets": (
+        "1m",
+        "text, or the modality of paired items, and then the modality of annotated items",
+        "what people rated, Good 2, Partial 1, Bad 0; of several ratings the lower median; items without a rating count as not right",
+    ),
+}
+SAME_ID = "same-id"
+SAME = "rows with the same id"
+NO_ID, NO_RATING = "without an id", "with a rating other than 1 to 3"
+
+
+def known_pairs(
+    connection: duckdb.DuckDBPyConnection, kind: str, queries: Registered | None, base: Registered | None
+) -> Pairs:
+    """The pairs of a kind between two modalities.
+
+    Args:
+        connection: a connection to the store.
+        kind: ``captions``, ``groups`` or ``triplets``.
+        queries: the registered embeddings of the queries; None for a file.
+        base: those of the gallery, likewise.
+
+    Raises:
+        EmbeddingError: the kind is not about these modalities.
+        StoreError: the store holds no such pairs.
+    """
+    split, fits, meaning = KINDS[kind]
+    if queries is None or base is None:
+        raise EmbeddingError(
+            f"the pairs {kind} depend on what the vectors are of, which is not known of a file: register it, or give a file of pairs"
+        )
+    given = [entry.modality if entry.dataset == split else None for entry in (queries, base)]
+    if not _fit(kind, *given):
+        raise EmbeddingError(
+            f"the pairs {kind} are between {fits}, of the split {split}: {queries.name!r} is {queries.dataset} {queries.modality}, "
+            f"and {base.name!r} is {base.dataset} {base.modality}"
+        )
+    table = "groups" if kind == "groups" else "triplets"
+    query = (files("emm1") / "sql" / "evaluation" / f"{kind}.sql").read_text(encoding="utf-8")
+    parameters: dict[str, Any] = {"queries": queries.modality, "base": base.modality}
+    frame = pl.DataFrame(connection.sql(query, params=parameters).to_arrow_table())
+    left_out = {}
+    for reason, odd in ((NO_RATING, pl.col("grade").is_null()), (NO_ID, pl.any_horizontal(pl.col(*PAIR).is_null()))):
+        left_out[reason] = int(frame.filter(odd)["rows"].sum())
+        frame = frame.filter(~odd)
+    if frame.is_empty():
+        raise StoreError(
+            f"the store has no rows in {table} for the pairs {kind} from {queries.modality} to {base.modality}"
+        )
+    return Pairs(
+        pl.DataFrame(frame.select(*SCHEMA), schema_overrides=SCHEMA).sort(PAIR),
+        kind,
+        meaning,
+        {k: n for k, n in left_out.items() if n},
+    )
+
+
+def _fit(kind: str, queries: str | None, base: str | None) -> bool:
+    """Whether a kind of pairs is between these modalities; None is one of another split."""
+    if kind == "triplets":
+        return queries is not None and base in FILE_MODALITIES
+    return queries is not None and base is not None and (queries == "text") != (base == "text")
+
+
+def same_id(embeddings: Embeddings, queries: Registered | None, base: Registered | None) -> Pairs:
+    """Every id of the queries as its own right answer.
+
+    Raises:
+        EmbeddingError: equal ids are different items.
+    """
+    if queries and base and (queries.dataset, queries.modality) != (base.dataset, base.modality):
+        raise EmbeddingError(
+            f"{queries.name!r} is {queries.dataset} {queries.modality}, and {base.name!r} is {base.dataset} {base.modality}: their "
+            f"ids are not of the same items. Give pairs other than {SAME_ID}"
+        )
+    ids = pl.Series("id", embeddings.ids).sort()
+    return Pairs(
+        pl.DataFrame({"query_id": ids, "id": ids, "grade": pl.repeat(1, len(ids), eager=True)}, schema=SCHEMA),
+        SAME_ID,
+        SAME,
+    )

@@ -1,0 +1,162 @@
+"""Runs retrieval: on registered embeddings of a store, or on files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from emm1.arguments import as_among, at_least_one, metric_name
+from emm1.checks import PathLike, listed, shown
+from emm1.embeddings.file import METRICS, Embeddings, Metric, as_embeddings
+from emm1.errors import EmbeddingError
+from emm1.evaluation.retrieval.known import KINDS, SAME_ID, known_pairs, same_id
+from emm1.evaluation.retrieval.pairs import READERS, Pairs, is_pairs_file, pairs_of
+from emm1.evaluation.retrieval.report import RetrievalReport
+from emm1.evaluation.retrieval.summary import chosen
+from emm1.evaluation.retrieval.task import Rules, Side, Task, carry_out
+from emm1.store.nearest import items_where
+from emm1.store.registered import Registered, is_file
+
+if TYPE_CHECKING:
+    from emm1.store.store import Store
+
+MISSING = ("exclude", "fail")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What callers may choose; `Store.retrieval` says what it means."""
+
+    k: Sequence[int] = (1, 5, 10)
+    metrics: Sequence[str] | str | None = None
+    metric: Metric | None = None
+    missing: str = "exclude"
+    exclude_self: bool = False
+    resamples: int = 1000
+
+
+def retrieve(
+    store: Store, queries: PathLike, base: PathLike, pairs: Any, where: str | None, options: Options
+) -> RetrievalReport:
+    """Retrieval from queries to a gallery, which are registered names or files."""
+    entries = [None if is_file(source) else store.registry[os.fspath(source)] for source in (queries, base)]
+    asking, gallery = (_side(store, source, entry) for source, entry in zip((queries, base), entries, strict=True))
+    rules, metrics = _rules(options, entries[1].metric if entries[1] else "cosine", where)
+    with store.cursor() as connection:
+        among = None if where is None else items_where(connection, _registered(entries[1], gallery), where)
+        known = _pairs(pairs, asking, entries, rules.exclude_self, lambda kind: known_pairs(connection, kind, *entries))
+    task = Task(asking, gallery, known, rules, among, store)
+    return RetrievalReport(task, carry_out(task), metrics)
+
+
+def retrieval(
+    queries: Embeddings | PathLike,
+    base: Embeddings | PathLike,
+    pairs: Any,
+    k: Sequence[int] = (1, 5, 10),
+    among: ArrayLike | None = None,
+    *,
+    metrics: Sequence[str] | str | None = None,
+    metric: Metric = "cosine",
+    missing: str = "exclude",
+    exclude_self: bool = False,
+    resamples: int = 1000,
+) -> RetrievalReport:
+    """How high the right answers of queries rank among the vectors of another file, or of the same; no store is needed.
+
+    Args:
+        queries: the vectors of the queries, or the path of their file.
+        base: the gallery, or the path of its file.
+        pairs: the right answers: a frame or a file with the columns query_id, id and optionally grade (1 if not given, 0 is not
+            right); or ``same-id``.
+        k: the cut-offs of the measures that have one.
+        among: ids that the gallery is restricted to, or a boolean mask over the rows of `base`.
+        metrics: the measures that the text shows, such as ``recall@5`` or ``recall``; ``all`` for all; by default six.
+        metric: ``cosine``, ``dot`` or ``l2``.
+        missing: ``exclude`` leaves out and counts queries without a vector, and counts right answers without one as not found;
+            ``fail`` makes both an error.
+        exclude_self: leave out the row of the gallery that has the query's own id.
+        resamples: resamples for the 95 % intervals; 0 for none.
+
+    Raises:
+        emm1.errors.EmbeddingError: pairs that are not as described, vectors of different dimensions, no query that counts, or NaN or an
+            infinity in a vector.
+
+    >>> import numpy as np, emm1
+    >>> folder = getfixture("tmp_path")
+    >>> np.save(folder / "x.npy", np.eye(4, dtype="float32"))
+    >>> report = emm1.retrieval(folder / "x.npy", folder / "x.npy", {"query_id": [0, 1], "id": [0, 2]}, k=[1])
+    >>> report.to_frame().select("metric", "value", "worst", "best").row(0)
+    ('hit@1', 0.5, 0.5, 0.5)
+    >>> report.per_query["rank"].to_list()
+    [1.0, 3.0]
+    """
+    asking, gallery = (_side_of(as_embeddings(source)) for source in (queries, base))
+    rules, names = _rules(Options(k, metrics, metric, missing, exclude_self, resamples), metric, None)
+    rows = gallery.embeddings
+    ids = None if among is None else np.unique(as_among(among, len(rows), lambda: rows.ids))
+    known = _pairs(pairs, asking, [None, None], rules.exclude_self, _needs_a_store)
+    task = Task(asking, gallery, known, rules, ids)
+    return RetrievalReport(task, carry_out(task), names)
+
+
+def _rules(options: Options, metric: Metric, where: str | None) -> tuple[Rules, list[str]]:
+    ks = sorted({at_least_one(k, "k") for k in ([options.k] if isinstance(options.k, int) else listed(options.k, "k"))})
+    if not ks:
+        raise EmbeddingError("k names no cut-offs: give at least one, such as [1, 5, 10]")
+    if options.missing not in MISSING:
+        raise EmbeddingError(f"missing is {options.missing!r}: it is {' or '.join(map(repr, MISSING))}")
+    score = options.metric or metric
+    if metric_name(score) not in METRICS:
+        raise EmbeddingError(f"unknown metric {score!r}: {', '.join(METRICS)}")
+    resamples = 0 if options.resamples == 0 else at_least_one(options.resamples, "resamples")
+    rules = Rules(tuple(ks), score, options.missing, bool(options.exclude_self), resamples, where)
+    return rules, chosen(options.metrics, ks)
+
+
+def _side(store: Store, source: PathLike, entry: Registered | None) -> Side:
+    if entry is None:
+        return _side_of(store.embeddings(source))
+    return Side(store.embeddings(source), entry.name, entry)
+
+
+def _side_of(embeddings: Embeddings) -> Side:
+    return Side(embeddings, embeddings.path.name)
+
+
+def _registered(entry: Registered | None, side: Side) -> Registered:
+    if entry is None:
+        raise EmbeddingError(
+            f"a condition needs the info rows of the gallery, which are not known of the file {side.name}: register it, or restrict "
+            "the gallery in Python with emm1.retrieval(…, among=ids)"
+        )
+    return entry
+
+
+def _pairs(
+    source: Any, queries: Side, entries: Sequence[Registered | None], exclude_self: bool, known: Callable[[str], Pairs]
+) -> Pairs:
+    if is_pairs_file(source) or not isinstance(source, str):
+        return pairs_of(source)
+    if source == SAME_ID:
+        if exclude_self:
+            raise EmbeddingError(
+                f"with the pairs {SAME_ID} each query must find the row with its own id, which exclude_self leaves out"
+            )
+        return same_id(queries.embeddings, *entries)
+    if source not in KINDS:
+        raise EmbeddingError(
+            f"unknown pairs {shown(source)}: {', '.join([*KINDS, SAME_ID])}, or a file that ends in {', '.join(READERS)}"
+        )
+    return known(source)
+
+
+def _needs_a_store(kind: str) -> Pairs:
+    raise EmbeddingError(
+        f"the pairs {kind} are in a store: use Store.retrieval, or give a file or a frame of pairs, or {SAME_ID!r}"
+    )
