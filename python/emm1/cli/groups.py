@@ -1,8 +1,9 @@
-"""The commands about groups of nearest neighbours: verify."""
+"""The commands about groups of nearest neighbours: verify, score."""
 
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -53,6 +54,25 @@ def verify(
         else:  # the rows may go to a program, which must not meet a line of words
             show.warn(found.protocol)
         write_rows(opened.connection, opened.connection.from_arrow(frame.to_arrow()), to, counts=COUNTED)
+
+
+@app.command()
+def score(
+    store: StorePath,
+    embeddings: ModalitiesOption,
+    output: Annotated[Path, typer.Option(metavar="FILE.parquet", help="The Parquet file to write.")],
+    nn_index: Ranks = None,
+) -> None:
+    """Write the cosine of every two items of each group; an interrupted run goes on where it was.
+
+    Example: `emm1 groups score emm1.duckdb --embeddings text=text,image=image,audio=audio --output scores.parquet`
+    """
+    from emm1.evaluation.groups import score as write
+
+    named, ranks = by_modality(embeddings), _ranks(nn_index)
+    with open_store(store, read_only=True) as opened, show.progress("captions") as progress:
+        rows = write(opened, named, output, ranks, progress=partial(progress, "scoring"))
+    show.say(f"{output}: {rows:,} groups")
 
 
 def _ranks(text: str | None) -> list[int] | None:

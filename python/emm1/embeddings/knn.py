@@ -161,6 +161,7 @@ def knn_to_parquet(
     run = {
         "k": k,
         "metric": metric,
+        "part": BATCH * PART,
         "exclude_self": exclude_self,
         "queries": version_of(queries),
         "base": version_of(base),

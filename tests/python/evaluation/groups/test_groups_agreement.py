@@ -16,8 +16,8 @@ from system import emm1_cli
 
 import emm1
 from emm1.embeddings.file import Metric
+from emm1.evaluation.groups.agreement import verify
 from emm1.evaluation.groups.comparison import OUTCOMES, Counts, Found, Published, outcomes_of
-from emm1.evaluation.groups.verify import verify
 
 MODALITIES = ("text", "image", "audio", "video", "points")
 RANKS = 16
