@@ -1,4 +1,4 @@
-"""The commands about groups of nearest neighbours: verify, score."""
+"""The commands about groups of nearest neighbours: verify, make, score."""
 
 from __future__ import annotations
 
@@ -54,6 +54,26 @@ def verify(
         else:  # the rows may go to a program, which must not meet a line of words
             show.warn(found.protocol)
         write_rows(opened.connection, opened.connection.from_arrow(frame.to_arrow()), to, counts=COUNTED)
+
+
+@app.command()
+def make(
+    store: StorePath,
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write; it must not exist.")],
+    embeddings: ModalitiesOption,
+    k: Annotated[int, typer.Option("--k", "-k", help="Ranks, from 1 to 16.")] = 16,
+) -> None:
+    """Make groups by a model of your own, in the published shape; an interrupted run goes on where it was.
+
+    Example: `emm1 groups make emm1.duckdb own-groups --embeddings text=text,image=image`, then
+    `emm1 build ROOT emm1.duckdb --groups own-groups`
+    """
+    from emm1.evaluation.groups import make as write
+
+    named = by_modality(embeddings)
+    with open_store(store, read_only=True) as opened, show.progress("searches") as progress:
+        captions = write(opened, output, named, k, progress=partial(progress, "searching"))
+    show.say(f"{output}: groups of {captions:,} captions, {output / 'nn_1'} to nn_{k}")
 
 
 @app.command()

@@ -1,0 +1,175 @@
+"""Makes groups as they were published: for each caption, the nearest items of every other modality, by a model of one's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from emm1.arguments import at_least_one
+from emm1.checks import PathLike
+from emm1.dataset import GROUP_COLUMNS, RANKS
+from emm1.embeddings.knn import BATCH, version_of
+from emm1.errors import EmbeddingError
+from emm1.evaluation.groups.vectors import Vectors, captions_and_items, open_vectors
+from emm1.parts import parts_of, write_part
+from emm1.store.made_groups import write_record
+from emm1.store.store import Store
+
+# Captions per part: an interrupted run repeats at most one part.
+PART = 1 << 14
+SCHEMA = pa.schema([(name, pa.int32()) for name in GROUP_COLUMNS])
+# The ids that a store can hold.
+LARGEST = 2**31 - 1
+# In place of an id where there is no item.
+NONE = -1
+
+
+def make(
+    store: Store,
+    output: str | os.PathLike[str],
+    embeddings: Mapping[str, PathLike],
+    k: int = 16,
+    *,
+    threads: int | None = None,
+    progress: Callable[[int, int], object] = lambda _done, _all: None,
+) -> int:
+    """Write groups of the published shape: ``nn_1/data_groups.csv`` to ``nn_k``, with the columns and the header as published.
+
+    For each caption with a vector, nn_r has the r-th nearest item of each modality by the exact score; equal scores are in
+    the order of ids. A modality without embeddings, or with fewer items than k, has empty fields. The folder appears when it
+    is complete; finished parts are kept in ``OUTPUT.parts`` until then, so an interrupted run continues where it stopped.
+    ``groups.json`` says what the groups were made of. `emm1.build` takes the folder as ``groups``.
+
+    Args:
+        store: the store; its groups do not matter.
+        output: the folder to write; it must not exist, or be empty.
+        embeddings: a registered name or a file for each modality, ``text`` and at least one other. Items are searched by
+            the metric that their embeddings are registered with, those of a file by cosine.
+        k: how many ranks, from 1 to 16.
+        threads: threads to use; all cores by default.
+        progress: called from time to time with the number of searches done, and of all.
+
+    Returns:
+        The number of captions.
+
+    Raises:
+        emm1.errors.EmbeddingError: an unknown modality or name, embeddings of another split or modality, no text; the folder
+            exists, cannot be written, or has parts from another run.
+
+    >>> import emm1
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample", scale=0.0001, embeddings=16)
+    >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["100m"])
+    >>> files = {modality: folder / f"sample/embeddings/{modality}.npy" for modality in ("text", "image")}
+    >>> make(store, folder / "own", files, k=2)
+    670
+    >>> print((folder / "own/nn_2/data_groups.csv").read_text().splitlines()[0])
+    encord_text_id,encord_video_id,encord_audio_id,encord_image_id,encord_points_id,nn_index
+    """
+    if at_least_one(k, "k") not in RANKS:
+        raise EmbeddingError(f"k is {k}: groups have ranks from 1 to {RANKS[-1]}")
+    model = open_vectors(store, embeddings)
+    text, items = captions_and_items(model)
+    _check_ids(model)
+    made_of = {
+        modality: {"version": version_of(each.embeddings), "metric": each.metric} for modality, each in model.items()
+    }
+    pieces = [text.ids[begin : begin + PART] for begin in range(0, len(text.ids), PART)]
+    searches = (count * len(items) for count in accumulate(map(len, pieces), initial=0))
+    with parts_of(Path(output), {"groups": made_of, "k": k, "captions per part": PART}, folder=True) as folder:
+        parts = []
+        for number, (captions, before) in enumerate(zip(pieces, searches, strict=False)):
+
+            def told(done: int, before: int = before) -> None:
+                progress(before + done, len(text.ids) * len(items))
+
+            parts.append(write_part(folder, number, SCHEMA, _part(captions, text, items, k, threads, told)))
+        finished = _write_folder(parts, folder / "finished", k)
+        _record(finished, model, k)
+        finished.replace(Path(output))
+    return len(text.ids)
+
+
+def _check_ids(model: Mapping[str, Vectors]) -> None:
+    """Refuse what could not be published.
+
+    Raises:
+        EmbeddingError: there are no captions, or ids that a store cannot hold.
+    """
+    for modality, vectors in model.items():
+        ids = vectors.ids
+        wrong = ids[(ids < 0) | (ids > LARGEST)]
+        if len(wrong):
+            raise EmbeddingError(
+                f"{vectors.source}: {wrong[0]} is not an id of {modality}: ids are from 0 to {LARGEST:,}"
+            )
+
+
+def _part(
+    captions: NDArray[np.int64],
+    text: Vectors,
+    items: Mapping[str, Vectors],
+    k: int,
+    threads: int | None,
+    progress: Callable[[int], object],
+) -> Iterator[pa.Table]:
+    """The groups of some captions, a table for each rank."""
+    found = {modality: np.full((len(captions), k), NONE) for modality in items}
+    done = 0
+    for begin in range(0, len(captions), BATCH):
+        rows = slice(begin, begin + BATCH)
+        queries = text.embeddings.vectors(captions[rows])
+        for modality, vectors in items.items():
+            progress(done)
+            ids = vectors.embeddings.search(queries, k, vectors.metric, threads=threads).ids
+            found[modality][rows, : ids.shape[1]] = ids
+            done += len(queries)
+    progress(done)
+    for rank in range(k):
+        columns = {f"encord_{modality}_id": ids[:, rank] for modality, ids in found.items()}
+        columns |= {"encord_text_id": captions, "nn_index": np.full(len(captions), rank + 1)}
+        absent = np.full(len(captions), NONE)
+        values = [columns.get(name, absent) for name in GROUP_COLUMNS]
+        yield pa.table([pa.array(each, pa.int32(), mask=each == NONE) for each in values], schema=SCHEMA)
+
+
+def _write_folder(parts: Sequence[Path], folder: Path, k: int) -> Path:
+    """Write the parts as they are published, a file for each rank; their row groups are the ranks."""
+    if folder.exists():  # of a run that was interrupted here
+        shutil.rmtree(folder)
+    for rank in range(1, k + 1):
+        place = folder / f"nn_{rank}"
+        place.mkdir(parents=True)
+        with (place / "data_groups.csv").open("wb") as file:
+            pl.DataFrame(SCHEMA.empty_table()).write_csv(file)
+            for part in parts:
+                rows = pl.DataFrame(pq.ParquetFile(part).read_row_group(rank - 1))
+                rows.write_csv(file, include_header=False)
+    return folder
+
+
+def _record(folder: Path, model: Mapping[str, Vectors], k: int) -> None:
+    made_of = {
+        modality: {
+            "source": str(vectors.source),
+            "metric": vectors.metric,
+            "files": [str(file.resolve()) for file in vectors.embeddings.files],
+            "rows": len(vectors.embeddings),
+            "dims": vectors.embeddings.dim,
+        }
+        for modality, vectors in model.items()
+    }
+    made_of["text"].pop("metric")  # it searches nothing
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    write_record(folder, made_of, emm1=version("emm1"), made_at=now, k=k)
