@@ -18,6 +18,7 @@ from emm1.evaluation.ratings.halves import fitted_on
 from emm1.evaluation.ratings.judgements import Judgements
 from emm1.evaluation.ratings.report import RatingsReport
 from emm1.evaluation.ratings.threshold import smallest_threshold
+from emm1.evaluation.report.provenance import Provenance
 from emm1.evaluation.statistics.intervals import wilson
 
 ROWS = st.lists(st.tuples(st.integers(-20, 20).map(lambda x: x / 16), st.booleans()), min_size=1, max_size=60)
@@ -112,7 +113,7 @@ def judgements(seed: int, rows: int, captions: int, *, luck: float = 4) -> Judge
 
 def report_of(judged: Judgements) -> RatingsReport:
     none = pl.DataFrame()
-    return RatingsReport(None, none, {}, [judged], [], 0)  # type: ignore[arg-type]
+    return RatingsReport(None, none, {}, [judged], [], 0, Provenance.now())  # type: ignore[arg-type]
 
 
 def test_thresholds_are_tested_on_other_captions() -> None:

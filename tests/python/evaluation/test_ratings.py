@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from html_tree import Reader
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
@@ -149,8 +150,38 @@ def test_slices_hold_every_row_once(tree: Path, report: RatingsReport) -> None:
     for label, low, high in (("01–05", 1, 5), ("06–10", 6, 10), ("11–20", 11, 20)):
         found = sliced.filter(caption_words=label)["pairs"].sum()
         assert found == sum(low <= count <= high for count in words)
-    with pytest.raises(emm1.EmbeddingError, match=r"'colour'.*caption_words"):
-        report.by("colour")
+
+
+@pytest.mark.parametrize("against", ["paired", "caption"])
+def test_a_column_that_only_some_modalities_have(tree: Path, report: RatingsReport, against: str) -> None:
+    """Images have no youtube_id, so their rows are left out, by name."""
+    with pytest.warns(UserWarning, match="annotated_youtube_id: .*audio → image.* have no rows") as warned:
+        sliced = report.by("annotated_youtube_id", against)
+    headers = {
+        modality: (tree / f"e-mm1_1m/infos/{modality}.csv").read_text("utf-8").partition("\n")[0]
+        for modality in MODALITIES
+    }
+    whole = report.to_frame() if against == "paired" else report.text()
+    has = [row for row in whole.to_dicts() if "youtube_id" in headers[row["annotated_modality"]].split(",")]
+    without = len(whole) - len(has)
+    assert has
+    assert without
+    assert str(warned[0].message).count("→") == without
+    counts = sliced.group_by("paired_modality", "annotated_modality", maintain_order=True).agg(pl.sum("pairs")).rows()
+    assert counts == [(row["paired_modality"], row["annotated_modality"], row["pairs"]) for row in has]
+
+
+def test_a_column_that_no_modality_has(tree: Path, store_path: Path, report: RatingsReport) -> None:
+    known = r"caption_words.*e_mm1_1m\.audio has .*youtube_id.*; e_mm1_1m\.image has .*; e_mm1_1m\.points has"
+    with pytest.raises(emm1.EmbeddingError, match=f"'annotated_colour': {known}"):
+        report.by("annotated_colour")
+    for column in ("colour", "", "caption", "caption_colour"):
+        with pytest.raises(emm1.EmbeddingError, match=rf"{column!r}: .*e_mm1_1m\.text has encord_text_id"):
+            report.by(column)
+    with emm1.open(store_path, read_only=True) as store:
+        captions_only = store.ratings(files_of(tree, "text", "image"), resamples=0)
+        assert captions_only.by("caption_words").is_empty()
+        assert not captions_only.by("caption_words", against="caption").is_empty()
 
 
 def test_disagreements_come_with_what_a_rater_needs(tree: Path, report: RatingsReport) -> None:
@@ -246,16 +277,128 @@ def test_intervals_are_repeatable_and_contain_the_value(tree: Path, store_path: 
         assert (frames[0][f"{name}_high"] >= frames[0][name]).all()
 
 
-def test_files(report: RatingsReport, tmp_path: Path) -> None:
+def test_files(tree: Path, store_path: Path, report: RatingsReport, tmp_path: Path) -> None:
     folder = report.save(tmp_path / "report")
     assert (folder / "ratings.txt").read_text("utf-8") == f"{report}\n"
     assert pl.read_csv(folder / "ratings.csv").select(FIXED).equals(report.to_frame().select(FIXED))
     assert pl.read_csv(folder / "captions.csv").select(FIXED).equals(report.text().select(FIXED))
     saved = json.loads((folder / "ratings.json").read_text("utf-8"))
     assert saved["paired"] == report.to_frame().to_dicts()
-    assert pl.read_csv(folder / "disagreements.csv").height == 100
+    for against in ("paired", "caption"):
+        frames = {
+            "coverage": report.coverage(against),
+            "thresholds": report.thresholds(against=against),
+            "calibration": report.calibration(against).scores,
+            "reliability": report.calibration(against).reliability,
+            "curve": report.calibration(against).curve,
+            "distributions": report.distributions(against),
+            "disagreements": report.disagreements(100, against),
+        }
+        for name, frame in frames.items():
+            written = pl.read_csv(folder / f"{name}.csv").filter(against=against).drop("against")
+            assert written.columns == frame.columns
+            assert len(written) == len(frame)
+            if name in saved:
+                assert saved[name][against] == frame.to_dicts()
+    for modality, source in files_of(tree).items():
+        assert saved["provenance"][modality] == {
+            "path": str(source),
+            "ids": str(source.with_suffix(".ids.npy")) if source.with_suffix(".ids.npy").exists() else None,
+            "rows": len(np.load(source)),
+            "dims": 16,
+            "dtype": "float32",
+            "store": str(store_path),
+            "name": None,
+            "metric": None,
+        }
     with pytest.raises(emm1.Error, match="is a file"):
         report.save(folder / "ratings.txt")
+
+
+@pytest.mark.parametrize("modalities", [("text", "image"), ("image", "audio")])
+def test_files_where_only_one_similarity_has_rows(
+    tree: Path, store_path: Path, tmp_path: Path, modalities: tuple[str, ...]
+) -> None:
+    with emm1.open(store_path, read_only=True) as store:
+        report = store.ratings(files_of(tree, *modalities), resamples=0)
+        folder = report.save(tmp_path / "report")
+    against = "caption" if "text" in modalities else "paired"
+    assert {*pl.read_csv(folder / "disagreements.csv")["against"]} == {against}
+    assert (folder / "captions.csv").exists() == ("text" in modalities)
+    page = Reader((folder / "ratings.html").read_text("utf-8")).root
+    assert [table.attributes["aria-label"] for table in page.all("table", **{"class": "aucs stacked"})] == [
+        f"AUC, Agreement with people: {against} and annotated item"
+    ]
+
+
+def test_histograms_count_every_row(report: RatingsReport) -> None:
+    for against, frame in (("paired", report.to_frame()), ("caption", report.text())):
+        found = report.distributions(against)
+        pair = ["paired_modality", "annotated_modality"]
+        assert found.group_by(pair, maintain_order=True).agg(pl.sum("pairs"))["pairs"].equals(frame["pairs"])
+        for key, own in found.partition_by(pair, as_dict=True).items():
+            judged = next(
+                each for each in report.judgements(against) if (each.paired_modality, each.annotated_modality) == key
+            )
+            for annotation in (1, 2, 3):
+                edges = np.append(own["above"][0], own.filter(annotation=annotation)["up_to"])
+                # NumPy's bins have their lower edge, ours their upper one, so both are counted from above.
+                counts, _ = np.histogram(
+                    -judged.similarity[judged.annotation == annotation].astype(float), -edges[::-1]
+                )
+                assert own.filter(annotation=annotation)["pairs"].to_list() == counts[::-1].tolist()
+
+
+def test_the_page_has_the_numbers_of_the_frames(report: RatingsReport, tmp_path: Path) -> None:
+    page = Reader((report.save(tmp_path) / "ratings.html").read_text("utf-8")).root
+    for against, frame in (("paired", report.to_frame()), ("caption", report.text())):
+        section = page.one("section", **{"aria-labelledby": against})
+        table = section.one("table", **{"class": "aucs stacked"})
+        cards = section.all("div", **{"class": "card"})
+        thresholds = report.thresholds(against=against).to_dicts()
+        bins = report.calibration(against).reliability
+        for row, line, card, threshold in zip(
+            frame.to_dicts(), table.one("tbody").all("tr"), cards, thresholds, strict=True
+        ):
+            title = f"{row['paired_modality'].capitalize()} → {row['annotated_modality'].capitalize()}"
+            names = ("auc_mean", "auc_good_bad", "auc_good_partial", "auc_partial_bad")
+            shown = ["–" if row[name] is None else f"{row[name]:.3f}" for name in names]
+            assert line.text.split("\n")[0].strip() == title + "".join(shown) + str(row["pairs"])
+            assert len(line.all("span", **{"class": "bar"})) == sum(row[name] is not None for name in names)
+            assert f"prevalence {row['prevalence']:.3f}" in card.text
+            assert ("none: too few rows" in card.text) == (threshold["threshold"] is None)
+            if threshold["test_precision"] is not None:
+                assert f"precision {100 * threshold['test_precision']:.1f}%" in card.text
+            own = bins.filter(paired_modality=row["paired_modality"], annotated_modality=row["annotated_modality"])
+            assert len(card.all("circle")) == len(own)
+        rows = section.one("table", **{"class": "disagreements stacked"}).one("tbody").all("tr")
+        captions = report.disagreements(20, against)["caption"].to_list()
+        assert [row.all("td")[0].text for row in rows] == captions
+    (policy,) = [meta.attributes["content"] for meta in page.all("meta") if "http-equiv" in meta.attributes]
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def test_command_with_a_column(tree: Path, store_path: Path, tmp_path: Path, report: RatingsReport) -> None:
+    given = ",".join(f"{modality}={path}" for modality, path in files_of(tree).items())
+    arguments = ["ratings", str(store_path), "--embeddings", given, "--resamples", "0", "--by", "caption_words"]
+    shown = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "report")])
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.startswith(f"{report}\n")
+    assert "paired and annotated item, by caption_words" in shown.stdout
+    sliced = {against: report.by("caption_words", against) for against in ("paired", "caption")}
+    for row in sliced["caption"].to_dicts():
+        assert f"  {row['caption_words']}: AUC mean" in shown.stdout
+    written = pl.read_csv(tmp_path / "report/by.csv")
+    for against, frame in sliced.items():
+        assert (
+            written.filter(against=against)
+            .select("caption_words", "pairs")
+            .equals(frame.select("caption_words", "pairs"))
+        )
+    assert (tmp_path / "report/ratings.txt").read_text("utf-8") == shown.stdout
+    rows = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "rows.parquet")])
+    assert rows.exit_code == 0, rows.output
+    assert pl.read_parquet(tmp_path / "rows.parquet").equals(sliced["paired"])
 
 
 def test_command(tree: Path, store_path: Path, tmp_path: Path, report: RatingsReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,11 +17,13 @@ from emm1.evaluation.opening import open_model
 from emm1.evaluation.ratings import text
 from emm1.evaluation.ratings.agreement import Ranked, disagreement
 from emm1.evaluation.ratings.calibration import Calibration
+from emm1.evaluation.ratings.distributions import histograms
 from emm1.evaluation.ratings.halves import fitted_on
 from emm1.evaluation.ratings.judgements import Judgements, coverage, judge, triplets_of
 from emm1.evaluation.ratings.measures import MEASURES, Measured
-from emm1.evaluation.ratings.slices import items_of, slices_of
+from emm1.evaluation.ratings.slices import items_of, no_such_column, slices_of
 from emm1.evaluation.ratings.threshold import PRECISION, SCHEMA, threshold_row
+from emm1.evaluation.report.provenance import Provenance, Source
 from emm1.store.store import Store
 
 _NUMBERS = (*MEASURES, "ceiling", *(f"{name}_{end}" for name in MEASURES for end in ("low", "high")))
@@ -43,6 +46,9 @@ class RatingsReport:
     modalities are never pooled: similarities of different pairs are on different scales.
 
     The methods that look up items (`by`, `disagreements`, `save`) need the store to be open.
+
+    Attributes:
+        provenance: which files were compared, by modality, when, and by which version of emm1.
     """
 
     _store: Store = field(repr=False)
@@ -51,12 +57,19 @@ class RatingsReport:
     _paired: list[Judgements] = field(repr=False)
     _caption: list[Judgements] = field(repr=False)
     _resamples: int = field(repr=False)
+    provenance: Provenance = field(repr=False)
 
     def __str__(self) -> str:
         return "\n".join(
             line
-            for frame, against in ((self.to_frame(), "paired"), (self._by_caption, "caption"))
-            for line in text.agreement(frame, self.coverage(against), against)
+            for against in text.TITLES
+            for line in text.agreement(
+                self.frame(against),
+                self.thresholds(against=against),
+                self.calibration(against).scores,
+                self.coverage(against),
+                against,
+            )
         )
 
     def to_frame(self) -> pl.DataFrame:
@@ -110,16 +123,28 @@ class RatingsReport:
                 as in annotated_source_dataset; or caption_words, the number of words in the caption.
             against: ``paired`` or ``caption``, as in `coverage`.
 
+        Returns:
+            The rows of the ordered pairs whose info table has the column; a warning names the others.
+
         Raises:
-            EmbeddingError: there is no such column; the message lists them.
+            EmbeddingError: no info table has such a column; the message lists those that they have.
         """
-        frames = []
-        for judgements in self.judgements(against):
+        frames, without = [_frame([], 0).insert_column(0, pl.Series(column, [], pl.String))], []
+        judged = self.judgements(against)
+        for judgements in judged:
             values = slices_of(self._store, judgements, column)
+            if values is None:
+                without.append(judgements)
+                continue
             for value in values.unique().sort():
                 chosen = judgements.where(values.eq_missing(value).to_numpy())
                 frames.append(_frame([chosen], self._resamples).insert_column(0, pl.Series(column, [value], pl.String)))
-        return pl.concat(frames) if frames else _frame([], 0).insert_column(0, pl.Series(column, [], pl.String))
+        if without and len(without) == len(judged):
+            raise no_such_column(self._store, judged, column)
+        if without:
+            named = ", ".join(f"{each.paired_modality} → {each.annotated_modality}" for each in without)
+            warnings.warn(f"{column}: {named} have no rows, as their info table has no such column", stacklevel=2)
+        return pl.concat(frames)
 
     def thresholds(self, precision: float = PRECISION, against: str = "paired") -> pl.DataFrame:
         """From which similarity on rows are Good, for each ordered pair of modalities.
@@ -157,6 +182,18 @@ class RatingsReport:
         self.judgements(against)
         return self._paired_calibration if against == "paired" else self._caption_calibration
 
+    def distributions(self, against: str = "paired") -> pl.DataFrame:
+        """How similar rows of each rating are.
+
+        Args:
+            against: ``paired`` or ``caption``, as in `coverage`.
+
+        Returns:
+            For each ordered pair of modalities and annotation, 40 bins of equal width, from the lowest to the highest similarity
+            of the pair: above (the first one at least), up_to, and pairs, the number of rows.
+        """
+        return histograms(self.judgements(against))
+
     def disagreements(self, n: int = 100, against: str = "paired") -> pl.DataFrame:
         """The rows in which model and people disagree most, to be looked at and rated again.
 
@@ -186,8 +223,9 @@ class RatingsReport:
     def save(self, folder: str | Path) -> Path:
         """Write the report as files, which are replaced if they exist.
 
-        Writes ratings.txt, ratings.json, ratings.csv (`to_frame`), captions.csv (`text`, if captions have embeddings),
-        coverage.csv and disagreements.csv (the first 100).
+        Writes ratings.html, ratings.txt, ratings.json, ratings.csv (`to_frame`) and captions.csv (`text`, if captions have
+        embeddings). With a column `against`, which is ``paired`` or ``caption``: coverage.csv, thresholds.csv, calibration.csv with
+        reliability.csv and curve.csv (`Calibration`), distributions.csv, and disagreements.csv (the first 100 of each).
 
         Args:
             folder: the folder to write to; created if missing.
@@ -198,9 +236,9 @@ class RatingsReport:
         Raises:
             emm1.errors.Error: the folder is a file, or cannot be written.
         """
-        from emm1.evaluation.ratings import files  # noqa: PLC0415 - only needed for files
+        from emm1.evaluation.ratings import page  # noqa: PLC0415 - only needed for files
 
-        return files.save(self, Path(folder))
+        return page.save(self, Path(folder))
 
     def judgements(self, against: str = "paired") -> list[Judgements]:
         """The rated rows with their similarities, for each ordered pair of modalities.
@@ -216,6 +254,23 @@ class RatingsReport:
     def resamples(self) -> int:
         """The number of resamples of the intervals; 0 if there are none."""
         return self._resamples
+
+    def has(self, against: str) -> bool:
+        """Whether any ordered pair of modalities has both embeddings for a similarity.
+
+        Args:
+            against: ``paired`` or ``caption``, as in `coverage`.
+        """
+        return bool(self.judgements(against))
+
+    def frame(self, against: str) -> pl.DataFrame:
+        """The columns of `to_frame` for either similarity, without rows where there are no embeddings.
+
+        Args:
+            against: ``paired`` or ``caption``, as in `coverage`.
+        """
+        self.judgements(against)
+        return self._pairs if against == "paired" else self._by_caption
 
     @property
     def judged_captions(self) -> bool:
@@ -260,7 +315,8 @@ def rate(store: Store, embeddings: Mapping[str, PathLike], resamples: int) -> Ra
         raise EmbeddingError(
             f"the embeddings ({', '.join(model)}) cover no ordered pair of modalities that was rated: {needed} were"
         )
-    return RatingsReport(store, triplets, model, judged["paired"], judged["caption"], count)
+    sources = {modality: Source.of(store, embeddings[modality], opened) for modality, opened in model.items()}
+    return RatingsReport(store, triplets, model, judged["paired"], judged["caption"], count, Provenance.now(**sources))
 
 
 def _frame(judged: list[Judgements], resamples: int) -> pl.DataFrame:

@@ -14,6 +14,8 @@ from emm1.evaluation.ratings.judgements import Judgements
 if TYPE_CHECKING:
     from emm1.store.store import Store
 
+# Whose column it is, by its prefix, and the column of the triplets with their ids.
+ROLES = {"caption": "encord_text_id", "paired": "encord_paired_id", "annotated": "encord_annotated_id"}
 WORDS = "caption_words"
 # Numbers of words up to which captions are together.
 WORD_BOUNDS = [5, 10, 20, 40]
@@ -32,35 +34,43 @@ ITEM_COLUMNS = """
 """
 
 
-def slices_of(store: Store, judgements: Judgements, column: str) -> pl.Series:
+def slices_of(store: Store, judgements: Judgements, column: str) -> pl.Series | None:
     """The value of a column for each row, as text; `RatingsReport.by` says which columns there are.
 
-    Raises:
-        EmbeddingError: there is no such column.
+    Returns:
+        The values, (rows,); None if the info table of the modality has no such column.
     """
     role, _, name = column.partition("_")
-    of = {
-        "caption": ("text", "encord_text_id"),
-        "paired": (judgements.paired_modality, "encord_paired_id"),
-        "annotated": (judgements.annotated_modality, "encord_annotated_id"),
-    }
-    modality, id_column = of.get(role, ("text", ""))
+    if role not in ROLES:
+        return None
+    modality, id_column = modality_of(judgements, role), ROLES[role]
     table, key = f"{SCHEMAS['1m']}.{modality}", KEYS["1m", modality]
+    wanted = "caption" if column == WORDS else name
     with store.cursor() as connection:
         info = connection.table(table)
-        if not id_column or (name not in info.columns and column != WORDS):
-            known = ", ".join(info.columns)
-            raise EmbeddingError(
-                f"no column {column!r}: {WORDS}, or caption_, paired_ or annotated_ before a column of the info table; {table} "
-                f"has {known}"
-            )
-        wanted = ["caption"] if column == WORDS else [name]
-        values = pl.DataFrame(info.select(*dict.fromkeys([key, *wanted])).to_arrow_table()).rename({key: "id"})
-    name = "id" if wanted[0] == key else wanted[0]
+        if wanted not in info.columns:
+            return None
+        values = pl.DataFrame(info.select(*dict.fromkeys([key, wanted])).to_arrow_table()).rename({key: "id"})
     found = judgements.rows.select(pl.col(id_column).alias("id").cast(values["id"].dtype)).join(
         values, on="id", how="left", maintain_order="left"
-    )[name]
+    )["id" if wanted == key else wanted]
     return _word_counts(found) if column == WORDS else found.cast(pl.String).rename(column)
+
+
+def modality_of(judgements: Judgements, role: str) -> str:
+    """The modality of the items in one of the `ROLES`."""
+    return {"paired": judgements.paired_modality, "annotated": judgements.annotated_modality}.get(role, "text")
+
+
+def no_such_column(store: Store, judged: list[Judgements], column: str) -> EmbeddingError:
+    """The error about a column that no info table of the judged rows has; it lists those that they have."""
+    role = column.partition("_")[0]
+    with store.cursor() as connection:
+        tables = sorted({f"{SCHEMAS['1m']}.{modality_of(each, role)}" for each in judged})
+        known = "; ".join(f"{table} has {', '.join(connection.table(table).columns)}" for table in tables)
+    return EmbeddingError(
+        f"no column {column!r}: {WORDS}, or caption_, paired_ or annotated_ before a column of the info table; {known}"
+    )
 
 
 def _word_counts(captions: pl.Series) -> pl.Series:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import polars as pl
 
-from emm1.evaluation.report.text import RULE
+from emm1.evaluation.report.text import heading
 
 PAIR = ("paired_modality", "annotated_modality")
 TITLES = {
@@ -27,27 +28,61 @@ SHOWN = {
 NONE = "–"
 
 
-def agreement(frame: pl.DataFrame, coverage: pl.DataFrame, against: str) -> Iterator[str]:
+def agreement(
+    frame: pl.DataFrame, thresholds: pl.DataFrame, scores: pl.DataFrame, coverage: pl.DataFrame, against: str
+) -> Iterator[str]:
     """The lines about one of the two similarities.
 
     Args:
         frame: the measures, as in `RatingsReport.to_frame`.
+        thresholds: as in `RatingsReport.thresholds`.
+        scores: as in `Calibration.scores`.
         coverage: as in `RatingsReport.coverage`.
         against: ``paired`` or ``caption``.
     """
-    yield from ("", RULE, TITLES[against], RULE)
-    for row in frame.iter_rows(named=True):
-        yield ""
-        yield f"[{row['paired_modality'].capitalize()} → {row['annotated_modality'].capitalize()}]"
-        yield f"  Rows: {row['pairs']} ({row['queries']} queries)"
-        for heading, name in SHOWN.items():
-            low, high = row[f"{name}_low"], row[f"{name}_high"]
-            interval = "" if low is None else f" (95% interval {low:.4f} to {high:.4f})"
-            yield f"  {heading}: {_number(row[name])}{interval}"
+    yield from heading(TITLES[against])
+    frames = (frame, thresholds, scores)
+    for row, threshold, score in zip(*(each.iter_rows(named=True) for each in frames), strict=True):
+        yield from ("", f"[{pair(row)}]", f"  Rows: {row['pairs']} ({row['queries']} queries)")
+        yield from (f"  {title}: {_estimate(row, name)}" for title, name in SHOWN.items())
         yield f"  Ceiling of Somers' D: {_number(row['ceiling'])} ({row['ceiling_pairs']} repeats)"
+        yield from _good(threshold, score)
     yield from ("", "Coverage:")
     for row in coverage.iter_rows(named=True):
-        yield f"  {row['paired_modality'].capitalize()} → {row['annotated_modality'].capitalize()}: {_covered(row)}"
+        yield f"  {pair(row)}: {_covered(row)}"
+
+
+def slices(frame: pl.DataFrame) -> Iterator[str]:
+    """A line for each row of `RatingsReport.by`."""
+    before = None
+    for row in frame.iter_rows(named=True):
+        value = row[frame.columns[0]]
+        if pair(row) != before:
+            before = pair(row)
+            yield from ("", f"[{before}]")
+        yield f"  {NONE if value is None else value}: AUC mean {_estimate(row, 'auc_mean')}, {row['pairs']} rows"
+
+
+def pair(row: Mapping[str, Any]) -> str:
+    """An ordered pair of modalities, as titles have it.
+
+    >>> pair({"paired_modality": "audio", "annotated_modality": "image"})
+    'Audio → Image'
+    """
+    return f"{row['paired_modality'].capitalize()} → {row['annotated_modality'].capitalize()}"
+
+
+def _good(threshold: Mapping[str, Any], score: Mapping[str, Any]) -> Iterator[str]:
+    """From which similarity on rows are Good, and how probable it is at any: both as other captions say."""
+    if threshold["threshold"] is None:
+        yield "  Threshold for 90% Good: none"
+    else:
+        yield f"  Threshold for 90% Good: similarity {threshold['threshold']:.4f}, on other captions"
+        yield f"    Precision: {_estimate(threshold, 'test_precision')}"
+        yield f"    Recall: {_estimate(threshold, 'test_recall')}"
+    for title, name in (("Brier Score", "brier"), ("Log Loss", "log_loss")):
+        constant = _number(score[f"{name}_prevalence"])
+        yield f"  Calibrated P(Good), {title}: {_number(score[name])} (prevalence alone {constant})"
 
 
 def _covered(row: dict[str, int]) -> str:
@@ -56,6 +91,12 @@ def _covered(row: dict[str, int]) -> str:
         return f"{counts}, no embeddings of {row['missing']}"
     reasons = (("without_vector", "without a vector"), ("without_rating", "without a rating"))
     return ", ".join([counts, *(f"{row[name]} {words}" for name, words in reasons if row[name])])
+
+
+def _estimate(row: Mapping[str, Any], name: str) -> str:
+    """A column with its interval, if it has one."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{_number(row[name])}{'' if low is None else f' (95% interval {low:.4f} to {high:.4f})'}"
 
 
 def _number(value: float | None) -> str:
