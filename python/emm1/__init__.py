@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from emm1.evaluation.ratings.report import RatingsReport
     from emm1.evaluation.retrieval.report import RetrievalReport
     from emm1.evaluation.retrieval.run import retrieval
+    from emm1.evaluation.zero_shot.call import zero_shot
+    from emm1.evaluation.zero_shot.report import ZeroShotReport
     from emm1.ingest.build import build
     from emm1.sample import write_sample
     from emm1.store import Store
@@ -38,6 +40,7 @@ __all__ = [
     "SourceError",
     "Store",
     "StoreError",
+    "ZeroShotReport",
     "build",
     "import_embeddings",
     "knn",
@@ -47,6 +50,7 @@ __all__ = [
     "retrieval",
     "score_pairs",
     "write_sample",
+    "zero_shot",
 ]
 __version__: str
 
@@ -61,6 +65,8 @@ _MODULES = {
     "evaluation.ratings.report": ("RatingsReport",),
     "evaluation.retrieval.report": ("RetrievalReport",),
     "evaluation.retrieval.run": ("retrieval",),
+    "evaluation.zero_shot.call": ("zero_shot",),
+    "evaluation.zero_shot.report": ("ZeroShotReport",),
     "ingest.build": ("build",),
     "sample": ("write_sample",),
     "store.extension": ("load_extension",),

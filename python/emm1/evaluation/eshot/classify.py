@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from emm1.errors import EmbeddingError
 from emm1.evaluation.eshot import text
-from emm1.evaluation.eshot.text import TOP
+from emm1.evaluation.eshot.text import NOUN
 from emm1.evaluation.report.provenance import Provenance, Source
-from emm1.evaluation.statistics import intervals
+from emm1.evaluation.zero_shot import tables
+from emm1.evaluation.zero_shot.classify import Outcome, class_vectors, compare
+from emm1.evaluation.zero_shot.items import check_items
 
 Direction = Literal["audio_to_points", "points_to_audio"]
 DIRECTIONS: tuple[Direction, ...] = ("audio_to_points", "points_to_audio")
@@ -44,16 +46,7 @@ class Samples:
     source: Source | None = None
 
     def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or self.ids.shape != (len(self.vectors),):  # noqa: PLR2004 - rows and columns
-            shapes = f"{self.ids.shape} and {self.vectors.shape}"
-            raise EmbeddingError(f"EShot ids and vectors have shapes {shapes}; expected (n,) and (n, dim)")
-        values, counts = np.unique(self.ids, return_counts=True)
-        if len(values) < len(self.ids):
-            raise EmbeddingError(f"EShot id {values[counts > 1][0]} has more than one vector")
-        finite = np.isfinite(self.vectors).all(axis=1)
-        if not finite.all():
-            row = int(np.argmin(finite))
-            raise EmbeddingError(f"the vector of EShot id {self.ids[row]} (row {row}) has NaN or infinity")
+        check_items(self.ids, self.vectors, "EShot id")
 
     @cached_property
     def _row_of(self) -> dict[int, int]:
@@ -78,19 +71,6 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """The result of one direction: each sample's id, its true class, and all classes from the most to the least similar."""
-
-    eshot_id: NDArray[np.int64]  # (n,)
-    truth: NDArray[np.int64]  # (n,)
-    ranking: NDArray[np.int64]  # (n, classes)
-
-    def correct(self, k: int) -> NDArray[np.bool_]:
-        hits: NDArray[np.bool_] = np.any(self.ranking[:, :k] == self.truth[:, None], axis=1)
-        return hits
-
-
-@dataclass(frozen=True)
 class EShotReport:
     """The result of `evaluate`; `str(report)` is the published script's text, followed by the overall numbers.
 
@@ -108,7 +88,7 @@ class EShotReport:
     skipped: tuple[str, ...]
     coverage: pl.DataFrame
     provenance: Provenance
-    _outcomes: Mapping[Direction, _Outcome] = field(repr=False)
+    _outcomes: Mapping[Direction, Outcome] = field(repr=False)
 
     def __str__(self) -> str:
         parts = (
@@ -130,23 +110,11 @@ class EShotReport:
         >>> evaluate(x, x).to_frame()["top1_accuracy"].to_list()
         [1.0, 1.0, 1.0, 1.0]
         """
-        columns = {f"top{k}_correct": pl.col(f"top{k}").sum().cast(pl.Int64) for k in TOP}
-        accuracies = {f"top{k}_accuracy": pl.col(f"top{k}").mean() for k in TOP}
-        names = pl.DataFrame({"category": self.classes}, schema={"category": pl.String}).with_row_index("class_index")
-        samples = pl.concat(
-            pl.DataFrame({"class_index": outcome.truth} | {f"top{k}": outcome.correct(k) for k in TOP}).with_columns(
-                direction=pl.lit(direction)
-            )
+        frames = [
+            tables.per_class(outcome, self.classes, NOUN).insert_column(2, pl.lit(direction).alias("direction"))
             for direction, outcome in self._outcomes.items()
-        )
-        frame = (
-            samples.group_by("class_index", "direction")
-            .agg(pl.len().cast(pl.Int64).alias("samples"), **columns, **accuracies)
-            .join(names.cast({"class_index": pl.Int64}), on="class_index")
-            .sort("class_index", "direction")
-            .select("category", "class_index", "direction", "samples", *columns, *accuracies)
-        )
-        return frame.with_columns(_accuracy_intervals(frame))
+        ]
+        return pl.concat(frames).sort("class_index", "direction")
 
     @cached_property
     def overall(self) -> pl.DataFrame:
@@ -161,21 +129,12 @@ class EShotReport:
         >>> evaluate(x, x).overall.select("direction", "samples", "top1_category_mean").rows()
         [('audio_to_points', 2, 1.0), ('points_to_audio', 2, 1.0)]
         """
-        correct = [pl.col(f"top{k}_correct").sum() for k in TOP]
-        shares = {f"top{k}_accuracy": pl.col(f"top{k}_correct").sum() / pl.col("samples").sum() for k in TOP}
-        means = {f"top{k}_category_mean": pl.col(f"top{k}_accuracy").mean() for k in TOP}
         frame = self.to_frame()
-        grouped = frame.group_by("direction", maintain_order=True)
-        overall = grouped.agg(pl.col("samples").sum(), *correct, **shares, **means)
-        bounds: dict[str, list[float]] = {}
-        for k in TOP:
-            counts = [
-                frame.filter(direction=name).select(f"top{k}_correct", "samples") for name in overall["direction"]
-            ]
-            pairs = [intervals.mean_over_classes(*classes.to_numpy().T) for classes in counts]
-            bounds |= {f"top{k}_category_mean_low": [low for low, _ in pairs]}
-            bounds |= {f"top{k}_category_mean_high": [high for _, high in pairs]}
-        return overall.with_columns(_accuracy_intervals(overall)).with_columns(pl.DataFrame(bounds))
+        rows = [
+            {"direction": direction} | tables.overall(outcome, frame.filter(direction=direction), NOUN)
+            for direction, outcome in self._outcomes.items()
+        ]
+        return pl.DataFrame(rows)
 
     def confusion(self, direction: Direction) -> pl.DataFrame:
         """The confusion matrix: how often samples of each category are classified as each category.
@@ -194,13 +153,7 @@ class EShotReport:
         >>> evaluate(x, x).confusion("audio_to_points").rows()
         [('bell', 1, 0), ('dog', 0, 1)]
         """
-        outcome = self._outcome(direction)
-        counts = np.zeros((len(self.classes), len(self.classes)), np.int64)
-        np.add.at(counts, (outcome.truth, outcome.ranking[:, 0]), 1)
-        key = "category"
-        while key in self.classes:
-            key += "_"
-        return pl.DataFrame({key: self.classes} | dict(zip(self.classes, counts.T, strict=True)))
+        return tables.confusion(self._outcome(direction), self.classes, NOUN)
 
     def predictions(self, direction: Direction) -> pl.DataFrame:
         """Every sample with all categories, from the most to the least similar.
@@ -220,14 +173,9 @@ class EShotReport:
         (1, 'dog', ['dog', 'bell'])
         """
         outcome = self._outcome(direction)
-        names = np.array(self.classes, dtype=object)
-        return pl.DataFrame(
-            {
-                "eshot_id": outcome.eshot_id,
-                "category": names[outcome.truth].tolist(),
-                "predicted": names[outcome.ranking].tolist(),
-            }
-        )
+        category = pl.Series("category", self.classes)[outcome.label]
+        predicted = tables.predictions(outcome, self.classes)
+        return pl.DataFrame({"eshot_id": outcome.ids, "category": category, "predicted": predicted})
 
     def outcomes(self, direction: Direction) -> pl.DataFrame:
         """Whether each sample is classified correctly.
@@ -246,9 +194,9 @@ class EShotReport:
         (1, 'dog', True, True)
         """
         outcome = self._outcome(direction)
-        categories = pl.Series("category", self.classes)[outcome.truth]
-        correct = {f"top{k}_correct": outcome.correct(k) for k in TOP}
-        return pl.DataFrame({"eshot_id": outcome.eshot_id, "category": categories} | correct)
+        category = pl.Series("category", self.classes)[outcome.label]
+        correct = {f"top{k}_correct": outcome.hits(k) for k in tables.TOP}
+        return pl.DataFrame({"eshot_id": outcome.ids, "category": category} | correct)
 
     def save(self, folder: str | Path) -> Path:
         """Write the report as text, as a page with charts, CSV and JSON.
@@ -271,7 +219,7 @@ class EShotReport:
 
         return page.save(self, Path(folder))
 
-    def _outcome(self, direction: Direction) -> _Outcome:
+    def _outcome(self, direction: Direction) -> Outcome:
         if direction not in self._outcomes:
             raise EmbeddingError(f"no direction {direction!r}: it is 'audio_to_points' or 'points_to_audio'")
         return self._outcomes[direction]
@@ -313,7 +261,7 @@ def evaluate(audio: Samples, points: Samples) -> EShotReport:
             f"audio has {audio.coverage['with_vector']} of {audio.coverage['listed']} samples, "
             f"points {points.coverage['with_vector']} of {points.coverage['listed']}; are these EShot's ids?"
         )
-    outcomes: dict[Direction, _Outcome] = {
+    outcomes: dict[Direction, Outcome] = {
         "audio_to_points": _classify(audio, _class_vectors(points, classes), classes),
         "points_to_audio": _classify(points, _class_vectors(audio, classes), classes),
     }
@@ -324,31 +272,14 @@ def evaluate(audio: Samples, points: Samples) -> EShotReport:
     return EShotReport(classes, skipped, coverage, Provenance.now(audio=audio.source, points=points.source), outcomes)
 
 
-def _accuracy_intervals(frame: pl.DataFrame) -> list[pl.Series]:
-    """The bounds of the accuracies of a frame with the columns samples and top1_correct and so on."""
-    bounds = []
-    for k in TOP:
-        low, high = intervals.wilson(frame[f"top{k}_correct"], frame["samples"])
-        bounds += [pl.Series(f"top{k}_accuracy_low", low), pl.Series(f"top{k}_accuracy_high", high)]
-    return bounds
-
-
 def _class_vectors(samples: Samples, classes: Iterable[str]) -> NDArray[np.float32]:
     """The mean of each class, scaled to unit length, (classes, dim): the script's make_class_embedding."""
-    means = (samples.vectors[samples.rows(name)].mean(axis=0) for name in classes)
-    return np.stack([mean / (np.linalg.norm(mean) or np.float32(1)) for mean in means])
+    return class_vectors((samples.vectors[samples.rows(name)] for name in classes), "means")
 
 
-def _classify(samples: Samples, class_vectors: NDArray[np.float32], classes: Sequence[str]) -> _Outcome:
-    """Rank all classes for every sample, one category at a time, as the script's products do."""
-    ids, truth, rankings = [], [], []
-    for index, name in enumerate(classes):
-        rows = samples.rows(name)
-        vectors = samples.vectors[rows]
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        norms[norms == 0] = 1
-        similarity = (vectors / norms) @ class_vectors.T
-        rankings.append(np.argsort(similarity, axis=1, kind="stable")[:, ::-1])
-        ids.append(samples.ids[rows])
-        truth.append(np.full(len(rows), index))
-    return _Outcome(np.concatenate(ids), np.concatenate(truth), np.concatenate(rankings))
+def _classify(samples: Samples, vectors: NDArray[np.float32], classes: Sequence[str]) -> Outcome:
+    """Compare every sample with all classes, one category at a time, as the script's products do."""
+    rows = [samples.rows(name) for name in classes]
+    label = np.repeat(np.arange(len(classes)), [len(own) for own in rows])
+    similarity = compare((samples.vectors[own] for own in rows), vectors)
+    return Outcome(samples.ids[np.concatenate(rows)], np.arange(len(label)), label, similarity)

@@ -14,9 +14,9 @@ from emm1.checks import shown
 from emm1.errors import EmbeddingError
 from emm1.evaluation.eshot import comparison_text
 from emm1.evaluation.eshot.classify import DIRECTIONS, EShotReport, Samples, evaluate
-from emm1.evaluation.eshot.text import TOP
 from emm1.evaluation.statistics import significance
 from emm1.evaluation.statistics.intervals import LEVEL
+from emm1.evaluation.zero_shot.tables import TOP
 
 METRICS = tuple(f"top{k}_{kind}" for kind in ("accuracy", "category_mean") for k in TOP)
 KEYS = {"model": pl.String, "direction": pl.String, "metric": pl.String}

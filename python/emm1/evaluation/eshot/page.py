@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emm1.evaluation.eshot.view import PAIRS, DirectionView, direction_view
+from emm1.evaluation.eshot.view import DirectionView, direction_view
 from emm1.evaluation.report.folder import written
 from emm1.evaluation.report.page import TEMPLATES, render, write_parts
 from emm1.evaluation.statistics import intervals
+from emm1.evaluation.zero_shot.view import PAIRS
 
 if TYPE_CHECKING:
     from emm1.evaluation.eshot.classify import EShotReport

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import polars as pl
 
 from emm1.evaluation.report.text import heading
+from emm1.evaluation.zero_shot.tables import TOP
 
-TOP = (1, 5)  # the values of k in top-k
+NOUN = "category"  # what EShot calls a class
 TITLES = {
     "audio_to_points": "Audio → Points Classification",
     "points_to_audio": "Points → Audio Classification",

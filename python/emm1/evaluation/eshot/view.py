@@ -7,68 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emm1.evaluation.eshot.text import TOP
-from emm1.evaluation.report.estimates import Estimate, estimate, interval, percent
+from emm1.evaluation.eshot.text import NOUN
+from emm1.evaluation.zero_shot.view import Results, accuracies, categories, mistakes
 
 if TYPE_CHECKING:
     from emm1.evaluation.eshot.classify import Direction, EShotReport
 
-WORST = 10
-PAIRS = 15
 SHADES = 20  # of the heat map
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """Top-k accuracy over all samples and its mean over categories; `chance` is that of a random order of categories."""
-
-    k: int
-    overall: Estimate
-    mean: Estimate
-    chance: float
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """How many of a category's samples were classified as another category."""
-
-    row: int  # the index of the category
-    column: int
-    category: str
-    predicted: str
-    count: int
-    samples: int
-
-
-@dataclass(frozen=True)
-class Category:
-    """A category in one direction: its accuracies, and what its samples were mistaken for, the most frequent first."""
-
-    index: int
-    name: str
-    samples: int
-    correct: Mapping[int, int]  # by k
-    accuracy: Mapping[int, Estimate]
-    mistakes: list[Mistake]
-
-    @property
-    def summary(self) -> str:
-        """Its numbers in words."""
-        return "; ".join(
-            f"top-{k} {self.correct[k]} of {self.samples}, {percent(found.value)} ({interval(found)})"
-            for k, found in self.accuracy.items()
-        )
-
-
-@dataclass(frozen=True)
-class DirectionView:
-    """One direction of the evaluation; categories are in the order of their index, mistakes by their number."""
+class DirectionView(Results):
+    """One direction of the evaluation."""
 
     key: Direction
-    samples: int
-    accuracies: list[Accuracy]
-    categories: list[Category]
-    mistakes: list[Mistake]
     shades: list[tuple[bool, float, str]]
 
     @property
@@ -82,12 +34,6 @@ class DirectionView:
         """The direction in words."""
         return " → ".join(modality.capitalize() for modality in self.modalities)
 
-    @property
-    def worst(self) -> list[Category]:
-        """The categories with the lowest top-1 accuracy, without perfect ones; of equals, larger ones come first."""
-        lowest = sorted(self.categories, key=lambda each: (each.accuracy[1].value, -each.samples, each.index))
-        return [each for each in lowest[:WORST] if each.mistakes]
-
 
 def direction_view(report: EShotReport, overall: Mapping[str, Any]) -> DirectionView:
     """Everything about one direction; `overall` is its row of `EShotReport.overall`."""
@@ -95,45 +41,15 @@ def direction_view(report: EShotReport, overall: Mapping[str, Any]) -> Direction
     counts = report.confusion(key).to_numpy()[:, 1:]
     rows = report.to_frame().filter(direction=key).to_dicts()
     cells = [(int(row), int(column), int(counts[row, column])) for row, column in zip(*counts.nonzero(), strict=True)]
-    mistakes = [
-        Mistake(row, column, report.classes[row], report.classes[column], count, rows[row]["samples"])
-        for row, column, count in cells
-        if row != column
-    ]
-    mistakes.sort(key=lambda found: (-found.count, -found.count / found.samples, found.row, found.column))
+    found = mistakes((cell for cell in cells if cell[0] != cell[1]), rows, NOUN)
     return DirectionView(
-        key=key,
         samples=overall["samples"],
-        accuracies=[
-            Accuracy(
-                k,
-                estimate(overall, f"top{k}_accuracy"),
-                estimate(overall, f"top{k}_category_mean"),
-                min(1.0, k / len(report.classes)),
-            )
-            for k in TOP
-        ],
-        categories=_categories(rows, mistakes),
-        mistakes=mistakes,
+        accuracies=accuracies(overall, len(report.classes), NOUN),
+        categories=categories(rows, found, NOUN),
+        mistakes=found,
+        key=key,
         shades=shades((row, column, count / rows[row]["samples"]) for row, column, count in cells),
     )
-
-
-def _categories(rows: Iterable[Mapping[str, Any]], mistakes: Iterable[Mistake]) -> list[Category]:
-    of_row: dict[int, list[Mistake]] = defaultdict(list)
-    for mistake in mistakes:
-        of_row[mistake.row].append(mistake)
-    return [
-        Category(
-            row["class_index"],
-            row["category"],
-            row["samples"],
-            {k: row[f"top{k}_correct"] for k in TOP},
-            {k: estimate(row, f"top{k}_accuracy") for k in TOP},
-            of_row[row["class_index"]],
-        )
-        for row in rows
-    ]
 
 
 def shades(cells: Iterable[tuple[int, int, float]]) -> list[tuple[bool, float, str]]:

@@ -1,0 +1,142 @@
+"""`emm1.zero_shot`: classifies files and arrays, with no store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emm1.arguments import as_ids, as_vectors
+from emm1.checks import PathLike, shown
+from emm1.embeddings.file import Embeddings
+from emm1.errors import EmbeddingError
+from emm1.evaluation.report.provenance import Source
+from emm1.evaluation.zero_shot.classify import Way
+from emm1.evaluation.zero_shot.evaluate import evaluate
+from emm1.evaluation.zero_shot.items import Items, Labels
+from emm1.evaluation.zero_shot.labels import as_labels
+from emm1.evaluation.zero_shot.report import ZeroShotReport
+
+# Embeddings, their file, or ids and vectors.
+Vectors = Embeddings | PathLike | tuple[ArrayLike, ArrayLike]
+
+
+def zero_shot(
+    samples: Vectors,
+    labels: Any,
+    classes: Vectors | Mapping[str, ArrayLike],
+    *,
+    class_labels: Any = None,
+    class_vectors: Way | None = None,
+) -> ZeroShotReport:
+    """Classify samples by the class whose vector is the most similar by cosine, and see how often that is right.
+
+    Of equally similar classes, the one that is later in code-point order comes first, as in EShot. A zero vector has similarity 0.
+    What is left out is counted and named in the report's `coverage`.
+
+    Args:
+        samples: embeddings, their file, or ids and vectors, (n,) and (n, dim).
+        labels: the classes of the samples: a mapping of ids to a label or to several, or a frame with the columns id and label, in
+            which an id with several labels has several rows. Labels are text or integers.
+        classes: what class vectors are made from. A mapping of names to vectors, (dim,) or (n, dim), such as the embeddings of each
+            class's prompts; or items with `class_labels`, in the forms that `samples` has. If it is `samples` itself, class vectors are
+            the means of the samples, each sample without itself: nearest class mean.
+        class_labels: the classes of the items of `classes`, in the forms that `labels` has.
+        class_vectors: ``means`` averages the vectors of a class as they are, as EShot does, and is the default for items with
+            labels; ``prompts`` scales each to unit length before, as CLIP does, and is the default for a mapping. Either mean
+            is scaled to unit length.
+
+    Raises:
+        emm1.errors.EmbeddingError: dimensions differ, a vector has NaN, there are fewer than two classes, or no sample has one of them.
+
+    >>> import emm1
+    >>> samples = [1, 2, 3], [[1, 0], [0.8, 0.6], [0, 1]]
+    >>> prompts = {"bell": [[2, 0], [2, 1]], "dog": [0, 1]}
+    >>> emm1.zero_shot(samples, {1: "bell", 2: "dog", 3: ["dog", "cat"]}, prompts).overall["top1_correct"].item()
+    2
+    >>> emm1.zero_shot(samples, {1: "bell", 2: "dog", 3: "dog"}, samples).own
+    True
+    """
+    found = as_labels(labels)
+    chosen = items(samples, found, "samples")
+    if isinstance(classes, Mapping):
+        if class_labels is not None:
+            raise EmbeddingError("classes that map names to vectors need no class_labels")
+        return evaluate(chosen, _by_class(classes), class_vectors or "prompts")
+    own = _same(samples, classes)
+    if class_labels is None and not own:
+        raise EmbeddingError(
+            "give class_labels, the class of each item of classes, or a mapping of class names to vectors as classes"
+        )
+    if own:
+        if class_labels is not None:
+            raise EmbeddingError(
+                "the classes are the samples themselves, whose classes are in labels: leave class_labels out"
+            )
+        return evaluate(chosen, chosen, class_vectors or "means", own=True)
+    others = items(classes, as_labels(class_labels, "class_labels"), "classes")
+    return evaluate(chosen, others, class_vectors or "means")
+
+
+def items(source: Vectors, labels: Labels, what: str) -> Items:
+    """Items with their labels.
+
+    Raises:
+        EmbeddingError: `source` is nothing that has vectors; `what` names it.
+    """
+    if isinstance(source, str | os.PathLike):
+        source = Embeddings(source)
+    if isinstance(source, Embeddings):
+        ids = source.ids
+        return Items(ids, source.vectors(ids), labels, described(source))
+    if not isinstance(source, tuple) or len(source) != 2:  # noqa: PLR2004 - ids and vectors
+        raise EmbeddingError(f"{what} must be embeddings, their file, or ids and vectors, not {shown(source)}")
+    return Items(as_ids(source[0], f"the ids of {what}"), _rows(source[1], f"the vectors of {what}"), labels)
+
+
+def described(embeddings: Embeddings) -> Source:
+    """Which file embeddings are of."""
+    return Source(
+        path=os.path.abspath(embeddings.path),
+        ids=None if embeddings.ids_path is None else os.path.abspath(embeddings.ids_path),
+        rows=len(embeddings),
+        dims=embeddings.dim,
+        dtype=str(embeddings.dtype),
+    )
+
+
+def _by_class(classes: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float32]]:
+    """The vectors of each class, (n, dim)."""
+    found = {}
+    for name, vectors in classes.items():
+        if not isinstance(name, str | int | np.integer) or isinstance(name, bool):
+            raise EmbeddingError(f"the name of a class must be text or an integer, not {shown(name)}")
+        what = f"the vectors of class {str(name)!r}"
+        array = np.atleast_2d(_rows(vectors, what))
+        if not len(array):
+            raise EmbeddingError(f"class {str(name)!r} has no vector")
+        if not np.isfinite(array).all():
+            raise EmbeddingError(f"{what} have NaN or infinity")
+        found[str(name)] = array
+    return found
+
+
+def _rows(vectors: ArrayLike, what: str) -> NDArray[np.float32]:
+    try:
+        return as_vectors(vectors)
+    except EmbeddingError as error:
+        raise EmbeddingError(f"{what}: {error}") from error
+
+
+def _same(samples: object, classes: object) -> bool:
+    """Whether both are the same items: one object, or one file with one file of ids."""
+    if samples is classes:
+        return True
+    kinds = (str, os.PathLike, Embeddings)
+    if not isinstance(samples, kinds) or not isinstance(classes, kinds):
+        return False
+    first, second = (each if isinstance(each, Embeddings) else Embeddings(each) for each in (samples, classes))
+    return first.path.samefile(second.path) and np.array_equal(first.ids, second.ids)
