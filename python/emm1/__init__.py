@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from emm1.evaluation.eshot.comparison import EShotComparison
     from emm1.evaluation.models.report import ModelsReport
     from emm1.evaluation.ratings.report import RatingsReport
+    from emm1.evaluation.retrieval.comparison import RetrievalComparison
     from emm1.evaluation.retrieval.report import RetrievalReport
     from emm1.evaluation.retrieval.run import retrieval
     from emm1.evaluation.zero_shot.call import zero_shot
@@ -36,6 +37,7 @@ __all__ = [
     "Neighbours",
     "Ranks",
     "RatingsReport",
+    "RetrievalComparison",
     "RetrievalReport",
     "SourceError",
     "Store",
@@ -63,6 +65,7 @@ _MODULES = {
     "evaluation.eshot.classify": ("EShotReport",),
     "evaluation.models.report": ("ModelsReport",),
     "evaluation.ratings.report": ("RatingsReport",),
+    "evaluation.retrieval.comparison": ("RetrievalComparison",),
     "evaluation.retrieval.report": ("RetrievalReport",),
     "evaluation.retrieval.run": ("retrieval",),
     "evaluation.zero_shot.call": ("zero_shot",),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import scipy.stats
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
@@ -288,6 +289,82 @@ def test_not_finite_vectors_are_named(store: emm1.Store, tmp_path: Path) -> None
         store.retrieval("text_1m", tmp_path / "image.npy", pairs)
     with pytest.raises(emm1.EmbeddingError, match="NaN"):
         store.retrieval(tmp_path / "image.npy", "text_1m", {"query_id": [3], "id": [0]})
+
+
+def noisy(store: emm1.Store, folder: Path, name: str, drop: int = 0) -> Path:
+    """Another model: the vectors of 1m images with noise, without the first rows."""
+    whole = store.embeddings("image_1m")
+    rng = np.random.default_rng(3)
+    np.save(
+        folder / f"{name}.npy", (np.asarray(whole) + 0.15 * rng.standard_normal(whole.shape)).astype(np.float32)[drop:]
+    )
+    np.save(folder / f"{name}.ids.npy", whole.ids[drop:])
+    store.add_embeddings(name, folder / f"{name}.npy", dataset="1m", modality="image")
+    return folder / f"{name}.npy"
+
+
+def test_comparison_of_two_models(store: emm1.Store, tmp_path: Path) -> None:
+    noisy(store, tmp_path, "noisy_1m")
+    new, old = (store.retrieval("text_1m", name, k=[1, 5], resamples=200) for name in ("noisy_1m", "image_1m"))
+    compared = new.compare(old)
+    rows = {row["metric"]: row for row in compared.to_frame().to_dicts()}
+    values = [dict(report.to_frame().select("metric", "value").iter_rows()) for report in (new, old)]
+    assert {name: (row["value"], row["baseline"]) for name, row in rows.items()} == {
+        name: (values[0][name], values[1][name]) for name in values[0]
+    }
+    for row in rows.values():
+        assert row["difference"] == row["value"] - row["baseline"]
+        assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+    hits = [report.per_query["hit@1"] > 0.5 for report in (new, old)]
+    gained, lost = int((hits[0] & ~hits[1]).sum()), int((hits[1] & ~hits[0]).sum())
+    assert (rows["hit@1"]["only_model"], rows["hit@1"]["only_baseline"]) == (gained, lost)
+    assert rows["hit@1"]["p"] == scipy.stats.binomtest(gained, gained + lost).pvalue
+    assert rows["mAP"]["p"] is None
+    flips = compared.flips(1)
+    assert (flips["model"].sum(), flips["baseline"].sum()) == (gained, lost)
+    with pytest.raises(emm1.EmbeddingError, match="both were evaluated at 1, 5"):
+        compared.flips(2)
+    # The same from what was saved, and the intervals by hand.
+    old.save(tmp_path / "old")
+    assert new.compare(tmp_path / "old").to_frame().equals(compared.to_frame())
+    assert (compared.save(tmp_path / "compared") / "comparison.txt").read_text(encoding="utf-8") == f"{compared}\n"
+    with pytest.raises(emm1.FileNotFoundError, match="no saved report"):
+        new.compare(tmp_path / "none")
+    assert new.compare(new).to_frame().filter(pl.col("difference_high") != 0).is_empty()
+
+
+def test_comparison_refuses_another_gallery_or_runs_on_what_both_have(store: emm1.Store, tmp_path: Path) -> None:
+    noisy(store, tmp_path, "fewer_1m", drop=7)
+    new, old = (store.retrieval("text_1m", name, resamples=0) for name in ("fewer_1m", "image_1m"))
+    rows = len(store.embeddings("image_1m"))
+    with pytest.raises(
+        emm1.EmbeddingError,
+        match=rf"differ in gallery.*common=True \(gallery: {rows - 7} and {rows}, {rows - 7} in both",
+    ):
+        new.compare(old)
+    common = new.compare(old, common=True)
+    pairs = old.outcome.pairs.filter(pl.col("id").is_in(store.embeddings("fewer_1m").ids.tolist()))
+    for name, column in (("fewer_1m", "value"), ("image_1m", "baseline")):
+        among = store.embeddings("fewer_1m").ids
+        alone = emm1.retrieval(store.embeddings("text_1m"), store.embeddings(name), pairs, among=among, resamples=0)
+        assert common.to_frame()[column].to_list() == alone.to_frame()["value"].to_list()
+    assert set(common.to_frame()["gallery"]) == {rows - 7}
+    old.save(tmp_path / "old")
+    with pytest.raises(emm1.EmbeddingError, match="Evaluate the other model again"):
+        new.compare(tmp_path / "old")
+    with pytest.raises(emm1.EmbeddingError, match="cannot be run again"):
+        new.compare(tmp_path / "old", common=True)
+    other = store.retrieval("text_1m", "image_1m", exclude_self=True, resamples=0)
+    with pytest.raises(emm1.EmbeddingError, match=r"differ in .*protocol.*same exclude_self"):
+        old.compare(other)
+    disjoint = emm1.retrieval(
+        store.embeddings("text_1m"), store.embeddings("image_1m"), {"query_id": [0], "id": [0]}, resamples=0
+    )
+    graded = {"query_id": [0], "id": [0], "grade": [2]}
+    with pytest.raises(emm1.EmbeddingError, match="0 pairs in common"):
+        disjoint.compare(
+            emm1.retrieval(store.embeddings("text_1m"), store.embeddings("image_1m"), graded, resamples=0), common=True
+        )
 
 
 def test_pairs_from_files_and_frames(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emm1.embeddings.file import Embeddings
-from emm1.embeddings.pairs import score_pairs
+from emm1.embeddings.pairs import rank_pairs
 from emm1.evaluation.retrieval.answers import Whole
 
 if TYPE_CHECKING:
@@ -40,35 +40,21 @@ def rank_answers(
         progress: called with the number of answers done, and of all.
     """
     above, equal = np.empty((2, len(ids)), np.int64)
-    for begin in range(0, len(ids), BATCH):
-        part = slice(begin, begin + BATCH)
-        above[part], equal[part] = base.rank_of(ids[part], queries.vectors(query_ids[part]), rules.metric, among)
-        progress(min(begin + BATCH, len(ids)), len(ids))
-    if rules.exclude_self:
-        _leave_out_self(queries, base, query_ids, ids, rules, among, above, equal)
+    distinct, first = np.unique(query_ids, return_index=True)
+    for begin in range(0, len(distinct), BATCH):
+        own = distinct[begin : begin + BATCH]
+        part = slice(first[begin], first[begin + BATCH] if begin + BATCH < len(distinct) else len(ids))
+        above[part], equal[part] = rank_pairs(
+            base,
+            ids[part],
+            queries.vectors(own),
+            np.searchsorted(own, query_ids[part]),
+            rules.metric,
+            among,
+            own=own if rules.exclude_self else None,
+        )
+        progress(part.stop, len(ids))
     return above, equal
-
-
-def _leave_out_self(
-    queries: Embeddings,
-    base: Embeddings,
-    query_ids: Whole,
-    ids: Whole,
-    rules: Rules,
-    among: Whole | None,
-    above: Whole,
-    equal: Whole,
-) -> None:
-    """Take the row with the query's own id, if it was counted, out of the counts."""
-    counted = np.isin(query_ids, base.ids)
-    if among is not None:
-        counted &= np.isin(query_ids, among)
-    own, answers = query_ids[counted], ids[counted]
-    scores = score_pairs(queries, own, base, own, rules.metric)
-    targets = score_pairs(queries, own, base, answers, rules.metric)
-    better = scores < targets if rules.metric == "l2" else scores > targets
-    above[counted] -= better
-    equal[counted] -= scores == targets
 
 
 def best_rows(

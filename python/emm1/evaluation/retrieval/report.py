@@ -12,15 +12,14 @@ import numpy as np
 import polars as pl
 
 from emm1.evaluation.retrieval import text
+from emm1.evaluation.retrieval.comparison import RetrievalComparison, compare
 from emm1.evaluation.retrieval.measures import MEDIAN
 from emm1.evaluation.retrieval.protocol import Hashes
 from emm1.evaluation.retrieval.ranking import best_rows
 from emm1.evaluation.retrieval.slices import Slices
-from emm1.evaluation.retrieval.summary import SCHEMA, Measured
+from emm1.evaluation.retrieval.summary import PER_QUERY, SCHEMA, Measured
 from emm1.evaluation.retrieval.task import Coverage, Outcome, Task
 
-# The columns of `per_query` that have another name than the measure of which they are the values.
-PER_QUERY = {MEDIAN: "rank", "mAP": "ap", "MRR": "rr", "R-precision": "r_precision"}
 HITS = {"query_id": pl.Int64, "rank": pl.Int64, "id": pl.Int64, "score": pl.Float32, "grade": pl.Int64}
 
 
@@ -147,6 +146,18 @@ class RetrievalReport:
             EmbeddingError: the queries are of a file, or there is no such column; the message lists them.
         """
         return Slices(self, column).to_frame()
+
+    def compare(self, baseline: RetrievalReport | str | Path, *, common: bool = False) -> RetrievalComparison:
+        """Compare with another model that answered the same queries on the same gallery, with the same right answers.
+
+        Args:
+            baseline: its report, or the folder that it was saved to.
+            common: run both again on the rows, queries and right answers that both have, where these differ.
+
+        Raises:
+            EmbeddingError: galleries, queries, pairs or rules differ; the message says how to go on.
+        """
+        return compare(self, baseline, common)
 
     def save(self, folder: str | Path) -> Path:
         """Write the report as files, which are replaced if they exist.

@@ -29,6 +29,8 @@ SCHEMA = {
     "worst": pl.Float64,
     "clusters": pl.Int64,
 }
+# The columns of `RetrievalReport.per_query` that have another name than the measure of which they are the values.
+PER_QUERY = {MEDIAN: "rank", "mAP": "ap", "MRR": "rr", "R-precision": "r_precision"}
 LEAST_CLUSTERS = 2  # for an interval
 
 
