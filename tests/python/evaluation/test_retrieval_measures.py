@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sklearn import metrics
 
 from emm1.evaluation.retrieval.answers import Answers
 from emm1.evaluation.retrieval.measures import FEW, harmonic, measure, measures_at
 from emm1.evaluation.retrieval.summary import overall
+
+# trec_eval's names, as ir-measures has them.
+TREC = {"hit": "Success", "recall": "R", "precision": "P", "nDCG": "nDCG"}
 
 
 def answers_of(scores: list[float], grades: list[int], without_vector: list[int]) -> Answers:
@@ -110,6 +114,48 @@ def test_a_constant_model_gains_nothing() -> None:
     assert values["hit@10"].item() == 0.01
     assert round(values["MRR"].item(), 4) == 0.0075
     assert values["median_rank"].item() == 500.5
+
+
+def test_like_trec_eval_and_scikit_learn_without_ties() -> None:
+    """Random rankings with grades 0 to 3, and right answers that are not in them, to the last digit that is printed."""
+    ir_measures = pytest.importorskip("ir_measures")  # not on Linux on ARM
+    rng = np.random.default_rng(5)
+    ks, queries, rows = [1, 3, 10], 40, 60
+    scores = rng.permuted(np.tile(np.arange(rows) / rows, (queries, 1)), axis=1)
+    grades = np.where(rng.random((queries, rows)) < 0.1, rng.integers(0, 4, (queries, rows)), 0)
+    grades[np.arange(queries), rng.integers(rows, size=queries)] = 2
+    missing = rng.integers(0, 3, queries)  # right answers without a vector, of grade 1
+    query, answer = np.nonzero(grades)
+    right = np.concatenate([query, np.repeat(np.arange(queries), missing)])
+    grade = np.concatenate([grades[query, answer], np.ones(missing.sum(), np.int64)])
+    found = np.arange(len(right)) < len(query)
+    above = (scores[query] > scores[query, answer][:, None]).sum(axis=1)
+    values = measure(Answers.of(right, grade, found, above, np.zeros_like(above), queries), ks)
+
+    run = {str(q): {f"d{i}": float(scores[q, i]) for i in range(rows)} for q in range(queries)}
+    qrels = {
+        str(q): {
+            **{f"d{i}": int(grades[q, i]) for i in range(rows)},
+            **{f"m{i}": 1 for i in range(missing[q])},
+        }
+        for q in range(queries)
+    }
+    names = {"MRR": "RR", "mAP": "AP", "R-precision": "Rprec"}
+    names |= {f"{mine}@{k}": f"{theirs}@{k}" for k in ks for mine, theirs in TREC.items()}
+    wanted = {name: ir_measures.parse_measure(theirs) for name, theirs in names.items()}
+    for each in ir_measures.iter_calc(list(wanted.values()), qrels, run):
+        mine = next(name for name, theirs in wanted.items() if theirs == each.measure)
+        assert values[mine][int(each.query_id)] == pytest.approx(each.value, abs=1e-9), (mine, each)
+
+    whole = missing == 0  # scikit-learn knows of no right answers outside of the ranking
+    for q in np.flatnonzero(whole):
+        assert values["mAP"][q] == pytest.approx(metrics.average_precision_score(grades[q] > 0, scores[q]))
+        for k in ks:
+            expected = metrics.ndcg_score(grades[q : q + 1], scores[q : q + 1], k=k)
+            assert values[f"nDCG@{k}"][q] == pytest.approx(expected)
+    first = np.array([1 + min(above[query == q]) for q in range(queries)])
+    assert values["median_rank"].tolist() == first.tolist()
+    assert overall("median_rank", values["median_rank"]) == np.median(first)
 
 
 def test_harmonic_sums_to_the_last_digit() -> None:
