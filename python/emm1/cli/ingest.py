@@ -30,6 +30,10 @@ def build(
         str | None, typer.Option(help="Ranks of the groups, e.g. 1-16 or 1,2,5. [default: all there]")
     ] = None,
     splits: Annotated[str | None, typer.Option(help="Of 100m,1m,eshot. [default: all there]")] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Groups of your own, from `emm1 groups make`, in place of those in ROOT."),
+    ] = None,
     media_root: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the media. [default: ROOT]")] = None,
     memory_limit: Annotated[str, typer.Option(help="What all of it may use; DuckDB gets half.")] = "2GB",
     threads: Annotated[int | None, typer.Option(min=1, help="[default: all cores]")] = None,
@@ -54,6 +58,7 @@ def build(
             store,
             ranks=wanted_ranks,
             splits=wanted_splits,
+            groups=groups,
             media_root=media_root,
             memory_limit=memory_limit,
             threads=threads,

@@ -19,6 +19,7 @@ def build(
     *,
     ranks: Iterable[int] | None = None,
     splits: Iterable[Split] | None = None,
+    groups: PathLike | None = None,
     media_root: PathLike | None = None,
     memory_limit: str = "2GB",
     threads: int | None = None,
@@ -37,6 +38,8 @@ def build(
         store: the DuckDB file to write.
         ranks: ranks of the groups that the store ends with, from 1 to 16; None for those under ``root``.
         splits: ``100m``, ``1m``, ``eshot``; None for those under ``root``.
+        groups: a folder that `emm1 groups make` wrote: the groups come from it, not from ``root``. As with ranks and splits, an
+            update without it has the published groups again.
         media_root: folder of the media, for file paths; ``root`` by default.
         memory_limit: what all of it may use; DuckDB gets half of that.
         threads: threads DuckDB may use; all cores by default.
@@ -60,6 +63,7 @@ def build(
         Path(store),
         ranks=None if ranks is None else check_ranks(ranks),
         splits=None if splits is None else check_splits(splits),
+        groups=None if groups is None else Path(groups),
         media_root=None if media_root is None else Path(media_root),
         memory_limit=memory_limit,
         threads=threads,

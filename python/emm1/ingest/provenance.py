@@ -39,7 +39,7 @@ class ProvenanceRow:
 def row_of(source: Source, result: ReadResult, *, switched: bool) -> ProvenanceRow:
     """The row of a file that was read just now; `switched` says how the columns of triplets were read."""
     content = result.content
-    note = next(iter(result.notes), None)
+    note = next(iter(result.notes), source.note)
     if source.table == "triplets":
         note = SWITCHED if switched else OLDER_TRIPLETS if content.published == "older" else None
     now = datetime.now(UTC).replace(tzinfo=None)

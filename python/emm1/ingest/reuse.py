@@ -68,7 +68,8 @@ def unchanged(
         done += content.bytes
         as_switched = source.table != "triplets" or (row.note == SWITCHED) == switched
         if content.sha256 == row.sha256 and as_switched:
-            kept[source.name] = replace(row, published=content.published)
+            note = row.note if source.rank is None else source.note
+            kept[source.name] = replace(row, published=content.published, note=note)
     eshot = {source.name for source in sources if source.split == "eshot"}
     if not eshot <= kept.keys() or eshot != {name for name in previous.provenance if name.startswith("eshot/")}:
         for source in sources:

@@ -38,6 +38,7 @@ def build_store(
     *,
     ranks: Sequence[int] | None = None,
     splits: Sequence[Split] | None = None,
+    groups: Path | None = None,
     media_root: Path | None = None,
     memory_limit: str = "2GB",
     threads: int | None = None,
@@ -52,7 +53,7 @@ def build_store(
     settings: dict[str, Any] = {"memory_limit": memory_size(memory_limit)}
     if threads is not None:
         settings["threads"] = duckdb_threads(threads)
-    published = find_sources(root, splits, ranks)
+    published = find_sources(root, splits, ranks, groups)
     sources = published.sources
     check_target(store, force=force)
     report = BuildReport(store, missing=published.missing, warnings=[*published.packed])
@@ -90,6 +91,19 @@ def _compare(
     if previous is not None:
         report.dropped = sorted(previous.provenance.keys() - {source.name for source in sources})
         report.up_to_date = previous.media_root == media_root and not report.read and not report.dropped
+        report.notes += _of_other_groups(sources, previous)
+
+
+def _of_other_groups(sources: Sequence[Source], previous: PreviousStore) -> list[str]:
+    """A note if the previous store has groups of someone's own, and the new one takes them from elsewhere."""
+    now = [source for source in sources if source.rank is not None]
+    before = {row.note for name, row in previous.provenance.items() if name.endswith("/data_groups.csv")} - {None}
+    if not before or before <= {source.note for source in now}:
+        return []
+    taken = f"those in {now[0].path.parents[1]}" if now else "gone"
+    return [
+        f"the groups were {before.pop()}; now they are {taken}: name the folder of the others as groups to keep those"
+    ]
 
 
 def _fill(

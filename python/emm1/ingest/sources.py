@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emm1.checks import check_regular, is_pointer
 from emm1.dataset import RANKS, SCHEMAS, SPLITS, Split
 from emm1.errors import FileNotFoundError, SourceError
+from emm1.store.made_groups import note_of
 
 # The published name of each split's folder first, then the name that older texts use.
 FOLDERS: dict[Split, tuple[str, ...]] = {
@@ -35,6 +36,7 @@ class Source:
         split: the split it belongs to.
         table: the table of that split that it fills (for JSON files: ``categories``).
         rank: of a group file, the rank its folder names.
+        note: what to know about the file before it is read.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Source:
     split: Split
     table: str
     rank: int | None = None
+    note: str | None = None
 
     @property
     def schema(self) -> str:
@@ -69,31 +72,50 @@ class PublishedFiles:
     packed: list[str]
 
 
-def find_sources(root: Path, splits: Sequence[Split] | None, ranks: Sequence[int] | None) -> PublishedFiles:
+def find_sources(
+    root: Path, splits: Sequence[Split] | None, ranks: Sequence[int] | None, groups: Path | None = None
+) -> PublishedFiles:
     """Look for the published files under ``root``: the clone, its ``datasets`` folder, or a copy of it.
 
     Args:
         root: where to look.
         splits: the splits wanted; None for whatever is there.
         ranks: the ranks of the groups wanted; None for whatever is there.
+        groups: a folder that holds nn_1, nn_2, … in place of those under ``root``.
 
     Raises:
         FileNotFoundError: no such folder, nothing published in it, or something asked for by name is absent.
         SourceError: some of the files are Git LFS pointers or empty.
     """
     base = _base_folder(root)
-    wanted = [source for split in splits or SPLITS for source in _published(base, split, ranks or RANKS)]
+    if groups is not None:
+        _check_groups(groups, splits)
+    wanted = [source for split in splits or SPLITS for source in _published(base, split, ranks or RANKS, groups)]
     for source in wanted:
         check_regular(source.path, SourceError)
     sources = [source for source in wanted if source.path.is_file()]
     absent = [source for source in wanted if not source.path.is_file()]
     packed = [note for source in absent if (note := _packed(source))]
-    _refuse_absent(base, sources, splits, ranks, packed)
+    _refuse_absent(base, sources, splits, ranks, packed, groups)
     _refuse_pointers(sources)
     for source in sources:
         if source.path.stat().st_size == 0:
             raise SourceError(f"{source.path} is empty: download {source.name} again")
     return PublishedFiles(sources, [source.name for source in absent], packed)
+
+
+def _check_groups(groups: Path, splits: Sequence[Split] | None) -> None:
+    """Refuse a folder without groups, and groups of a split that is not built.
+
+    Raises:
+        FileNotFoundError: there is nothing of the kind.
+        SourceError: the split was not asked for.
+    """
+    if splits is not None and "100m" not in splits:
+        raise SourceError(f"the groups in {groups} are of the split 100m, which was not asked for")
+    if not any((groups / f"nn_{rank}" / "data_groups.csv").exists() for rank in RANKS):
+        what = "has no nn_1/data_groups.csv" if groups.is_dir() else "is no folder"
+        raise FileNotFoundError(f"{groups} {what}: name the folder that `emm1 groups make` wrote")
 
 
 def _packed(source: Source) -> str | None:
@@ -125,7 +147,7 @@ def _base_folder(root: Path) -> Path:
     )
 
 
-def _published(base: Path, split: Split, ranks: Iterable[int]) -> Iterable[Source]:
+def _published(base: Path, split: Split, ranks: Iterable[int], groups: Path | None) -> Iterable[Source]:
     folders = FOLDERS[split]
     folder = next((base / name for name in folders if (base / name).is_dir()), base / folders[0])
 
@@ -141,8 +163,11 @@ def _published(base: Path, split: Split, ranks: Iterable[int]) -> Iterable[Sourc
     for modality in INFOS:
         yield source(f"infos/{modality}.csv", modality)
     if split == "100m":
+        note = None if groups is None else note_of(groups)
         for rank in ranks:
-            yield source(f"nn_{rank}/data_groups.csv", "groups", rank)
+            published = source(f"nn_{rank}/data_groups.csv", "groups", rank)
+            path = published.path if groups is None else groups / published.path.relative_to(folder)
+            yield replace(published, path=path, note=note)
     else:
         yield source("annotation_mapping.csv", "annotation_mapping")
         yield source("triplets.csv", "triplets")
@@ -154,6 +179,7 @@ def _refuse_absent(
     splits: Sequence[Split] | None,
     ranks: Sequence[int] | None,
     packed: list[str],
+    groups: Path | None,
 ) -> None:
     hint = f"; {packed[0]}" if packed else ""
     for split in splits or ():
@@ -166,7 +192,7 @@ def _refuse_absent(
         absent = [str(rank) for rank in ranks if rank not in there]
         if absent:
             raise FileNotFoundError(
-                f"{base / FOLDERS['100m'][0]} has no nn_{absent[0]}/data_groups.csv, but the ranks "
+                f"{groups or base / FOLDERS['100m'][0]} has no nn_{absent[0]}/data_groups.csv, but the ranks "
                 f"{', '.join(absent)} were asked for{hint}"
             )
     if not sources:
@@ -178,7 +204,8 @@ def _refuse_pointers(sources: list[Source]) -> None:
     if not pointers:
         return
     clone = _clone_of(pointers[0].path)
-    include = ",".join(source.path.resolve().relative_to(clone).as_posix() for source in pointers)
+    paths = [source.path.resolve() for source in pointers]
+    include = ",".join(path.relative_to(clone).as_posix() for path in paths if path.is_relative_to(clone))
     listing = "".join(f"\n  {source.path}" for source in pointers)
     without = _without(sources, pointers)
     raise SourceError(
@@ -210,5 +237,7 @@ def _clone_of(path: Path) -> Path:
         if (folder / ".git").exists():
             return folder
     names = {name for group in FOLDERS.values() for name in group}
-    split = next(folder for folder in folders if folder.name in names)
+    split = next((folder for folder in folders if folder.name in names), None)
+    if split is None:  # groups of another folder
+        return folders[1]
     return split.parent.parent if split.parent.name == "datasets" else split.parent

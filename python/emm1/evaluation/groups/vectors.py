@@ -42,7 +42,7 @@ def open_vectors(store: Store, embeddings: Mapping[str, PathLike]) -> dict[str, 
     """The vectors of a model of the items of groups, by modality.
 
     Raises:
-        EmbeddingError: see `emm1.evaluation.models.open_model`; or there is only one modality.
+        EmbeddingError: see `emm1.evaluation.opening.open_model`; or there is only one modality.
     """
     model = open_model(store, "100m", embeddings, "the groups")
     if len(model) == 1:

@@ -23,7 +23,7 @@ SCHEMA = schema_of(GROUP_COLUMNS, ["integer"] * len(GROUP_COLUMNS))
 
 
 def read_groups(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult] | None:
-    """Append group files in which every field is digits, ranks match the folder and caption ids ascend.
+    """Append group files in which every field is digits or empty, ranks match the folder and caption ids ascend.
 
     Returns:
         The result of each file; None, with nothing appended, if one of them is different.
@@ -54,7 +54,7 @@ def _batches(source: Source, header: list[str], digest: Digest) -> Batches:
         columns = [found[place] for place in places]
         (captions,), (ranks,) = columns[captions_at][0], columns[ranks_at][0]
         ascending = captions[0] > last and (captions[1:] > captions[:-1]).all()
-        whole = all(valid is None for _, valid in columns)
+        whole = all(columns[place][1] is None for place in (captions_at, ranks_at))
         if not (whole and ascending and (ranks == source.rank).all()):
             raise UnsupportedFileError
         last = int(captions[-1])
