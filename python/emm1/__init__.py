@@ -8,6 +8,7 @@ from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, S
 
 if TYPE_CHECKING:
     from emm1.convert import import_embeddings
+    from emm1.curation.split_report import SplitReport
     from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
     from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
     from emm1.evaluation.eshot.classify import EShotReport
@@ -40,6 +41,7 @@ __all__ = [
     "RetrievalComparison",
     "RetrievalReport",
     "SourceError",
+    "SplitReport",
     "Store",
     "StoreError",
     "ZeroShotReport",
@@ -59,6 +61,7 @@ __version__: str
 # The modules of the names above that are slow to import; each is imported on first use.
 _MODULES = {
     "convert": ("import_embeddings",),
+    "curation.split_report": ("SplitReport",),
     "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),
     "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),
     "evaluation.eshot.comparison": ("EShotComparison",),

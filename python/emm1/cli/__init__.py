@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from emm1.cli import (
+    curation,
     embeddings,
     eshot,
     evaluate,
@@ -57,4 +58,5 @@ app.command()(eshot.eshot)
 app.command()(ratings.ratings)
 app.command()(retrieval.retrieval)
 app.add_typer(groups.app, name="groups")
+app.command()(curation.split)
 app.command()(extension.extension)

@@ -21,6 +21,7 @@ from emm1.embeddings.file import Embeddings, Metric
 from emm1.errors import EmbeddingsWarning, FileNotFoundError
 from emm1.lazy import LazyModule
 from emm1.store.connections import Connections, sql_seeing
+from emm1.store.curations import Curations
 from emm1.store.evaluations import Evaluations
 from emm1.store.nearest import hits_of, items_where, queries_of, relation_of
 from emm1.store.registered import Registered, is_file
@@ -32,7 +33,7 @@ else:
     pl = LazyModule("polars")
 
 
-class Store(Evaluations):
+class Store(Evaluations, Curations):
     """An emm1 store: one DuckDB file, open.
 
     `open` and `build` return it; as a context manager it closes its connection. Every method may be called from any

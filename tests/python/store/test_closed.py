@@ -31,6 +31,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "add_embeddings": lambda store: store.add_embeddings("y", "y.npy", dataset="100m", modality="image"),
     "eshot": lambda store: store.eshot("x", "x"),
     "ratings": lambda store: store.ratings({"image": "x"}),
+    "split": lambda store: store.split(5, 5),
     "names": lambda store: list(store.registry),
     "number of names": lambda store: len(store.registry),
     "a name": lambda store: store.registry["x"],
