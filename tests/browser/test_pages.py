@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from clients import TOP, Client, NotAvailableError
 
@@ -35,9 +36,13 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> emm1.Store:
-    """The sample's store, with the vectors of its split 1m for two models of hostile names."""
+    """The sample's store with hostile captions, and the vectors of its split 1m for two models of hostile names."""
     folder = tmp_path_factory.mktemp("store")
     emm1.write_sample(folder / "sample")
+    info = folder / "sample/e-mm1_1m/infos/text.csv"
+    texts = pl.read_csv(info)
+    captions = pl.Series([CATEGORIES[row % len(CATEGORIES)] for row in range(len(texts))])
+    texts.with_columns(caption=captions).write_csv(info)
     store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m", "eshot"])
     for number, model in enumerate(MODELS[1:]):
         for modality in MODALITIES:
@@ -72,7 +77,14 @@ def models(store: emm1.Store, folder: Path) -> tuple[Path, list[str]]:
     return report.save(folder) / "evaluation.html", MODELS[1:]
 
 
-PAGES: list[Callable[[emm1.Store, Path], tuple[Path, list[str]]]] = [eshot_comparison, models]
+def ratings(store: emm1.Store, folder: Path) -> tuple[Path, list[str]]:
+    """Without embeddings of point clouds."""
+    names = {modality: f"{modality} 0" for modality in MODALITIES if modality != "points"}
+    page = store.ratings(names, resamples=10).save(folder) / "ratings.html"
+    return page, [*CATEGORIES[:3], "no embeddings of points"]
+
+
+PAGES: list[Callable[[emm1.Store, Path], tuple[Path, list[str]]]] = [eshot_comparison, models, ratings]
 
 
 @pytest.fixture(scope="module", params=PAGES, ids=lambda page: page.__name__)

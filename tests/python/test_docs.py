@@ -25,6 +25,8 @@ DOCUMENTS = [
     "docs/guide/store.md",
     "docs/guide/embeddings.md",
     "docs/guide/sql.md",
+    "docs/guide/eshot.md",
+    "docs/guide/ratings.md",
     "docs/format/codes.md",
 ]
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
