@@ -62,14 +62,15 @@ class Ranked:
         Args:
             counts: as `counts` gives them.
         """
-        below = np.cumsum(counts, axis=1) - counts
+        # Of the rows that are less similar, and half of those that are equally similar.
+        below = np.cumsum(counts, axis=1)
+        below -= counts / 2
         if len(self.starts) > 1:
-            below -= below[:, self.first]
+            below -= (below - counts / 2)[:, self.first]
         totals = np.add.reduceat(counts, self.starts, axis=1) if len(self.starts) else counts
-        ordered = [
-            counts[better] @ below[worse] + counts[better] @ counts[worse] / 2 for better, worse in COMPARED.values()
-        ]
-        pairs = [totals[better] @ totals[worse] for better, worse in COMPARED.values()]
+        # NumPy's own loops: BLAS would wake its threads for each of these short sums. All of them are exact.
+        ordered = [np.einsum("i,i", counts[better], below[worse]) for better, worse in COMPARED.values()]
+        pairs = [np.einsum("i,i", totals[better], totals[worse]) for better, worse in COMPARED.values()]
         return Comparison(np.array(ordered), np.array(pairs))
 
 
@@ -124,7 +125,7 @@ def average_precision(counts: Counts) -> float:
     if not len(found) or not found[-1]:
         return np.nan
     precision = np.divide(found, np.cumsum(rows), out=np.zeros(len(found)), where=found > 0)
-    return float(good @ precision / found[-1])
+    return float(np.einsum("i,i", good, precision) / found[-1])
 
 
 def ceiling(items: ArrayLike, annotation: ArrayLike) -> tuple[float, int]:
