@@ -22,6 +22,7 @@ from emm1.cli import (
     show,
     sql,
     store,
+    zero_shot,
 )
 from emm1.cli.commands import Commands
 
@@ -57,6 +58,7 @@ app.command()(evaluate.evaluate)
 app.command()(eshot.eshot)
 app.command()(ratings.ratings)
 app.command()(retrieval.retrieval)
+app.command()(zero_shot.zero_shot)
 app.add_typer(groups.app, name="groups")
 app.command()(curation.split)
 app.command()(extension.extension)

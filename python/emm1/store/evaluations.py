@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import emm1
 from emm1.checks import PathLike
@@ -155,3 +155,44 @@ class Evaluations:
 
         options = Options(k, metrics, metric, missing, exclude_self, resamples)
         return retrieve(cast("Store", self), queries, base, pairs, where, options)
+
+    def zero_shot(
+        self,
+        samples: PathLike,
+        classes: PathLike,
+        labels: Any,
+        *,
+        class_labels: Any = None,
+        class_vectors: Literal["means", "prompts"] | None = None,
+    ) -> emm1.ZeroShotReport:
+        """Classify samples by the class whose vector is the most similar by cosine; `emm1.zero_shot` does it with no store.
+
+        Args:
+            samples: the registered name or the file of the samples' embeddings.
+            classes: the same for what class vectors are made from. If both are one file, or are registered for the same split and
+                modality, each sample is left out of the means: nearest class mean.
+            labels: the classes of the samples: a file (``.csv``, ``.tsv``, ``.parquet``, ``.json``, ``.jsonl``) or SQL with the columns id
+                and label, or what `emm1.zero_shot` takes. An id with several labels has several rows.
+            class_labels: the classes of the rows of `classes`, likewise; by default those of the samples if the items are the same.
+            class_vectors: ``means`` averages the vectors of a class as they are, as EShot does; ``prompts`` scales each to unit
+                length before, as CLIP does, and is the default if `classes` are registered texts.
+
+        Raises:
+            emm1.errors.Error: an unknown name, labels that cannot be read, or what `emm1.zero_shot` refuses.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["eshot"])
+        >>> for modality in ("audio", "points"):
+        ...     file = folder / f"sample/embeddings/eshot_{modality}.npy"
+        ...     store.add_embeddings(modality, file, dataset="eshot", modality=modality)
+        >>> labels = "SELECT eshot_id AS id, category AS label FROM eshot.categories WHERE modality = '{}'"
+        >>> report = store.zero_shot("audio", "points", labels.format("audio"), class_labels=labels.format("points"))
+        >>> direction = store.eshot("audio", "points").overall.filter(direction="audio_to_points")
+        >>> report.overall["top1_correct"].item() == direction["top1_correct"].item()
+        True
+        """
+        from emm1.evaluation.zero_shot.in_store import zero_shot_of
+
+        return zero_shot_of(cast("Store", self), samples, classes, labels, class_labels, class_vectors)

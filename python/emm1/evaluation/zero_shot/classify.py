@@ -80,7 +80,8 @@ def class_vectors(vectors: Iterable[NDArray[np.float32]], way: Way) -> NDArray[n
     >>> class_vectors([np.float32([[4, 0], [0, 3]])], "means").tolist() == [[np.float32(0.8), np.float32(0.6)]]
     True
     """
-    return np.stack([_unit((unit_rows(own) if way == "prompts" else own).mean(axis=0)) for own in vectors])
+    with np.errstate(over="ignore"):  # found by the infinity that it gives
+        return np.stack([_unit((unit_rows(own) if way == "prompts" else own).mean(axis=0)) for own in vectors])
 
 
 def compare(samples: Iterable[NDArray[np.float32]], classes: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -13,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from emm1.errors import EmbeddingError
-from emm1.evaluation.report.provenance import Source
+from emm1.evaluation.report.provenance import Provenance
 from emm1.evaluation.zero_shot.classify import NO_VECTOR, Outcome, Way, check_way, class_vectors, compare
 from emm1.evaluation.zero_shot.items import Items
 from emm1.evaluation.zero_shot.labels import named
@@ -60,9 +57,9 @@ def evaluate(
         blocks = np.split(kept, np.flatnonzero(np.diff(first)) + 1)
         similarity = compare((samples.vectors[block] for block in blocks), vectors)
     outcome = Outcome(samples.ids[kept], sample, label, similarity)
-    sources = {"samples": samples.source, "classes": classes.source if isinstance(classes, Items) else None}
+    provenance = Provenance.now(samples=samples.source, classes=classes.source if isinstance(classes, Items) else None)
     coverage = _coverage(samples, classes, names, outcome, own=own)
-    return ZeroShotReport(names, way, own, coverage, _provenance(sources), outcome)
+    return ZeroShotReport(names, way, own, coverage, provenance, outcome)
 
 
 def _check(samples: Items, classes: Mapping[str, NDArray[np.float32]]) -> None:
@@ -125,11 +122,3 @@ def _unmatched(items: Items) -> tuple[list[int], list[int]]:
 
 def _some(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in sorted(names)[:3])
-
-
-def _provenance(sources: Mapping[str, Source | None]) -> dict[str, Any]:
-    """When and by what something was evaluated, and its files."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    return {"evaluated_at": now, "emm1": version("emm1")} | {
-        role: None if source is None else asdict(source) for role, source in sources.items()
-    }

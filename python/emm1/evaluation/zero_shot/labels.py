@@ -90,7 +90,7 @@ def _of_frame(frame: pl.DataFrame, what: str) -> Iterable[tuple[int, str]]:
     ids, names = frame["id"], frame["label"]
     if not (ids.dtype.is_integer() or ids.dtype == pl.Null):
         raise EmbeddingError(f"{what} have ids of the type {ids.dtype}: ids are integers")
-    if not (names.dtype.is_integer() or names.dtype in {pl.String, pl.Categorical, pl.Enum, pl.Null}):
+    if not (names.dtype.is_integer() or isinstance(names.dtype, pl.String | pl.Categorical | pl.Enum | pl.Null)):
         raise EmbeddingError(f"{what} have labels of the type {names.dtype}: labels are text or integers")
     if ids.null_count():
         raise EmbeddingError(f"{what} have no id in row {ids.is_null().arg_max()}")

@@ -38,9 +38,8 @@ def save(report: ZeroShotReport, folder: Path) -> Path:
 
 def to_dict(report: ZeroShotReport) -> dict[str, Any]:
     """The contents of report.json."""
-    provenance = dict(report.provenance)
     return {
-        "provenance": provenance | {"evaluated_at": provenance["evaluated_at"].isoformat()},
+        "provenance": report.provenance.to_dict(),
         "method": {"class_vectors": report.way, "leave_one_out": report.own, "similarity": "cosine"},
         "coverage": report.coverage.to_dicts(),
         "overall": report.overall.to_dicts()[0],

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
+from emm1.evaluation.report.provenance import Provenance
 from emm1.evaluation.zero_shot import precision, tables, text, view
 from emm1.evaluation.zero_shot.classify import Outcome, Way
 from emm1.evaluation.zero_shot.view import Results
@@ -34,7 +33,7 @@ class ZeroShotReport:
     way: Way
     own: bool
     coverage: pl.DataFrame
-    provenance: Mapping[str, Any]
+    provenance: Provenance
     _outcome: Outcome = field(repr=False)
 
     def __str__(self) -> str:

@@ -1,0 +1,133 @@
+"""Zero-shot classification in a store: registered names or files, and labels from a file or from SQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from emm1.checks import PathLike, check_regular
+from emm1.embeddings.file import Embeddings
+from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.evaluation.report.provenance import Source
+from emm1.evaluation.zero_shot.classify import Way
+from emm1.evaluation.zero_shot.evaluate import evaluate
+from emm1.evaluation.zero_shot.items import Items, Labels
+from emm1.evaluation.zero_shot.labels import as_labels
+from emm1.evaluation.zero_shot.report import ZeroShotReport
+from emm1.store.registered import is_file
+from emm1.store.store import Store
+
+# How a statement that gives rows begins; anything else is the name of a file.
+STATEMENTS = {"from", "pivot", "select", "summarize", "table", "unpivot", "values", "with"}
+FORMATS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
+Opened = tuple[Embeddings, Source, tuple[str, str] | None]
+
+
+def zero_shot_of(
+    store: Store, samples: PathLike, classes: PathLike, labels: Any, class_labels: Any, class_vectors: Way | None
+) -> ZeroShotReport:
+    """Classify samples of a store.
+
+    Raises:
+        emm1.errors.Error: what `Store.zero_shot` refuses.
+    """
+    first, second = _open(store, samples), _open(store, classes)
+    same_items = _same_items(first, second)
+    own_labels = _labels(store, labels, "labels")
+    if class_labels is None and not same_items:
+        raise EmbeddingError(
+            f"which classes do the rows of {os.fspath(classes)} belong to? Give a file or SQL with the columns id and label",
+            class_labels="classes.csv",
+        )
+    other_labels = own_labels if class_labels is None else _labels(store, class_labels, "class_labels")
+    items = _items(first, own_labels)
+    texts = second[2] is not None and second[2][1] == "text"
+    way = class_vectors or ("prompts" if texts and not same_items else "means")
+    return evaluate(items, _items(second, other_labels), way, own=same_items)
+
+
+def _open(store: Store, source: PathLike) -> Opened:
+    """Embeddings, where they come from, and the split and modality that they are registered with."""
+    embeddings = store.embeddings(source)
+    found = Source.of(store, source, embeddings)
+    if is_file(source):
+        return embeddings, found, None
+    entry = store.registry[os.fspath(source)]
+    return embeddings, found, (entry.dataset, entry.modality)
+
+
+def _same_items(first: Opened, second: Opened) -> bool:
+    """Whether the ids of both name the same items: one file, or two that are registered for one split and modality."""
+    if first[2] is not None and second[2] is not None:
+        return first[2] == second[2]
+    return first[0].path.samefile(second[0].path) and first[1].ids == second[1].ids
+
+
+def _items(opened: Opened, labels: Labels) -> Items:
+    embeddings, source, _ = opened
+    ids = embeddings.ids
+    return Items(ids, embeddings.vectors(ids), labels, source)
+
+
+def _labels(store: Store, given: Any, what: str) -> dict[int, tuple[str, ...]]:
+    """The labels of a file, of SQL, or of what `as_labels` takes."""
+    if isinstance(given, os.PathLike) or (isinstance(given, str) and not _is_sql(given)):
+        return as_labels(_of_file(store, Path(given)), f"the labels in {os.fspath(given)}")
+    if isinstance(given, str):
+        return as_labels(
+            _rows(store, lambda connection: connection.sql(given), f"the SQL of {what}"), f"the rows of {what}"
+        )
+    return as_labels(given, what)
+
+
+def _is_sql(text: str) -> bool:
+    words = text.lstrip("( \n\t").split(maxsplit=1)
+    return bool(words) and words[0].casefold() in STATEMENTS
+
+
+def _of_file(store: Store, path: Path) -> pl.DataFrame:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in {".gz", ".zst"}]
+    kind = FORMATS.get(suffixes[-1] if suffixes else "")
+    if kind is None:
+        raise EmbeddingError(
+            f"{path} is neither SQL nor a file of labels: expected .csv, .tsv, .parquet, .json or .jsonl"
+        )
+    check_regular(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist")
+    readers: dict[str, Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyRelation]] = {
+        # As text: a label 007 is no number.
+        "csv": lambda connection: connection.read_csv(str(path), all_varchar=True, header=True),
+        "parquet": lambda connection: connection.read_parquet(str(path)),
+        "json": lambda connection: connection.read_json(str(path)),
+    }
+    frame = _rows(store, readers[kind], str(path))
+    return _with_ids(frame, path) if kind == "csv" and "id" in frame.columns else frame
+
+
+def _with_ids(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """A CSV file's rows with integers as ids."""
+    ids = frame["id"].cast(pl.Int64, strict=False)
+    wrong = ids.is_null() & frame["id"].is_not_null()
+    if wrong.any():
+        row = wrong.arg_max() or 0
+        raise EmbeddingError(f"{path}, row {row + 1} has the id {frame['id'][row]!r}: ids are integers")
+    return frame.with_columns(ids.alias("id"))
+
+
+def _rows(
+    store: Store, ask: Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyRelation | None], what: str
+) -> pl.DataFrame:
+    with store.cursor() as connection:
+        try:
+            relation = ask(connection)
+            if relation is None:
+                raise EmbeddingError(f"{what} gives no rows: expected the columns id and label")
+            return pl.DataFrame(relation.to_arrow_table())
+        except duckdb.Error as error:
+            raise EmbeddingError(f"{what} cannot be read: {str(error).splitlines()[0]}") from error
