@@ -84,7 +84,16 @@ def ratings(store: emm1.Store, folder: Path) -> tuple[Path, list[str]]:
     return page, [*CATEGORIES[:3], "no embeddings of points"]
 
 
-PAGES: list[Callable[[emm1.Store, Path], tuple[Path, list[str]]]] = [eshot_comparison, models, ratings]
+def zero_shot(_store: emm1.Store, folder: Path) -> tuple[Path, list[str]]:
+    """Samples with several labels, some of which are left out."""
+    rng = np.random.default_rng(2)
+    labels = {sample: [CATEGORIES[sample % 6], CATEGORIES[sample * sample % 5]] for sample in range(1, 200)}
+    vectors = np.eye(6)[np.arange(200) % 6] + rng.standard_normal((200, 6))
+    report = emm1.zero_shot((np.arange(200), vectors), labels, dict(zip(CATEGORIES, np.eye(6), strict=True)))
+    return report.save(folder) / "report.html", CATEGORIES
+
+
+PAGES: list[Callable[[emm1.Store, Path], tuple[Path, list[str]]]] = [eshot_comparison, models, ratings, zero_shot]
 
 
 @pytest.fixture(scope="module", params=PAGES, ids=lambda page: page.__name__)

@@ -27,6 +27,7 @@ DOCUMENTS = [
     "docs/guide/sql.md",
     "docs/guide/eshot.md",
     "docs/guide/ratings.md",
+    "docs/guide/zero_shot.md",
     "docs/format/codes.md",
 ]
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")

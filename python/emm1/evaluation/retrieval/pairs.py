@@ -19,12 +19,12 @@ GRADE = "grade"
 SCHEMA = {"query_id": pl.Int64, "id": pl.Int64, GRADE: pl.Int64}
 # What reads a file of pairs. Text is read as text, so that nothing is rounded before it is checked.
 READERS = {
-    ".csv": "read_csv(?, all_varchar = true, header = true)",
-    ".tsv": "read_csv(?, all_varchar = true, header = true, delim = '\t')",
-    ".json": "read_json(?)",
-    ".jsonl": "read_json(?)",
-    ".ndjson": "read_json(?)",
-    ".parquet": "read_parquet(?)",
+    ".csv": "FROM read_csv(?, all_varchar = true, header = true)",
+    ".tsv": "FROM read_csv(?, all_varchar = true, header = true, delim = '\t')",
+    ".json": "FROM read_json(?)",
+    ".jsonl": "FROM read_json(?)",
+    ".ndjson": "FROM read_json(?)",
+    ".parquet": "FROM read_parquet(?)",
 }
 COMPRESSED = {".gz", ".zst"}
 INTEGER = r"^\s*[+-]?[0-9]+\s*$"
@@ -93,7 +93,7 @@ def _read(path: Path) -> pl.DataFrame:
         raise FileNotFoundError(f"{path} does not exist")
     try:
         with duckdb.connect() as connection:
-            rows = connection.sql(f"FROM {reader}", params=[str(path)])
+            rows = connection.sql(reader, params=[str(path)])
             return pl.DataFrame(rows.to_arrow_table())
     except duckdb.Error as error:
         raise EmbeddingError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
