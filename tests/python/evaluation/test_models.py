@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import cast
+from urllib.parse import unquote
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ import emm1
 from emm1.cli import app
 from emm1.dataset import MODALITIES, Split
 from emm1.errors import EmbeddingError, UnknownNameError
+from emm1.evaluation.models.files import finite
 from emm1.evaluation.models.report import ModelsReport
 from emm1.evaluation.models.tables import latex, to_latex, to_markdown
 
@@ -88,6 +90,23 @@ def test_ratings_are_those_of_the_ratings_report(store: emm1.Store, report: Mode
             assert found["samples"].unique().to_list() == [row["pairs"]]
 
 
+def test_retrieval_is_that_of_the_retrieval_report(store: emm1.Store, report: ModelsReport) -> None:
+    for query, base in (("text", "audio"), ("audio", "text")):
+        own = store.retrieval(f"new_model 1m {query}", f"new_model 1m {base}", resamples=20)
+        found = report.to_frame().filter(model="new_model", evaluation="retrieval", query=query, base=base)
+        columns = ["metric", "value", "low", "high", "gallery", "coverage"]
+        assert found.select(columns).equals(own.to_frame().select(columns), null_equal=True)
+        other = store.retrieval(f"old|model 1m {query}", f"old|model 1m {base}", resamples=20)
+        columns = ["metric", "difference", "difference_low", "difference_high", "p"]
+        assert found.select(columns).equals(own.compare(other).to_frame().select(columns), null_equal=True)
+
+
+def test_retrieval_is_compared_on_what_both_have(store: emm1.Store, report: ModelsReport) -> None:
+    found = report.to_frame().filter(evaluation="retrieval", query="text", base="image")
+    images = len(store.embeddings("new_model 1m image"))
+    assert found["gallery"].unique().to_list() == [images - 1]
+
+
 def test_eshot_is_that_of_the_comparison(store: emm1.Store, report: ModelsReport) -> None:
     models = {name: (f"{name} eshot audio", f"{name} eshot points") for name in NAMES}
     expected = store.eshot(models=models).to_frame()
@@ -135,11 +154,11 @@ def test_saved_files(report: ModelsReport, tmp_path: Path) -> None:
     folder = report.save(tmp_path / "out")
     assert pl.read_parquet(folder / "evaluation.parquet").equals(report.to_frame(), null_equal=True)
     told = json.loads((folder / "evaluation.json").read_text())
-    assert told["rows"] == report.to_frame().to_dicts()
+    assert told["rows"] == finite(report.to_frame()).to_dicts()
     assert (folder / "evaluation.txt").read_text() == f"{report}\n"
     page = (folder / "evaluation.html").read_text()
     for link in re.findall(r'href="([^"#]+)"', page):
-        assert (folder / link).exists(), link
+        assert (folder / unquote(link)).exists(), link
 
 
 def test_markdown_has_as_many_cells_in_every_row(report: ModelsReport) -> None:

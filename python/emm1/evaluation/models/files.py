@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import polars as pl
+from polars import selectors as cs
+
 from emm1.evaluation.models import tables
 from emm1.evaluation.models.rows import blocks
 from emm1.evaluation.report.folder import written
@@ -52,8 +55,19 @@ def to_dict(report: ModelsReport) -> dict[str, Any]:
         "baseline": report.baseline,
         "resamples": report.resamples,
         "left_out": report.left_out,
-        "rows": report.to_frame().to_dicts(),
+        "rows": finite(report.to_frame()).to_dicts(),
     }
+
+
+def finite(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows for JSON, which has no infinity: such a median rank is NULL.
+
+    >>> import polars as pl
+    >>> finite(pl.DataFrame({"value": [1.0, float("inf")]})).rows()
+    [(1.0,), (None,)]
+    """
+    floats = cs.float()
+    return rows.with_columns(pl.when(floats.is_finite()).then(floats))
 
 
 def to_html(report: ModelsReport) -> str:

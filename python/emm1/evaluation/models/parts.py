@@ -17,6 +17,9 @@ from emm1.evaluation.models.rows import ROWS
 from emm1.evaluation.ratings.comparison import compare
 from emm1.evaluation.ratings.report import RatingsReport, rate
 from emm1.evaluation.report.folder import folders
+from emm1.evaluation.retrieval.comparison import on_common
+from emm1.evaluation.retrieval.report import RetrievalReport
+from emm1.evaluation.retrieval.run import Options, retrieve
 from emm1.store.store import Store
 
 
@@ -46,6 +49,72 @@ class Part:
     rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROWS))
     saved: Mapping[str, Saved] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+
+
+def retrieval(store: Store, models: Mapping[str, Files], baseline: str | None, resamples: int) -> list[Part]:
+    """Retrieval both ways between captions and the paired items of their triplets, one part for each direction."""
+    modalities = sorted({paired for paired, _ in rated_pairs(store)})
+    directions = [pair for each in modalities for pair in (("text", each), (each, "text"))]
+    able = [_retrieval(store, models, direction, baseline, resamples) for direction in directions]
+    none = [name for name in models if not any(name in part.rows["model"] for part in able)]
+    return [
+        *able,
+        Part(
+            left_out=tuple(
+                f"retrieval, {name}: no embeddings of 1m text and another modality that has captions" for name in none
+            )
+        ),
+    ]
+
+
+def _retrieval(
+    store: Store, models: Mapping[str, Files], direction: tuple[str, str], baseline: str | None, resamples: int
+) -> Part:
+    query, base = direction
+    reports = {
+        name: retrieve(store, files["1m", query], files["1m", base], "captions", None, Options(resamples=resamples))
+        for name, files in models.items()
+        if ("1m", query) in files and ("1m", base) in files
+    }
+    common = dict(zip(reports, on_common(list(reports.values())), strict=True))
+    rows = [_retrieval_rows(name, common, reports[name].coverage.asked, baseline) for name in common]
+    folder = f"retrieval/{query}_to_{base}"
+    saved = {f"{folder}/{own}": Saved(reports[name].save, "retrieval.html") for name, own in folders(reports).items()}
+    return Part(
+        pl.concat(
+            [
+                pl.DataFrame(schema=ROWS),
+                *(_in_shape(each.with_columns(query=pl.lit(query), base=pl.lit(base))) for each in rows),
+            ]
+        ),
+        saved,
+    )
+
+
+def _retrieval_rows(
+    name: str, reports: Mapping[str, RetrievalReport], asked: int, baseline: str | None
+) -> pl.DataFrame:
+    frame = reports[name].to_frame()
+    if baseline is not None and baseline in reports and name != baseline:
+        differences = reports[name].compare(reports[baseline]).to_frame()
+        frame = frame.join(
+            differences.select("metric", "difference", "difference_low", "difference_high", "p"),
+            on="metric",
+            how="left",
+            maintain_order="left",
+        ).with_columns(baseline=pl.lit(baseline))
+    protocol = (
+        "{} of {} queries, gallery {} rows, over those that every model has; pairs: captions and the paired items of their triplets; "
+        f"{reports[name].task.rules.metric}; expectation over orders of ties; intervals by the bootstrap over {{}} clusters of "
+        "queries; p of McNemar's exact test"
+    )
+    return frame.with_columns(
+        model=pl.lit(name),
+        evaluation=pl.lit("retrieval"),
+        samples=pl.col("queries"),
+        coverage=pl.lit(reports[name].coverage.queries / asked),
+        protocol=pl.format(protocol, "queries", pl.lit(asked), "gallery", "clusters"),
+    )
 
 
 def eshot(store: Store, models: Mapping[str, Files], baseline: str | None) -> Part:

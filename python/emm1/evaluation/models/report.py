@@ -119,6 +119,7 @@ def evaluate(store: Store, models: Sequence[str], baseline: str | None = None, r
     if baseline is None and len(files) > 1:
         baseline = next(iter(files))
     found = [
+        *parts.retrieval(store, files, baseline, count),
         parts.ratings(store, files, baseline, count),
         parts.eshot(store, files, baseline),
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,7 +190,7 @@ def compare(
             raise EmbeddingError(
                 "a saved report cannot be run again: compare it without common=True, or evaluate its model again"
             )
-        model, baseline = _on_common(model, baseline)
+        model, baseline = on_common([model, baseline])
     sides = (
         _answered(model),
         _saved(Path(baseline)) if isinstance(baseline, str | os.PathLike) else _answered(baseline),
@@ -220,19 +220,26 @@ def _saved(folder: Path) -> Answered:
         raise EmbeddingError(f"{folder} does not hold a report on retrieval as this version writes it") from error
 
 
-def _on_common(model: RetrievalReport, baseline: RetrievalReport) -> tuple[RetrievalReport, RetrievalReport]:
-    """Both reports again, on the rows, queries and pairs that both have."""
-    gallery = np.intersect1d(model.outcome.gallery, baseline.outcome.gallery)
-    queries = np.intersect1d(model.outcome.query_ids, baseline.outcome.query_ids)
-    pairs = model.outcome.pairs.join(baseline.outcome.pairs, on=["query_id", "id", "grade"], maintain_order="left")
+def on_common(reports: Sequence[RetrievalReport]) -> list[RetrievalReport]:
+    """Reports again, on the rows of the gallery, the queries and the pairs that all of them have; as they are if these are the same.
+
+    Raises:
+        EmbeddingError: they have nothing in common.
+    """
+    if len({report.hashes for report in reports}) <= 1:
+        return list(reports)
+    gallery = reduce(np.intersect1d, (report.outcome.gallery for report in reports))
+    queries = reduce(np.intersect1d, (report.outcome.query_ids for report in reports))
+    pairs = reports[0].outcome.pairs
+    for report in reports[1:]:
+        pairs = pairs.join(report.outcome.pairs, on=["query_id", "id", "grade"], how="semi", maintain_order="left")
     pairs = pairs.filter(pl.Series(np.isin(pairs["query_id"].to_numpy(), queries)))
     if pairs.is_empty() or not len(gallery):
         raise EmbeddingError(
             f"the reports have {len(gallery):,} rows of the gallery, {len(queries):,} queries and {len(pairs):,} pairs in common: "
             "there is nothing to compare"
         )
-    first, second = (_again(report, pairs, gallery) for report in (model, baseline))
-    return first, second
+    return [_again(report, pairs, gallery) for report in reports]
 
 
 def _again(report: RetrievalReport, pairs: pl.DataFrame, gallery: Whole) -> RetrievalReport:
