@@ -28,6 +28,7 @@ DOCUMENTS = [
     "docs/guide/eshot.md",
     "docs/guide/ratings.md",
     "docs/guide/zero_shot.md",
+    "docs/guide/groups.md",
     "docs/format/codes.md",
 ]
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")

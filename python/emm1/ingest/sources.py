@@ -88,9 +88,10 @@ def find_sources(
         SourceError: some of the files are Git LFS pointers or empty.
     """
     base = _base_folder(root)
+    there: Sequence[int] = RANKS
     if groups is not None:
-        _check_groups(groups, splits)
-    wanted = [source for split in splits or SPLITS for source in _published(base, split, ranks or RANKS, groups)]
+        there = _ranks_of(groups, splits)
+    wanted = [source for split in splits or SPLITS for source in _published(base, split, ranks or there, groups)]
     for source in wanted:
         check_regular(source.path, SourceError)
     sources = [source for source in wanted if source.path.is_file()]
@@ -104,18 +105,20 @@ def find_sources(
     return PublishedFiles(sources, [source.name for source in absent], packed)
 
 
-def _check_groups(groups: Path, splits: Sequence[Split] | None) -> None:
-    """Refuse a folder without groups, and groups of a split that is not built.
+def _ranks_of(groups: Path, splits: Sequence[Split] | None) -> list[int]:
+    """The ranks in a folder of groups.
 
     Raises:
-        FileNotFoundError: there is nothing of the kind.
-        SourceError: the split was not asked for.
+        FileNotFoundError: there are none.
+        SourceError: groups are of a split that was not asked for.
     """
     if splits is not None and "100m" not in splits:
         raise SourceError(f"the groups in {groups} are of the split 100m, which was not asked for")
-    if not any((groups / f"nn_{rank}" / "data_groups.csv").exists() for rank in RANKS):
+    there = [rank for rank in RANKS if (groups / f"nn_{rank}" / "data_groups.csv").exists()]
+    if not there:
         what = "has no nn_1/data_groups.csv" if groups.is_dir() else "is no folder"
         raise FileNotFoundError(f"{groups} {what}: name the folder that `emm1 groups make` wrote")
+    return there
 
 
 def _packed(source: Source) -> str | None:

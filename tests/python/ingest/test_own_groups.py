@@ -64,6 +64,7 @@ def test_the_groups_are_those_of_the_folder(
     groups = groups_in(tmp_path / "emm1.duckdb")
     assert groups.columns == COLUMNS
     assert groups.equals(read(own, 1, 2, 3))
+    assert build_store(tree, tmp_path / "other.duckdb", groups=own, splits=["100m"]).missing == []
     assert groups["encord_audio_id"].null_count() == groups["encord_video_id"].null_count() == len(groups)
 
 
