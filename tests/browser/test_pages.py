@@ -93,7 +93,18 @@ def zero_shot(_store: emm1.Store, folder: Path) -> tuple[Path, list[str]]:
     return report.save(folder) / "report.html", CATEGORIES
 
 
-PAGES: list[Callable[[emm1.Store, Path], tuple[Path, list[str]]]] = [eshot_comparison, models, ratings, zero_shot]
+def retrieval(store: emm1.Store, folder: Path) -> tuple[Path, list[str]]:
+    """A gallery of which only a part has vectors, under a name that is none of a tag, and with the slices of the queries."""
+    image = store.embeddings("image 0")
+    np.save(folder / "part.npy", np.asarray(image)[10:])
+    np.save(folder / "part.ids.npy", image.ids[10:])
+    name = CATEGORIES[0]
+    store.add_embeddings(name, folder / "part.npy", dataset="1m", modality="image", replace=True)
+    report = store.retrieval("text 0", name, resamples=10)
+    return report.save(folder / "report") / "retrieval.html", [name, "hit@10", "count as not found", report.hashes.gallery]
+
+
+PAGES: list[Callable[[emm1.Store, Path], tuple[Path, list[str]]]] = [eshot_comparison, models, ratings, zero_shot, retrieval]
 
 
 @pytest.fixture(scope="module", params=PAGES, ids=lambda page: page.__name__)

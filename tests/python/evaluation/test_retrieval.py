@@ -412,7 +412,7 @@ def test_files_and_command_line(store: emm1.Store, tmp_path: Path) -> None:
     files = {file.name for file in (tmp_path / "report").iterdir()}
     assert files == {
         *("retrieval.txt", "retrieval.html", "retrieval.json", "retrieval.csv", "per_query.parquet", "hits.parquet"),
-        *("slices.csv", "slices.txt"),
+        "by.csv",
     }
     folder = tmp_path / "report"
     assert pl.read_csv(folder / "retrieval.csv").equals(report.to_frame())

@@ -76,6 +76,7 @@ class RetrievalComparison:
     model: Answered
     baseline: Answered
     resamples: int
+    metrics: Sequence[str]
 
     def to_frame(self) -> pl.DataFrame:
         """All measures that both have.
@@ -89,7 +90,7 @@ class RetrievalComparison:
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("", "model", "baseline", "difference", "95% interval", "gained", "lost", "p")]
-        rows += [_cells(row) for row in self.to_frame().iter_rows(named=True)]
+        rows += [_cells(row) for row in self.to_frame().iter_rows(named=True) if row["metric"] in self.metrics]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
         first = self.to_frame().row(0, named=True)
@@ -200,7 +201,7 @@ def compare(
         raise EmbeddingError(
             f"{sides[0].name} and {sides[1].name} cannot be compared: they differ in {_and(differing)}. {_how(model, baseline, differing)}"
         )
-    return RetrievalComparison(*sides, model.task.rules.resamples)
+    return RetrievalComparison(*sides, model.task.rules.resamples, model.metrics)
 
 
 def _answered(report: RetrievalReport) -> Answered:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from emm1.errors import EmbeddingError
+from emm1.evaluation.report.folder import written
 from emm1.evaluation.report.words import WORDS, word_ranges
 from emm1.evaluation.retrieval import text
 from emm1.evaluation.retrieval.summary import SCHEMA
@@ -39,10 +40,11 @@ class Slices:
         return "\n".join([str(self.report), *self._lines()])
 
     def save(self, folder: str | Path) -> Path:
-        """Write the report as files, and `to_frame` as slices.csv and slices.txt; returns the folder."""
+        """Write the files of the report, with the slices in retrieval.txt and in by.csv; returns the folder."""
         where = self.report.save(folder)
-        self.to_frame().write_csv(where / "slices.csv")
-        (where / "slices.txt").write_text("\n".join([*self._lines(), ""]).lstrip("\n"), encoding="utf-8")
+        with written(where):
+            (where / "retrieval.txt").write_text(f"{self}\n", encoding="utf-8")
+            self.to_frame().write_csv(where / "by.csv")
         return where
 
     def _lines(self) -> Iterator[str]:
