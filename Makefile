@@ -118,6 +118,7 @@ bench: .venv/built .venv/bench
 	$(BIN)/python -m benchmarks $(or $(WORK),/tmp/emm1-bench)/vectors
 	$(BIN)/python -m benchmarks.sql $(or $(WORK),/tmp/emm1-bench)/vectors
 	$(BIN)/python -m benchmarks.ranks $(or $(WORK),/tmp/emm1-bench)/vectors
+	$(BIN)/python -m benchmarks.ratings $(or $(WORK),/tmp/emm1-bench)/ratings
 	$(BIN)/python -m benchmarks.start $(or $(WORK),/tmp/emm1-bench)
 
 fmt: .venv/packages
