@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -201,6 +202,9 @@ def test_ties_by_brute_force(draws: st.DataObject) -> None:
     order = [sorted(range(count), key=lambda c: (-row[c], -c)) for row in exact]
     predicted = {i: row for i, _, row in report.predictions(None).iter_rows()}
     assert [predicted[i] for i in range(12)] == [[f"c{c}" for c in row] for row in order]
+    assert [row[0] for row in report.predictions(1)["predicted"]] == [
+        row[0] for row in report.predictions(2)["predicted"]
+    ]
     for k in (1, 5):
         assert report.overall[f"top{k}_correct"].item() == sum(member[i, order[i][:k]].any() for i in range(12))
     for c, value in enumerate(report.to_frame()["average_precision"]):
@@ -288,6 +292,7 @@ def frames(pairs: list[tuple[int, str]]) -> dict[str, Any]:
         "polars": frame,
         "lazy": frame.lazy(),
         "arrow": frame.to_arrow(),
+        "relation": duckdb.sql("FROM frame"),
         "lists": frame.group_by("id").agg("label"),
         "enum": frame.with_columns(pl.col("label").cast(pl.Categorical)),
         "numpy": {np.int64(item): np.array(labels) for item, labels in mapping.items()},

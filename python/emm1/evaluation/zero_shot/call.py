@@ -139,4 +139,12 @@ def _same(samples: object, classes: object) -> bool:
     if not isinstance(samples, kinds) or not isinstance(classes, kinds):
         return False
     first, second = (each if isinstance(each, Embeddings) else Embeddings(each) for each in (samples, classes))
-    return first.path.samefile(second.path) and np.array_equal(first.ids, second.ids)
+    return same_file(first, second)
+
+
+def same_file(first: Embeddings, second: Embeddings) -> bool:
+    """Whether embeddings are of one file with the same ids."""
+    files = first.path.absolute() == second.path.absolute() or [
+        (file.stat().st_dev, file.stat().st_ino) for file in first.files
+    ] == [(file.stat().st_dev, file.stat().st_ino) for file in second.files]
+    return files and np.array_equal(first.ids, second.ids)

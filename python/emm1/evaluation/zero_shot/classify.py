@@ -40,6 +40,9 @@ class Outcome:
     def ranking(self, k: int | None = None) -> NDArray[np.int64]:
         """The k most similar classes of each sample, best first, (n, k); of equals, the later class first. All by default."""
         count = self.similarity.shape[1]
+        if k == 1:
+            found: NDArray[np.int64] = count - 1 - np.argmax(self.similarity[:, ::-1], axis=1, keepdims=True)
+            return found
         best = np.empty((len(self.ids), count if k is None else min(k, count)), np.int64)
         for start in range(0, len(best), BLOCK):
             order = np.argsort(self.similarity[start : start + BLOCK], axis=1, kind="stable")[:, ::-1]

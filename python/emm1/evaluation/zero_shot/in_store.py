@@ -14,6 +14,7 @@ from emm1.checks import PathLike, check_regular
 from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError, FileNotFoundError
 from emm1.evaluation.report.provenance import Source
+from emm1.evaluation.zero_shot.call import same_file
 from emm1.evaluation.zero_shot.classify import Way
 from emm1.evaluation.zero_shot.evaluate import evaluate
 from emm1.evaluation.zero_shot.items import Items, Labels
@@ -65,7 +66,7 @@ def _same_items(first: Opened, second: Opened) -> bool:
     """Whether the ids of both name the same items: one file, or two that are registered for one split and modality."""
     if first[2] is not None and second[2] is not None:
         return first[2] == second[2]
-    return first[0].path.samefile(second[0].path) and first[1].ids == second[1].ids
+    return same_file(first[0], second[0])
 
 
 def _items(opened: Opened, labels: Labels) -> Items:

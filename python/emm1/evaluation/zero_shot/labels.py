@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 
@@ -70,6 +71,8 @@ def _frame(labels: Any, what: str) -> pl.DataFrame:
     try:
         if isinstance(labels, pl.LazyFrame):
             return labels.collect()
+        if isinstance(labels, duckdb.DuckDBPyRelation):
+            return pl.DataFrame(labels.to_arrow_table())
         if hasattr(labels, "__arrow_c_stream__"):
             return pl.DataFrame(labels)
     except Exception as error:
