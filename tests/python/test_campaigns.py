@@ -30,6 +30,12 @@ def test_searches_equal_the_reference(tmp_path: Path, simd: str) -> None:
     assert run.returncode == 0, f"EMM1_SIMD={simd!r}, seed {seed}\n{run.stdout}{run.stderr}"
 
 
+def test_intervals_hold_the_truth_as_often_as_they_must() -> None:
+    """Few data sets: this finds intervals that are far too narrow, and a campaign that does not run."""
+    run = campaign("coverage.py", "--sets", 25, "--seed", 1)
+    assert run.returncode == 0, f"{run.stdout}{run.stderr}"
+
+
 def test_answers_are_right_while_files_and_codes_change(tmp_path: Path) -> None:
     seed = secrets.randbelow(10**9)
     run = campaign("chaos.py", "--minutes", 0.5, "--seed", seed, "--folder", tmp_path)
