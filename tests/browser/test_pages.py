@@ -101,10 +101,21 @@ def retrieval(store: emm1.Store, folder: Path) -> tuple[Path, list[str]]:
     name = CATEGORIES[0]
     store.add_embeddings(name, folder / "part.npy", dataset="1m", modality="image", replace=True)
     report = store.retrieval("text 0", name, resamples=10)
-    return report.save(folder / "report") / "retrieval.html", [name, "hit@10", "count as not found", report.hashes.gallery]
+    return report.save(folder / "report") / "retrieval.html", [
+        name,
+        "hit@10",
+        "count as not found",
+        report.hashes.gallery,
+    ]
 
 
-PAGES: list[Callable[[emm1.Store, Path], tuple[Path, list[str]]]] = [eshot_comparison, models, ratings, zero_shot, retrieval]
+PAGES: list[Callable[[emm1.Store, Path], tuple[Path, list[str]]]] = [
+    eshot_comparison,
+    models,
+    ratings,
+    zero_shot,
+    retrieval,
+]
 
 
 @pytest.fixture(scope="module", params=PAGES, ids=lambda page: page.__name__)

@@ -54,6 +54,10 @@ def test_code_blocks(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for value in names.values():
         if isinstance(value, emm1.Store):
             value.close()
+    if document == "docs/guide/evaluate.md":
+        rows = [line for line in (TOP / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+        assert len(rows) > 2  # the heads
+        assert set(rows) <= set((tmp_path / "report/evaluation.md").read_text(encoding="utf-8").splitlines())
 
 
 @pytest.mark.parametrize("path", [*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")], ids=lambda path: path.name)
