@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emm1.cli import show
 from emm1.cli.parameters import StorePath
 from emm1.cli.reports import Report, ReportFormat, ReportOutput, show_report
 
@@ -74,18 +75,20 @@ def retrieval(
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
 
     def evaluated(opened: Store) -> Report:
-        report = opened.retrieval(
-            queries,
-            base,
-            pairs,
-            cutoffs,
-            where=where,
-            metrics=names,
-            metric=metric,
-            missing=missing,
-            exclude_self=exclude_self,
-            resamples=resamples,
-        )
+        with show.progress("answers") as progress:
+            report = opened.retrieval(
+                queries,
+                base,
+                pairs,
+                cutoffs,
+                where=where,
+                metrics=names,
+                metric=metric,
+                missing=missing,
+                exclude_self=exclude_self,
+                resamples=resamples,
+                progress=lambda done, of: progress("ranking", done, of),
+            )
         return report if by is None else Slices(report, by)
 
     show_report(store, evaluated, format, output, "retrieval.html")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import emm1
@@ -116,6 +116,7 @@ class Evaluations:
         missing: str = "exclude",
         exclude_self: bool = False,
         resamples: int = 1000,
+        progress: Callable[[int, int], object] = lambda _done, _all: None,
     ) -> emm1.RetrievalReport:
         """How high the right answers of queries rank among all vectors of a gallery: one direction, exactly, whatever the ties.
 
@@ -135,6 +136,7 @@ class Evaluations:
                 ``fail`` makes both an error.
             exclude_self: leave out the row of the gallery that has the query's own id.
             resamples: resamples for the 95 % intervals; 0 for none.
+            progress: called from time to time with the number of right answers that are ranked, and of all.
 
         Raises:
             emm1.errors.Error: pairs that do not fit these modalities or are not as described, an unknown name, no query that counts, or NaN
@@ -154,7 +156,7 @@ class Evaluations:
         from emm1.evaluation.retrieval.run import Options, retrieve
 
         options = Options(k, metrics, metric, missing, exclude_self, resamples)
-        return retrieve(cast("Store", self), queries, base, pairs, where, options)
+        return retrieve(cast("Store", self), queries, base, pairs, where, options, progress)
 
     def zero_shot(
         self,

@@ -18,7 +18,7 @@ from emm1.evaluation.retrieval.known import KINDS, SAME_ID, known_pairs, same_id
 from emm1.evaluation.retrieval.pairs import READERS, Pairs, is_pairs_file, pairs_of
 from emm1.evaluation.retrieval.report import RetrievalReport
 from emm1.evaluation.retrieval.summary import chosen
-from emm1.evaluation.retrieval.task import Rules, Side, Task, carry_out
+from emm1.evaluation.retrieval.task import Progress, Rules, Side, Task, carry_out
 from emm1.store.nearest import items_where
 from emm1.store.registered import Registered, is_file
 
@@ -41,7 +41,13 @@ class Options:
 
 
 def retrieve(
-    store: Store, queries: PathLike, base: PathLike, pairs: Any, where: str | None, options: Options
+    store: Store,
+    queries: PathLike,
+    base: PathLike,
+    pairs: Any,
+    where: str | None,
+    options: Options,
+    progress: Progress,
 ) -> RetrievalReport:
     """Retrieval from queries to a gallery, which are registered names or files."""
     entries = [None if is_file(source) else store.registry[os.fspath(source)] for source in (queries, base)]
@@ -51,7 +57,7 @@ def retrieve(
         among = None if where is None else items_where(connection, _registered(entries[1], gallery), where)
         known = _pairs(pairs, asking, entries, rules.exclude_self, lambda kind: known_pairs(connection, kind, *entries))
     task = Task(asking, gallery, known, rules, among, store)
-    return RetrievalReport(task, carry_out(task), metrics)
+    return RetrievalReport(task, carry_out(task, progress), metrics)
 
 
 def retrieval(
@@ -66,6 +72,7 @@ def retrieval(
     missing: str = "exclude",
     exclude_self: bool = False,
     resamples: int = 1000,
+    progress: Progress = lambda _done, _all: None,
 ) -> RetrievalReport:
     """How high the right answers of queries rank among the vectors of another file, or of the same; no store is needed.
 
@@ -82,6 +89,7 @@ def retrieval(
             ``fail`` makes both an error.
         exclude_self: leave out the row of the gallery that has the query's own id.
         resamples: resamples for the 95 % intervals; 0 for none.
+        progress: called from time to time with the number of right answers that are ranked, and of all.
 
     Raises:
         emm1.errors.EmbeddingError: pairs that are not as described, vectors of different dimensions, no query that counts, or NaN or an
@@ -102,7 +110,7 @@ def retrieval(
     ids = None if among is None else np.unique(as_among(among, len(rows), lambda: rows.ids))
     known = _pairs(pairs, asking, [None, None], rules.exclude_self, _needs_a_store)
     task = Task(asking, gallery, known, rules, ids)
-    return RetrievalReport(task, carry_out(task), names)
+    return RetrievalReport(task, carry_out(task, progress), names)
 
 
 def _rules(options: Options, metric: Metric, where: str | None) -> tuple[Rules, list[str]]:
