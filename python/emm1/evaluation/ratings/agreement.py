@@ -52,7 +52,11 @@ class Ranked:
         return cls(order, grades[order] * runs + run, starts, np.repeat(starts, np.diff(starts, append=runs)))
 
     def counts(self, weights: NDArray[np.int64] | None = None) -> Counts:
-        """The number of rows of each grade and run, or the sum of their weights, float64, (3, runs)."""
+        """The number of rows of each grade and run, or the sum of their weights, float64, (3, runs).
+
+        >>> Ranked.of([0.5, 0.9, 0.5], [3, 1, 1]).counts().tolist()
+        [[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
+        """
         given = None if weights is None else weights[self.order]
         return np.bincount(self.cells, given, GRADES * len(self.first)).reshape(GRADES, -1).astype(np.float64)
 
@@ -61,6 +65,10 @@ class Ranked:
 
         Args:
             counts: as `counts` gives them.
+
+        >>> ranked = Ranked.of([0.9, 0.5, 0.5, 0.1], [1, 1, 3, 2])
+        >>> ranked.compare(ranked.counts()).aucs.tolist()  # Good over Bad, Good over Partial, Partial over Bad
+        [0.75, 1.0, 0.0]
         """
         # Of the rows that are less similar, and half of those that are equally similar.
         below = np.cumsum(counts, axis=1)

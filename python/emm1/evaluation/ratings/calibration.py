@@ -93,6 +93,12 @@ class Calibration:
         reliability: the same rows in bins of the probability, above one bound and up to the other: how many, the mean
             probability (predicted), the share that is Good (observed) and its 95 % Wilson interval. Bins without rows are left out.
         curve: the points between which the probability is linear, to be used elsewhere.
+
+    >>> rows = pl.DataFrame({"encord_text_id": range(1000), "annotation": [1 if row % 3 else 3 for row in range(1000)]})
+    >>> similarity = np.where(rows["annotation"] == 1, 0.8, 0.2).astype(np.float32)
+    >>> found = Calibration.of([Judgements("paired", "audio", "image", rows, similarity, {})])
+    >>> found.probability("audio", "image", [0.2, 0.5, 0.8]).round(1).tolist()
+    [0.0, 0.5, 1.0]
     """
 
     scores: pl.DataFrame

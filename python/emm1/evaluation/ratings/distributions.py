@@ -20,7 +20,13 @@ SCHEMA = {
 
 
 def histograms(judged: list[Judgements]) -> pl.DataFrame:
-    """The rows of `RatingsReport.distributions`: for each rating, bins of equal width from the lowest to the highest similarity."""
+    """The rows of `RatingsReport.distributions`: for each rating, bins of equal width from the lowest to the highest similarity.
+
+    >>> rows = pl.DataFrame({"annotation": [1, 1, 3]})
+    >>> found = histograms([Judgements("paired", "audio", "image", rows, np.array([0.5, 1, 0], np.float32), {})])
+    >>> found.filter(found["pairs"] > 0).select("annotation", "up_to", "pairs").rows()
+    [(1, 0.5, 1), (1, 1.0, 1), (3, 0.025, 1)]
+    """
     rows = []
     for each in judged:
         edges = np.histogram_bin_edges(each.similarity.astype(np.float64), BINS)

@@ -38,6 +38,11 @@ class Judgements:
         rows: the rows of the triplets, every one of them, repeats too.
         similarity: cosine, float32, (rows,).
         left_out: how many rows were left out, by reason: without_vector, without_rating.
+
+    >>> rows = pl.DataFrame({"encord_text_id": [0, 0, 2], "encord_paired_id": [5, 5, 6], "annotation": [1, 3, 1]})
+    >>> judged = Judgements("paired", "audio", "image", rows, np.array([0.9, 0.2, 0.7], np.float32), {})
+    >>> judged.query.tolist(), judged.where(judged.annotation == 3).captions.tolist()
+    ([0, 0, 3], [0])
     """
 
     against: str

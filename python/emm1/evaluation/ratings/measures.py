@@ -17,7 +17,16 @@ LEAST_RESAMPLES = 10  # with a value, for an interval
 
 
 class Measured:
-    """What the measures need of rows, sorted once for any number of resamples."""
+    """What the measures need of rows, sorted once for any number of resamples.
+
+    >>> import polars as pl
+    >>> names = ("encord_text_id", "encord_paired_id", "encord_annotated_id", "annotation")
+    >>> rows = pl.DataFrame([(0, 5, 1, 1), (0, 5, 2, 3), (2, 6, 1, 1), (4, 7, 1, 2)], schema=names, orient="row")
+    >>> judged = Judgements("paired", "audio", "image", rows, np.array([0.9, 0.2, 0.7, 0.8], np.float32), {})
+    >>> measured = Measured(judged)
+    >>> measured.values()["auc_good_partial"], measured.values()["within_query"], measured.resampled(5).shape
+    (0.5, 1.0, (5, 8))
+    """
 
     def __init__(self, judgements: Judgements) -> None:
         self._judgements = judgements
@@ -101,7 +110,11 @@ def _drawn(rng: np.random.Generator, codes: NDArray[np.int64]) -> NDArray[np.int
 
 
 def percentiles(values: NDArray[np.float64]) -> tuple[float, float]:
-    """The bounds of the resamples in which a measure is defined; NaN if these are few."""
+    """The bounds of the resamples in which a measure is defined; NaN if these are few.
+
+    >>> percentiles(np.append(np.full(20, 0.5), np.nan)), percentiles(np.ones(3))
+    ((0.5, 0.5), (nan, nan))
+    """
     defined = values[~np.isnan(values)]
     if len(defined) < LEAST_RESAMPLES:
         return np.nan, np.nan

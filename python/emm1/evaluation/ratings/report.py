@@ -49,6 +49,23 @@ class RatingsReport:
 
     Attributes:
         provenance: which files were compared, by modality, when, and by which version of emm1.
+
+    >>> import emm1
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample")
+    >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m"])
+    >>> files = {modality: folder / f"sample/embeddings/1m/{modality}.npy" for modality in ("image", "audio")}
+    >>> report = store.ratings(files, resamples=0)
+    >>> report.to_frame().select("paired_modality", "annotated_modality", "pairs").rows()
+    [('audio', 'image', 182), ('image', 'audio', 102)]
+    >>> report.coverage().filter(missing="points").height, report.by("caption_words")["pairs"].sum()
+    (3, 284)
+    >>> report.thresholds()["threshold"].round(3).to_list(), report.calibration().scores["brier"].round(3).to_list()
+    ([0.387, None], [0.021, 0.002])
+    >>> report.disagreements(1)["annotation_label"].item(), report.distributions()["pairs"].sum()
+    ('Partial Match', 284)
+    >>> (report.save(folder / "report") / "ratings.html").exists()
+    True
     """
 
     _store: Store = field(repr=False)

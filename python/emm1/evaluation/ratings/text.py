@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from emm1.evaluation.report.text import heading
+from emm1.evaluation.report.text import NONE, heading
 
 PAIR = ("paired_modality", "annotated_modality")
 TITLES = {
@@ -25,7 +25,6 @@ SHOWN = {
     "AP good": "ap_good",
     "prevalence": "prevalence",
 }
-NONE = "–"
 
 
 def agreement(
@@ -53,7 +52,13 @@ def agreement(
 
 
 def slices(frame: pl.DataFrame) -> Iterator[str]:
-    """A line for each row of `RatingsReport.by`."""
+    """A line for each row of `RatingsReport.by`.
+
+    >>> row = {"paired_modality": "audio", "annotated_modality": "image", "auc_mean": 0.5, "pairs": 9}
+    >>> bounds = {"auc_mean_low": None, "auc_mean_high": None}
+    >>> [*slices(pl.DataFrame([{"caption_words": "06–10", **row, **bounds}]))]
+    ['', '[Audio → Image]', '  06–10: AUC mean 0.5000, 9 rows']
+    """
     before = None
     for row in frame.iter_rows(named=True):
         value = row[frame.columns[0]]

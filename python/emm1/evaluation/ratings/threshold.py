@@ -59,6 +59,12 @@ def threshold_row(judgements: Judgements, fit: NDArray[np.bool_], precision: flo
         judgements: the rows of an ordered pair of modalities.
         fit: whether a row is in the half that the threshold is chosen on, (n,).
         precision: as in `smallest_threshold`.
+
+    >>> rows = pl.DataFrame({"annotation": np.tile([1, 3], 100)})
+    >>> judged = Judgements("paired", "audio", "image", rows, np.tile([0.8, 0.2], 100).astype(np.float32), {})
+    >>> row = threshold_row(judged, np.arange(200) < 100, 0.9)
+    >>> row["fit_above"], row["test_above"], row["test_precision"], row["test_recall"]
+    (50, 50, 1.0, 1.0)
     """
     good, similarity = judgements.annotation == 1, judgements.similarity
     threshold = smallest_threshold(similarity[fit], good[fit], precision)

@@ -113,6 +113,10 @@ def histograms_of(counts: pl.DataFrame) -> list[Histogram]:
 
     Args:
         counts: the rows of `RatingsReport.distributions` of one ordered pair.
+
+    >>> counts = pl.DataFrame({"annotation": [1, 1, 2, 2, 3, 3], "pairs": [0, 2, 1, 1, 0, 0]})
+    >>> [(each.rating, each.pairs, each.path) for each in histograms_of(counts)]
+    [('Good', 2, 'M50 100v-100h50v100z'), ('Partial', 2, 'M0 100v-50h50v50zM50 100v-50h50v50z'), ('Bad', 0, '')]
     """
     pairs = {rating: counts.filter(annotation=rating)["pairs"].to_list() for rating in RATINGS}
     shares = {rating: [count / max(1, sum(own)) for count in own] for rating, own in pairs.items()}
