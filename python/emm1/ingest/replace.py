@@ -18,7 +18,7 @@ from emm1.store.database import connect
 
 
 def put_in_place(
-    file: Path, store: Path, connection: duckdb.DuckDBPyConnection, *, drop_own: bool = False
+    file: Path, store: Path, connection: duckdb.DuckDBPyConnection, *, drop_own: bool = False, same_rows: bool = False
 ) -> list[str]:
     """Close a complete new store and rename it over the old one, whose own tables and users' objects it takes over.
 
@@ -27,6 +27,7 @@ def put_in_place(
         store: the place of the old one, if there is one.
         connection: of the new store.
         drop_own: go on without what cannot be taken over.
+        same_rows: the new store has the same captions, items, groups and triplets.
 
     Returns:
         Notes about what was taken over.
@@ -42,6 +43,10 @@ def put_in_place(
         with attached(connection, store):
             keep_own_rows(connection)  # first: users' objects may refer to them
         notes = carry_over(connection, store, file.parent, drop=drop_own).notes()
+        if not same_rows and connection.table("splits").limit(1).fetchall():
+            notes.append(
+                "the table splits was carried over, but captions, items or groups may be others now: run `emm1 split` again"
+            )
     with held(store):
         if _stamp(store) != seen:
             raise StoreError(f"{store} was written to while the new store was made from it: run the command again")

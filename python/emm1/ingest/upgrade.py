@@ -67,7 +67,7 @@ def upgrade_store(
                 _copy(connection, store, progress)
             progress("types, views and checks", 0, 0)
             found = [str(names) for names in finish(connection, media_root)]
-            found += put_in_place(file, store, connection, drop_own=drop_own)
+            found += put_in_place(file, store, connection, drop_own=drop_own, same_rows=True)
         for note in found:
             tell(note)
     return before

@@ -43,9 +43,10 @@ def test_rows_that_commands_wrote_are_carried_over(way: str, recorded: Path, tre
     expected = ask(recorded, "FROM splits"), ask(recorded, "SELECT * EXCLUDE (store_id) FROM embeddings ORDER BY name")
     if way == "upgrade":
         execute(recorded, f"UPDATE emm1_store SET schema_version = {SCHEMA_VERSION - 1}")
-        assert emm1_cli("upgrade", recorded).returncode == 0
+        done = emm1_cli("upgrade", recorded)
     else:
-        emm1.build(tree, recorded, force=way == "force", ranks=[1, 2]).close()
+        done = emm1_cli("build", tree, recorded, "--ranks", "1,2", *(["--force"] if way == "force" else []))
+    assert (done.returncode, "run `emm1 split` again" in done.stdout) == (0, way != "upgrade"), done
     kept = ask(recorded, "FROM splits"), ask(recorded, "SELECT * EXCLUDE (store_id) FROM embeddings ORDER BY name")
     assert kept == expected
     with emm1.open(recorded, read_only=True) as opened:
