@@ -12,6 +12,14 @@
 //! If only the first part of the components was multiplied, the rest of the product is at most the product of the norms
 //! of both rests: |Rq₂·Rx′₂| ≤ ‖Rq₂‖·‖Rx′₂‖.
 //!
+//! Where rows are counted, what the codes missed is coded again, in steps of a 256th (`FINER`). With the further products,
+//! s/256·t·(b·c₂) for the row and s·t/256·(b₂·c) for the query, and e₂ and ε₂ for what is still missed, the error is
+//!
+//! ```text
+//! |Rq·(Rx′ − s·c − s₂·c₂)| + |(Rq − t·b)·s₂·c₂| + |(Rq − t·b − t₂·b₂)·s·c|
+//!                     ≤  ‖q‖·e₂ + ε·(e + e₂) + ε₂·(‖x′‖ + e)
+//! ```
+//!
 //! The margin of a row is an upper bound of its score minus the threshold, and linear in what is stored about the row;
 //! a row with a negative margin is not a hit. A margin that is NaN (nothing is known about the row, for example because
 //! it has huge components) rules nothing out. The factors of a margin are computed in f64 once per query and threshold
@@ -19,7 +27,7 @@
 
 use crate::codes::Encoder;
 use crate::score::Metric;
-use crate::shape::{Level, Margin, NARROW, Record, Terms};
+use crate::shape::{FINER, Level, Margin, NARROW, Record, Terms};
 
 /// Slack for all f64 arithmetic, relative to the norms involved.
 const ROUNDING: f64 = 1e-9;
@@ -59,6 +67,45 @@ impl Coding {
     }
 }
 
+/// What the coding of a query missed, quantized in steps of a 256th of its step.
+#[derive(Debug)]
+pub(crate) struct Residual {
+    /// Components from −127 to 127.
+    pub(crate) codes: Vec<i8>,
+    /// Σ b₂ and Σ |b₂|.
+    sum: f64,
+    weight: f64,
+    /// ε₂.
+    error: f64,
+}
+
+impl Residual {
+    fn new(rotated: &[f64], coding: &Coding) -> Self {
+        let step = coding.step / FINER;
+        let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
+        let (mut sum, mut weight, mut squares) = (0.0, 0.0, 0.0);
+        let codes = rotated.iter().zip(&coding.codes).map(|(value, &code)| {
+            let missed = value - coding.step * f64::from(code);
+            let code = (missed * inverse).clamp(-127.0, 127.0).round_ties_even();
+            sum += code;
+            weight += code.abs();
+            squares += (missed - step * code).powi(2);
+            code as i8
+        });
+        let codes = codes.collect();
+        Self { codes, sum, weight, error: squares.sqrt() }
+    }
+}
+
+/// Which product a margin is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Product<'a> {
+    /// With the codes of a row up to a level.
+    Codes(&'a Coding, Level),
+    /// With whole bytes, and what both codings missed.
+    Finer(&'a Coding, &'a Residual),
+}
+
 /// A query, coded.
 pub(crate) struct CodedQuery {
     metric: Metric,
@@ -73,11 +120,13 @@ pub(crate) struct CodedQuery {
     pub(crate) fine: Coding,
     /// Quantized in as many steps as a panel allows, if that is fewer.
     panel: Option<Coding>,
+    /// What the coding for panels missed, where rows are counted.
+    residual: Option<Residual>,
 }
 
 impl CodedQuery {
-    /// Quantizes a query; `most` is the largest component in a panel.
-    pub(crate) fn new(encoder: &Encoder, query: &[f32], metric: Metric, most: i8) -> Self {
+    /// Quantizes a query; `most` is the largest component in a panel, and `finer` whether what it misses is needed.
+    pub(crate) fn new(encoder: &Encoder, query: &[f32], metric: Metric, most: i8, finer: bool) -> Self {
         let mean = encoder.mean();
         let mut rotated: Vec<f64> = query.iter().map(|&value| f64::from(value)).collect();
         let (mut base, mut slack) = (0.0, 0.0);
@@ -93,7 +142,14 @@ impl CodedQuery {
         let first = encoder.parts().first;
         let parts = [&rotated[..first], &rotated[first..]].map(length);
         let panel = (most < i8::MAX).then(|| Coding::new(&rotated, first, most));
-        Self { metric, norm, parts, base, slack, fine: Coding::new(&rotated, first, i8::MAX), panel }
+        let fine = Coding::new(&rotated, first, i8::MAX);
+        let residual = finer.then(|| Residual::new(&rotated, panel.as_ref().unwrap_or(&fine)));
+        Self { metric, norm, parts, base, slack, fine, panel, residual }
+    }
+
+    /// What the coding for panels missed.
+    pub(crate) fn residual(&self) -> Option<&Residual> {
+        self.residual.as_ref()
     }
 
     /// Quantized in as many steps as a panel allows.
@@ -108,7 +164,7 @@ impl CodedQuery {
 
     /// The margin for products with a quantized query and a threshold, which is a merit (the score; for l2 its
     /// negative), rounded down.
-    pub(crate) fn margin(&self, coding: &Coding, level: Level, threshold: f32) -> Margin {
+    pub(crate) fn margin(&self, product: Product<'_>, threshold: f32) -> Margin {
         // A score is the exact value rounded to f32: no value two steps below a merit rounds to it or above.
         let threshold = f64::from(threshold.next_down().next_down());
         let square = -0.5 * (1.0 - 1e-5);
@@ -118,7 +174,7 @@ impl CodedQuery {
         } else {
             self.base + self.slack
         };
-        self.bound(coding, level, 1.0, threshold, constant, square)
+        self.bound(product, 1.0, threshold, constant, square)
     }
 
     /// The margin of the converse, for negated products: an upper bound of the threshold minus the score. A row with a
@@ -126,7 +182,7 @@ impl CodedQuery {
     ///
     /// It is the margin of −q, since −q·x is less than −t where q·x is more than t. For l2 the squares change their
     /// signs too.
-    pub(crate) fn converse(&self, coding: &Coding, level: Level, threshold: f32) -> Margin {
+    pub(crate) fn converse(&self, product: Product<'_>, threshold: f32) -> Margin {
         // No value two steps above a merit rounds to it or below.
         let threshold = f64::from(threshold.next_up().next_up());
         let square = 0.5 * (1.0 + 1e-5);
@@ -137,11 +193,11 @@ impl CodedQuery {
         } else {
             self.slack - self.base
         };
-        self.bound(coding, level, -1.0, threshold, constant, square)
+        self.bound(product, -1.0, threshold, constant, square)
     }
 
     /// The margin for products with `sign` times the query.
-    fn bound(&self, coding: &Coding, level: Level, sign: f64, threshold: f64, constant: f64, square: f64) -> Margin {
+    fn bound(&self, product: Product<'_>, sign: f64, threshold: f64, constant: f64, square: f64) -> Margin {
         let (mut constant, mut norm) = (constant, 0.0);
         match self.metric {
             Metric::Dot => constant -= sign * threshold,
@@ -152,20 +208,31 @@ impl CodedQuery {
             Metric::L2 => {}
         }
         // A byte encodes its value minus 128; a high nibble stands for the middle of its sixteen bytes.
-        let [first, second] = coding.sums;
-        let (offset, multiplied, rest) = match level {
-            Level::FirstHigh => (120.5 * first, self.parts[0], self.parts[1]),
-            Level::High => (120.5 * (first + second), self.norm, 0.0),
-            Level::FirstBytes => (128.0 * first + 120.5 * second, self.norm, 0.0),
-            Level::Bytes => (128.0 * (first + second), self.norm, 0.0),
+        let (coding, offset, weight, missed, rest, centred) = match product {
+            Product::Codes(coding, level) => {
+                let [first, second] = coding.sums;
+                let (offset, multiplied, rest) = match level {
+                    Level::FirstHigh => (120.5 * first, self.parts[0], self.parts[1]),
+                    Level::High => (120.5 * (first + second), self.norm, 0.0),
+                    Level::FirstBytes => (128.0 * first + 120.5 * second, self.norm, 0.0),
+                    Level::Bytes => (128.0 * (first + second), self.norm, 0.0),
+                };
+                (coding, offset, coding.weight, multiplied + coding.error, rest, coding.error)
+            }
+            Product::Finer(coding, residual) => {
+                let sum: f64 = coding.sums.iter().sum();
+                let offset = 128.0 * (sum + (sum + residual.sum) / FINER);
+                let weight = coding.weight + (coding.weight + residual.weight) / FINER;
+                (coding, offset, weight, self.norm + coding.error, coding.error + residual.error, residual.error)
+            }
         };
-        let slack = NARROW * (255.0 * coding.weight + offset.abs());
+        let slack = NARROW * (255.0 * weight + offset.abs());
         let terms = Terms {
             constant,
             offset: slack - sign * offset,
-            missed: (multiplied + coding.error) * (1.0 + ROUNDING),
+            missed: missed * (1.0 + ROUNDING),
             rest: rest * (1.0 + ROUNDING),
-            centred: coding.error + ROUNDING * (self.norm + coding.error),
+            centred: centred + ROUNDING * (self.norm + coding.error),
             norm,
             square: if self.metric == Metric::L2 { square } else { 0.0 },
         };
@@ -232,19 +299,55 @@ mod tests {
         })
     }
 
-    /// The product of a query with a row, component by component.
-    fn product(coded: &Coded<'_>, row: usize, level: Level, query: &[i8]) -> i32 {
+    /// A component of a row in the codes up to a level.
+    fn code(coded: &Coded<'_>, row: usize, level: Level, at: usize) -> i32 {
         let first = 2 * coded.planes[0].width;
         let nibble = |plane: Plane<'_>, at: usize| {
             let byte = plane.row(row as u32)[at % plane.width];
             i32::from(if at < plane.width { byte & 15 } else { byte >> 4 })
         };
-        let code = |at: usize, upto: Level| {
-            let (part, at) = if at < first { (0, at) } else { (1, at - first) };
-            let planes = Level::ALL.into_iter().take(upto as usize + 1).filter(|level| level.part() == part);
-            planes.map(|level| level.weight() * nibble(coded.planes[level as usize], at)).sum::<i32>()
+        let (part, at) = if at < first { (0, at) } else { (1, at - first) };
+        let planes = Level::ALL.into_iter().take(level as usize + 1).filter(|level| level.part() == part);
+        planes.map(|level| level.weight() * nibble(coded.planes[level as usize], at)).sum()
+    }
+
+    /// The product of a query with a row, component by component.
+    fn product(coded: &Coded<'_>, row: usize, level: Level, query: &[i8]) -> i32 {
+        query.iter().enumerate().map(|(at, &component)| code(coded, row, level, at) * i32::from(component)).sum()
+    }
+
+    /// A row that reaches a threshold exactly survives it by its finer products, and is not taken for one that exceeds it.
+    fn survive_finer(
+        encoder: &Encoder,
+        query: &CodedQuery,
+        row: &[f32],
+        coded: &Coded<'_>,
+        number: usize,
+        merit: f32,
+    ) -> Result<(), TestCaseError> {
+        let record = Record::from_bytes(&coded.records[number]);
+        let codes: Vec<u8> = (0..row.len()).map(|at| code(coded, number, Level::Bytes, at) as u8).collect();
+        let mut again = vec![0; row.len()];
+        let missed = encoder.finer(&mut row.to_vec(), &record, &codes, &mut again);
+        let dot = |bytes: &[u8], query: &[i8]| -> i32 {
+            bytes.iter().zip(query).map(|(&byte, &component)| i32::from(byte) * i32::from(component)).sum()
         };
-        query.iter().enumerate().map(|(at, &component)| code(at, level) * i32::from(component)).sum()
+        let (coding, residual) = (query.panel(), query.residual().unwrap());
+        let more = dot(&codes, &residual.codes) + dot(&again, &coding.codes);
+        let product = dot(&codes, &coding.codes) as f32 + more as f32 / FINER as f32;
+        let margin = query.margin(Product::Finer(coding, residual), merit);
+        let converse = query.converse(Product::Finer(coding, residual), merit);
+        let [reached, above] = [(margin, product), (converse, -product)].map(|(m, p)| m.of_finer(&record, missed, p));
+        prop_assert!(survives(reached) && survives(above), "{reached} {above} {missed} {record:?}");
+        for (margin, product, alone) in [(margin, product, reached), (converse, -product, above)] {
+            let (margins, mut eight) = (Margins::new(std::iter::repeat_n(margin, 8)), [0.0; 8]);
+            margins.of_finer(&record, missed, &[product; 8], &mut eight);
+            prop_assert!(
+                eight.map(|one| one.total_cmp(&alone).is_eq() || alone.is_nan()) == [true; 8],
+                "{eight:?} {alone}"
+            );
+        }
+        Ok(())
     }
 
     /// A row that reaches a threshold exactly survives it at every level, with every instruction set, and is not taken
@@ -263,18 +366,19 @@ mod tests {
             let coded = block.coded(encoder.parts());
             for query in queries {
                 for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
-                    let coded_query = CodedQuery::new(&encoder, query, metric, kernels.max_component);
+                    let coded_query = CodedQuery::new(&encoder, query, metric, kernels.max_component, true);
                     let exact = Query::new(kernels, query, metric);
                     for (number, row) in rows.iter().enumerate() {
                         let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a hit
                         let record = Record::from_bytes(&coded.records[number]);
+                        survive_finer(&encoder, &coded_query, row, &coded, number, metric.merit(score))?;
                         let fine = Level::ALL.map(|level| (&coded_query.fine, level));
                         for (coding, level) in fine.into_iter().chain([(coded_query.panel(), Level::Bytes)]) {
                             let product = product(&coded, number, level, &coding.codes);
-                            let margin = coded_query.margin(coding, level, metric.merit(score));
+                            let margin = coded_query.margin(Product::Codes(coding, level), metric.merit(score));
                             let alone = margin.of(&record, level, product);
                             prop_assert!(survives(alone), "{metric:?} {level:?} {score} {alone} {record:?}");
-                            let converse = coded_query.converse(coding, level, metric.merit(score));
+                            let converse = coded_query.converse(Product::Codes(coding, level), metric.merit(score));
                             let above = converse.of(&record, level, -product);
                             prop_assert!(survives(above), "{metric:?} {level:?} {score} {above} {record:?}");
                             if level == Level::Bytes {
@@ -318,12 +422,12 @@ mod tests {
             let query: Vec<f32> = values.iter().map(|value| -value).collect();
             let coded = block.coded(encoder.parts());
             let record = Record::from_bytes(&coded.records[0]);
-            let coded_query = CodedQuery::new(&encoder, &query, Metric::Cosine, 127);
+            let coded_query = CodedQuery::new(&encoder, &query, Metric::Cosine, 127, false);
             for level in Level::ALL {
                 // One part of the components says nothing about the similarity of the other.
                 let threshold = if level == Level::FirstHigh { 0.5 } else { -0.5 };
                 let product = product(&coded, 0, level, &coded_query.fine.codes);
-                let margin = coded_query.margin(&coded_query.fine, level, threshold);
+                let margin = coded_query.margin(Product::Codes(&coded_query.fine, level), threshold);
                 prop_assert!(!survives(margin.of(&record, level, product)));
             }
         }

@@ -217,6 +217,9 @@ for name in ("clustered", "isotropic", "text"):
     ids = np.arange(0, 1500, 1500 // len(q))[: len(q)]
     for metric in ("dot", "cosine", "l2"):
         digest.update(np.array(e.rank_of(ids, q, metric)).tobytes())
+        # So many that what codes missed is coded too.
+        many = np.random.default_rng(1).normal(size=(6 * len(q), q.shape[1])) * q.std() + np.tile(q, (6, 1))
+        digest.update(np.array(e.rank_of(np.tile(ids, 6), many, metric)).tobytes())
 # Products beyond float32 in both directions: every way of searching finds the same rows, or names the same ones.
 x = np.load(f"{folder}/isotropic.npy") * np.float32(10) ** np.arange(-2, 38, 40 / 1500, dtype="float32")[:, None]
 np.save(f"{folder}/far.npy", x)

@@ -113,6 +113,27 @@ def test_k_others_among_equal_rows(
         assert shared.equal[number] == np.count_nonzero(merit[others] == merit[target])
 
 
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", ["isotropic", "clustered", "integers", "huge dimension", "shifted"])
+@pytest.mark.parametrize("codes", [True, False])
+def test_ranks_in_the_middle_of_many_queries(tmp_path: Path, kind: Kind, metric: Metric, codes: bool) -> None:
+    """So many queries are undecided about a row that what the codes missed is coded too; some rank one id, others several."""
+    random = np.random.default_rng(3)
+    x, q = data(kind, 250, 130, 1), data(kind, 400, 130, 2)
+    np.save(tmp_path / "x.npy", x)
+    e = emm1.Embeddings(tmp_path / "x.npy", codes=False)
+    if codes:
+        e.build_codes()
+    of = np.concatenate([np.arange(400), random.integers(0, 200, 1000)])
+    ids = random.integers(0, 250, len(of))
+    found = rank_pairs(e, ids, q, of, metric)
+    for query in range(len(q)):
+        merit = merits(metric, q[query], x)
+        for pair in np.flatnonzero(of == query):
+            assert found.above[pair] == np.count_nonzero(merit > merit[ids[pair]])
+            assert found.equal[pair] == np.count_nonzero(merit == merit[ids[pair]]) - 1
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     rows=st.sampled_from([1, 3, 50, 200]),

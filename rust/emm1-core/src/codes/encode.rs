@@ -82,12 +82,10 @@ impl Encoder {
         let (first, second) = row.split_at(self.parts().first);
         let [coarse, fine] = (self.kernels.quantize)(first, scale, high, low);
         let [coarse_rest, fine_rest] = (self.kernels.quantize)(second, scale, high_rest, low_rest);
-        let lost = if centred > 0.0 { (row.len() as f64).sqrt() * 1e-22 } else { 0.0 }; // squares that underflow
-        let added = 1.0001 + row.len() as f64 * 4e-9; // sums of squares in f32
         // Outside these ranges nothing is known: squared norms would leave the range of f32.
         let known = (centred == 0.0 || (1e-18..1e18).contains(&centred)) && (norm as f32).next_up().is_finite();
         let length = |squares: f64| {
-            let bound = squares.sqrt() * added + ROUNDING * centred + lost;
+            let bound = at_most(squares, centred, row.len());
             if known && bound.is_finite() { bound } else { f64::INFINITY }
         };
         let missed = Missed {
@@ -98,4 +96,24 @@ impl Encoder {
         let rest = length((self.kernels.square)(second));
         Record::rounded_up(scale, norm, centred * (1.0 + 1e-6), rest, &missed)
     }
+
+    /// Codes what the codes of a row missed in steps of a 256th of its scale, and gives a bound of what is missed still. The
+    /// row is overwritten; both codes are bytes, in the order of the components.
+    pub(crate) fn finer(&self, row: &mut [f32], record: &Record, codes: &[u8], out: &mut [u8]) -> f32 {
+        for (value, &mean) in row.iter_mut().zip(&self.mean) {
+            *value -= mean;
+        }
+        self.rotation.rotate(self.kernels, row);
+        let squares = (self.kernels.quantize_finer)(row, record.scale, codes, out);
+        let bound = at_most(f64::from(squares), f64::from(record.centred), row.len());
+        // Where nothing is known about the codes, nothing is known about what they missed.
+        if record.fine.is_finite() && bound.is_finite() { (bound as f32).next_up() } else { f32::INFINITY }
+    }
+}
+
+/// An upper bound of a length, given the sum of squares in f32 and the norm of the centred row that it is part of.
+fn at_most(squares: f64, centred: f64, dims: usize) -> f64 {
+    let lost = if centred > 0.0 { (dims as f64).sqrt() * 1e-22 } else { 0.0 }; // squares that underflow
+    let added = 1.0001 + dims as f64 * 4e-9; // sums of squares in f32
+    squares.sqrt() * added + ROUNDING * centred + lost
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{FOUR, scalar, scalar::LANES, x86};
+use super::{FOUR, divide, scalar, scalar::LANES, x86};
 use crate::shape::{Panel, STEP};
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
@@ -89,13 +89,74 @@ fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
         }
         sum
     });
-    // Sums the eight lanes of each row.
+    added(sums)
+}
+
+/// Sums the eight lanes of each.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn added(sums: [__m256i; FOUR]) -> [i32; FOUR] {
     let fours = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
     let whole = _mm_add_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256::<1>(fours));
     let mut products = [0; FOUR];
     // SAFETY: four lanes of 32 bits fit.
     unsafe { _mm_storeu_si128(products.as_mut_ptr().cast(), whole) };
     products
+}
+
+/// Products of a row of bytes with up to four queries; all have the same length, a multiple of [`STEP`].
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn row_with<const N: usize>(row: &[u8], queries: [&[i8]; N]) -> [i32; FOUR] {
+    /// Half steps after which sums of 16 bits are widened to 32: 8 products of pairs, 8 · 2 · 15 · 127 = 30,480.
+    const HALVES: usize = 8;
+    let (nibble, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
+    let mut sums = [_mm256_setzero_si256(); FOUR];
+    for begin in (0..row.len()).step_by(HALVES * STEP / 2) {
+        let mut short = [[_mm256_setzero_si256(); 2]; N];
+        for at in (begin..row.len().min(begin + HALVES * STEP / 2)).step_by(STEP / 2) {
+            // SAFETY: the row and the queries are as long, a multiple of 32 bytes.
+            let bytes = unsafe { _mm256_loadu_si256(row[at..at + STEP / 2].as_ptr().cast()) };
+            let (low, high) =
+                (_mm256_and_si256(bytes, nibble), _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble));
+            for (short, query) in short.iter_mut().zip(queries) {
+                // SAFETY: as above.
+                let query = unsafe { _mm256_loadu_si256(query[at..at + STEP / 2].as_ptr().cast()) };
+                short[0] = _mm256_add_epi16(short[0], _mm256_maddubs_epi16(low, query));
+                short[1] = _mm256_add_epi16(short[1], _mm256_maddubs_epi16(high, query));
+            }
+        }
+        for (sum, [low, high]) in sums.iter_mut().zip(short) {
+            let high = _mm256_slli_epi32::<4>(_mm256_madd_epi16(high, ones));
+            *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(_mm256_madd_epi16(low, ones), high));
+        }
+    }
+    added(sums)
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn divide(
+    records: &[[u8; Record::BYTES]],
+    places: &[u32],
+    products: &[i32],
+    margins: &[Margins; 2],
+    lanes: usize,
+    found: &mut Divided,
+) {
+    divide::divide(records, places, products, margins, lanes, found);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn divide_finer(
+    records: &[[u8; Record::BYTES]],
+    places: &[u32],
+    products: [&[i32]; 2],
+    missed: &[f32],
+    margins: &[Margins; 2],
+    lanes: usize,
+    found: &mut Divided,
+) {
+    divide::divide_finer(records, places, products, missed, margins, lanes, found);
 }
 
 /// The largest component of a query in a panel: two products of pairs fit in 16 bits, 2 · 2 · 255 · 31 = 31,620.

@@ -9,6 +9,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod divide;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod prefetch;
@@ -22,7 +23,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
-use crate::shape::{Level, Margin, Margins, Panel, Plane, Record, STEP, Survivor};
+use crate::shape::{Level, Margin, Margins, Panel, Plane, Record, STEP, Survivor, WIDEST};
 pub(crate) use prefetch::prefetch;
 
 /// Rows whose lanes are summed together.
@@ -74,6 +75,28 @@ pub(crate) const RUN: usize = 16;
 /// for each query.
 pub(crate) type PrunePanel = fn(&[[u8; Record::BYTES]], &[u32], &[i32], &Margins, usize, &mut Vec<(u32, u32)>);
 
+/// [`PrunePanel`] with the converses too: counts for each query the rows that it is certain about, whose margin survives
+/// and whose converse does not, and gives the rows of which neither is certain, with a bit for each query.
+pub(crate) type Divide = fn(&[[u8; Record::BYTES]], &[u32], &[i32], &[Margins; 2], usize, &mut Divided);
+
+/// [`Divide`] again for the rows that it gave, with what both codings missed: the finer products are added to the others,
+/// and for each row the error that is then left is known. Rows without finer products have an infinite one, and stay.
+pub(crate) type DivideFiner =
+    fn(&[[u8; Record::BYTES]], &[u32], [&[i32]; 2], &[f32], &[Margins; 2], usize, &mut Divided);
+
+/// Adds the products of a row of bytes with those queries that have a bit to their sums. Its length is a multiple of
+/// [`STEP`], and the queries are as long, one after another.
+pub(crate) type RowDots = fn(&[u8], &[i8], u32, &mut [i32]);
+
+/// What [`Divide`] finds.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Divided {
+    /// For each query the rows that are above all that it ranks.
+    pub(crate) above: [u32; WIDEST],
+    /// The rows that are undecided, and a bit for each query.
+    pub(crate) unsure: Vec<(u32, u32)>,
+}
+
 /// Joins the high and low nibbles of a part of a row into bytes, in the order of the components; a byte is the code
 /// plus 128.
 pub(crate) type Unpack = fn(&[u8], &[u8], &mut [u8]);
@@ -85,6 +108,10 @@ pub(crate) type Multiply = fn(&[u8], &Panel, &mut [i32]);
 /// Quantizes values in steps of a scale into planes of high and low nibbles; gives the sums of squared errors of the
 /// high nibbles alone, and of both.
 pub(crate) type Quantize = fn(&[f32], f32, &mut [u8], &mut [u8]) -> [f32; 2];
+
+/// Quantizes what the bytes of a rotated row missed, in steps of `scale` / [`FINER`](crate::shape::FINER), to bytes; gives
+/// the sum of squared errors.
+pub(crate) type QuantizeFiner = fn(&[f32], f32, &[u8], &mut [u8]) -> f32;
 
 /// The inner loops for one instruction set.
 pub(crate) struct Kernels {
@@ -98,6 +125,9 @@ pub(crate) struct Kernels {
     pub(crate) unpack: Unpack,
     pub(crate) multiply: Multiply,
     pub(crate) prune_panel: PrunePanel,
+    pub(crate) divide: Divide,
+    pub(crate) divide_finer: DivideFiner,
+    pub(crate) row_dots: RowDots,
     /// a·b as defined by the reference score.
     pub(crate) dot: fn(&[f64], &[f32]) -> f64,
     /// a·a as defined by the reference score.
@@ -110,6 +140,7 @@ pub(crate) struct Kernels {
     pub(crate) hadamard: fn(&mut [f32]),
     /// Quantizes a rotated row (see `codes::encode`).
     pub(crate) quantize: Quantize,
+    pub(crate) quantize_finer: QuantizeFiner,
 }
 
 impl std::fmt::Debug for Kernels {

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::{FOUR, Factor, Kernels, RUN, consecutive};
-use crate::shape::{Level, Margin, Margins, Panel, Plane, QUAD, Record, STEP, Survivor, survives};
+use super::{FOUR, Factor, Kernels, RUN, consecutive, divide};
+use crate::shape::{FINER, Level, Margin, Margins, Panel, Plane, QUAD, Record, STEP, Survivor, survives};
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "scalar",
@@ -17,6 +17,9 @@ pub(super) const KERNELS: Kernels = Kernels {
     unpack,
     multiply,
     prune_panel,
+    divide: divide::divide,
+    divide_finer: divide::divide_finer,
+    row_dots,
     dot: |a, b| lanes(b, Some(a), |x, y| x * y),
     square: |b| lanes(b, None, |x, y| x * y),
     squared_distance: |a, b| {
@@ -28,6 +31,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     rough_dot,
     hadamard,
     quantize,
+    quantize_finer,
 };
 
 /// Products of four rows with a query.
@@ -194,6 +198,24 @@ pub(super) fn prune_panel(
     }
 }
 
+/// Queries with a bit, in ascending order.
+#[inline(always)]
+fn lanes_of(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lane = (bits != 0).then_some(bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(lane)
+    })
+}
+
+#[inline(always)]
+pub(super) fn row_dots(row: &[u8], queries: &[i8], bits: u32, sums: &mut [i32]) {
+    for lane in lanes_of(bits) {
+        let query = &queries[lane * row.len()..][..row.len()];
+        sums[lane] += row.iter().zip(query).map(|(&byte, &q)| i32::from(byte) * i32::from(q)).sum::<i32>();
+    }
+}
+
 /// Lanes of the sums of the reference score.
 pub(super) const LANES: usize = 16;
 
@@ -310,6 +332,25 @@ pub(super) fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u
         }
     }
     missed.map(|lanes| lanes.iter().sum())
+}
+
+/// Quantizes what the bytes of a rotated row missed, in steps of `scale` / [`FINER`], to bytes from 1 to 255.
+#[inline(always)]
+pub(super) fn quantize_finer(values: &[f32], scale: f32, codes: &[u8], out: &mut [u8]) -> f32 {
+    const BLOCK: usize = 32;
+    let step = scale / FINER as f32;
+    let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
+    let mut squares = [0.0f32; BLOCK];
+    for ((values, codes), out) in values.chunks(BLOCK).zip(codes.chunks(BLOCK)).zip(out.chunks_mut(BLOCK)) {
+        for (((square, &value), &code), out) in squares.iter_mut().zip(values).zip(codes).zip(out) {
+            let missed = value - scale * (f32::from(code) - 128.0);
+            let finer = round((missed * inverse).clamp(-127.0, 127.0));
+            let left = missed - step * finer;
+            *square += left * left;
+            *out = (finer as i32 + 128) as u8;
+        }
+    }
+    squares.iter().sum()
 }
 
 /// Rounds to the nearest integer, for |value| < 2²²: adding 1.5·2²³ leaves no bits for a fraction.

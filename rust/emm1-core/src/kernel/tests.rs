@@ -1,7 +1,7 @@
 //! Every instruction set gives the same bits as a simple definition.
 
 use super::*;
-use crate::shape::{SLACK, TILE, WIDEST, stride, survives};
+use crate::shape::{FINER, SLACK, TILE, stride, survives};
 use proptest::prelude::*;
 
 /// Pseudo-random bytes.
@@ -123,6 +123,109 @@ proptest! {
             let mut survivors = Vec::new();
             (kernels.prune_panel)(&records, &places, &products, &margins, lanes, &mut survivors);
             prop_assert_eq!(&survivors, &expected, "{}", kernels.name);
+        }
+    }
+
+    #[test]
+    fn rows_are_divided_query_by_query(
+        rows in 1usize..40,
+        queries in 1usize..=WIDEST,
+        seed in any::<u64>(),
+    ) {
+        let mut next = noise(seed);
+        let lanes = Panel::new(1, vec![&[0i8][..]; queries].into_iter()).lanes();
+        let records: Vec<[u8; Record::BYTES]> = (0..rows)
+            .map(|_| std::array::from_fn(|at| if at % 4 == 3 { 0x3d + (next() & 3) } else { next() }))
+            .collect();
+        let places: Vec<u32> = (0..rows as u32).rev().collect();
+        let mut some = || (0..queries).map(|_| Margin::example(-f32::from(next()) / 128.0)).collect::<Vec<_>>();
+        let margins = [some(), some()];
+        let mut product = |at: usize| if at % lanes < queries { i32::from(next()) - 128 } else { 0 };
+        let products: Vec<i32> = (0..rows * lanes).map(&mut product).collect();
+        let finer: Vec<i32> = (0..rows * lanes).map(|at| 999 * product(at)).collect();
+        // What is left of the error, for rows that have finer products.
+        let left: Vec<f32> = (0..rows).map(|_| if next() < 85 { f32::INFINITY } else { f32::from(next()) }).collect();
+        let [mut whole, mut again] = [(); 2].map(|()| Divided::default());
+        for (at, &place) in places.iter().enumerate() {
+            let record = Record::from_bytes(&records[place as usize]);
+            let (mut unsure, mut still) = (0, 0);
+            for lane in 0..queries {
+                let (product, more) = (products[at * lanes + lane], finer[at * lanes + lane]);
+                let of = |which: usize, sign: i32| survives(margins[which][lane].of(&record, Level::Bytes, sign * product));
+                let wide = product as f32 + more as f32 / FINER as f32;
+                let finer = |which: usize, wide: f32| survives(margins[which][lane].of_finer(&record, left[at], wide));
+                match (of(0, 1), of(1, -1)) {
+                    (false, _) => continue,
+                    (true, false) => whole.above[lane] += 1,
+                    (true, true) => unsure |= 1 << lane,
+                }
+                if unsure >> lane & 1 == 1 {
+                    match (left[at] == f32::INFINITY, finer(0, wide), finer(1, -wide)) {
+                        (true, ..) | (_, true, true) => still |= 1 << lane,
+                        (_, true, false) => again.above[lane] += 1,
+                        (_, false, _) => {}
+                    }
+                }
+            }
+            whole.unsure.extend((unsure != 0).then_some((at as u32, unsure)));
+            again.unsure.extend((still != 0).then_some((at as u32, still)));
+        }
+        again.above.iter_mut().zip(&whole.above).for_each(|(all, before)| *all += before);
+        let margins = margins.map(|margins| Margins::new(margins.into_iter()));
+        for kernels in available() {
+            let mut found = Divided::default();
+            (kernels.divide)(&records, &places, &products, &margins, lanes, &mut found);
+            prop_assert_eq!(&found, &whole, "{}", kernels.name);
+            (kernels.divide_finer)(&records, &places, [&products, &finer], &left, &margins, lanes, &mut found);
+            prop_assert_eq!(&found, &again, "{}", kernels.name);
+        }
+    }
+
+    #[test]
+    fn products_of_one_row_agree_with_the_definition(
+        steps in 1usize..12,
+        bits in any::<u32>(),
+        seed in any::<u64>(),
+        extreme in any::<bool>(),
+    ) {
+        let mut next = noise(seed);
+        let width = steps * STEP;
+        let row: Vec<u8> = (0..width).map(|_| if extreme { 255 } else { next() }).collect();
+        let queries: Vec<i8> =
+            (0..WIDEST * width).map(|at| if extreme { [127, -127][at / width % 2] } else { (next() as i8).max(-127) }).collect();
+        let mut expected: Vec<i32> = (0..WIDEST as i32).collect();
+        for (lane, (sum, query)) in expected.iter_mut().zip(queries.chunks(width)).enumerate() {
+            *sum += if bits >> lane & 1 == 1 { products(&row, query) } else { 0 };
+        }
+        for kernels in available() {
+            let mut sums: Vec<i32> = (0..WIDEST as i32).collect();
+            (kernels.row_dots)(&row, &queries, bits, &mut sums);
+            prop_assert_eq!(&sums, &expected, "{}", kernels.name);
+        }
+    }
+
+    #[test]
+    fn what_bytes_missed_is_coded_alike(
+        values in prop::collection::vec(-1.0f32..1.0, 1..200),
+        scale in prop::sample::select(vec![0.0f32, 1e-10, 1e-3, 0.0078125, 1.0]),
+        seed in any::<u64>(),
+    ) {
+        let mut next = noise(seed);
+        let codes: Vec<u8> = values.iter().map(|_| next().max(1)).collect();
+        let near: Vec<f32> =
+            values.iter().zip(&codes).map(|(value, &code)| scale * (f32::from(code) - 128.0 + 0.6 * value)).collect();
+        let mut expected = vec![0; values.len()];
+        let squares = (scalar::KERNELS.quantize_finer)(&near, scale, &codes, &mut expected);
+        for ((&value, &code), &again) in near.iter().zip(&codes).zip(&expected) {
+            let finer = (f64::from(again) - 128.0) / FINER;
+            let missed = f64::from(value) - f64::from(scale) * (f64::from(code) - 128.0 + finer);
+            prop_assert!(missed.abs() <= f64::from(scale) * (0.105 + 1e-5), "{value} {code} {again}");
+            prop_assert!(missed.powi(2) <= f64::from(squares) * 1.001 + 1e-12 * f64::from(scale).powi(2));
+        }
+        for kernels in available() {
+            let mut out = vec![0; values.len()];
+            let theirs = (kernels.quantize_finer)(&near, scale, &codes, &mut out);
+            prop_assert_eq!((theirs.to_bits(), &out), (squares.to_bits(), &expected), "{}", kernels.name);
         }
     }
 

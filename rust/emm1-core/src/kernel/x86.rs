@@ -15,10 +15,10 @@ pub(super) fn parts<T: Copy + Default>(values: &[T]) -> (&[[T; LANES]], Option<[
 }
 
 /// Defines the table `KERNELS` of an instruction set and compiles the kernels that are not written by hand with its
-/// features. The calling module defines `four_dots`, `multiply`, `lanes`, `fused` and `squared_difference`.
+/// features. The calling module defines `four_dots`, `row_with`, `divide`, `divide_finer`, `multiply`, `lanes`, `fused` and `squared_difference`.
 macro_rules! kernels {
     ($name:literal, $features:literal, $max_component:expr) => {
-        use crate::kernel::{Factor, Kernels};
+        use crate::kernel::{Divided, Factor, Kernels};
         use crate::shape::{Level, Margin, Margins, Plane, Record, Survivor};
 
         static KERNELS: Kernels = Kernels {
@@ -49,6 +49,18 @@ macro_rules! kernels {
                 // SAFETY: as above.
                 unsafe { prune_panel(records, places, products, margins, lanes, survivors) }
             },
+            divide: |records, places, products, margins, lanes, found| {
+                // SAFETY: as above.
+                unsafe { divide(records, places, products, margins, lanes, found) }
+            },
+            divide_finer: |records, places, products, missed, margins, lanes, found| {
+                // SAFETY: as above.
+                unsafe { divide_finer(records, places, products, missed, margins, lanes, found) }
+            },
+            row_dots: |row, queries, bits, sums| {
+                // SAFETY: as above.
+                unsafe { row_dots(row, queries, bits, sums) }
+            },
             dot: |a, b| {
                 // SAFETY: as above.
                 unsafe { dot(a, b) }
@@ -72,6 +84,10 @@ macro_rules! kernels {
             quantize: |values, scale, high, low| {
                 // SAFETY: as above.
                 unsafe { quantize(values, scale, high, low) }
+            },
+            quantize_finer: |values, scale, codes, out| {
+                // SAFETY: as above.
+                unsafe { quantize_finer(values, scale, codes, out) }
             },
         };
 
@@ -118,6 +134,29 @@ macro_rules! kernels {
         }
 
         #[target_feature(enable = $features)]
+        fn row_dots(row: &[u8], queries: &[i8], bits: u32, sums: &mut [i32]) {
+            let query = |lane: usize| &queries[lane * row.len()..][..row.len()];
+            let mut rest = bits;
+            while rest != 0 {
+                let (mut four, count) = ([0; FOUR], FOUR.min(rest.count_ones() as usize));
+                for lane in &mut four[..count] {
+                    *lane = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                }
+                let [a, b, c, d] = four;
+                let products = match count {
+                    1 => row_with(row, [query(a)]),
+                    2 => row_with(row, [query(a), query(b)]),
+                    3 => row_with(row, [query(a), query(b), query(c)]),
+                    _ => row_with(row, [query(a), query(b), query(c), query(d)]),
+                };
+                for (lane, product) in four.into_iter().zip(products).take(count) {
+                    sums[lane] += product;
+                }
+            }
+        }
+
+        #[target_feature(enable = $features)]
         fn unpack(high: &[u8], low: &[u8], out: &mut [u8]) {
             scalar::unpack(high, low, out);
         }
@@ -150,6 +189,11 @@ macro_rules! kernels {
         #[target_feature(enable = $features)]
         fn quantize(values: &[f32], scale: f32, high: &mut [u8], low: &mut [u8]) -> [f32; 2] {
             scalar::quantize(values, scale, high, low)
+        }
+
+        #[target_feature(enable = $features)]
+        fn quantize_finer(values: &[f32], scale: f32, codes: &[u8], out: &mut [u8]) -> f32 {
+            scalar::quantize_finer(values, scale, codes, out)
         }
     };
 }

@@ -2,6 +2,7 @@
 //! searches a block, [`topk`] collects the hits, [`exclude`] says which rows are none, and [`rank`] counts rows instead.
 
 mod exclude;
+mod finer;
 mod plan;
 mod prune;
 mod rank;
@@ -19,6 +20,7 @@ use crate::kernel::kernels;
 use crate::parallel::Stop;
 use crate::score::Query;
 pub use exclude::Exclude;
+use finer::{Division, MAX_FINER_DIMS};
 pub use plan::Search;
 use plan::{BATCH, CodeSource, Rows, block_rows, pack_parts, panels};
 pub use rank::Rank;
@@ -90,10 +92,13 @@ impl EmbeddingFile {
         let batch = queries.len() >= BATCH;
         let most = if batch { kernels.max_component } else { i8::MAX };
         let coded: Vec<CodedQuery> = code_source.as_ref().map_or(Vec::new(), |source| {
-            queries.iter().map(|query| CodedQuery::new(source.encoder(), query, search.metric, most)).collect()
+            let finer = batch && C::COUNTS && self.matrix.dims() <= MAX_FINER_DIMS;
+            queries.iter().map(|query| CodedQuery::new(source.encoder(), query, search.metric, most, finer)).collect()
         });
         let width = self.matrix.dims().div_ceil(2);
         let panels = if batch { panels(width, &coded) } else { Vec::new() };
+        let divided = panels.iter().filter(|_| C::COUNTS);
+        let divisions = divided.map(|(begin, panel)| Division::new(*begin, panel, &coded, empty)).collect();
         let scan = Scan {
             file: self,
             kernels,
@@ -101,6 +106,7 @@ impl EmbeddingFile {
             packed: coded.iter().map(|query| pack_parts(self.matrix.dims(), &query.fine.codes)).collect(),
             coded,
             panels,
+            divisions,
             thresholds: queries.iter().map(|_| Threshold::default()).collect(),
             empty: empty.to_vec(),
             collectors: Mutex::new(empty.to_vec()),

@@ -2,13 +2,15 @@
 
 use std::cmp::Reverse;
 
+use super::finer::Finer;
 use super::scan::{Collect, Scan, ordered};
 use super::topk::Hit;
+use crate::bound::Product;
 use crate::codes::Coded;
 use crate::error::{Result, zeros};
 use crate::kernel::{Factor, RUN, consecutive};
 use crate::matrix::View;
-use crate::shape::{Level, Margin, Margins, Panel, Record, Survivor, TILE, stride, survives};
+use crate::shape::{Level, Margin, Margins, Panel, Record, SLACK, Survivor, TILE, stride, survives};
 
 /// If more than one in this many consecutive rows survives, reading all of them is faster than skipping the others.
 const DENSE: usize = 4;
@@ -27,8 +29,9 @@ pub(super) struct Worker<'a, C> {
     /// The unpacked rows of the block, their products with a panel, and the survivors of one query; kept to reuse their
     /// memory.
     bytes: Vec<u8>,
-    products: Vec<i32>,
+    pub(super) products: Vec<i32>,
     survivors: Vec<Survivor>,
+    pub(super) finer: Finer,
 }
 
 impl<'a, C: Collect + Sync> Worker<'a, C> {
@@ -43,6 +46,7 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
             bytes: Vec::new(),
             products: Vec::new(),
             survivors: Vec::new(),
+            finer: Finer::default(),
         })
     }
 
@@ -73,14 +77,22 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         let [first, second] = [0, 1].map(|part| 2 * coded.planes[part].width);
         let stride = stride((first + second) / 2);
         let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.resize(self.places.len().next_multiple_of(TILE) * stride, 0);
+        let rows = self.places.len().next_multiple_of(TILE) * stride;
+        bytes.resize(rows + SLACK, 0);
         for (&place, row) in self.places.iter().zip(bytes.chunks_exact_mut(stride)) {
             let [high, high_rest, low, low_rest] = coded.planes.map(|plane| plane.row(place));
             (scan.kernels.unpack)(high, low, &mut row[..first]);
             (scan.kernels.unpack)(high_rest, low_rest, &mut row[first..first + second]);
         }
         let mut panels = scan.panels.iter();
-        let result = panels.try_for_each(|(begin, panel)| self.prune_panel(coded, &bytes, *begin, panel));
+        let result = if C::COUNTS {
+            self.finer.reset(self.places.len(), stride);
+            panels.enumerate().try_for_each(|(number, (begin, panel))| {
+                self.count_panel(coded, &bytes, *begin, panel, &scan.divisions[number])
+            })
+        } else {
+            panels.try_for_each(|(begin, panel)| self.prune_panel(coded, &bytes[..rows], *begin, panel))
+        };
         self.bytes = bytes;
         result
     }
@@ -112,7 +124,7 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
                 coded.check_plane(level, &self.places[sample..sample + scanned])?;
             }
             let factors: Vec<Factor<'_>> = Level::ALL[..=level as usize].iter().map(|&level| factor(level)).collect();
-            let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
+            let margin = coded_query.margin(Product::Codes(&coded_query.fine, level), self.threshold(query));
             let (begin, before) = (self.places[sample] as usize, survivors.len());
             (kernels.dots_and_prune)(&factors, coded.records, begin..begin + scanned, level, &margin, &mut survivors);
             survivors[before..].iter_mut().for_each(|row| row.at += sample as u32);
@@ -133,7 +145,7 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         let (kernels, count) = (self.scan.kernels, panel.lanes().min(self.scan.queries.len() - begin));
         let margins = (begin..begin + count).map(|query| {
             let coded_query = &self.scan.coded[query];
-            coded_query.margin(coded_query.panel(), Level::Bytes, self.threshold(query))
+            coded_query.margin(Product::Codes(coded_query.panel(), Level::Bytes), self.threshold(query))
         });
         let margins = Margins::new(margins);
         let mut products = std::mem::take(&mut self.products);
@@ -142,10 +154,6 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         let mut found = Vec::new();
         (kernels.prune_panel)(coded.records, &self.places, &products, &margins, panel.lanes(), &mut found);
         let mut result = Ok(());
-        if C::COUNTS {
-            result = self.count_panel(coded, &products, &found, begin..begin + count, panel.lanes());
-            found.clear();
-        }
         let lanes = if found.is_empty() { 0 } else { count };
         for lane in 0..lanes {
             let query = begin + lane;
@@ -211,7 +219,7 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
             (kernels.dots)(plane, &places, packed, &mut products);
             survivors.iter_mut().zip(products).for_each(|(row, product)| row.product += level.weight() * product);
         }
-        let margin = coded_query.margin(&coded_query.fine, level, self.threshold(query));
+        let margin = coded_query.margin(Product::Codes(&coded_query.fine, level), self.threshold(query));
         (kernels.prune)(coded.records, &self.places, level, &margin, survivors);
         Ok(())
     }
@@ -226,7 +234,7 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         let coded = &self.scan.coded[query];
         candidates
             .sort_by_cached_key(|candidate| Reverse(ordered(coded.estimate(&candidate.record, candidate.product))));
-        let margin_of = |threshold| coded.margin(&coded.fine, Level::Bytes, threshold);
+        let margin_of = |threshold| coded.margin(Product::Codes(&coded.fine, Level::Bytes), threshold);
         let ruled_out = |margin: &Margin, candidate: &Candidate| {
             !survives(margin.of(&candidate.record, Level::Bytes, candidate.product))
         };

@@ -3,21 +3,22 @@
 //! The thresholds are known from the start and never move, and most rows need no score: the margin shows that they are
 //! worse, its converse that they are better.
 
-use std::ops::Range;
 use std::sync::Arc;
 
+use super::finer::Division;
 use super::plan::{Rows, Search};
 use super::prune::Worker;
 use super::scan::Collect;
 use super::topk::Hit;
+use crate::bound::Product;
 use crate::codes::Coded;
 use crate::error::{Error, Result, zeros};
 use crate::file::EmbeddingFile;
-use crate::kernel::kernels;
+use crate::kernel::{Divided, kernels};
 use crate::matrix::Access;
 use crate::parallel::Stop;
 use crate::score::{Metric, Query};
-use crate::shape::{Level, Margin, Record, Survivor, survives};
+use crate::shape::{Level, Panel, Record, Survivor, TILE, survives};
 
 /// How many other rows have a better score, and how many the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,8 +78,8 @@ impl Collect for Tally {
         &self.merits
     }
 
-    fn count(&mut self, worse: usize) {
-        self.counts[2 * worse] += 1;
+    fn count(&mut self, worse: usize, rows: u64) {
+        self.counts[2 * worse] += rows;
     }
 
     fn merge(&mut self, other: Self) -> Result<()> {
@@ -180,13 +181,13 @@ impl<C: Collect + Sync> Worker<'_, C> {
     /// Counts a row that has a higher merit than all that a query ranks.
     fn count_best(&mut self, query: usize) {
         let tally = &mut self.collectors[query];
-        tally.count(tally.merits().len());
+        tally.count(tally.merits().len(), 1);
     }
 
     /// Counts the survivors of one query, whose products are those of whole bytes.
     pub(super) fn count_survivors(&mut self, coded: Coded<'_>, query: usize, survivors: &[Survivor]) -> Result<()> {
         let coded_query = &self.scan.coded[query];
-        let converse = coded_query.converse(&coded_query.fine, Level::Bytes, self.highest(query));
+        let converse = coded_query.converse(Product::Codes(&coded_query.fine, Level::Bytes), self.highest(query));
         for &Survivor { at, product } in survivors {
             let record = Record::from_bytes(&coded.records[self.places[at as usize] as usize]);
             if survives(converse.of(&record, Level::Bytes, -product)) {
@@ -198,41 +199,62 @@ impl<C: Collect + Sync> Worker<'_, C> {
         Ok(())
     }
 
-    /// Counts the rows that queries of a panel found, row by row, so that each row is read once.
+    /// Counts the block, whose unpacked rows are in `bytes`, with the queries of a panel.
     pub(super) fn count_panel(
         &mut self,
         coded: Coded<'_>,
-        products: &[i32],
-        found: &[(u32, u32)],
-        queries: Range<usize>,
-        lanes: usize,
+        bytes: &[u8],
+        begin: usize,
+        panel: &Panel,
+        division: &Division,
     ) -> Result<()> {
-        let converses = queries.clone().map(|query| {
-            let coded_query = &self.scan.coded[query];
-            coded_query.converse(coded_query.panel(), Level::Bytes, self.highest(query))
+        let (kernels, lanes) = (self.scan.kernels, panel.lanes());
+        let mut products = std::mem::take(&mut self.products);
+        let rows = self.places.len().next_multiple_of(TILE);
+        products.resize(rows * lanes, 0);
+        (kernels.multiply)(&bytes[..rows * panel.stride()], panel, &mut products);
+        let mut found = Divided::default();
+        (kernels.divide)(coded.records, &self.places, &products, &division.whole, lanes, &mut found);
+        // In a lane without a query nothing is known where the row has infinite errors.
+        let filled = u32::MAX >> (u32::BITS as usize - lanes.min(self.collectors.len() - begin));
+        found.unsure.retain_mut(|(_, bits)| {
+            *bits &= filled;
+            *bits != 0
         });
-        let converses: Vec<Margin> = converses.collect();
-        let filled = u32::MAX >> (u32::BITS as usize - converses.len()); // in a lane without a query, NaN survives
-        for &(at, bits) in found {
-            let at = at as usize;
+        let mut result = self.divide_finer(coded, bytes, &products, division, lanes, &mut found);
+        for (tally, &above) in self.collectors[begin..].iter_mut().zip(&found.above) {
+            tally.count(tally.merits().len(), u64::from(above));
+        }
+        for &(at, bits) in &found.unsure {
+            result = result.and_then(|()| self.count_undecided(coded, &products, begin, (at as usize, bits), division));
+        }
+        self.products = products;
+        result
+    }
+
+    /// Counts a row of which queries of a panel are undecided: those that rank several rows may still know from its finer
+    /// products between which it lies.
+    fn count_undecided(
+        &mut self,
+        coded: Coded<'_>,
+        products: &[i32],
+        begin: usize,
+        (at, undecided): (usize, u32),
+        division: &Division,
+    ) -> Result<()> {
+        let mut bits = undecided;
+        let lanes = products.len() / self.places.len().next_multiple_of(TILE);
+        if self.finer.is_known(at) {
             let record = Record::from_bytes(&coded.records[self.places[at] as usize]);
-            let products = &products[at * lanes..][..lanes];
-            let mut unsure = 0;
-            let mut rest = bits & filled;
-            while rest != 0 {
-                let lane = rest.trailing_zeros() as usize;
-                rest &= rest - 1;
-                if survives(converses[lane].of(&record, Level::Bytes, -products[lane])) {
-                    unsure |= 1 << lane;
-                } else {
-                    self.count_best(queries.start + lane);
+            for (lane, several) in division.several.iter().enumerate().filter(|&(lane, _)| undecided >> lane & 1 == 1) {
+                let product = products[at * lanes + lane];
+                if let Some(worse) = self.finer.worse(at, lane, lanes, product, &record, several) {
+                    self.collectors[begin + lane].count(worse, 1);
+                    bits &= !(1 << lane);
                 }
             }
-            if unsure != 0 {
-                self.count_row(self.rows[at] as usize, queries.start, unsure)?;
-            }
         }
-        Ok(())
+        if bits == 0 { Ok(()) } else { self.count_row(self.rows[at] as usize, begin, bits) }
     }
 
     /// Counts a row with the queries from `first` on that have a bit: first by a dot product in f32, which costs little
@@ -249,7 +271,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
             let above = merits.partition_point(|merit| low > f64::from(merit.next_up().next_up()));
             let not_below = merits.partition_point(|merit| !is_below(high, *merit));
             if above == not_below {
-                tally.count(above);
+                tally.count(above, 1);
                 continue;
             }
             let score = query.score_with(row, length).ok_or_else(|| self.scan.file.not_finite(number))?;

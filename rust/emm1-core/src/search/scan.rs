@@ -15,6 +15,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
+use super::finer::Division;
 use super::plan::{CodeSource, Rows};
 use super::prune::Worker;
 use super::topk::Hit;
@@ -78,8 +79,8 @@ pub(crate) trait Collect: Clone + Send {
         &[]
     }
 
-    /// Counts a row that is better than so many of these merits, and worse than the others.
-    fn count(&mut self, _worse: usize) {}
+    /// Counts rows that are better than so many of these merits, and worse than the others.
+    fn count(&mut self, _worse: usize, _rows: u64) {}
 
     /// Adds what another thread collected.
     ///
@@ -98,6 +99,8 @@ pub(crate) struct Scan<'a, C> {
     pub(crate) packed: Vec<[Vec<i8>; 2]>,
     /// The panels of queries, each with the number of its first query; empty if there are few queries.
     pub(crate) panels: Vec<(usize, Panel)>,
+    /// Where rows are counted: what divides them for the queries of each panel.
+    pub(crate) divisions: Vec<Division>,
     pub(crate) thresholds: Vec<Threshold>,
     pub(crate) code_source: Option<CodeSource<'a>>,
     pub(crate) rows: Rows,

@@ -5,6 +5,9 @@ use super::{Level, Record, WIDEST};
 /// Slack for a margin computed in f32, relative to the sum of its terms: about ten roundings of 2⁻²⁴ each.
 pub(crate) const NARROW: f64 = 2e-6;
 
+/// What codes miss is coded again in steps of this fraction of a step.
+pub(crate) const FINER: f64 = 256.0;
+
 /// The factors by which the fields of a record are multiplied to give the margin, exact up to f64 rounding.
 pub(crate) struct Terms {
     pub(crate) constant: f64,
@@ -61,6 +64,15 @@ impl Margin {
         Self { constant, offset: 5.0, missed: 0.5, rest: 0.125, centred: 0.25, norm: -0.75, square: -0.01 }
     }
 
+    /// The margin of a row, given its finer product, and the error that is left.
+    #[inline(always)]
+    pub(crate) fn of_finer(&self, record: &Record, missed: f32, product: f32) -> f32 {
+        let scaled = record.scale * (product + self.offset);
+        let lengths = self.missed * missed + self.rest * record.fine + self.centred * record.centred;
+        let squares = self.norm * record.norm + self.square * (record.centred * record.centred);
+        self.constant + lengths + squares + scaled
+    }
+
     /// The margin of a row, given its product with the query.
     #[inline(always)]
     pub(crate) fn of(&self, record: &Record, level: Level, product: i32) -> f32 {
@@ -77,28 +89,65 @@ impl Margin {
 /// The margins of the queries of a panel, one array for each factor. A lane without a query has the constant −∞, so
 /// that no row survives in it.
 pub(crate) struct Margins {
-    constant: [f32; WIDEST],
-    offset: [f32; WIDEST],
-    missed: [f32; WIDEST],
-    centred: [f32; WIDEST],
-    norm: [f32; WIDEST],
-    square: [f32; WIDEST],
+    pub(crate) constant: [f32; WIDEST],
+    pub(crate) offset: [f32; WIDEST],
+    pub(crate) missed: [f32; WIDEST],
+    pub(crate) rest: [f32; WIDEST],
+    pub(crate) centred: [f32; WIDEST],
+    pub(crate) norm: [f32; WIDEST],
+    pub(crate) square: [f32; WIDEST],
 }
 
 impl Margins {
     pub(crate) fn new(margins: impl Iterator<Item = Margin>) -> Self {
         let zeros = [0.0; WIDEST];
         let constant = [f32::NEG_INFINITY; WIDEST];
-        let mut parts = Self { constant, offset: zeros, missed: zeros, centred: zeros, norm: zeros, square: zeros };
+        let mut parts =
+            Self { constant, offset: zeros, missed: zeros, rest: zeros, centred: zeros, norm: zeros, square: zeros };
         for (lane, margin) in margins.enumerate() {
             parts.constant[lane] = margin.constant;
             parts.offset[lane] = margin.offset;
             parts.missed[lane] = margin.missed;
+            parts.rest[lane] = margin.rest;
             parts.centred[lane] = margin.centred;
             parts.norm[lane] = margin.norm;
             parts.square[lane] = margin.square;
         }
         parts
+    }
+
+    /// The margins of a row for as many queries as there are products, which are of whole bytes.
+    #[inline(always)]
+    pub(crate) fn of_products(&self, record: &Record, products: &[f32], out: &mut [f32]) {
+        let lanes = products.len();
+        let [constant, offset, missed, centred, norm, square] =
+            [&self.constant, &self.offset, &self.missed, &self.centred, &self.norm, &self.square]
+                .map(|part| &part[..lanes]);
+        let squared = record.centred * record.centred;
+        let out = &mut out[..lanes];
+        for at in 0..lanes {
+            let scaled = record.scale * (products[at] + offset[at]);
+            let lengths = missed[at] * record.fine + centred[at] * record.centred;
+            let squares = norm[at] * record.norm + square[at] * squared;
+            out[at] = constant[at] + lengths + squares + scaled;
+        }
+    }
+
+    /// The same for finer products, with the error that is left.
+    #[inline(always)]
+    pub(crate) fn of_finer(&self, record: &Record, left: f32, products: &[f32], out: &mut [f32]) {
+        let lanes = products.len();
+        let [constant, offset, missed, rest, centred, norm, square] =
+            [&self.constant, &self.offset, &self.missed, &self.rest, &self.centred, &self.norm, &self.square]
+                .map(|part| &part[..lanes]);
+        let squared = record.centred * record.centred;
+        let out = &mut out[..lanes];
+        for at in 0..lanes {
+            let scaled = record.scale * (products[at] + offset[at]);
+            let lengths = missed[at] * left + rest[at] * record.fine + centred[at] * record.centred;
+            let squares = norm[at] * record.norm + square[at] * squared;
+            out[at] = constant[at] + lengths + squares + scaled;
+        }
     }
 
     /// The margins of a row for eight queries from `begin` on, given its products of whole bytes.

@@ -7,7 +7,7 @@ mod plane;
 mod record;
 
 pub(crate) use level::Level;
-pub(crate) use margin::{Margin, Margins, NARROW, Terms, survives};
+pub(crate) use margin::{FINER, Margin, Margins, NARROW, Terms, survives};
 pub(crate) use panel::{Panel, QUAD, TILE, WIDEST, stride};
 pub(crate) use plane::{Parts, Plane, SLACK, STEP};
 pub(crate) use record::{Missed, Record, round_up_to_bf16};
