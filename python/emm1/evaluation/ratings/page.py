@@ -9,6 +9,7 @@ import polars as pl
 
 from emm1.evaluation.ratings.distributions import RATINGS
 from emm1.evaluation.ratings.text import TITLES
+from emm1.evaluation.ratings.threshold import PRECISION
 from emm1.evaluation.ratings.view import SCALE, ratings_view
 from emm1.evaluation.report.folder import written
 from emm1.evaluation.report.page import render, write_parts
@@ -98,6 +99,7 @@ def to_html(report: RatingsReport) -> str:
         similarities=[ratings_view(report, against, SHOWN) for against in TITLES if report.has(against)],
         coverage={TITLES[against]: report.coverage(against).to_dicts() for against in TITLES},
         ratings=RATINGS,
+        precision=PRECISION,
         scale=SCALE,
         intervals=intervals,
         text=str(report),

@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 
+from emm1.evaluation.ratings.threshold import PRECISION
+from emm1.evaluation.report.estimates import percent
 from emm1.evaluation.report.text import NONE, heading
 
 PAIR = ("paired_modality", "annotated_modality")
@@ -79,15 +81,16 @@ def pair(row: Mapping[str, Any]) -> str:
 
 def _good(threshold: Mapping[str, Any], score: Mapping[str, Any]) -> Iterator[str]:
     """From which similarity on rows are Good, and how probable it is at any: both as other captions say."""
+    title = f"Threshold for {percent(PRECISION, 0)} Good"
     if threshold["threshold"] is None:
-        yield "  Threshold for 90% Good: none"
+        yield f"  {title}: none"
     else:
-        yield f"  Threshold for 90% Good: similarity {threshold['threshold']:.4f}, on other captions"
+        yield f"  {title}: similarity {threshold['threshold']:.4f}, on other captions"
         yield f"    Precision: {_estimate(threshold, 'test_precision')}"
         yield f"    Recall: {_estimate(threshold, 'test_recall')}"
-    for title, name in (("Brier Score", "brier"), ("Log Loss", "log_loss")):
+    for loss, name in (("Brier Score", "brier"), ("Log Loss", "log_loss")):
         constant = _number(score[f"{name}_prevalence"])
-        yield f"  Calibrated P(Good), {title}: {_number(score[name])} (prevalence alone {constant})"
+        yield f"  Calibrated P(Good), {loss}: {_number(score[name])} (prevalence alone {constant})"
 
 
 def _covered(row: dict[str, int]) -> str:
