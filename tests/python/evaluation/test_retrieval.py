@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import scipy.stats
+from html_tree import Reader
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
@@ -421,6 +422,14 @@ def test_files_and_command_line(store: emm1.Store, tmp_path: Path) -> None:
     saved = json.loads((folder / "retrieval.json").read_text(encoding="utf-8"))
     assert saved["sha256"] == report.hashes.to_dict()
     assert saved["measures"] == report.to_frame().to_dicts()
+    page = Reader((folder / "retrieval.html").read_text(encoding="utf-8")).root
+    facts = {term.text.strip(): fact.text for term, fact in zip(page.all("dt"), page.all("dd"), strict=True)}
+    assert facts["SHA-256, pairs"] == report.hashes.pairs
+    assert facts["Gallery"].startswith("1m image, ")
+    first = [cell.text.strip() for cell in page.one("table", **{"aria-label": "Measures"}).one("tbody").all("td")[:3]]
+    value, low, high, worst, best = report.to_frame().select("value", "low", "high", "worst", "best").row(0)
+    assert first == [f"{value:.4f} ({low:.4f} to {high:.4f})", f"{worst:.4f}", f"{best:.4f}"]
+    assert not page.all("script")
     result = CliRunner().invoke(app, [*command, "--format", "csv"])
     assert pl.read_csv(result.stdout.encode()).equals(report.to_frame())
     for option in (["--k", "0"], ["--missing", "keep"], ["--metric", "l1"]):
