@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emm1.cli import show
 from emm1.cli.parameters import StorePath
-from emm1.cli.reports import ReportFormat, ReportOutput, show_report
+from emm1.cli.reports import Report, ReportFormat, ReportOutput, show_report
+
+if TYPE_CHECKING:
+    from emm1.store.store import Store
 
 
 def evaluate(
@@ -31,10 +35,9 @@ def evaluate(
 
     Example: `emm1 evaluate emm1.duckdb --model new --baseline old --output report`
     """
-    show_report(
-        store,
-        lambda opened: opened.evaluate(model, baseline, resamples=resamples),
-        format,
-        output,
-        "evaluation.html",
-    )
+
+    def evaluated(opened: Store) -> Report:
+        with show.progress("answers") as progress:
+            return opened.evaluate(model, baseline, resamples=resamples, progress=progress)
+
+    show_report(store, evaluated, format, output, "evaluation.html")

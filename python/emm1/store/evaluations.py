@@ -71,7 +71,12 @@ class Evaluations:
         return rate(cast("Store", self), embeddings, resamples)
 
     def evaluate(
-        self, models: Sequence[str], baseline: str | None = None, *, resamples: int = 1000
+        self,
+        models: Sequence[str],
+        baseline: str | None = None,
+        *,
+        resamples: int = 1000,
+        progress: Callable[[str, int, int], object] = lambda _what, _done, _all: None,
     ) -> emm1.ModelsReport:
         """Everything that the embeddings of models allow to be evaluated: retrieval, ratings and EShot, side by side.
 
@@ -82,6 +87,7 @@ class Evaluations:
             baseline: the model that the others are compared with, which need not be among `models`; of several models the first
                 unless given.
             resamples: resamples for the bootstrap intervals of retrieval and ratings; 0 for none, which is much faster.
+            progress: called from time to time with what is ranked, how many right answers are done, and of how many.
 
         Raises:
             emm1.errors.Error: an unknown model, or embeddings that do not fit the store or each other.
@@ -96,12 +102,14 @@ class Evaluations:
         >>> report = store.evaluate(["ours"])
         >>> report.to_frame().filter(metric="top1_accuracy").select("evaluation", "query", "base", "samples").rows()
         [('eshot', 'audio', 'points', 1777), ('eshot', 'points', 'audio', 1619)]
-        >>> report.left_out
-        ['ratings, ours: no embeddings of two modalities that were rated together']
+        >>> for reason in report.left_out:
+        ...     print(reason)
+        retrieval, ours: no embeddings of 1m text and another modality that has captions
+        ratings, ours: no embeddings of two modalities that were rated together
         """
         from emm1.evaluation.models.report import evaluate
 
-        return evaluate(cast("Store", self), models, baseline, resamples)
+        return evaluate(cast("Store", self), models, baseline, resamples, progress)
 
     def retrieval(
         self,

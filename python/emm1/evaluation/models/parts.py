@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +22,8 @@ from emm1.evaluation.retrieval.comparison import on_common
 from emm1.evaluation.retrieval.report import RetrievalReport
 from emm1.evaluation.retrieval.run import Options, retrieve
 from emm1.store.store import Store
+
+Progress = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,13 @@ class Part:
     left_out: tuple[str, ...] = ()
 
 
-def retrieval(store: Store, models: Mapping[str, Files], baseline: str | None, resamples: int) -> list[Part]:
+def retrieval(
+    store: Store, models: Mapping[str, Files], baseline: str | None, resamples: int, progress: Progress
+) -> list[Part]:
     """Retrieval both ways between captions and the paired items of their triplets, one part for each direction."""
     modalities = sorted({paired for paired, _ in rated_pairs(store)})
     directions = [pair for each in modalities for pair in (("text", each), (each, "text"))]
-    able = [_retrieval(store, models, direction, baseline, resamples) for direction in directions]
+    able = [_retrieval(store, models, direction, baseline, resamples, progress) for direction in directions]
     none = [name for name in models if not any(name in part.rows["model"] for part in able)]
     return [
         *able,
@@ -68,14 +73,20 @@ def retrieval(store: Store, models: Mapping[str, Files], baseline: str | None, r
 
 
 def _retrieval(
-    store: Store, models: Mapping[str, Files], direction: tuple[str, str], baseline: str | None, resamples: int
+    store: Store,
+    models: Mapping[str, Files],
+    direction: tuple[str, str],
+    baseline: str | None,
+    resamples: int,
+    progress: Progress,
 ) -> Part:
     query, base = direction
-    reports = {
-        name: retrieve(store, files["1m", query], files["1m", base], "captions", None, Options(resamples=resamples))
-        for name, files in models.items()
-        if ("1m", query) in files and ("1m", base) in files
-    }
+    reports = {}
+    for name, files in models.items():
+        if ("1m", query) in files and ("1m", base) in files:
+            on = partial(progress, f"{name}, {query} → {base}")
+            sides = files["1m", query], files["1m", base]
+            reports[name] = retrieve(store, *sides, "captions", None, Options(resamples=resamples), on)
     common = dict(zip(reports, on_common(list(reports.values())), strict=True))
     rows = [_retrieval_rows(name, common, reports[name].coverage.asked, baseline) for name in common]
     folder = f"retrieval/{query}_to_{base}"

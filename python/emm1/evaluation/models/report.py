@@ -13,7 +13,7 @@ import polars as pl
 
 from emm1.arguments import at_least_one
 from emm1.evaluation.models import parts, text
-from emm1.evaluation.models.parts import Part, Saved
+from emm1.evaluation.models.parts import Part, Progress, Saved
 from emm1.evaluation.models.plan import Files, models_of
 from emm1.evaluation.models.rows import ROWS
 from emm1.store.store import Store
@@ -99,7 +99,9 @@ class ModelsReport:
         return {folder: saved for part in self._parts for folder, saved in part.saved.items()}
 
 
-def evaluate(store: Store, models: Sequence[str], baseline: str | None = None, resamples: int = 1000) -> ModelsReport:
+def evaluate(
+    store: Store, models: Sequence[str], baseline: str | None, resamples: int, progress: Progress
+) -> ModelsReport:
     """Evaluate models by all of their registered embeddings.
 
     Models are compared on what all of them have: queries and galleries, rated rows, and samples.
@@ -110,6 +112,7 @@ def evaluate(store: Store, models: Sequence[str], baseline: str | None = None, r
         baseline: the model that the others are compared with; it need not be among `models`. The first of several models
             unless given.
         resamples: resamples for the bootstrap intervals of retrieval and ratings; 0 for none.
+        progress: called from time to time with what is evaluated, how much is done, and of how much.
 
     Raises:
         emm1.errors.Error: an unknown model, or embeddings that do not fit the store or each other.
@@ -119,7 +122,7 @@ def evaluate(store: Store, models: Sequence[str], baseline: str | None = None, r
     if baseline is None and len(files) > 1:
         baseline = next(iter(files))
     found = [
-        *parts.retrieval(store, files, baseline, count),
+        *parts.retrieval(store, files, baseline, count, progress),
         parts.ratings(store, files, baseline, count),
         parts.eshot(store, files, baseline),
     ]
