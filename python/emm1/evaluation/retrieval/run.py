@@ -47,7 +47,7 @@ def retrieve(
     pairs: Any,
     where: str | None,
     options: Options,
-    progress: Progress,
+    progress: Progress = lambda _done, _all: None,
 ) -> RetrievalReport:
     """Retrieval from queries to a gallery, which are registered names or files."""
     entries = [None if is_file(source) else store.registry[os.fspath(source)] for source in (queries, base)]
