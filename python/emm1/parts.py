@@ -34,7 +34,8 @@ def parts_of(target: Path, run: Mapping[str, object], *, folder: bool = False) -
         WriteError: something cannot be written.
     """
     if target.exists() and not (folder and target.is_dir() and not any(target.iterdir())):
-        raise EmbeddingError(f"{target} exists: remove it or name another {'folder' if folder else 'file'}")
+        what = "and nothing is written over: name a new folder" if folder else "remove it or name another file"
+        raise EmbeddingError(f"{target} exists{',' if folder else ':'} {what}")
     parts = target.with_name(f"{target.name}.parts")
     try:
         lock = _lock(target, parts)

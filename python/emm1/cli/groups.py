@@ -73,7 +73,7 @@ def make(
     named = by_modality(embeddings)
     with open_store(store, read_only=True) as opened, show.progress("searches") as progress:
         captions = write(opened, output, named, k, progress=partial(progress, "searching"))
-    show.say(f"{output}: groups of {captions:,} captions, {output / 'nn_1'} to nn_{k}")
+    show.say(f"{output}: groups of {captions:,} captions, nn_1{f' to nn_{k}' if k > 1 else ''}")
 
 
 @app.command()

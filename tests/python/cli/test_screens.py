@@ -40,6 +40,7 @@ COMMANDS: dict[str, list[object]] = {
     "search-image": ["search", "image", "--id", 7, "-k", 5],
     "search-text": ["search", "text", "--id", 8, "-k", 5, "--exclude-self"],
     "search-no-rows": ["search", "image", "--id", 7, "--where", "source_dataset = 'Flickr'"],
+    "groups-verify": ["groups verify", "--embeddings", "text=text,image=image", "--nn-index", "1-3"],
     "build": ["build"],
 }
 

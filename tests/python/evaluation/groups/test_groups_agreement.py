@@ -16,6 +16,7 @@ from system import emm1_cli
 
 import emm1
 from emm1.embeddings.file import Metric
+from emm1.evaluation.groups import agreement
 from emm1.evaluation.groups.agreement import verify
 from emm1.evaluation.groups.comparison import OUTCOMES, Counts, Found, Published, outcomes_of
 
@@ -195,6 +196,22 @@ def test_a_sample_of_the_captions(tree: Path, store_path: Path) -> None:
         low = found.to_frame()["agreement_low"].item()
     n, z = 100, 1.959963984540054
     assert low == pytest.approx(n / (n + z**2))
+
+
+def test_parts_and_batches_add_up(
+    tree: Path, store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = files_of(tree, "text", "audio")
+    files["text"] = without(files["text"], emm1.Embeddings(files["text"]).ids[::3].tolist(), tmp_path / "text.npy")
+    files["audio"] = without(files["audio"], [0, 1, 2, 3], tmp_path / "audio.npy")
+    with emm1.open(store_path, read_only=True) as store:
+        whole = verify(store, files, captions=1000)
+        monkeypatch.setattr(agreement, "BATCH", 7)
+        monkeypatch.setattr(agreement, "PART", 13)
+        apart = verify(store, files, captions=1000)
+    assert apart.protocol == whole.protocol
+    assert apart.to_frame().equals(whole.to_frame())
+    assert (whole.to_frame()["without_vector"] > 300).all()
 
 
 def test_metrics_are_those_of_the_items(tree: Path, tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_a_killed_run_goes_on(tree: Path, store_path: Path, tmp_path: Path, monk
         with pytest.raises(emm1.EmbeddingError, match="parts of a run with other files or settings"):
             score(store, files_of(tree, "text", "image"), output)
         score(store, files_of(tree), output)
+        monkeypatch.undo()  # in one part
         score(store, files_of(tree), tmp_path / "again.parquet")
         with pytest.raises(emm1.EmbeddingError, match=r"scores\.parquet exists: remove it"):
             score(store, files_of(tree), output)
