@@ -21,6 +21,11 @@ SOURCES = {
     "triplets_between": "e_mm1_1m.triplets",
     "eshot_categories": "eshot.categories",
 }
+# Tables that commands fill, and how.
+FILLED = {
+    "embeddings": "no embeddings are registered: emm1 embeddings add",
+    "splits": "the store is not split yet: emm1 split",
+}
 # Values that are listed if none is near.
 LISTED = 10
 
@@ -109,8 +114,8 @@ def _empty_tables(connection: duckdb.DuckDBPyConnection, query: exp.Expr) -> Ite
     for table in query.find_all(exp.Table):
         function = table.this.name if isinstance(table.this, exp.Anonymous) else ""
         name = f"{table.db}.{table.name}" if table.db else SOURCES.get(function or table.name, table.name)
-        if name == "embeddings" and not connection.table(name).limit(1).fetchall():
-            yield "no embeddings are registered: emm1 embeddings add"
+        if name in FILLED and not connection.table(name).limit(1).fetchall():
+            yield FILLED[name]
         schema, _, bare = name.rpartition(".")
         if (
             schema in {"e_mm1_100m", "e_mm1_1m", "eshot"}

@@ -48,6 +48,7 @@ QUERIES = {
     ],
     "FROM groups WHERE false": [],
     "FROM embeddings WHERE name = 'text'": [],
+    "SELECT id FROM splits WHERE split = 'test'": ["the store is not split yet: emm1 split"],
     "SHOW TABLES FROM nowhere": [],
     "SELECT (": [],
     "source_dataset = 'coco'": [UNKNOWN],
