@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -115,9 +115,9 @@ def _retrieval_rows(
             maintain_order="left",
         ).with_columns(baseline=pl.lit(baseline))
     protocol = (
-        "{} of {} queries, gallery {} rows, over those that every model has; pairs: captions and the paired items of their triplets; "
+        f"{{}} of {{}} queries, gallery {{}} rows{_shared(reports)}; pairs: captions and the paired items of their triplets; "
         f"{reports[name].task.rules.metric}; expectation over orders of ties; intervals by the bootstrap over {{}} clusters of "
-        "queries; p of McNemar's exact test"
+        f"queries{_tested(reports)}"
     )
     return frame.with_columns(
         model=pl.lit(name),
@@ -159,8 +159,8 @@ def _eshot_rows(compared: EShotComparison, baseline: str | None) -> pl.DataFrame
         )
     frame = frame.with_columns(listed=pl.col("query").replace_strict(listed, return_dtype=pl.Int64))
     protocol = (
-        "{} of {} samples, over those that every model has, in {} categories; intervals by Wilson's score, or by a bootstrap "
-        "stratified by category for means and differences; p of McNemar's exact test"
+        f"{{}} of {{}} samples{_shared(compared.reports)}, in {{}} categories; intervals by Wilson's score, or by a bootstrap stratified by "
+        f"category for means and differences{_tested(compared.reports)}"
     )
     return _in_shape(
         frame.with_columns(
@@ -202,8 +202,8 @@ def _ratings_rows(
     rows = [rated[pair] for pair in frame.select("paired_modality", "annotated_modality").iter_rows()]
     frame = frame.with_columns(pl.Series("rated", rows, pl.Int64))
     protocol = (
-        "{} of {} rated rows, over those that every model can score; cosine of {} and annotated item; intervals by the pigeonhole "
-        "bootstrap over captions and annotated items"
+        f"{{}} of {{}} rated rows{_shared(reports)}; cosine of {{}} and annotated item; intervals by the pigeonhole bootstrap over captions "
+        "and annotated items"
     )
     return _in_shape(
         frame.with_columns(
@@ -216,6 +216,14 @@ def _ratings_rows(
             protocol=pl.format(protocol, "pairs", "rated", pl.lit(against)),
         )
     )
+
+
+def _shared(models: Collection[str]) -> str:
+    return ", over those that every model has" if len(models) > 1 else ""
+
+
+def _tested(models: Collection[str]) -> str:
+    return "; p of McNemar's exact test" if len(models) > 1 else ""
 
 
 def _in_shape(frame: pl.DataFrame) -> pl.DataFrame:
