@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from emm1.dataset import KEYS, SCHEMAS
 from emm1.errors import EmbeddingError
 from emm1.evaluation.ratings.judgements import Judgements
+from emm1.evaluation.report.words import WORDS, word_ranges
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
 
 # Whose column it is, by its prefix, and the column of the triplets with their ids.
 ROLES = {"caption": "encord_text_id", "paired": "encord_paired_id", "annotated": "encord_annotated_id"}
-WORDS = "caption_words"
-# Numbers of words up to which captions are together.
-WORD_BOUNDS = [5, 10, 20, 40]
 ITEM_COLUMNS = """
     SELECT chosen.disagreement, t.encord_text_id, t.paired_modality::VARCHAR AS paired_modality,
         t.annotated_modality::VARCHAR AS annotated_modality, t.encord_paired_id, t.encord_annotated_id, t.annotation,
@@ -54,7 +51,7 @@ def slices_of(store: Store, judgements: Judgements, column: str) -> pl.Series | 
     found = judgements.rows.select(pl.col(id_column).alias("id").cast(values["id"].dtype)).join(
         values, on="id", how="left", maintain_order="left"
     )["id" if wanted == key else wanted]
-    return _word_counts(found) if column == WORDS else found.cast(pl.String).rename(column)
+    return word_ranges(found) if column == WORDS else found.cast(pl.String).rename(column)
 
 
 def modality_of(judgements: Judgements, role: str) -> str:
@@ -71,16 +68,6 @@ def no_such_column(store: Store, judged: list[Judgements], column: str) -> Embed
     return EmbeddingError(
         f"no column {column!r}: {WORDS}, or caption_, paired_ or annotated_ before a column of the info table; {known}"
     )
-
-
-def _word_counts(captions: pl.Series) -> pl.Series:
-    """The number of words of captions, in ranges such as 06–10, which sort as they count."""
-    bounds = [0, *WORD_BOUNDS]
-    labels = [f"{low + 1:02}–{high:02}" for low, high in zip(bounds, WORD_BOUNDS, strict=False)]
-    labels.append(f"{WORD_BOUNDS[-1] + 1}–")
-    counts = captions.str.count_matches(r"\S+")
-    places = np.searchsorted(WORD_BOUNDS, counts.fill_null(0).to_numpy())
-    return pl.select(pl.when(counts.is_not_null()).then(pl.Series(labels).gather(places))).to_series().rename(WORDS)
 
 
 def items_of(store: Store, chosen: pl.DataFrame) -> pl.DataFrame:
