@@ -116,7 +116,7 @@ class Evaluations:
         queries: PathLike,
         base: PathLike,
         pairs: Any = "captions",
-        k: Sequence[int] = (1, 5, 10),
+        k: Sequence[int] | int = (1, 5, 10),
         *,
         where: str | None = None,
         metrics: Sequence[str] | str | None = None,

@@ -2,8 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -128,7 +129,7 @@ def test_ties_of_a_constant_model(tmp_path: Path) -> None:
     assert rows["median_rank"]["value"] == 500.5
     assert (rows["hit@1"]["worst"], rows["hit@1"]["best"]) == (0, 1)
     assert (rows["median_rank"]["worst"], rows["median_rank"]["best"]) == (1000, 1)
-    assert "2 queries have a right answer that ties" in str(report)
+    assert "ties with a row that is not right: 2" in str(report)
     assert report.per_query.select("best_rank", "worst_rank", "rank").rows() == [(1, 1000, 500.5)] * 2
 
 
@@ -155,13 +156,14 @@ def test_missing_vectors_are_counted(tmp_path: Path) -> None:
     assert report.per_query["rank"].to_list() == [1.0, None]
     assert report.to_frame()["coverage"].to_list() == [0.5] * 8
     assert "2 of 4 (1 without a vector and 1 without a right answer in the gallery do not count)" in str(report)
-    assert "3, of which 2 have no vector and count as not found; 1 queries have no other, and find nothing" in str(
-        report
+    assert (
+        "3, of which 2 have no vector and count as not found; queries that have no other, and find nothing: 1"
+        in str(report)
     )
-    for words in ("1 queries have no vector in x.npy", "first ids: 9"):
+    for words in ("queries without a vector in x.npy: 1, and none may be missing", "first ids: 9"):
         with pytest.raises(emm1.EmbeddingError, match=words):
             emm1.retrieval(tmp_path / "x.npy", tmp_path / "x.npy", pairs, missing="fail")
-    with pytest.raises(emm1.EmbeddingError, match="2 right answers have no vector"):
+    with pytest.raises(emm1.EmbeddingError, match=r"right answers without a vector in x\.npy: 2"):
         emm1.retrieval(tmp_path / "x.npy", tmp_path / "x.npy", {"query_id": [0, 0, 1], "id": [0, 8, 9]}, missing="fail")
 
 
@@ -199,6 +201,17 @@ def test_nothing_is_excluded_unless_asked(store: emm1.Store) -> None:
         assert report.hits.group_by("query_id").len()["len"].to_list() == [3] * 20
     with pytest.raises(emm1.EmbeddingError, match="which exclude_self leaves out"):
         store.retrieval("text_1m", "text_1m", "same-id", exclude_self=True)
+
+
+@pytest.mark.parametrize("metric", ["dot", "l2"])
+def test_other_scores(store: emm1.Store, metric: Literal["dot", "l2"]) -> None:
+    text, image = store.embeddings("text_1m"), store.embeddings("image_1m")
+    report = store.retrieval("text_1m", "image_1m", k=5, metric=metric, resamples=0)
+    first = report.outcome.pairs.group_by("query_id", maintain_order=True).agg("id").sort("query_id")
+    for query, rank, ids in zip(first["query_id"], report.per_query["rank"], first["id"].to_list(), strict=True):
+        hits = image.search(text.vectors([query])[0], len(image), metric)
+        assert rank == 1 + np.flatnonzero(np.isin(hits.ids, ids))[0]
+    assert f"Score: {metric}, exact" in str(report)
 
 
 def test_hits_are_those_of_a_search(store: emm1.Store, tree: Path) -> None:
@@ -269,6 +282,9 @@ def test_wrong_requests(store: emm1.Store, tree: Path, tmp_path: Path) -> None:
         ({"missing": "keep"}, "'exclude' or 'fail'"),
         ({"metrics": ["hits"]}, "no metric 'hits'"),
         ({"metric": "l1"}, "unknown metric 'l1'"),
+        ({"exclude_self": True}, "equal ids are different items"),
+        ({"pairs": 5}, "pairs must be a frame"),
+        ({"pairs": [(1, 2)]}, "has no column query_id"),
         ({"resamples": -1}, "resamples"),
     ):
         with pytest.raises(emm1.Error, match=words):
@@ -355,9 +371,10 @@ def test_comparison_refuses_another_gallery_or_runs_on_what_both_have(store: emm
         new.compare(tmp_path / "old")
     with pytest.raises(emm1.EmbeddingError, match="cannot be run again"):
         new.compare(tmp_path / "old", common=True)
-    other = store.retrieval("text_1m", "image_1m", exclude_self=True, resamples=0)
-    with pytest.raises(emm1.EmbeddingError, match=r"differ in .*protocol.*same exclude_self"):
-        old.compare(other)
+    near = {"query_id": [1, 2], "id": [3, 4]}
+    one, other = (store.retrieval("image_1m", "image_1m", near, exclude_self=own, resamples=0) for own in (False, True))
+    with pytest.raises(emm1.EmbeddingError, match=r"differ in protocol.*same exclude_self"):
+        one.compare(other)
     disjoint = emm1.retrieval(
         store.embeddings("text_1m"), store.embeddings("image_1m"), {"query_id": [0], "id": [0]}, resamples=0
     )
@@ -377,7 +394,8 @@ def test_pairs_from_files_and_frames(tmp_path: Path) -> None:
     frame.write_json(tmp_path / "pairs.json")
     frame.write_parquet(tmp_path / "pairs.parquet")
     files = [tmp_path / f"pairs.{suffix}" for suffix in ("csv", "tsv", "jsonl", "json", "parquet")]
-    for pairs in [*files, *map(str, files), frame, frame.to_arrow(), frame.to_dict(as_series=False)]:
+    relation = duckdb.sql("SELECT 2 AS query_id, 3 AS id, 2 AS grade UNION ALL SELECT 1, 1, 1")
+    for pairs in [*files, *map(str, files), relation, frame, frame.to_arrow(), frame.to_dict(as_series=False)]:
         report = emm1.retrieval(tmp_path / "x.npy", tmp_path / "x.npy", pairs, [1], resamples=0)
         assert report.outcome.pairs.rows() == [(1, 1, 1), (2, 3, 2)]
 

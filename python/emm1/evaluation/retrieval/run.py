@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral  # NumPy's integers are registered
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ MISSING = ("exclude", "fail")
 class Options:
     """What callers may choose; `Store.retrieval` says what it means."""
 
-    k: Sequence[int] = (1, 5, 10)
+    k: Sequence[int] | int = (1, 5, 10)
     metrics: Sequence[str] | str | None = None
     metric: Metric | None = None
     missing: str = "exclude"
@@ -53,6 +54,8 @@ def retrieve(
     entries = [None if is_file(source) else store.registry[os.fspath(source)] for source in (queries, base)]
     asking, gallery = (_side(store, source, entry) for source, entry in zip((queries, base), entries, strict=True))
     rules, metrics = _rules(options, entries[1].metric if entries[1] else "cosine", where)
+    if rules.exclude_self:
+        _refuse_other_items(*entries)
     with store.cursor() as connection:
         among = None if where is None else items_where(connection, _registered(entries[1], gallery), where)
         known = _pairs(pairs, asking, entries, rules.exclude_self, lambda kind: known_pairs(connection, kind, *entries))
@@ -64,7 +67,7 @@ def retrieval(
     queries: Embeddings | PathLike,
     base: Embeddings | PathLike,
     pairs: Any,
-    k: Sequence[int] = (1, 5, 10),
+    k: Sequence[int] | int = (1, 5, 10),
     among: ArrayLike | None = None,
     *,
     metrics: Sequence[str] | str | None = None,
@@ -114,7 +117,8 @@ def retrieval(
 
 
 def _rules(options: Options, metric: Metric, where: str | None) -> tuple[Rules, list[str]]:
-    ks = sorted({at_least_one(k, "k") for k in ([options.k] if isinstance(options.k, int) else listed(options.k, "k"))})
+    given: list[Any] = [options.k] if isinstance(options.k, Integral) else listed(options.k, "k")
+    ks = sorted({at_least_one(k, "k") for k in given})
     if not ks:
         raise EmbeddingError("k names no cut-offs: give at least one, such as [1, 5, 10]")
     if options.missing not in MISSING:
@@ -144,6 +148,15 @@ def _registered(entry: Registered | None, side: Side) -> Registered:
             "the gallery in Python with emm1.retrieval(…, among=ids)"
         )
     return entry
+
+
+def _refuse_other_items(queries: Registered | None, base: Registered | None) -> None:
+    """Refuse to leave out the row with the query's own id where equal ids are different items."""
+    if queries and base and (queries.dataset, queries.modality) != (base.dataset, base.modality):
+        raise EmbeddingError(
+            f"exclude_self leaves out the row with the query's own id, but {queries.name!r} is {queries.dataset} {queries.modality}, and "
+            f"{base.name!r} is {base.dataset} {base.modality}: equal ids are different items"
+        )
 
 
 def _pairs(

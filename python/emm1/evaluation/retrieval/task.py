@@ -207,8 +207,8 @@ def _gallery(task: Task) -> Whole:
 def _refuse_missing(task: Task, ids: Whole, what: str, where: str) -> None:
     if task.rules.missing == "fail" and len(ids):
         raise EmbeddingError(
-            f"{len(np.unique(ids)):,} {what} have no vector in {where}, and none may be missing (first ids: {_first(ids)}): embed them, "
-            "or leave them out and count them",
+            f"{what} without a vector in {where}: {len(np.unique(ids)):,}, and none may be missing (first ids: {_first(ids)}). Embed them, "
+            "or have them counted",
             missing="exclude",
         )
 

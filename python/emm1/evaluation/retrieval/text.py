@@ -75,7 +75,7 @@ def protocol(report: RetrievalReport) -> dict[str, str]:
         gallery += ", without the row that has the query's own id"
     pairs = f"{task.pairs.kind} ({task.pairs.meaning})" if task.pairs.meaning else task.pairs.kind
     left_out = "".join(f"; {count:,} rows {reason} are left out" for reason, count in task.pairs.left_out.items())
-    ties = f"{TIES}; {report.tied:,} queries have a right answer that ties with other rows"
+    ties = f"{TIES}; queries with a right answer that ties with a row that is not right: {report.tied:,}"
     return {
         "Queries": queries(coverage),
         "Gallery": gallery,
@@ -103,7 +103,7 @@ def right_answers(coverage: Coverage) -> str:
     missing = coverage.right_answers - coverage.right_answers_with_vector
     if not missing:
         return f"{coverage.right_answers:,}, all with a vector"
-    alone = f"; {coverage.unreachable:,} queries have no other, and find nothing" if coverage.unreachable else ""
+    alone = f"; queries that have no other, and find nothing: {coverage.unreachable:,}" if coverage.unreachable else ""
     return f"{coverage.right_answers:,}, of which {missing:,} have no vector and count as not found{alone}"
 
 
