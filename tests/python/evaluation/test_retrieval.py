@@ -1,6 +1,7 @@
 """Retrieval over a store: ranks and measures against a full sort by NumPy, pairs against the published tables, and wrong requests."""
 
 import json
+from math import comb
 from pathlib import Path
 from typing import Any, Literal
 
@@ -131,6 +132,32 @@ def test_ties_of_a_constant_model(tmp_path: Path) -> None:
     assert (rows["median_rank"]["worst"], rows["median_rank"]["best"]) == (1000, 1)
     assert "ties with a row that is not right: 2" in str(report)
     assert report.per_query.select("best_rank", "worst_rank", "rank").rows() == [(1, 1000, 500.5)] * 2
+
+
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_ranks_of_coarse_vectors(tmp_path: Path, exclude_self: bool) -> None:
+    """Integers of few values tie often: ranks by counting, of several right answers too."""
+    rng = np.random.default_rng(6)
+    vectors = rng.integers(-1, 2, (300, 4)).astype(np.int8)
+    np.save(tmp_path / "x.npy", vectors)
+    frame = pl.DataFrame({"query_id": rng.integers(300, size=900), "id": rng.integers(300, size=900)}).unique()
+    report = emm1.retrieval(
+        tmp_path / "x.npy", tmp_path / "x.npy", frame, [7], metric="dot", exclude_self=exclude_self, resamples=0
+    )
+    scores = vectors.astype(int) @ vectors.T.astype(int)
+    assert report.tied > 200
+    for row in report.per_query.iter_rows(named=True):
+        query = row["query_id"]
+        right = np.array([item for item in frame.filter(query_id=query)["id"] if item != query or not exclude_self])
+        rows = np.array([item for item in range(300) if item != query or not exclude_self])
+        own = scores[query, right].max()
+        above, same = (scores[query, rows] > own).sum(), (scores[query, rows] == own).sum()
+        tied = (scores[query, right] == own).sum()
+        assert row["positives"] == len(right)
+        assert (row["best_rank"], row["worst_rank"]) == (above + 1, above + same - tied + 1)
+        assert row["rank"] == pytest.approx(above + 1 + (same - tied) / (tied + 1))
+        taken = min(max(7 - above, 0), same)
+        assert row["hit@7"] == pytest.approx(1 - comb(same - tied, taken) / comb(same, taken))
 
 
 def test_missing_vectors_are_counted(tmp_path: Path) -> None:
