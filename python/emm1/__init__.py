@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
     from emm1.evaluation.eshot.classify import EShotReport
     from emm1.evaluation.eshot.comparison import EShotComparison
+    from emm1.evaluation.groups.agreement import GroupsAgreement
     from emm1.evaluation.models.report import ModelsReport
     from emm1.evaluation.ratings.report import RatingsReport
     from emm1.evaluation.retrieval.comparison import RetrievalComparison
@@ -33,6 +34,7 @@ __all__ = [
     "Embeddings",
     "Error",
     "FileNotFoundError",
+    "GroupsAgreement",
     "Hits",
     "ModelsReport",
     "Neighbours",
@@ -66,6 +68,7 @@ _MODULES = {
     "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),
     "evaluation.eshot.comparison": ("EShotComparison",),
     "evaluation.eshot.classify": ("EShotReport",),
+    "evaluation.groups.agreement": ("GroupsAgreement",),
     "evaluation.models.report": ("ModelsReport",),
     "evaluation.ratings.report": ("RatingsReport",),
     "evaluation.retrieval.comparison": ("RetrievalComparison",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import emm1
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from emm1.store.store import Store
 
 Models = Mapping[str, tuple[PathLike, PathLike]]
+
+Progress = Callable[[int, int], object]
+
+
+def _silent(_done: int, _all: int) -> None:
+    pass
 
 
 class Evaluations:
@@ -70,6 +76,108 @@ class Evaluations:
 
         return rate(cast("Store", self), embeddings, resamples)
 
+    def verify_groups(
+        self,
+        embeddings: Mapping[str, PathLike],
+        nn_index: int | Iterable[int] | None = None,
+        *,
+        captions: int | None = 10_000,
+        seed: int = 0,
+        progress: Progress = _silent,
+    ) -> emm1.GroupsAgreement:
+        """How far a model gives the groups of the store: by modality and rank, with ties and missing vectors told apart.
+
+        Args:
+            embeddings: a registered name or a file for each modality, ``text`` and at least one other.
+            nn_index: the rank, or ranks, from 1 to 16; None for all.
+            captions: how many captions to look at, drawn at random; None for all.
+            seed: another seed draws other captions.
+            progress: called from time to time with the number of searches done, and of all.
+
+        Raises:
+            emm1.errors.Error: no groups, an unknown name, or embeddings of another split or modality.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1])
+        >>> files = {modality: folder / f"sample/embeddings/{modality}.npy" for modality in ("text", "audio")}
+        >>> store.verify_groups(files, captions=100).to_frame().select("modality", "nn_index", "exact").rows()
+        [('audio', 1, 100)]
+        """
+        from emm1.evaluation.groups import verify
+
+        return verify(cast("Store", self), embeddings, nn_index, captions=captions, seed=seed, progress=progress)
+
+    def make_groups(
+        self, output: PathLike, embeddings: Mapping[str, PathLike], k: int = 16, *, progress: Progress = _silent
+    ) -> int:
+        """Write groups by a model of one's own, in the published shape; `emm1.build` takes the folder as ``groups``.
+
+        An interrupted run continues where it stopped.
+
+        Args:
+            output: the folder to write; it must not exist.
+            embeddings: a registered name or a file for each modality, ``text`` and at least one other.
+            k: how many groups for each caption.
+            progress: called from time to time with the number of captions done, and of all.
+
+        Returns:
+            How many captions have groups now.
+
+        Raises:
+            emm1.errors.Error: an unknown name, embeddings of another split or modality, or files that cannot be written.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1])
+        >>> files = {modality: folder / f"sample/embeddings/{modality}.npy" for modality in ("text", "audio")}
+        >>> store.make_groups(folder / "own", files, k=2)
+        6706
+        """
+        from emm1.evaluation.groups import make
+
+        return make(cast("Store", self), output, embeddings, k, progress=progress)
+
+    def score_groups(
+        self,
+        output: PathLike,
+        embeddings: Mapping[str, PathLike],
+        nn_index: int | Iterable[int] | None = None,
+        *,
+        progress: Progress = _silent,
+    ) -> int:
+        """Write the cosine of every two items of each group to a Parquet file, to choose training data by.
+
+        An interrupted run continues where it stopped.
+
+        Args:
+            output: the file to write; it must not exist.
+            embeddings: a registered name or a file for each modality, at least two; ``text`` are the captions.
+            nn_index: the rank, or ranks, from 1 to 16; None for all.
+            progress: called from time to time with the number of groups done, and of all.
+
+        Returns:
+            How many groups were scored.
+
+        Raises:
+            emm1.errors.Error: no groups, an unknown name, embeddings of another split or modality, or a file that cannot be written.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1])
+        >>> files = {modality: folder / f"sample/embeddings/{modality}.npy" for modality in ("text", "audio")}
+        >>> store.score_groups(folder / "scores.parquet", files)
+        6706
+        >>> store.sql(f"FROM '{folder}/scores.parquet'").columns
+        ['encord_text_id', 'nn_index', 'text_audio']
+        """
+        from emm1.evaluation.groups import score
+
+        return score(cast("Store", self), embeddings, output, nn_index, progress=progress)
+
     def evaluate(
         self,
         models: Sequence[str],
@@ -124,7 +232,7 @@ class Evaluations:
         missing: str = "exclude",
         exclude_self: bool = False,
         resamples: int = 1000,
-        progress: Callable[[int, int], object] = lambda _done, _all: None,
+        progress: Progress = _silent,
     ) -> emm1.RetrievalReport:
         """How high the right answers of queries rank among all vectors of a gallery: one direction, exactly, whatever the ties.
 

@@ -458,7 +458,7 @@ def test_csv_labels_are_text(store_of_eshot: Path, tmp_path: Path) -> None:
             report.coverage.filter(what="samples_without_label")["count"].item() == len(store.embeddings("audio")) - 2
         )
         (tmp_path / "wrong.csv").write_text("id,label\n1,a\n2.5,b\n")
-        with pytest.raises(EmbeddingError, match=r"wrong\.csv, row 2 has the id '2\.5'"):
+        with pytest.raises(EmbeddingError, match=r"wrong\.csv: '2\.5', in row 2"):
             store.zero_shot("audio", "audio", tmp_path / "wrong.csv")
 
 

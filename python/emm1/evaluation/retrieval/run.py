@@ -16,10 +16,11 @@ from emm1.checks import PathLike, listed, shown
 from emm1.embeddings.file import METRICS, Embeddings, Metric, as_embeddings
 from emm1.errors import EmbeddingError
 from emm1.evaluation.retrieval.known import KINDS, SAME_ID, known_pairs, same_id
-from emm1.evaluation.retrieval.pairs import READERS, Pairs, is_pairs_file, pairs_of
+from emm1.evaluation.retrieval.pairs import Pairs, pairs_of
 from emm1.evaluation.retrieval.report import RetrievalReport
 from emm1.evaluation.retrieval.summary import chosen
 from emm1.evaluation.retrieval.task import Progress, Rules, Side, Task, carry_out
+from emm1.evaluation.tables import READERS, is_table
 from emm1.store.nearest import items_where
 from emm1.store.registered import Registered, is_file
 
@@ -162,7 +163,7 @@ def _refuse_other_items(queries: Registered | None, base: Registered | None) -> 
 def _pairs(
     source: Any, queries: Side, entries: Sequence[Registered | None], exclude_self: bool, known: Callable[[str], Pairs]
 ) -> Pairs:
-    if is_pairs_file(source) or not isinstance(source, str):
+    if is_table(source) or not isinstance(source, str):
         return pairs_of(source)
     if source == SAME_ID:
         if exclude_self:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from emm1.checks import PathLike, check_regular
+from emm1.checks import PathLike
 from emm1.embeddings.file import Embeddings
-from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.errors import EmbeddingError
 from emm1.evaluation.report.provenance import Source
+from emm1.evaluation.tables import READERS, integers, is_table, read
 from emm1.evaluation.zero_shot.call import same_file
 from emm1.evaluation.zero_shot.classify import Way
 from emm1.evaluation.zero_shot.evaluate import evaluate
@@ -25,7 +25,6 @@ from emm1.store.store import Store
 
 # How a statement that gives rows begins; anything else is the name of a file.
 STATEMENTS = {"from", "pivot", "select", "summarize", "table", "unpivot", "values", "with"}
-FORMATS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 Opened = tuple[Embeddings, Source, tuple[str, str] | None]
 
 
@@ -77,12 +76,15 @@ def _items(opened: Opened, labels: Labels) -> Items:
 
 def _labels(store: Store, given: Any, what: str) -> dict[int, tuple[str, ...]]:
     """The labels of a file, of SQL, or of what `as_labels` takes."""
-    if isinstance(given, os.PathLike) or (isinstance(given, str) and not _is_sql(given)):
-        return as_labels(_of_file(store, Path(given)), f"the labels in {os.fspath(given)}")
-    if isinstance(given, str):
-        return as_labels(
-            _rows(store, lambda connection: connection.sql(given), f"the SQL of {what}"), f"the rows of {what}"
-        )
+    if isinstance(given, str) and _is_sql(given):
+        return as_labels(_rows(store, given, f"the SQL of {what}"), f"the rows of {what}")
+    if isinstance(given, str | os.PathLike):
+        if not is_table(given):
+            raise EmbeddingError(f"{given} is neither SQL nor a file of labels: expected {', '.join(READERS)}")
+        rows = read(Path(given), "labels")
+        if rows.schema.get("id") == pl.String:
+            rows = rows.with_columns(integers(rows["id"], str(given)))
+        return as_labels(rows, f"the labels in {os.fspath(given)}")
     return as_labels(given, what)
 
 
@@ -91,42 +93,16 @@ def _is_sql(text: str) -> bool:
     return bool(words) and words[0].casefold() in STATEMENTS
 
 
-def _of_file(store: Store, path: Path) -> pl.DataFrame:
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in {".gz", ".zst"}]
-    kind = FORMATS.get(suffixes[-1] if suffixes else "")
-    if kind is None:
-        raise EmbeddingError(
-            f"{path} is neither SQL nor a file of labels: expected .csv, .tsv, .parquet, .json or .jsonl"
-        )
-    check_regular(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist")
-    readers: dict[str, Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyRelation]] = {
-        # As text: a label 007 is no number.
-        "csv": lambda connection: connection.read_csv(str(path), all_varchar=True, header=True),
-        "parquet": lambda connection: connection.read_parquet(str(path)),
-        "json": lambda connection: connection.read_json(str(path)),
-    }
-    frame = _rows(store, readers[kind], str(path))
-    return _with_ids(frame, path) if kind == "csv" and "id" in frame.columns else frame
-
-
-def _with_ids(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """A CSV file's rows with integers as ids."""
-    ids = frame["id"].cast(pl.Int64, strict=False)
-    wrong = ids.is_null() & frame["id"].is_not_null()
-    if wrong.any():
-        row = wrong.arg_max() or 0
-        raise EmbeddingError(f"{path}, row {row + 1} has the id {frame['id'][row]!r}: ids are integers")
-    return frame.with_columns(ids.alias("id"))
-
-
-def _rows(
-    store: Store, ask: Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyRelation | None], what: str
-) -> pl.DataFrame:
+def _rows(store: Store, query: str, what: str) -> pl.DataFrame:
+    """The rows of one statement."""
     with store.cursor() as connection:
         try:
-            relation = ask(connection)
+            statements = connection.extract_statements(query)
+            if len(statements) > 1:
+                raise EmbeddingError(
+                    f"{what} has {len(statements)} statements: give one, with the columns id and label"
+                )
+            relation = connection.sql(query)
             if relation is None:
                 raise EmbeddingError(f"{what} gives no rows: expected the columns id and label")
             return pl.DataFrame(relation.to_arrow_table())
