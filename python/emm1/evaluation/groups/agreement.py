@@ -158,6 +158,8 @@ def _by_rank(
     groups: pa.Table, column: str, captions: NDArray[np.int64], ranks: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
     """The ids in a column of groups, which groups there are, and which of them have an id: (captions, ranks) each."""
+    # Captions between these may have groups of other ranks only, and are not among those that were asked for.
+    groups = groups.filter(pa.array(np.isin(groups[TEXT].to_numpy(), captions)))
     at = np.searchsorted(captions, groups[TEXT].to_numpy()), groups[RANK].to_numpy() - 1
     ids = np.zeros((len(captions), ranks), np.int64)
     listed, given = np.zeros((2, *ids.shape), bool)

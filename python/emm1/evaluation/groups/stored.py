@@ -55,7 +55,7 @@ def groups_of(
         connection: a connection that no one else uses.
         captions: ids, ascending.
         ranks: the ranks.
-        some: whether there are groups of captions between these that are not wanted.
+        some: leave out the groups of other captions between these. Otherwise all between the first and the last are given, faster.
     """
     # The range lets DuckDB skip the blocks of rows with other captions.
     low, high = (exp.Literal.number(int(captions[place])) for place in (0, -1))

@@ -59,6 +59,20 @@ def test_the_neighbours_of_the_sample_are_those_of_its_vectors(tree: Path, store
     assert str(found).splitlines()[2].split() == ["modality", "nn_index", "agreement", "recall", *OUTCOMES]
 
 
+def test_a_caption_without_the_wanted_rank_lends_its_groups_to_no_other(tree: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(tree, tmp_path / "tree"))
+    groups = groups_of(own).filter(pl.col("nn_index") <= 4)
+    captions = groups["encord_text_id"].unique().sort().to_list()
+    # Of neighbours in the order of ids, the first has no group of the wanted rank, and the second none of a better one.
+    for place, rank in ((10, 4), (11, 2)):
+        groups = groups.filter((pl.col("encord_text_id") != captions[place]) | (pl.col("nn_index") != rank))
+    write_groups(own, groups)
+    emm1.build(own, tmp_path / "emm1.duckdb", splits=["100m"], ranks=range(1, 5)).close()
+    with emm1.open(tmp_path / "emm1.duckdb", read_only=True) as store:
+        found = verify(store, files_of(own, "text", "image"), nn_index=4, captions=None).to_frame()
+    assert found.select("groups", "exact", "recall").row(0) == (len(captions) - 1, len(captions) - 1, 1.0)
+
+
 class Planted(NamedTuple):
     """A tree, its store and embeddings: the groups of some captions deviate from them, each in one way."""
 
