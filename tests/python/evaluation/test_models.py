@@ -141,6 +141,29 @@ def test_a_model_without_baseline(store: emm1.Store) -> None:
     assert "Baseline" not in str(report)
 
 
+def test_protocols_claim_no_intervals_and_no_tests_that_were_not_made(store: emm1.Store, report: ModelsReport) -> None:
+    resampled = pl.col("evaluation") != "eshot"
+    alone = store.evaluate(["new_model"], resamples=0).to_frame()
+    assert not alone.filter(resampled)["protocol"].str.contains("interval").any()
+    assert not alone["protocol"].str.contains("McNemar").any()
+    both = report.to_frame()
+    assert both.filter(resampled)["protocol"].str.contains("interval").all()
+    assert both.drop_nulls("p")["protocol"].str.contains("McNemar").all()
+
+
+def test_a_store_without_triplets_is_the_reason_not_the_model(tmp_path: Path) -> None:
+    emm1.write_sample(tmp_path / "sample")
+    with emm1.build(tmp_path / "sample", tmp_path / "emm1.duckdb", splits=["eshot"]) as store:
+        file = tmp_path / "sample/embeddings/eshot_audio.npy"
+        store.add_embeddings("audio", file, dataset="eshot", modality="audio", model="ours")
+        left_out = store.evaluate(["ours"]).left_out
+    assert left_out == [
+        "retrieval: the store has no triplets",
+        "ratings: the store has no triplets",
+        "EShot, ours: no embeddings of eshot points",
+    ]
+
+
 def test_wrong_names(store: emm1.Store) -> None:
     with pytest.raises(UnknownNameError, match="new_model"):
         store.evaluate(["missing"])

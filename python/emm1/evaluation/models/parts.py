@@ -24,6 +24,7 @@ from emm1.evaluation.retrieval.run import Options, retrieve
 from emm1.store.store import Store
 
 Progress = Callable[[str, int, int], object]
+NO_TRIPLETS = "the store has no triplets"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def retrieval(
 ) -> list[Part]:
     """Retrieval both ways between captions and the paired items of their triplets, one part for each direction."""
     modalities = sorted({paired for paired, _ in rated_pairs(store)})
+    if not modalities:
+        return [Part(left_out=(f"retrieval: {NO_TRIPLETS}",))]
     directions = [pair for each in modalities for pair in (("text", each), (each, "text"))]
     able = [_retrieval(store, models, direction, baseline, resamples, progress) for direction in directions]
     none = [name for name in models if not any(name in part.rows["model"] for part in able)]
@@ -88,7 +91,7 @@ def _retrieval(
             sides = files["1m", query], files["1m", base]
             reports[name] = retrieve(store, *sides, "captions", None, Options(resamples=resamples), on)
     common = dict(zip(reports, on_common(list(reports.values())), strict=True))
-    rows = [_retrieval_rows(name, common, reports[name].coverage.asked, baseline) for name in common]
+    rows = [_retrieval_rows(name, common, reports[name].coverage.asked, baseline, resamples) for name in common]
     folder = f"retrieval/{query}_to_{base}"
     saved = {f"{folder}/{own}": Saved(reports[name].save, "retrieval.html") for name, own in folders(reports).items()}
     return Part(
@@ -103,7 +106,7 @@ def _retrieval(
 
 
 def _retrieval_rows(
-    name: str, reports: Mapping[str, RetrievalReport], asked: int, baseline: str | None
+    name: str, reports: Mapping[str, RetrievalReport], asked: int, baseline: str | None, resamples: int
 ) -> pl.DataFrame:
     frame = reports[name].to_frame()
     if baseline is not None and baseline in reports and name != baseline:
@@ -114,17 +117,19 @@ def _retrieval_rows(
             how="left",
             maintain_order="left",
         ).with_columns(baseline=pl.lit(baseline))
+    first = frame.row(0, named=True)
+    intervals = _intervals(f"the bootstrap over {first['clusters']:,} clusters of queries", resamples)
     protocol = (
-        f"{{}} of {{}} queries, gallery {{}} rows{_shared(reports)}; pairs: captions and the paired items of their triplets; "
-        f"{reports[name].task.rules.metric}; expectation over orders of ties; intervals by the bootstrap over {{}} clusters of "
-        f"queries{_tested(reports)}"
+        f"{first['queries']:,} of {asked:,} queries, gallery {first['gallery']:,} rows{_shared(reports)}; pairs: captions and the paired "
+        f"items of their triplets; {reports[name].task.rules.metric}; expectation over orders of "
+        f"ties{intervals}{_tested(reports, baseline)}"
     )
     return frame.with_columns(
         model=pl.lit(name),
         evaluation=pl.lit("retrieval"),
         samples=pl.col("queries"),
-        coverage=pl.lit(reports[name].coverage.queries / asked),
-        protocol=pl.format(protocol, "queries", pl.lit(asked), "gallery", "clusters"),
+        coverage=pl.lit(first["queries"] / asked),
+        protocol=pl.lit(protocol),
     )
 
 
@@ -160,7 +165,7 @@ def _eshot_rows(compared: EShotComparison, baseline: str | None) -> pl.DataFrame
     frame = frame.with_columns(listed=pl.col("query").replace_strict(listed, return_dtype=pl.Int64))
     protocol = (
         f"{{}} of {{}} samples{_shared(compared.reports)}, in {{}} categories; intervals by Wilson's score, or by a bootstrap stratified by "
-        f"category for means and differences{_tested(compared.reports)}"
+        f"category for means and differences{_tested(compared.reports, baseline)}"
     )
     return _in_shape(
         frame.with_columns(
@@ -173,6 +178,8 @@ def _eshot_rows(compared: EShotComparison, baseline: str | None) -> pl.DataFrame
 def ratings(store: Store, models: Mapping[str, Files], baseline: str | None, resamples: int) -> Part:
     """Agreement with people, for every ordered pair of modalities that was rated."""
     pairs = rated_pairs(store)
+    if not pairs:
+        return Part(left_out=(f"ratings: {NO_TRIPLETS}",))
     able = {name: files for name, files in models.items() if covered(files, pairs)}
     left_out = tuple(
         f"ratings, {name}: no embeddings of two modalities that were rated together"
@@ -202,8 +209,8 @@ def _ratings_rows(
     rows = [rated[pair] for pair in frame.select("paired_modality", "annotated_modality").iter_rows()]
     frame = frame.with_columns(pl.Series("rated", rows, pl.Int64))
     protocol = (
-        f"{{}} of {{}} rated rows{_shared(reports)}; cosine of {{}} and annotated item; intervals by the pigeonhole bootstrap over captions "
-        "and annotated items"
+        f"{{}} of {{}} rated rows{_shared(reports)}; cosine of {against} and annotated item"
+        f"{_intervals('the pigeonhole bootstrap over captions and annotated items', resamples)}"
     )
     return _in_shape(
         frame.with_columns(
@@ -213,7 +220,7 @@ def _ratings_rows(
             metric=pl.col("measure"),
             samples=pl.col("pairs"),
             coverage=pl.col("pairs") / pl.col("rated"),
-            protocol=pl.format(protocol, "pairs", "rated", pl.lit(against)),
+            protocol=pl.format(protocol, "pairs", "rated"),
         )
     )
 
@@ -222,8 +229,12 @@ def _shared(models: Collection[str]) -> str:
     return ", over those that every model has" if len(models) > 1 else ""
 
 
-def _tested(models: Collection[str]) -> str:
-    return "; p of McNemar's exact test" if len(models) > 1 else ""
+def _intervals(method: str, resamples: int) -> str:
+    return f"; intervals by {method}" if resamples else ""
+
+
+def _tested(models: Collection[str], baseline: str | None) -> str:
+    return "; p of McNemar's exact test" if baseline in models and len(models) > 1 else ""
 
 
 def _in_shape(frame: pl.DataFrame) -> pl.DataFrame:
