@@ -57,6 +57,9 @@ def retrieval(
         str | None, typer.Option(help="The score: cosine, dot or l2. [default: as BASE is registered]")
     ] = None,
     resamples: Annotated[int, typer.Option(min=0, help="Resamples for the 95 % intervals; 0 for none.")] = 1000,
+    sample: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Ask only N of the queries, drawn at random. [default: all]")
+    ] = None,
     format: ReportFormat = None,  # noqa: A002 - the option
     output: ReportOutput = None,
 ) -> None:
@@ -87,6 +90,7 @@ def retrieval(
                 missing=missing,
                 exclude_self=exclude_self,
                 resamples=resamples,
+                sample=sample,
                 progress=lambda done, of: progress("ranking", done, of),
             )
         return report if by is None else Slices(report, by)

@@ -232,6 +232,7 @@ class Evaluations:
         missing: str = "exclude",
         exclude_self: bool = False,
         resamples: int = 1000,
+        sample: int | None = None,
         progress: Progress = _silent,
     ) -> emm1.RetrievalReport:
         """How high the right answers of queries rank among all vectors of a gallery: one direction, exactly, whatever the ties.
@@ -252,6 +253,7 @@ class Evaluations:
                 ``fail`` makes both an error.
             exclude_self: leave out the row of the gallery that has the query's own id.
             resamples: resamples for the 95 % intervals; 0 for none.
+            sample: how many of the queries to ask, drawn at random; None for all. The groups of 100M have millions of queries.
             progress: called from time to time with the number of right answers that are ranked, and of all.
 
         Raises:
@@ -271,7 +273,7 @@ class Evaluations:
         """
         from emm1.evaluation.retrieval.run import Options, retrieve
 
-        options = Options(k, metrics, metric, missing, exclude_self, resamples)
+        options = Options(k, metrics, metric, missing, exclude_self, resamples, sample)
         return retrieve(cast("Store", self), queries, base, pairs, where, options, progress)
 
     def zero_shot(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from emm1.arguments import at_least_one
 from emm1.errors import EmbeddingError
+from emm1.evaluation.statistics.intervals import SEED
 from emm1.evaluation.tables import first, frame_of, integers, read
 
 KEYS = ("query_id", "id")
@@ -28,12 +31,30 @@ class Pairs:
         kind: what they are called: ``captions`` and so on, or the name of a file.
         meaning: a sentence on what they measure; empty if it is not known.
         left_out: how many rows of the source are no pairs, by reason.
+        drawn_from: how many queries the pairs were of before some were drawn; None if these are all.
     """
 
     frame: pl.DataFrame
     kind: str
     meaning: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    drawn_from: int | None = None
+
+    def sample(self, count: int | None) -> Pairs:
+        """The pairs of some queries, drawn at random; of all queries if there are not more, or if `count` is None.
+
+        The same queries are drawn from the same ids, with one version of NumPy, so that models can be compared.
+
+        >>> pairs = pairs_of({"query_id": [7, 8, 9], "id": [3, 1, 2]})
+        >>> pairs.sample(2).frame["query_id"].to_list(), pairs.sample(2).drawn_from, pairs.sample(3).drawn_from
+        ([8, 9], 3, None)
+        """
+        ids = self.frame["query_id"].unique().sort()
+        if count is None or at_least_one(count, "sample") >= len(ids):
+            return self
+        places = np.random.default_rng(SEED).choice(len(ids), count, replace=False)
+        kept = self.frame.filter(pl.col("query_id").is_in(ids.gather(places).implode()))
+        return replace(self, frame=kept, drawn_from=len(ids))
 
 
 def pairs_of(source: Any) -> Pairs:

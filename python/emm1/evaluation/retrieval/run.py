@@ -40,6 +40,7 @@ class Options:
     missing: str = "exclude"
     exclude_self: bool = False
     resamples: int = 1000
+    sample: int | None = None
 
 
 def retrieve(
@@ -60,7 +61,7 @@ def retrieve(
     with store.cursor() as connection:
         among = None if where is None else items_where(connection, _registered(entries[1], gallery), where)
         known = _pairs(pairs, asking, entries, rules.exclude_self, lambda kind: known_pairs(connection, kind, *entries))
-    task = Task(asking, gallery, known, rules, among, store)
+    task = Task(asking, gallery, known.sample(options.sample), rules, among, store)
     return RetrievalReport(task, carry_out(task, progress), metrics)
 
 
@@ -76,6 +77,7 @@ def retrieval(
     missing: str = "exclude",
     exclude_self: bool = False,
     resamples: int = 1000,
+    sample: int | None = None,
     progress: Progress = lambda _done, _all: None,
 ) -> RetrievalReport:
     """How high the right answers of queries rank among the vectors of another file, or of the same; no store is needed.
@@ -93,6 +95,7 @@ def retrieval(
             ``fail`` makes both an error.
         exclude_self: leave out the row of the gallery that has the query's own id.
         resamples: resamples for the 95 % intervals; 0 for none.
+        sample: how many of the queries to ask, drawn at random; None for all.
         progress: called from time to time with the number of right answers that are ranked, and of all.
 
     Raises:
@@ -113,7 +116,7 @@ def retrieval(
     rows = gallery.embeddings
     ids = None if among is None else np.unique(as_among(among, len(rows), lambda: rows.ids))
     known = _pairs(pairs, asking, [None, None], rules.exclude_self, _needs_a_store)
-    task = Task(asking, gallery, known, rules, ids)
+    task = Task(asking, gallery, known.sample(sample), rules, ids)
     return RetrievalReport(task, carry_out(task, progress), names)
 
 

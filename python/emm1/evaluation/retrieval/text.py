@@ -75,9 +75,10 @@ def protocol(report: RetrievalReport) -> dict[str, str]:
         gallery += ", without the row that has the query's own id"
     pairs = f"{task.pairs.kind} ({task.pairs.meaning})" if task.pairs.meaning else task.pairs.kind
     left_out = "".join(f"; {count:,} rows {reason} are left out" for reason, count in task.pairs.left_out.items())
+    drawn = f"; drawn at random from {task.pairs.drawn_from:,}, seed {SEED}" if task.pairs.drawn_from else ""
     ties = f"{TIES}; queries with a right answer that ties with a row that is not right: {report.tied:,}"
     return {
-        "Queries": queries(coverage),
+        "Queries": f"{queries(coverage)}{drawn}",
         "Gallery": gallery,
         "Pairs": f"{pairs}{left_out}",
         "Right answers": right_answers(coverage),
