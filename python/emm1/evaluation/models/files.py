@@ -1,4 +1,4 @@
-"""Writes the evaluation of models as files: Parquet, text, a page, JSON, and a table in Markdown and LaTeX."""
+"""Writes the evaluation of models as files: Parquet, CSV, text, a page, JSON, and a table in Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def save(report: ModelsReport, folder: Path) -> Path:
     with written(folder):
         write_parts(folder / "evaluation", str(report), to_html(report), to_dict(report))
         report.to_frame().write_parquet(folder / "evaluation.parquet")
+        report.to_frame().write_csv(folder / "evaluation.csv")
         (folder / "evaluation.md").write_text(tables.to_markdown(report), encoding="utf-8")
         (folder / "evaluation.tex").write_text(tables.to_latex(report), encoding="utf-8")
     for own, saved in report.saved.items():

@@ -76,7 +76,7 @@ class ModelsReport:
     def save(self, folder: str | Path) -> Path:
         """Write the evaluation as files, which are replaced if they exist.
 
-        Writes evaluation.parquet (`to_frame`), evaluation.txt, evaluation.md and evaluation.tex (the table of a paper),
+        Writes evaluation.parquet and evaluation.csv (`to_frame`), evaluation.txt, evaluation.md and evaluation.tex (the table of a paper),
         evaluation.html (one file that needs no network) and evaluation.json; and in folders of their own the reports of which it
         consists.
 
