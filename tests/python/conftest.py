@@ -1,12 +1,12 @@
 """Trees and stores that several tests use."""
 
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from trees import copied
 
 import emm1
 
@@ -44,4 +44,4 @@ def store_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def own_tree(tree: Path, tmp_path: Path) -> Path:
     """A copy of the tree that a test may change."""
-    return Path(shutil.copytree(tree, tmp_path / "tree"))
+    return copied(tree, tmp_path / "tree")

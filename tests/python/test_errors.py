@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from system import emm1_cli
+from trees import copied
 
 import emm1
 from emm1 import errors
 
 PACKAGE = Path(emm1.__file__).parent
 RUST = Path(__file__).parents[2] / "rust"
-COMMANDS = (["build"], ["embeddings", "add"])
+COMMANDS = (["build"], ["embeddings", "add"], ["retrieval"], ["split"], ["zero-shot"])
 OPTION = re.compile(r"(?<![\w-])--[a-z]")
 
 
@@ -72,7 +73,7 @@ def test_kinds_are_pythons_too(kind: type[errors.Error]) -> None:
 @pytest.mark.filterwarnings("ignore::emm1.errors.CodesWarning")
 def test_each_user_reads_of_what_he_can_give(store_path: Path, tree: Path, tmp_path: Path) -> None:
     store = Path(shutil.copy(store_path, tmp_path / "emm1.duckdb"))
-    vectors = Path(shutil.copytree(tree / "embeddings", tmp_path / "embeddings")) / "text.npy"
+    vectors = copied(tree / "embeddings", tmp_path / "embeddings") / "text.npy"
     add = ("embeddings", "add", store, "x", vectors, "--dataset", "100m", "--modality", "text")
     assert emm1_cli(*add).returncode == 0
     taken = emm1_cli(*add)

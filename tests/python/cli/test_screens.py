@@ -4,12 +4,12 @@ After a change that is meant: pytest tests/python/cli/test_screens.py --write-sc
 """
 
 import re
-import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 from terminal import in_terminal
+from trees import copied
 
 import emm1
 
@@ -49,7 +49,7 @@ COMMANDS: dict[str, list[object]] = {
 def folder(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store in which times, paths and identities are fixed."""
     folder = tmp_path_factory.mktemp("screens")
-    shutil.copytree(tree, folder / "sample")
+    copied(tree, folder / "sample")
     with pytest.warns(UserWarning, match="/data/e-mm1 is not a folder"):
         store = emm1.build(folder / "sample", folder / "emm1.duckdb", media_root="/data/e-mm1")
     with store:

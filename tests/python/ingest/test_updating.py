@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from store_content import content
+from trees import copied
 
 import emm1
 from emm1.ingest.report import BuildReport
@@ -101,7 +102,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
 @pytest.mark.parametrize("case", CHANGES)
 def test_an_update_equals_a_fresh_build(case: str, tree: Path, store_path: Path, tmp_path: Path) -> None:
     change, read = CHANGES[case]
-    own = Path(shutil.copytree(tree, tmp_path / "tree"))
+    own = copied(tree, tmp_path / "tree")
     change(own)
     updated, fresh, back = (tmp_path / f"{name}.duckdb" for name in ("updated", "fresh", "back"))
     shutil.copy(store_path, updated)
@@ -166,7 +167,7 @@ def test_an_up_to_date_store_is_left_alone(tree: Path, store_path: Path, tmp_pat
 def test_a_moved_tree_is_known_by_its_content(tree: Path, store_path: Path, tmp_path: Path) -> None:
     store, fresh = tmp_path / "emm1.duckdb", tmp_path / "fresh.duckdb"
     shutil.copy(store_path, store)
-    moved = Path(shutil.copytree(tree, tmp_path / "moved"))
+    moved = copied(tree, tmp_path / "moved")
     assert build_store(moved, store).read == []
     build_store(moved, fresh)
     assert content(store) == content(fresh)

@@ -22,6 +22,7 @@ import duckdb
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from trees import copied
 
 import emm1
 from emm1.errors import EmbeddingsWarning
@@ -115,7 +116,7 @@ def eshot_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def search_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("search") / "emm1.duckdb"
     emm1.build(tree, path).close()
-    files = shutil.copytree(tree / "embeddings", path.parent / "files")
+    files = copied(tree / "embeddings", path.parent / "files")
     write_small_files(files)
     with emm1.open(path) as store:
         for name in ("text", "image"):

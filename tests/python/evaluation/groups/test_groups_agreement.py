@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from system import emm1_cli
+from trees import copied
 
 import emm1
 from emm1.embeddings.file import Metric
@@ -59,17 +59,16 @@ def test_the_neighbours_of_the_sample_are_those_of_its_vectors(tree: Path, store
     assert str(found).splitlines()[2].split() == ["modality", "nn_index", "agreement", "recall", *OUTCOMES]
 
 
-def test_a_caption_without_the_wanted_rank_lends_its_groups_to_no_other(tree: Path, tmp_path: Path) -> None:
-    own = Path(shutil.copytree(tree, tmp_path / "tree"))
-    groups = groups_of(own).filter(pl.col("nn_index") <= 4)
+def test_a_caption_without_the_wanted_rank_lends_its_groups_to_no_other(own_tree: Path, tmp_path: Path) -> None:
+    groups = groups_of(own_tree).filter(pl.col("nn_index") <= 4)
     captions = groups["encord_text_id"].unique().sort().to_list()
     # Of neighbours in the order of ids, the first has no group of the wanted rank, and the second none of a better one.
     for place, rank in ((10, 4), (11, 2)):
         groups = groups.filter((pl.col("encord_text_id") != captions[place]) | (pl.col("nn_index") != rank))
-    write_groups(own, groups)
-    emm1.build(own, tmp_path / "emm1.duckdb", splits=["100m"], ranks=range(1, 5)).close()
+    write_groups(own_tree, groups)
+    emm1.build(own_tree, tmp_path / "emm1.duckdb", splits=["100m"], ranks=range(1, 5)).close()
     with emm1.open(tmp_path / "emm1.duckdb", read_only=True) as store:
-        found = verify(store, files_of(own, "text", "image"), nn_index=4, captions=None).to_frame()
+        found = verify(store, files_of(own_tree, "text", "image"), nn_index=4, captions=None).to_frame()
     assert found.select("groups", "exact", "recall").row(0) == (len(captions) - 1, len(captions) - 1, 1.0)
 
 
@@ -84,7 +83,7 @@ class Planted(NamedTuple):
 @pytest.fixture(scope="module")
 def planted(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Planted:
     folder = tmp_path_factory.mktemp("planted")
-    own = Path(shutil.copytree(tree, folder / "tree"))
+    own = copied(tree, folder / "tree")
     groups = groups_of(own).sort("encord_text_id", "nn_index")
     image = emm1.Embeddings(own / "embeddings/image.npy")
     captions = groups["encord_text_id"].unique(maintain_order=True).to_list()
