@@ -13,7 +13,7 @@ class Models(dict[str, dict[tuple[Split, str], str]]):
 
     >>> Models({"new": {("100m", "text"): "captions"}})["old"]
     Traceback (most recent call last):
-    emm1.errors.UnknownNameError: no embeddings are of a model 'old': registered are embeddings of new (`emm1 embeddings add --model` names one)
+    emm1.errors.UnknownNameError: no embeddings are of a model 'old': registered are embeddings of new; `emm1 embeddings add` takes the name of the model
     """
 
     def __missing__(self, model: str) -> NoReturn:
@@ -21,5 +21,5 @@ class Models(dict[str, dict[tuple[Split, str], str]]):
             f"registered are embeddings of {', '.join(self)}" if self else "no embeddings were registered with a model"
         )
         raise UnknownNameError(
-            f"no embeddings are of a model {model!r}: {known} (`emm1 embeddings add --model` names one)"
+            f"no embeddings are of a model {model!r}: {known}; `emm1 embeddings add` takes the name of the model"
         )

@@ -98,7 +98,7 @@ class Registry(Mapping[str, Registered]):
         ('captions', 'ours')
         >>> store.registry.models["theirs"]
         Traceback (most recent call last):
-        emm1.errors.UnknownNameError: no embeddings are of a model 'theirs': registered are embeddings of ours (`emm1 embeddings add --model` names one)
+        emm1.errors.UnknownNameError: no embeddings are of a model 'theirs': registered are embeddings of ours; `emm1 embeddings add` takes the name of the model
         """
         models = Models()
         with self._connections.internal() as connection:
