@@ -26,7 +26,7 @@ def evaluate(
         str | None, typer.Option(metavar="NAME", help="The model that the others are compared with; else the first.")
     ] = None,
     resamples: Annotated[
-        int, typer.Option(min=0, help="Resamples for the intervals of retrieval and ratings; 0 for none.")
+        int, typer.Option(min=0, help="Resamples for the 95% intervals of retrieval and ratings; 0 for none.")
     ] = 1000,
     format: ReportFormat = None,  # noqa: A002 - the option
     output: ReportOutput = None,

@@ -23,7 +23,7 @@ def ratings(
             help="Also for each value of a column: caption_words, or caption_, paired_ or annotated_ before a column of the info table.",
         ),
     ] = None,
-    resamples: Annotated[int, typer.Option(min=0, help="Resamples for the 95 % intervals; 0 for none.")] = 1000,
+    resamples: Annotated[int, typer.Option(min=0, help="Resamples for the 95% intervals; 0 for none.")] = 1000,
     format: ReportFormat = None,  # noqa: A002 - the option
     output: ReportOutput = None,
 ) -> None:

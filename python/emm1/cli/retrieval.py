@@ -27,12 +27,12 @@ def retrieval(
             help="The right answers: captions, groups, triplets, same-id, or a file with query_id, id and optionally grade.",
         ),
     ] = "captions",
-    k: Annotated[str, typer.Option("--k", "-k", metavar="K,…", help="The cut-offs of the metrics.")] = "1,5,10",
+    k: Annotated[str, typer.Option("--k", "-k", metavar="K,…", help="The cut-offs of the measures.")] = "1,5,10",
     metrics: Annotated[
         str | None,
         typer.Option(
             metavar="METRIC,…",
-            help="The metrics to show: hit, recall, precision, nDCG, each also as hit@5; MRR, mAP, R-precision, median_rank; all. "
+            help="The measures to show: hit, recall, precision, nDCG, each also as hit@5; MRR, mAP, R-precision, median_rank; all. "
             "[default: hit, nDCG at the largest K, mAP, median_rank]",
         ),
     ] = None,
@@ -43,7 +43,7 @@ def retrieval(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Also show the metrics for each value of a column of the queries' info rows, or of words.",
+            help="Also for each value of a column: caption_words, or a column of the queries' info rows.",
         ),
     ] = None,
     missing: Annotated[
@@ -56,7 +56,7 @@ def retrieval(
     metric: Annotated[
         str | None, typer.Option(help="The score: cosine, dot or l2. [default: as BASE is registered]")
     ] = None,
-    resamples: Annotated[int, typer.Option(min=0, help="Resamples for the 95 % intervals; 0 for none.")] = 1000,
+    resamples: Annotated[int, typer.Option(min=0, help="Resamples for the 95% intervals; 0 for none.")] = 1000,
     sample: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Ask only N of the queries, drawn at random. [default: all]")
     ] = None,

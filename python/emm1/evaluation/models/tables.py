@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from emm1.evaluation.models.rows import Line, blocks
+from emm1.evaluation.report.text import NONE
 
 if TYPE_CHECKING:
     from emm1.evaluation.models.report import ModelsReport
 
-NONE = "–"
 LATEX = {
     **{each: f"\\{each}" for each in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -36,7 +36,7 @@ def to_markdown(report: ModelsReport) -> str:
     ]
     notes = [f"- {block.title}: {markdown(block.protocol)}." for block in found]
     left = [f"- Not evaluated: {markdown(reason)}." for reason in report.left_out]
-    return "\n".join([*lines, "", "Values with their 95 % intervals.", "", *notes, *left]) + "\n"
+    return "\n".join([*lines, "", "Values with their 95% intervals.", "", *notes, *left]) + "\n"
 
 
 def to_latex(report: ModelsReport) -> str:
@@ -45,7 +45,7 @@ def to_latex(report: ModelsReport) -> str:
     head = ["Evaluation", "Metric", *map(latex, report.models), *map(latex, _difference_heads(report))]
     return "\n".join(
         [
-            "% Needs \\usepackage{booktabs}. Values with their 95 % intervals.",
+            "% Needs \\usepackage{booktabs}. Values with their 95% intervals.",
             *(f"% {line}" for line in _protocols(report)),
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",

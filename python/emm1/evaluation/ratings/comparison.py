@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from emm1.evaluation.ratings.judgements import Judgements
-from emm1.evaluation.ratings.measures import MEASURES, Measured, defined, percentiles
+from emm1.evaluation.ratings.measures import MEASURES, Measured, percentiles
+from emm1.evaluation.report.estimates import defined
 
 COLUMNS = {
     "model": pl.String,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import isnan
-
 import numpy as np
 from numpy.typing import NDArray
 
 from emm1.evaluation.ratings.agreement import COMPARED, Ranked, average_precision, ceiling
 from emm1.evaluation.ratings.judgements import ANNOTATED, Judgements
+from emm1.evaluation.report.estimates import defined
 from emm1.evaluation.statistics.intervals import LEVEL, SEED
 
 # The measures that have an interval; the ceiling has its number of repeats.
@@ -115,17 +114,8 @@ def percentiles(values: NDArray[np.float64]) -> tuple[float, float]:
     >>> percentiles(np.append(np.full(20, 0.5), np.nan)), percentiles(np.ones(3))
     ((0.5, 0.5), (nan, nan))
     """
-    defined = values[~np.isnan(values)]
-    if len(defined) < LEAST_RESAMPLES:
+    known = values[~np.isnan(values)]
+    if len(known) < LEAST_RESAMPLES:
         return np.nan, np.nan
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
-
-
-def defined(value: float) -> float | None:
-    """A value as reports have it: None in place of NaN.
-
-    >>> defined(float("nan")), defined(0.5)
-    (None, 0.5)
-    """
-    return None if isnan(value) else float(value)

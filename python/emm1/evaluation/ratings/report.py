@@ -153,7 +153,7 @@ class RatingsReport:
             if values is None:
                 without.append(judgements)
                 continue
-            for value in values.unique().sort():
+            for value in values.unique().sort(nulls_last=True):
                 chosen = judgements.where(values.eq_missing(value).to_numpy())
                 frames.append(_frame([chosen], self._resamples).insert_column(0, pl.Series(column, [value], pl.String)))
         if without and len(without) == len(judged):

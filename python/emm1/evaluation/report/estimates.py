@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 
@@ -19,6 +20,15 @@ class Estimate:
 def estimate(row: Mapping[str, Any], name: str) -> Estimate:
     """A column of a report's frame with its interval."""
     return Estimate(row[name], row[f"{name}_low"], row[f"{name}_high"])
+
+
+def defined(value: float) -> float | None:
+    """A value as reports have it: None in place of NaN.
+
+    >>> defined(float("nan")), defined(0.5)
+    (None, 0.5)
+    """
+    return None if isnan(value) else float(value)
 
 
 def percent(fraction: float, digits: int = 1) -> str:

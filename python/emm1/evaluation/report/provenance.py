@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,17 @@ class Source:
     metric: str | None = None
 
     @classmethod
+    def of_file(cls, embeddings: Embeddings) -> Source:
+        """A file that no store knows."""
+        return cls(
+            path=os.path.abspath(embeddings.path),
+            ids=None if embeddings.ids_path is None else os.path.abspath(embeddings.ids_path),
+            rows=len(embeddings),
+            dims=embeddings.dim,
+            dtype=str(embeddings.dtype),
+        )
+
+    @classmethod
     def of(cls, store: Store, source: PathLike, embeddings: Embeddings) -> Source:
         """What was opened.
 
@@ -51,12 +62,8 @@ class Source:
             embeddings: what it led to.
         """
         registered = None if is_file(source) else os.fspath(source)
-        return cls(
-            path=os.path.abspath(embeddings.path),
-            ids=None if embeddings.ids_path is None else os.path.abspath(embeddings.ids_path),
-            rows=len(embeddings),
-            dims=embeddings.dim,
-            dtype=str(embeddings.dtype),
+        return replace(
+            cls.of_file(embeddings),
             store=os.path.abspath(store.path),
             name=registered,
             metric=None if registered is None else store.metric(registered),

@@ -14,13 +14,14 @@ import numpy as np
 import polars as pl
 
 from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.evaluation.report.estimates import defined
 from emm1.evaluation.report.folder import written
-from emm1.evaluation.report.text import heading, p_value
+from emm1.evaluation.report.text import NONE, heading, p_value
 from emm1.evaluation.retrieval import text
 from emm1.evaluation.retrieval.answers import Real, Whole
 from emm1.evaluation.retrieval.measures import MEDIAN, WHOLE
 from emm1.evaluation.retrieval.protocol import Hashes
-from emm1.evaluation.retrieval.summary import LEAST_CLUSTERS, PER_QUERY, defined, draws, overall
+from emm1.evaluation.retrieval.summary import LEAST_CLUSTERS, PER_QUERY, draws, overall
 from emm1.evaluation.retrieval.task import carry_out
 from emm1.evaluation.statistics.bootstrap import percentiles
 from emm1.evaluation.statistics.significance import mcnemar
@@ -289,16 +290,16 @@ def _difference(value: float, other: float) -> float | None:
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     name, low, high = row["metric"], row["difference_low"], row["difference_high"]
-    interval = text.NONE if low is None else f"{_signed(name, low)} to {_signed(name, high)}"
-    flips = [text.NONE if row[each] is None else f"{row[each]:,}" for each in ("only_model", "only_baseline")]
+    interval = NONE if low is None else f"{_signed(name, low)} to {_signed(name, high)}"
+    flips = [NONE if row[each] is None else f"{row[each]:,}" for each in ("only_model", "only_baseline")]
     values = [text.number(name, row[each]) for each in ("value", "baseline")]
-    p = text.NONE if row["p"] is None else p_value(row["p"])
+    p = NONE if row["p"] is None else p_value(row["p"])
     return (name, *values, _signed(name, row["difference"]), interval, *flips, p)
 
 
 def _signed(metric: str, value: float | None) -> str:
     if value is None or not np.isfinite(value):
-        return text.NONE
+        return NONE
     return f"{value:+.1f}" if metric == MEDIAN else f"{value:+.4f}"
 
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from emm1.errors import EmbeddingError
 from emm1.evaluation.report.folder import written
+from emm1.evaluation.report.text import NONE
 from emm1.evaluation.report.words import WORDS, word_ranges
 from emm1.evaluation.retrieval import text
 from emm1.evaluation.retrieval.summary import SCHEMA
@@ -52,7 +53,7 @@ class Slices:
             row = rows.row(0, named=True)
             asked = round(row["queries"] / row["coverage"]) if row["coverage"] else None
             counted = f"{row['queries']:,} of {asked:,} queries" if asked else "no query counts"
-            yield from ("", f"[{self.column}: {'none' if value is None else value}] {counted}")
+            yield from ("", f"[{self.column}: {NONE if value is None else value}] {counted}")
             yield from text.table(rows.to_dicts(), self.report.metrics)
 
     @cached_property
@@ -89,10 +90,7 @@ def values_of(report: RetrievalReport, column: str) -> pl.Series:
             words = f"{WORDS}, or " if "caption" in info.columns else ""
             raise EmbeddingError(f"no column {column!r} in {entry.table}: {words}one of {', '.join(info.columns)}")
         rows = info.select(*dict.fromkeys([entry.key, wanted])).to_arrow_table()
-    frame = pl.DataFrame(rows).unique(entry.key, keep="first")
+    frame = pl.DataFrame(rows).with_columns(pl.col(entry.key).cast(pl.Int64))
     asked = pl.DataFrame({entry.key: report.outcome.asked})
-    joined = asked.join(
-        frame.with_columns(pl.col(entry.key).cast(pl.Int64)), on=entry.key, how="left", maintain_order="left"
-    )
-    found = joined[wanted]
+    found = asked.join(frame, on=entry.key, how="left", maintain_order="left")[wanted]
     return word_ranges(found) if column == WORDS else found.cast(pl.String).rename(column)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isnan
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from emm1.errors import EmbeddingError
+from emm1.evaluation.report.estimates import defined
 from emm1.evaluation.retrieval.answers import Answers, Real, Whole
 from emm1.evaluation.retrieval.measures import AT_K, MEDIAN, WHOLE, measure, measures_at
 from emm1.evaluation.statistics.bootstrap import percentiles, resampled_means, resampled_medians
@@ -136,8 +136,3 @@ def intervals(values: Mapping[str, Real], cluster: Whole, resamples: int) -> dic
         return {}
     bounds = {name: percentiles(drawn) for name, drawn in draws(values, cluster, resamples).items()}
     return {name: (float(low), float(high)) for name, (low, high) in bounds.items()}
-
-
-def defined(value: float) -> float | None:
-    """A value, or None if it is not defined."""
-    return None if isnan(value) else value

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isinf
 from typing import TYPE_CHECKING, Any
 
-from emm1.evaluation.report.text import heading
+from emm1.evaluation.report.text import NONE, heading
 from emm1.evaluation.retrieval.measures import MEDIAN
 from emm1.evaluation.statistics.intervals import SEED
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from emm1.evaluation.retrieval.report import RetrievalReport
     from emm1.evaluation.retrieval.task import Coverage
 
-NONE = "–"
 TIES = "means over all orders of rows with equal scores; worst and best are those of the worst and the best order"
 CLUSTERS = "queries with the same best right answer are resampled together"
 

@@ -91,21 +91,10 @@ def items(source: Vectors, labels: Labels, what: str) -> Items:
         source = Embeddings(source)
     if isinstance(source, Embeddings):
         ids = source.ids
-        return Items(ids, source.vectors(ids), labels, described(source))
+        return Items(ids, source.vectors(ids), labels, Source.of_file(source))
     if not isinstance(source, tuple) or len(source) != 2:  # noqa: PLR2004 - ids and vectors
         raise EmbeddingError(f"{what} must be embeddings, their file, or ids and vectors, not {shown(source)}")
     return Items(as_ids(source[0], f"the ids of {what}"), _rows(source[1], f"the vectors of {what}"), labels)
-
-
-def described(embeddings: Embeddings) -> Source:
-    """Which file embeddings are of."""
-    return Source(
-        path=os.path.abspath(embeddings.path),
-        ids=None if embeddings.ids_path is None else os.path.abspath(embeddings.ids_path),
-        rows=len(embeddings),
-        dims=embeddings.dim,
-        dtype=str(embeddings.dtype),
-    )
 
 
 def _by_class(classes: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float32]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from emm1.evaluation.report.text import heading
+from emm1.evaluation.report.text import NONE, heading
 from emm1.evaluation.zero_shot.tables import TOP
 
 if TYPE_CHECKING:
@@ -67,4 +67,4 @@ def _interval(row: dict[str, Any], name: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+    return NONE if value is None else f"{value:.4f}"
