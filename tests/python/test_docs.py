@@ -88,3 +88,9 @@ def test_the_picture_in_the_readme_shows_the_figures_of_the_benchmarks() -> None
     shown = {float(number) for number in re.findall(r">([\d.]+) ms<", picture)}
     assert shown == set(figures().values())
     assert len(figures()) == 2 * len(SHOWN)
+
+
+def test_lists_of_commands_cut_no_sentence() -> None:
+    for group in ([], ["embeddings"], ["groups"]):
+        result = CliRunner().invoke(app, [*group, "--help"])
+        assert (result.exit_code, "..." in result.output.partition("Commands")[2]) == (0, False)

@@ -49,6 +49,10 @@ def _plainly(parameters: list[Any]) -> list[Any]:
     return parameters
 
 
+# Longer than any first sentence of a help text: lists of commands wrap it.
+WHOLE = 1000
+
+
 class Command(TyperCommand):
     """A command."""
 
@@ -57,8 +61,8 @@ class Command(TyperCommand):
         return _plainly(super().get_params(ctx))
 
     def get_short_help_str(self, limit: int = 0) -> str:
-        """The first sentence, whole: lists of commands wrap it."""
-        return super().get_short_help_str(max(limit, 1000))
+        """The first sentence, whole."""
+        return super().get_short_help_str(max(limit, WHOLE))
 
 
 class Group(TyperGroup):
@@ -67,6 +71,10 @@ class Group(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters."""
         return _plainly(super().get_params(ctx))
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """The first sentence, whole."""
+        return super().get_short_help_str(max(limit, WHOLE))
 
 
 class Commands(typer.Typer):
