@@ -60,11 +60,14 @@ def numbers(text: str, option: str) -> list[int]:
 
     >>> numbers("1-4, 7", "--ranks")
     [1, 2, 3, 4, 7]
+    >>> numbers("4-1", "--ranks")
+    Traceback (most recent call last):
+    typer._click.exceptions.BadParameter: '4-1' is not a list of ranks such as 1-4,7
     """
     found: list[int] = []
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")
-        if not low.isdecimal() or (dash and not high.isdecimal()) or len(part) > 9:  # noqa: PLR2004
+        if not low.isdecimal() or (dash and not high.isdecimal()) or len(part) > 9 or int(high or low) < int(low):  # noqa: PLR2004
             raise typer.BadParameter(f"{text!r} is not a list of ranks such as 1-4,7", param_hint=option)
         found += range(int(low), min(int(high or low), 99) + 1)
     return found

@@ -125,6 +125,8 @@ def test_ties_of_a_constant_model(tmp_path: Path) -> None:
     pairs = {"query_id": [0, 999], "id": [0, 999]}
     report = emm1.retrieval(tmp_path / "x.npy", tmp_path / "x.npy", pairs, resamples=0)
     rows = {row["metric"]: row for row in report.to_frame().to_dicts()}
+    whole = emm1.retrieval(tmp_path / "x.npy", tmp_path / "x.npy", "same-id", k=[1, 3, 7, 10], resamples=50).to_frame()
+    assert whole.filter((pl.col("low") != pl.col("value")) | (pl.col("high") != pl.col("value"))).is_empty()
     assert rows["hit@10"]["value"] == 0.01
     assert round(rows["MRR"]["value"], 4) == 0.0075
     assert rows["median_rank"]["value"] == 500.5
@@ -132,6 +134,20 @@ def test_ties_of_a_constant_model(tmp_path: Path) -> None:
     assert (rows["median_rank"]["worst"], rows["median_rank"]["best"]) == (1000, 1)
     assert "ties with a row that is not right: 2" in str(report)
     assert report.per_query.select("best_rank", "worst_rank", "rank").rows() == [(1, 1000, 500.5)] * 2
+    assert report.per_query.columns[:5] == ["query_id", "positives", "best_rank", "worst_rank", "ap"]
+
+
+def test_more_cut_offs_than_rows(tmp_path: Path) -> None:
+    """A k beyond the gallery finds all of it, however large."""
+    np.save(tmp_path / "x.npy", np.eye(5, dtype=np.float32))
+    report = emm1.retrieval(
+        tmp_path / "x.npy", tmp_path / "x.npy", {"query_id": [0, 1], "id": [1, 0]}, k=[5, 10**12, 10**30], resamples=0
+    )
+    values = {row["metric"]: row["value"] for row in report.to_frame().to_dicts()}
+    for name in ("hit", "recall", "nDCG"):
+        assert values[f"{name}@5"] == values[f"{name}@{10**12}"] == values[f"{name}@{2**62}"]
+    assert values[f"precision@{10**12}"] == 1e-12
+    assert report.hits["query_id"].to_list() == [0] * 5 + [1] * 5
 
 
 @pytest.mark.parametrize("exclude_self", [False, True])

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from emm1.dataset import GROUP_COLUMNS, RANKS
+from emm1.dataset import GROUP_COLUMNS, RANKS, check_ranks
 from emm1.errors import StoreError
 from emm1.store.store import Store
 
@@ -24,19 +24,20 @@ def ranks_in(store: Store, wanted: Sequence[int] | None) -> list[int]:
     """The ranks of the groups in a store; with `wanted`, only those, all of which must be there.
 
     Raises:
-        StoreError: there are no groups, or none of a wanted rank.
+        StoreError: there are no groups, or none of a wanted rank, or no rank is wanted.
     """
+    chosen = None if wanted is None else check_ranks(wanted)
     with store.cursor() as connection:
         query = exp.select(RANK).distinct().from_(_groups()).order_by(RANK)
         held = [rank for (rank,) in connection.execute(query.sql("duckdb")).fetchall()]
     if not held:
         raise StoreError(f"{store.path} holds no groups: build it with e-mm1_100m/nn_1 to nn_{RANKS[-1]}")
-    absent = sorted(set(wanted or ()) - set(held))
+    absent = sorted(set(chosen or ()) - set(held))
     if absent:
         raise StoreError(
             f"{store.path} holds no groups of rank {', '.join(map(str, absent))}: it has {', '.join(map(str, held))}"
         )
-    return held if wanted is None else sorted(set(wanted))
+    return held if chosen is None else chosen
 
 
 def captions_of(connection: duckdb.DuckDBPyConnection, ranks: Sequence[int]) -> NDArray[np.int64]:

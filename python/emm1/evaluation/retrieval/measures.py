@@ -144,6 +144,8 @@ def _ndcg(answers: Answers, k: int) -> Real:
 
     The gain of a right answer is its grade (linear), as in trec_eval; right answers without a vector count in the best order.
     """
+    last = max((answers.above + answers.rows).max(initial=0), answers.positives.max(initial=0))
+    k = min(k, int(last))  # nothing is gained after that
     discount = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
     end, begin = np.minimum(answers.above + answers.rows, k), np.minimum(answers.above, k)
     gain = answers.grade / answers.rows * (discount[end] - discount[begin])

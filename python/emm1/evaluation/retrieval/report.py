@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from emm1.evaluation.retrieval import text
+from emm1.evaluation.retrieval.answers import Real
 from emm1.evaluation.retrieval.comparison import RetrievalComparison, compare
 from emm1.evaluation.retrieval.measures import MEDIAN
 from emm1.evaluation.retrieval.protocol import Hashes
@@ -81,22 +82,20 @@ class RetrievalReport:
         """The queries that count, in the order of their ids.
 
         Returns:
-            query_id; positives: its right answers; best_rank, worst_rank, rank: of the first of them, as ties are broken, and on
-            average; NULL if none has a vector; ap, rr (reciprocal rank), r_precision and the measures at each k; with_vector: the right
+            query_id; positives: its right answers; best_rank, worst_rank: of the first of them, as ties are broken; NULL if none
+            has a vector; ap; rank: the first's on average; rr (reciprocal rank), r_precision and the measures at each k; with_vector: the right
             answers that have a vector; cluster: the id of the best right answer, by which queries are resampled together.
         """
         values, answers = self.measured.values, self.outcome.answers
-        ranks = {
-            "best_rank": self.measured.best[MEDIAN],
-            "worst_rank": self.measured.worst[MEDIAN],
-            "rank": values[MEDIAN],
-        }
-        unknown = np.isinf(ranks["rank"])
         columns = {
             "query_id": self.outcome.query_ids,
             "positives": answers.positives,
-            **{name: pl.Series(np.where(unknown, np.nan, rank)).fill_nan(None) for name, rank in ranks.items()},
-            **{PER_QUERY[name]: values[name] for name in PER_QUERY if name != MEDIAN},
+            "best_rank": _known(self.measured.best[MEDIAN]),
+            "worst_rank": _known(self.measured.worst[MEDIAN]),
+            "ap": values["mAP"],
+            "rank": _known(values[MEDIAN]),
+            "rr": values["MRR"],
+            "r_precision": values["R-precision"],
             **{name: each for name, each in values.items() if name not in PER_QUERY},
             "with_vector": np.bincount(answers.query, minlength=answers.queries),
             "cluster": self.outcome.cluster,
@@ -177,3 +176,8 @@ class RetrievalReport:
         from emm1.evaluation.retrieval import files  # noqa: PLC0415 - only needed for files
 
         return files.save(self, Path(folder))
+
+
+def _known(ranks: Real) -> pl.Series:
+    """Ranks with NULL where there is none."""
+    return pl.Series(np.where(np.isinf(ranks), np.nan, ranks)).fill_nan(None)

@@ -120,6 +120,8 @@ def overall(name: str, values: Real) -> float:
     """The value of a measure over queries: their mean, or median; NaN if there are none."""
     if not len(values):
         return np.nan
+    if (values == values[0]).all():
+        return float(values[0])  # as in the bootstrap, without rounding
     return float(np.median(values) if name == MEDIAN else values.mean())
 
 

@@ -39,6 +39,8 @@ def resampled_means(values: ArrayLike, cluster: ArrayLike, resamples: int) -> Re
     sums = np.stack([np.bincount(of, column, clusters) for column in samples.T] + [np.bincount(of)], axis=1)
     drawn = np.concatenate([counts @ sums for counts in _counts(clusters, resamples)])
     means: Real = drawn[:, :-1] / drawn[:, -1:]
+    same = (samples == samples[0]).all(axis=0)
+    means[:, same] = samples[0, same]  # but for rounding, by which the mean of all would lie outside the interval
     return means
 
 

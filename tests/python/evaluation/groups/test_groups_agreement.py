@@ -273,6 +273,7 @@ WRONG: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "no file": ({"text": "text.npy", "image": "no.npy"}, {}, "no.npy does not exist"),
     "rank 0": ({"text": "text.npy", "image": "image.npy"}, {"nn_index": 0}, "0 is not a rank: 1"),
     "rank 17": ({"text": "text.npy", "image": "image.npy"}, {"nn_index": [1, 17]}, "17 is not a rank"),
+    "no rank": ({"text": "text.npy", "image": "image.npy"}, {"nn_index": []}, "no ranks were named"),
     "no captions": ({"text": "text.npy", "image": "image.npy"}, {"captions": 0}, "captions must be a whole number"),
     "no ids": ({"text": "alone.npy", "image": "image.npy"}, {}, "has no ids, so row .* would be the item"),
     "other dims": ({"text": "text.npy", "image": "short.npy"}, {}, r"different dimensions \(text 16, image 8\)"),
