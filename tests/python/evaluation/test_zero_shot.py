@@ -181,6 +181,7 @@ def test_several_labels_a_sample() -> None:
     wrong = ~np.take_along_axis(member, order[:, :1], axis=1)[:, 0]
     assert report.mistakes()["count"].sum() == member[wrong].sum()
     assert "mAP, macro" in str(report)
+    assert [accuracy.chance for accuracy in report.results.accuracies] == [None, None]
     assert all(
         first <= second for (_, [first, *_], _), (_, [second, *_], _) in pairwise(report.predictions(1).iter_rows())
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from emm1.evaluation.ratings.distributions import RATINGS
-from emm1.evaluation.ratings.text import TITLES
+from emm1.evaluation.ratings.text import BOOTSTRAP, TITLES
 from emm1.evaluation.ratings.threshold import PRECISION
 from emm1.evaluation.ratings.view import SCALE, ratings_view
 from emm1.evaluation.report.folder import written
@@ -80,7 +80,7 @@ def to_dict(report: RatingsReport, found: dict[str, pl.DataFrame]) -> dict[str, 
         "similarity": "cosine",
         "intervals": {
             "level": intervals.LEVEL,
-            "method": "percentile pigeonhole bootstrap over captions and annotated items",
+            "method": BOOTSTRAP,
             "resamples": report.resamples,
             "seed": intervals.SEED,
             "thresholds": "Wilson score",

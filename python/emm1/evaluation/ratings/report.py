@@ -77,17 +77,17 @@ class RatingsReport:
     provenance: Provenance = field(repr=False)
 
     def __str__(self) -> str:
-        return "\n".join(
-            line
-            for against in text.TITLES
-            for line in text.agreement(
+        sections = (
+            text.agreement(
                 self.frame(against),
                 self.thresholds(against=against),
                 self.calibration(against).scores,
                 self.coverage(against),
                 against,
             )
+            for against in text.TITLES
         )
+        return "\n".join(line for lines in (*sections, text.protocol(self.resamples)) for line in lines)
 
     def to_frame(self) -> pl.DataFrame:
         """How well the similarity of paired and annotated item agrees with the ratings.

@@ -10,12 +10,14 @@ import polars as pl
 from emm1.evaluation.ratings.threshold import PRECISION
 from emm1.evaluation.report.estimates import percent
 from emm1.evaluation.report.text import NONE, heading
+from emm1.evaluation.statistics.intervals import SEED
 
 PAIR = ("paired_modality", "annotated_modality")
 TITLES = {
     "paired": "Agreement with people: paired and annotated item",
     "caption": "Agreement with people: caption and annotated item",
 }
+BOOTSTRAP = "percentile pigeonhole bootstrap over captions and annotated items"
 # The measures that the text shows, by their headings.
 SHOWN = {
     "AUC mean": "auc_mean",
@@ -44,13 +46,28 @@ def agreement(
     yield from heading(TITLES[against])
     frames = (frame, thresholds, scores)
     for row, threshold, score in zip(*(each.iter_rows(named=True) for each in frames), strict=True):
-        yield from ("", f"[{pair(row)}]", f"  Rows: {row['pairs']} ({row['queries']} queries)")
+        yield from ("", f"[{pair(row)}]", f"  Rows: {row['pairs']:,} ({row['queries']:,} queries)")
         yield from (f"  {title}: {_estimate(row, name)}" for title, name in SHOWN.items())
-        yield f"  Ceiling of Somers' D: {_number(row['ceiling'])} ({row['ceiling_pairs']} repeats)"
+        yield f"  Ceiling of Somers' D: {_number(row['ceiling'])} ({row['ceiling_pairs']:,} repeats)"
         yield from _good(threshold, score)
     yield from ("", "Coverage:")
     for row in coverage.iter_rows(named=True):
         yield f"  {pair(row)}: {_covered(row)}"
+
+
+def protocol(resamples: int) -> Iterator[str]:
+    """The lines about how all numbers were made.
+
+    Args:
+        resamples: of the intervals of the measures; 0 if they have none.
+    """
+    method = f"{BOOTSTRAP}, {resamples:,} resamples, seed {SEED}" if resamples else "none"
+    yield from (
+        "",
+        "Similarity: cosine",
+        "Ties: count half in AUCs and Somers' D; average precision finds equal similarities together",
+        f"Intervals: {method}; precision and recall of the threshold: Wilson score",
+    )
 
 
 def slices(frame: pl.DataFrame) -> Iterator[str]:
@@ -67,7 +84,7 @@ def slices(frame: pl.DataFrame) -> Iterator[str]:
         if pair(row) != before:
             before = pair(row)
             yield from ("", f"[{before}]")
-        yield f"  {NONE if value is None else value}: AUC mean {_estimate(row, 'auc_mean')}, {row['pairs']} rows"
+        yield f"  {NONE if value is None else value}: AUC mean {_estimate(row, 'auc_mean')}, {row['pairs']:,} rows"
 
 
 def pair(row: Mapping[str, Any]) -> str:
@@ -94,11 +111,11 @@ def _good(threshold: Mapping[str, Any], score: Mapping[str, Any]) -> Iterator[st
 
 
 def _covered(row: dict[str, int]) -> str:
-    counts = f"{row['scored']}/{row['rows']} rows"
+    counts = f"{row['scored']:,}/{row['rows']:,} rows"
     if row["missing"]:
         return f"{counts}, no embeddings of {row['missing']}"
     reasons = (("without_vector", "without a vector"), ("without_rating", "without a rating"))
-    return ", ".join([counts, *(f"{row[name]} {words}" for name, words in reasons if row[name])])
+    return ", ".join([counts, *(f"{row[name]:,} {words}" for name, words in reasons if row[name])])
 
 
 def _estimate(row: Mapping[str, Any], name: str) -> str:

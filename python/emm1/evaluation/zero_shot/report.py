@@ -148,7 +148,7 @@ class ZeroShotReport:
         """The numbers as plain values, as pages and texts show them."""
         rows = self.to_frame().to_dicts()
         mistakes = view.mistakes(tables.mistakes(self._outcome, len(rows)), rows)
-        accuracies = view.accuracies(self.overall.row(0, named=True), len(rows))
+        accuracies = view.accuracies(self.overall.row(0, named=True), len(rows), several=self.several)
         return Results(self.samples, accuracies, view.categories(rows, mistakes), mistakes)
 
     def save(self, folder: str | Path) -> Path:

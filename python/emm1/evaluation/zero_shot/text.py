@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from emm1.evaluation.report.text import NONE, heading
+from emm1.evaluation.statistics.intervals import RESAMPLES, SEED
 from emm1.evaluation.zero_shot.tables import TOP
 
 if TYPE_CHECKING:
     from emm1.evaluation.zero_shot.report import ZeroShotReport
 
 NAMED = 5
+BOOTSTRAP = f"bootstrap stratified by class ({RESAMPLES:,} resamples, seed {SEED})"
 REASONS = {
     "samples_without_label": "samples without a label, left out",
     "labels_without_vector": "labelled ids without a vector, left out",
@@ -30,7 +32,7 @@ def lines(report: ZeroShotReport) -> Iterator[str]:
     yield from (
         "",
         f"  Method: {report.method}, cosine",
-        f"  Samples: {report.samples} in {len(report.classes)} classes",
+        f"  Samples: {report.samples:,} in {len(report.classes):,} classes",
     )
     row = report.overall.row(0, named=True)
     for k in TOP:
@@ -41,12 +43,13 @@ def lines(report: ZeroShotReport) -> Iterator[str]:
         yield f"  Top-{k} Mean over Classes: {row[mean]:.4f} ({_interval(row, mean)})"
     if report.several:
         yield from (f"  mAP, {kind}: {_number(row[f'map_{kind}'])}" for kind in ("macro", "micro"))
+    yield f"  Intervals: Wilson score for accuracies, {BOOTSTRAP} for means over classes"
     yield from _worst(report)
     yield from (*heading("Coverage"), "")
     noted = [entry for entry in report.coverage.iter_rows() if entry[1]]
     for what, count, named in noted:
         more = ", …" if count > NAMED else ""
-        yield f"  {count} {REASONS[what]}: {', '.join(named[:NAMED])}{more}"
+        yield f"  {count:,} {REASONS[what]}: {', '.join(named[:NAMED])}{more}"
     if not noted:
         yield "  Complete: every sample has a label, every label a vector and a class, and every class a sample."
 

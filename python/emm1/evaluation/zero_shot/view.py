@@ -16,12 +16,19 @@ PAIRS = 15
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Top-k accuracy over all samples and its mean over classes; `chance` is that of a random order of classes."""
+    """Top-k accuracy over all samples and its mean over classes.
+
+    Attributes:
+        k: how many classes are looked at.
+        overall: over all samples.
+        mean: over classes.
+        chance: what both are for a random order of classes; None if samples have several classes, as then they differ.
+    """
 
     k: int
     overall: Estimate
     mean: Estimate
-    chance: float
+    chance: float | None
 
 
 @dataclass(frozen=True)
@@ -72,11 +79,23 @@ class Results:
         return [each for each in lowest[:WORST] if each.accuracy[1].value < 1]
 
 
-def accuracies(overall: Mapping[str, Any], classes: int, noun: str = "class") -> list[Accuracy]:
-    """The accuracies of a row of `tables.overall`."""
+def accuracies(
+    overall: Mapping[str, Any], classes: int, noun: str = "class", *, several: bool = False
+) -> list[Accuracy]:
+    """The accuracies of a row of `tables.overall`.
+
+    Args:
+        overall: the row.
+        classes: how many classes there are.
+        noun: what a class is called.
+        several: whether samples have several classes.
+    """
     return [
         Accuracy(
-            k, estimate(overall, f"top{k}_accuracy"), estimate(overall, f"top{k}_{noun}_mean"), min(1.0, k / classes)
+            k,
+            estimate(overall, f"top{k}_accuracy"),
+            estimate(overall, f"top{k}_{noun}_mean"),
+            None if several else min(1.0, k / classes),
         )
         for k in TOP
     ]
