@@ -33,7 +33,7 @@ def verify(
     format: FormatOption = None,  # noqa: A002 - the option
     output: OutputOption = None,
 ) -> None:
-    """Show how far the groups are the nearest items that a model gives, by modality and rank.
+    """Compare the groups with the nearest items that a model gives, by modality and rank.
 
     Example: `emm1 groups verify emm1.duckdb --embeddings text=text,image=image --nn-index 1-4`
     """

@@ -160,6 +160,21 @@ def several(rng: np.random.Generator, samples: int, classes: int) -> NDArray[np.
     return member
 
 
+def test_only_vectors_of_labelled_items_are_read(tmp_path: Path) -> None:
+    """A file may have millions without a label: here it can be told by a vector that would be refused."""
+    x, labels, classes = data(7, samples=20)
+    x[[3, 19]] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    known = {i: f"c{label}" for i, label in enumerate(labels) if i not in (3, 19)}
+    report = emm1.zero_shot(tmp_path / "x.npy", known, classes)
+    kept = sorted(known)
+    expected = emm1.zero_shot((kept, x[kept]), known, classes)
+    assert report.to_frame().equals(expected.to_frame())
+    assert report.coverage.filter(what="samples_without_label").row(0) == ("samples_without_label", 2, ["3", "19"])
+    with pytest.raises(EmbeddingError, match="none of 20 samples"):
+        emm1.zero_shot(tmp_path / "x.npy", {99: "c0"}, classes)
+
+
 def test_several_labels_a_sample() -> None:
     x, _, classes = data(7, samples=300)
     member = several(np.random.default_rng(7), 300, len(classes))

@@ -1,4 +1,4 @@
-"""How far the nearest neighbours that a model gives are the published groups."""
+"""How well the nearest neighbours that a model gives agree with the published groups."""
 
 from __future__ import annotations
 

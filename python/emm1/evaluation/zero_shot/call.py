@@ -90,8 +90,7 @@ def items(source: Vectors, labels: Labels, what: str) -> Items:
     if isinstance(source, str | os.PathLike):
         source = Embeddings(source)
     if isinstance(source, Embeddings):
-        ids = source.ids
-        return Items(ids, source.vectors(ids), labels, Source.of_file(source))
+        return Items.of(source, labels, Source.of_file(source))
     if not isinstance(source, tuple) or len(source) != 2:  # noqa: PLR2004 - ids and vectors
         raise EmbeddingError(f"{what} must be embeddings, their file, or ids and vectors, not {shown(source)}")
     return Items(as_ids(source[0], f"the ids of {what}"), _rows(source[1], f"the vectors of {what}"), labels)

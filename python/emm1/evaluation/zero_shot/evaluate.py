@@ -44,7 +44,7 @@ def evaluate(
     kept, sample, label = _pairs(samples, names)
     if not len(kept):
         raise EmbeddingError(
-            f"none of {len(samples.ids):,} samples has a label that is one of the {len(names)} classes: "
+            f"none of {len(samples.ids) + len(samples.unlabelled):,} samples has a label that is one of the {len(names)} classes: "
             f"labels such as {_some(named(samples.labels))}, classes such as {_some(names)}"
         )
     if own and isinstance(classes, Items):
@@ -117,7 +117,8 @@ def _coverage(
 def _unmatched(items: Items) -> tuple[list[int], list[int]]:
     """The ids that have a vector and no label, and those that have a label and no vector."""
     ids = items.ids.tolist()
-    return [item for item in ids if item not in items.labels], sorted(items.labels.keys() - set(ids))
+    unlabelled = [item for item in ids if item not in items.labels] + items.unlabelled.tolist()
+    return unlabelled, sorted(items.labels.keys() - set(ids))
 
 
 def _some(names: Iterable[str]) -> str:

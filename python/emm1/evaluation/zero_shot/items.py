@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError
 from emm1.evaluation.report.provenance import Source
 
@@ -24,6 +25,7 @@ class Items:
         vectors: float32, (n, dim), finite, not necessarily of unit length.
         labels: the names of each id's classes, in code-point order. Ids without a vector may be among them.
         source: the file of the vectors; None if they come from elsewhere.
+        unlabelled: further ids that have a vector, which nothing needs, and no label.
 
     Raises:
         EmbeddingError: shapes do not match, an id appears twice, or a vector is not finite.
@@ -36,6 +38,15 @@ class Items:
     vectors: NDArray[np.float32]
     labels: Labels
     source: Source | None = None
+    unlabelled: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @classmethod
+    def of(cls, embeddings: Embeddings, labels: Labels, source: Source) -> Items:
+        """The items of a file. Only vectors of items with a label are read: a file may have millions without one."""
+        every = embeddings.ids
+        labelled = np.array([item in labels for item in every.tolist()], np.bool_)
+        ids = every[labelled]
+        return cls(ids, embeddings.vectors(ids), labels, source, every[~labelled])
 
     def __post_init__(self) -> None:
         check_items(self.ids, self.vectors, "id")
