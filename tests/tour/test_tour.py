@@ -161,6 +161,77 @@ def test_third_example(tree: Path, store_path: Path, tmp_path: Path) -> None:
     assert found == sorted(overall.rows())
 
 
+# Evaluation: each command runs with these versions, and gives what it must.
+
+
+@pytest.fixture
+def with_model(own: Path) -> Path:
+    for modality in ("text", "audio", "image"):
+        file = own / f"sample/embeddings/1m/{modality}.npy"
+        run(
+            "embeddings",
+            "add",
+            own / "emm1.duckdb",
+            f"{modality}_1m",
+            file,
+            "--dataset",
+            "1m",
+            "--modality",
+            modality,
+            "--model",
+            "m",
+        )
+    return own
+
+
+def test_models(with_model: Path) -> None:
+    store = with_model / "emm1.duckdb"
+    run("evaluate", store, "--model", "m", "--resamples", "20", "--output", with_model / "models")
+    rows = pl.read_parquet(with_model / "models/evaluation.parquet")
+    assert set(rows["evaluation"]) == {"retrieval", "ratings", "caption ratings"}
+    own = json.loads(
+        run("retrieval", store, "text_1m", "audio_1m", "--resamples", "0", "--by", "source_dataset", "--format", "json")
+    )
+    assert {row["metric"] for row in own} >= {"hit@10", "MRR", "median_rank"}
+    found = rows.filter(evaluation="retrieval", query="text", base="audio", metric="hit@10")
+    assert found["value"].item() > 0.5
+    ratings = json.loads(
+        run("ratings", store, "--embeddings", "image=image_1m,audio=audio_1m", "--resamples", "20", "--format", "json")
+    )
+    assert [row["somers_d"] > 0.5 for row in ratings] == [True, True]
+    with emm1.open(store, read_only=True) as opened:
+        first, second = (opened.retrieval("text_1m", base, resamples=20) for base in ("audio_1m", "audio_1m"))
+        assert first.compare(second).to_frame()["difference"].drop_nulls().unique().to_list() == [0]
+
+
+def test_zero_shot(with_model: Path) -> None:
+    store = with_model / "emm1.duckdb"
+    labels = [
+        f"SELECT eshot_id AS id, category AS label FROM eshot.categories WHERE modality = '{modality}'"
+        for modality in ("audio", "points")
+    ]
+    arguments = ("eshot_audio", "eshot_points", "--labels", labels[0], "--class-labels", labels[1])
+    run("zero-shot", store, *arguments, "--output", with_model / "zero-shot")
+    with emm1.open(store, read_only=True) as opened:
+        expected = opened.eshot("eshot_audio", "eshot_points").overall["top1_correct"][0]
+        report = opened.zero_shot("eshot_audio", "eshot_points", labels[0], class_labels=labels[1])
+    assert report.overall["top1_correct"].item() == expected
+
+
+def test_groups_and_splits(with_model: Path) -> None:
+    store, sample = with_model / "emm1.duckdb", with_model / "sample/embeddings"
+    files = f"text={sample / 'text.npy'},image={sample / 'image.npy'}"
+    verified = json.loads(run("groups", "verify", store, "--embeddings", files, "--captions", "50", "--format", "json"))
+    assert {row["exact"] for row in verified} == {50}
+    run("groups", "score", store, "--embeddings", files, "--nn-index", "1", "--output", with_model / "scores.parquet")
+    assert pl.read_parquet(with_model / "scores.parquet").columns == ["encord_text_id", "nn_index", "text_image"]
+    run("groups", "make", store, with_model / "groups", "--embeddings", files, "--k", "2")
+    run("build", with_model / "sample", with_model / "other.duckdb", "--groups", with_model / "groups")
+    run("split", store, "--test", "5", "--validation", "5")
+    with emm1.open(store, read_only=True) as opened:
+        assert set(opened.sql("SELECT split FROM splits").pl()["split"]) == {"train", "validation", "test", "purged"}
+
+
 # Embeddings and search.
 
 
