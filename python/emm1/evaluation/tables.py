@@ -113,8 +113,8 @@ def integers(column: pl.Series, what: str) -> pl.Series:
     if column.dtype.is_integer():
         cast = column.cast(pl.Int64, strict=False)
     elif column.dtype.is_float() or column.dtype.is_decimal():
-        whole = column.cast(pl.Float64)
-        cast = pl.select(pl.when(whole == whole.floor()).then(whole)).to_series().cast(pl.Int64, strict=False)
+        whole = pl.select(pl.when(column == column.floor()).then(column)).to_series()
+        cast = whole.cast(pl.Int64, strict=False)
     else:
         text = column.cast(pl.String, strict=False)
         cast = pl.select(pl.when(text.str.contains(INTEGER)).then(text.str.strip_chars())).to_series()

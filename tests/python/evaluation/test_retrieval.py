@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import emm1
 from emm1.cli import app
 from emm1.evaluation.retrieval.measures import measures_at
+from emm1.evaluation.retrieval.pairs import pairs_of
 
 COLUMNS = ["metric", "value", "low", "high", "queries", "gallery", "coverage", "best", "worst", "clusters"]
 MODALITIES = ("text", "image", "audio", "video", "points")
@@ -441,6 +442,13 @@ def test_pairs_from_files_and_frames(tmp_path: Path) -> None:
     for pairs in [*files, *map(str, files), relation, frame, frame.to_arrow(), frame.to_dict(as_series=False)]:
         report = emm1.retrieval(tmp_path / "x.npy", tmp_path / "x.npy", pairs, [1], resamples=0)
         assert report.outcome.pairs.rows() == [(1, 1, 1), (2, 3, 2)]
+
+
+@pytest.mark.parametrize("id_type", ["DECIMAL(38, 0)", "DECIMAL(38, 2)", "HUGEINT", "UBIGINT"])
+def test_ids_of_any_type_are_not_rounded(id_type: str) -> None:
+    """Float64 has no 2**53 + 1."""
+    pairs = duckdb.sql(f"SELECT 1 AS query_id, {2**53 + 1}::{id_type} AS id")
+    assert pairs_of(pairs).frame.rows() == [(1, 2**53 + 1, 1)]
 
 
 @pytest.mark.parametrize(
