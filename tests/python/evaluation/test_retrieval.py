@@ -243,6 +243,12 @@ def test_nothing_is_excluded_unless_asked(store: emm1.Store) -> None:
         own = report.hits.filter(pl.col("query_id") == pl.col("id"))
         assert len(own) == (0 if exclude_self else 20)
         assert report.hits.group_by("query_id").len()["len"].to_list() == [3] * 20
+    both = {name: np.append(ids, text.ids[:20]) for name, ids in near.items()}
+    both["id"][20:] = text.ids[:20]
+    counted = store.retrieval("text_1m", "text_1m", both, [3], exclude_self=True, resamples=0)
+    assert counted.to_frame().equals(report.to_frame())
+    assert "20 rows with the query's own id are left out" in str(counted)
+    assert "left out" not in str(report)
     with pytest.raises(emm1.EmbeddingError, match="which exclude_self leaves out"):
         store.retrieval("text_1m", "text_1m", "same-id", exclude_self=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral  # NumPy's integers are registered
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from emm1.store.store import Store
 
 MISSING = ("exclude", "fail")
+OWN_ID = "with the query's own id"
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,8 @@ def _pairs(
     source: Any, queries: Side, entries: Sequence[Registered | None], exclude_self: bool, known: Callable[[str], Pairs]
 ) -> Pairs:
     if is_table(source) or not isinstance(source, str):
-        return pairs_of(source)
+        pairs = pairs_of(source)
+        return _without_own(pairs) if exclude_self else pairs
     if source == SAME_ID:
         if exclude_self:
             raise EmbeddingError(
@@ -179,6 +181,14 @@ def _pairs(
             f"unknown pairs {shown(source)}: {', '.join([*KINDS, SAME_ID])}, or a file that ends in {', '.join(READERS)}"
         )
     return known(source)
+
+
+def _without_own(pairs: Pairs) -> Pairs:
+    """Pairs without those of a query and its own id, whose row is not in its gallery; they are counted."""
+    own = pairs.frame["query_id"] == pairs.frame["id"]
+    if not own.any():
+        return pairs
+    return replace(pairs, frame=pairs.frame.filter(~own), left_out={**pairs.left_out, OWN_ID: int(own.sum())})
 
 
 def _needs_a_store(kind: str) -> Pairs:

@@ -156,8 +156,6 @@ def carry_out(task: Task, progress: Progress = lambda _done, _all: None) -> Outc
         )
     gallery = _gallery(task)
     pairs = task.pairs.frame
-    if task.rules.exclude_self:
-        pairs = pairs.filter(pl.col("query_id") != pl.col("id"))
     asked = pairs["query_id"].unique().sort().to_numpy()
     if task.among is not None:
         pairs = pairs.filter(_isin(pairs["id"], task.among))
