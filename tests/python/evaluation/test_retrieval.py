@@ -477,7 +477,22 @@ def test_broken_files_of_pairs(tmp_path: Path, text: str, words: str) -> None:
         emm1.retrieval(tmp_path / "x.npy", tmp_path / "x.npy", tmp_path / "pairs.csv")
 
 
-def test_files_and_command_line(store: emm1.Store, tmp_path: Path) -> None:
+def test_a_sample_of_the_queries(store: emm1.Store, tmp_path: Path) -> None:
+    whole = store.retrieval("text", "audio", "groups", resamples=0)
+    some = store.retrieval("text", "audio", "groups", resamples=0, sample=100)
+    assert (some.coverage.asked, len(some.per_query)) == (100, 100)
+    assert some.per_query.equals(whole.per_query.join(some.per_query, on="query_id", how="semi"), null_equal=True)
+    assert f"100 of 100; drawn at random from {whole.coverage.asked:,}, seed 0" in str(some)
+    page = (some.save(tmp_path / "some") / "retrieval.html").read_text(encoding="utf-8")
+    assert f"drawn at random from {whole.coverage.asked:,}" in page
+    assert some.compare(store.retrieval("text", "audio", "groups", resamples=0, sample=100)).to_frame()["p"][0] == 1
+    more = store.retrieval("text", "audio", "groups", resamples=0, sample=10**6)
+    assert str(more) == str(whole)
+    with pytest.raises(emm1.EmbeddingError, match="sample"):
+        store.retrieval("text", "audio", "groups", sample=0)
+
+
+def test_files_and_command_line(store: emm1.Store, tmp_path: Path) -> None:  # the last one: it closes the store
     command = ["retrieval", str(store.path), "text_1m", "image_1m", "--k", "1,3", "--resamples", "20"]
     report = store.retrieval("text_1m", "image_1m", k=[3, 1], resamples=20)
     store.close()
@@ -509,18 +524,3 @@ def test_files_and_command_line(store: emm1.Store, tmp_path: Path) -> None:
     assert pl.read_csv(result.stdout.encode()).equals(report.to_frame())
     for option in (["--k", "0"], ["--missing", "keep"], ["--metric", "l1"]):
         assert CliRunner().invoke(app, [*command, *option]).exit_code == 2
-
-
-def test_a_sample_of_the_queries(store: emm1.Store, tmp_path: Path) -> None:
-    whole = store.retrieval("text", "audio", "groups", resamples=0)
-    some = store.retrieval("text", "audio", "groups", resamples=0, sample=100)
-    assert (some.coverage.asked, len(some.per_query)) == (100, 100)
-    assert some.per_query.equals(whole.per_query.join(some.per_query, on="query_id", how="semi"), null_equal=True)
-    assert f"100 of 100; drawn at random from {whole.coverage.asked:,}, seed 0" in str(some)
-    page = (some.save(tmp_path / "some") / "retrieval.html").read_text(encoding="utf-8")
-    assert f"drawn at random from {whole.coverage.asked:,}" in page
-    assert some.compare(store.retrieval("text", "audio", "groups", resamples=0, sample=100)).to_frame()["p"][0] == 1
-    more = store.retrieval("text", "audio", "groups", resamples=0, sample=10**6)
-    assert str(more) == str(whole)
-    with pytest.raises(emm1.EmbeddingError, match="sample"):
-        store.retrieval("text", "audio", "groups", sample=0)
