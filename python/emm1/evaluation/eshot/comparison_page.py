@@ -42,18 +42,7 @@ class Table:
 
 
 def save(comparison: EShotComparison, folder: Path) -> Path:
-    """Write every file of a comparison.
-
-    Args:
-        comparison: the comparison.
-        folder: the folder to write to; created if missing.
-
-    Returns:
-        The folder.
-
-    Raises:
-        Error: the folder is a file, or cannot be written.
-    """
+    """Write every file of a comparison, as `EShotComparison.save` says."""
     with written(folder):
         write_parts(folder / "comparison", str(comparison), to_html(comparison), to_dict(comparison))
         comparison.to_frame().write_csv(folder / "comparison.csv")

@@ -20,18 +20,7 @@ if TYPE_CHECKING:
 
 
 def save(report: ModelsReport, folder: Path) -> Path:
-    """Write every file of a report.
-
-    Args:
-        report: the report.
-        folder: the folder to write to; created if missing.
-
-    Returns:
-        The folder.
-
-    Raises:
-        Error: the folder is a file, or cannot be written.
-    """
+    """Write every file of a report, as `ModelsReport.save` says."""
     with written(folder):
         write_parts(folder / "evaluation", str(report), to_html(report), to_dict(report))
         report.to_frame().write_parquet(folder / "evaluation.parquet")

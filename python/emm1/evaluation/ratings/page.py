@@ -23,18 +23,7 @@ SHOWN = 20
 
 
 def save(report: RatingsReport, folder: Path) -> Path:
-    """Write every file of a report.
-
-    Args:
-        report: the report.
-        folder: the folder to write to; created if missing.
-
-    Returns:
-        The folder.
-
-    Raises:
-        Error: the folder is a file, or cannot be written.
-    """
+    """Write every file of a report, as `RatingsReport.save` says."""
     with written(folder):
         found = tables(report)
         write_parts(folder / "ratings", str(report), to_html(report), to_dict(report, found))
