@@ -56,7 +56,11 @@ def show_report(
         output: the option --output.
         page: the name of the file to open first, of those that the report writes.
     """
+    from emm1.evaluation.report.folder import check_folder
+
     to = _rows_to(format, output)
+    if to is None and output is not None:
+        check_folder(output)
     with open_store(store, read_only=True) as opened:
         if to is not None:
             to.check(opened.path)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emm1 import _native
 from emm1.arguments import as_ids, as_number, as_vector, as_vectors, at_least_one, metric_name, thread_count
+from emm1.checks import shown
 from emm1.embeddings.hits import Hits
 from emm1.embeddings.ranks import Ranks, rank_of
 from emm1.embeddings.rows import Rows
@@ -358,7 +359,19 @@ class Embeddings(Rows):
 
 
 def as_embeddings(source: Embeddings | str | os.PathLike[str]) -> Embeddings:
-    """Embeddings, opened if a path is given."""
+    """Embeddings, opened if a path is given.
+
+    Raises:
+        EmbeddingError: it is neither.
+
+    >>> as_embeddings([[1.0, 0.0]])
+    Traceback (most recent call last):
+    emm1.errors.EmbeddingError: vectors must be emm1.Embeddings or the path of their file, not [[1.0, 0.0]]: save others, as with numpy.save
+    """
+    if not isinstance(source, Embeddings | str | os.PathLike):
+        raise EmbeddingError(
+            f"vectors must be emm1.Embeddings or the path of their file, not {shown(source)}: save others, as with numpy.save"
+        )
     return source if isinstance(source, Embeddings) else Embeddings(source)
 
 

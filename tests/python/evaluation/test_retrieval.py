@@ -341,6 +341,10 @@ def test_wrong_requests(store: emm1.Store, tree: Path, tmp_path: Path) -> None:
             store.retrieval("text_1m", "image_1m", **options)
     with pytest.raises(emm1.Error, match="condition needs the info rows"):
         store.retrieval("text_1m", file, right, where="true")
+    with pytest.raises(emm1.Error, match=r"must be emm1\.Embeddings or the path"):
+        emm1.retrieval(np.eye(3), file, right)  # type: ignore[arg-type]
+    with pytest.raises(emm1.Error, match="not 5"):
+        emm1.retrieval(file, file, right, resamples=0).compare(5)  # type: ignore[arg-type]
     with pytest.raises(emm1.Error, match="captions are in a store"):
         emm1.retrieval(file, file, "captions")
     with pytest.raises(emm1.Error, match="slices need the info rows"):
@@ -522,5 +526,8 @@ def test_files_and_command_line(store: emm1.Store, tmp_path: Path) -> None:  # t
     assert not page.all("script")
     result = CliRunner().invoke(app, [*command, "--format", "csv"])
     assert pl.read_csv(result.stdout.encode()).equals(report.to_frame())
+    result = CliRunner().invoke(app, [*command, "--output", str(tmp_path / "report" / "retrieval.html" / "new")])
+    assert "retrieval.html is a file: name a folder" in str(result.exception)
+    assert not result.stdout  # before anything is computed
     for option in (["--k", "0"], ["--missing", "keep"], ["--metric", "l1"]):
         assert CliRunner().invoke(app, [*command, *option]).exit_code == 2

@@ -22,13 +22,27 @@ def written(folder: Path) -> Iterator[None]:
     Raises:
         Error: the folder is a file, or cannot be written.
     """
+    check_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
-    except FileExistsError as error:
-        raise Error(f"{folder} is a file: name a folder for the report") from error
     except OSError as error:
         raise Error(f"the report cannot be written to {folder}: {error.strerror or error}") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder for a report that is a file, or in one.
+
+    Raises:
+        Error: it is.
+
+    >>> check_folder(Path(__file__) / "report")
+    Traceback (most recent call last):
+    emm1.errors.Error: ...folder.py is a file: name a folder for the report
+    """
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise Error(f"{place} is a file: name a folder for the report")
 
 
 def folders(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from emm1.checks import shown
 from emm1.errors import EmbeddingError, FileNotFoundError
 from emm1.evaluation.report.estimates import defined
 from emm1.evaluation.report.folder import written
@@ -187,6 +188,10 @@ def compare(
     model: RetrievalReport, baseline: RetrievalReport | str | os.PathLike[str], common: bool
 ) -> RetrievalComparison:
     """Compare two reports; `RetrievalReport.compare` says how."""
+    if not isinstance(baseline, str | os.PathLike | type(model)):
+        raise EmbeddingError(
+            f"a report is compared with another on retrieval, or with the folder that one was saved to, not {shown(baseline)}"
+        )
     if common:
         if isinstance(baseline, str | os.PathLike):
             raise EmbeddingError(
