@@ -70,8 +70,7 @@ def _same_items(first: Opened, second: Opened) -> bool:
 
 def _items(opened: Opened, labels: Labels) -> Items:
     embeddings, source, _ = opened
-    ids = embeddings.ids
-    return Items(ids, embeddings.vectors(ids), labels, source)
+    return Items.of(embeddings, labels, source)
 
 
 def _labels(store: Store, given: Any, what: str) -> dict[int, tuple[str, ...]]:
