@@ -74,12 +74,15 @@ def knn(
     """
     from emm1.embeddings.file import METRICS
     from emm1.embeddings.knn import knn_to_parquet
+    from emm1.store.registered import check_same_items, is_file
 
     if metric is not None and metric not in METRICS:
         raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
     with open_store(store, read_only=True) as opened:
         rows, columns = opened.embeddings(queries), opened.embeddings(base)
         chosen = metric or opened.metric(base)
+        if exclude_self:
+            check_same_items(*(None if is_file(each) else opened.registry[each] for each in (queries, base)))
         with show.progress() as progress:
 
             def searched(done: int) -> None:

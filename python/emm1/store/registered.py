@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emm1 import _native
-from emm1.checks import PathLike
+from emm1.checks import PathLike, shown
 from emm1.dataset import KEYS, SCHEMAS, Split
 from emm1.embeddings.file import Embeddings, Metric, check_registered
+from emm1.errors import EmbeddingError
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,25 @@ def item_ids(connection: duckdb.DuckDBPyConnection, dataset: Split, modality: st
 
 
 def is_file(source: PathLike) -> bool:
-    """Whether a source is a path, with a separator or a known suffix; anything else is a registered name."""
+    """Whether a source is a path, with a separator or a known suffix; other text is a registered name.
+
+    Raises:
+        EmbeddingError: it is neither text nor a path.
+    """
+    if not isinstance(source, str | os.PathLike):
+        raise EmbeddingError(f"embeddings of a store are a registered name or the path of a file, not {shown(source)}")
     text = os.fspath(source)
     return not isinstance(source, str) or _native.is_file(text)
+
+
+def check_same_items(queries: Registered | None, base: Registered | None) -> None:
+    """Refuse to leave out the row with the query's own id where equal ids are different items; None is a file.
+
+    Raises:
+        EmbeddingError: they are of other splits or modalities.
+    """
+    if queries and base and (queries.dataset, queries.modality) != (base.dataset, base.modality):
+        raise EmbeddingError(
+            f"exclude_self leaves out the row with the query's own id, but {queries.name!r} is {queries.dataset} {queries.modality}, and "
+            f"{base.name!r} is {base.dataset} {base.modality}: equal ids are different items"
+        )

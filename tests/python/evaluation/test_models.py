@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import emm1
 from emm1.cli import app
 from emm1.dataset import MODALITIES, Split
-from emm1.errors import EmbeddingError, UnknownNameError
+from emm1.errors import EmbeddingError, Error, UnknownNameError
 from emm1.evaluation.models.files import finite
 from emm1.evaluation.models.report import ModelsReport
 from emm1.evaluation.models.tables import latex, to_latex, to_markdown
@@ -169,8 +169,10 @@ def test_wrong_names(store: emm1.Store) -> None:
         store.evaluate(["missing"])
     with pytest.raises(EmbeddingError, match="given twice"):
         store.evaluate(["new_model", "new_model"])
-    with pytest.raises(EmbeddingError, match="no models"):
+    with pytest.raises(EmbeddingError, match="no models: name at least one that embeddings are registered with"):
         store.evaluate([])
+    with pytest.raises(Error, match="models must be a list"):
+        store.evaluate("new_model")
 
 
 def test_saved_files(report: ModelsReport, tmp_path: Path) -> None:

@@ -339,6 +339,8 @@ def test_wrong_requests(store: emm1.Store, tree: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(emm1.Error, match=words):
             store.retrieval("text_1m", "image_1m", **options)
+    with pytest.raises(emm1.Error, match="are a registered name or the path of a file"):
+        store.retrieval("text_1m", store.embeddings("image_1m"))  # type: ignore[arg-type]
     with pytest.raises(emm1.Error, match="condition needs the info rows"):
         store.retrieval("text_1m", file, right, where="true")
     with pytest.raises(emm1.Error, match=r"must be emm1\.Embeddings or the path"):
@@ -529,5 +531,7 @@ def test_files_and_command_line(store: emm1.Store, tmp_path: Path) -> None:  # t
     result = CliRunner().invoke(app, [*command, "--output", str(tmp_path / "report" / "retrieval.html" / "new")])
     assert "retrieval.html is a file: name a folder" in str(result.exception)
     assert not result.stdout  # before anything is computed
+    knn = ["knn", *command[1:4], "--exclude-self", "--output", str(tmp_path / "knn.parquet")]
+    assert "equal ids are different items" in str(CliRunner().invoke(app, knn).exception)
     for option in (["--k", "0"], ["--missing", "keep"], ["--metric", "l1"]):
         assert CliRunner().invoke(app, [*command, *option]).exit_code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from emm1.checks import listed
 from emm1.dataset import Split
 from emm1.errors import EmbeddingError
 from emm1.evaluation.eshot.comparison import check_names
@@ -19,7 +20,9 @@ def models_of(store: Store, names: Sequence[str], baseline: str | None) -> dict[
     Raises:
         EmbeddingError: no model, a name that is given twice, or a model that no embeddings are registered for.
     """
-    wanted = list(names)
+    wanted: list[str] = listed(names, "models")
+    if not wanted:
+        raise EmbeddingError("no models: name at least one that embeddings are registered with, as in ['new']")
     if baseline is not None and baseline not in wanted:
         wanted.insert(0, baseline)
     check_names(wanted, baseline)

@@ -22,7 +22,7 @@ from emm1.evaluation.retrieval.summary import chosen
 from emm1.evaluation.retrieval.task import Progress, Rules, Side, Task, carry_out
 from emm1.evaluation.tables import READERS, is_table
 from emm1.store.nearest import items_where
-from emm1.store.registered import Registered, is_file
+from emm1.store.registered import Registered, check_same_items, is_file
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -58,7 +58,7 @@ def retrieve(
     asking, gallery = (_side(store, source, entry) for source, entry in zip((queries, base), entries, strict=True))
     rules, metrics = _rules(options, entries[1].metric if entries[1] else "cosine", where)
     if rules.exclude_self:
-        _refuse_other_items(*entries)
+        check_same_items(*entries)
     with store.cursor() as connection:
         among = None if where is None else items_where(connection, _registered(entries[1], gallery), where)
         known = _pairs(pairs, asking, entries, rules.exclude_self, lambda kind: known_pairs(connection, kind, *entries))
@@ -153,15 +153,6 @@ def _registered(entry: Registered | None, side: Side) -> Registered:
             "the gallery in Python with emm1.retrieval(…, among=ids)"
         )
     return entry
-
-
-def _refuse_other_items(queries: Registered | None, base: Registered | None) -> None:
-    """Refuse to leave out the row with the query's own id where equal ids are different items."""
-    if queries and base and (queries.dataset, queries.modality) != (base.dataset, base.modality):
-        raise EmbeddingError(
-            f"exclude_self leaves out the row with the query's own id, but {queries.name!r} is {queries.dataset} {queries.modality}, and "
-            f"{base.name!r} is {base.dataset} {base.modality}: equal ids are different items"
-        )
 
 
 def _pairs(
