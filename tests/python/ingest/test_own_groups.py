@@ -142,7 +142,7 @@ def test_wrong_folders(tree: Path, own: Path, tmp_path: Path) -> None:
         emm1.build(tree, store, groups=own, splits=["1m"])
     pointers = Path(shutil.copytree(own, tmp_path / "pointers"))
     (pointers / "nn_2/data_groups.csv").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
-    with pytest.raises(emm1.SourceError, match=r'cd .*/pointers\n.*--include="nn_2/data_groups.csv"'):
+    with pytest.raises(emm1.SourceError, match=r'--include=".*nn_2/data_groups.csv"'):
         emm1.build(tree, store, groups=pointers)
     damaged = Path(shutil.copytree(own, tmp_path / "damaged"))
     with (damaged / "nn_3/data_groups.csv").open("a", encoding="utf-8") as file:
