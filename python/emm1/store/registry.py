@@ -317,7 +317,8 @@ def _check_entry(entry: Registered) -> None:
         raise EmbeddingError("embeddings need a name that is not empty")
     if entry.model == "":
         raise EmbeddingError("a model needs a name that is not empty: leave it out if none is meant")
-    if entry.model is not None and (not entry.model.strip() or not entry.model.isprintable()):
+    model: object = entry.model
+    if model is not None and not (isinstance(model, str) and model.strip() and model.isprintable()):
         raise EmbeddingError(f"a model needs a name that is one line of text, not {entry.model!r}")
 
 

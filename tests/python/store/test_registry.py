@@ -81,9 +81,9 @@ def test_a_model_has_one_embedding_of_an_item(own_store: Path, tree: Path) -> No
         store.registry.remove("a")
         store.add_embeddings("b", file, dataset="100m", modality="text", model="new", replace=True)
         assert store.registry.models == {"new": {("100m", "text"): "b"}}
-        for name in ("two\nlines", " "):  # which evaluate would refuse
+        for name in ("two\nlines", " ", 5):  # which evaluate would refuse
             with pytest.raises(errors.EmbeddingError, match="a name that is one line of text"):
-                store.add_embeddings("c", file, dataset="100m", modality="text", model=name)
+                store.add_embeddings("c", file, dataset="100m", modality="text", model=name)  # type: ignore[arg-type]
         with pytest.raises(errors.EmbeddingError, match="a model needs a name"):
             store.add_embeddings("c", file, dataset="100m", modality="text", model="")
     for option, status in ((["--model", "new"], 1), (["--model", "third"], 0)):
