@@ -38,7 +38,10 @@ def zero_shot(
         ),
     ],
     class_labels: Annotated[
-        str | None, typer.Option(metavar="FILE|SQL", help="Classes of the rows of CLASSES, likewise.")
+        str | None,
+        typer.Option(
+            metavar="FILE|SQL", help="Classes of the rows of CLASSES, likewise; not needed if the labels are their ids."
+        ),
     ] = None,
     class_vectors: Annotated[
         ClassVectors | None,

@@ -293,7 +293,8 @@ class Evaluations:
                 modality, each sample is left out of the means: nearest class mean.
             labels: the classes of the samples: a file (``.csv``, ``.tsv``, ``.parquet``, ``.json``, ``.jsonl``) or SQL with the columns id
                 and label, or what `emm1.zero_shot` takes. An id with several labels has several rows.
-            class_labels: the classes of the rows of `classes`, likewise; by default those of the samples if the items are the same.
+            class_labels: the classes of the rows of `classes`, likewise; by default those of the samples if the items are the same, and each
+                row is a class by itself if the labels are ids of these rows.
             class_vectors: ``means`` averages the vectors of a class as they are, as EShot does; ``prompts`` scales each to unit
                 length before, as CLIP does, and is the default if `classes` are registered texts.
 

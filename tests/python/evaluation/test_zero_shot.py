@@ -344,7 +344,7 @@ CLASSES = {"a": X[0], "b": X[1]}
         ((IDS, {"1": "a"}, CLASSES), "have the id '1': ids are integers"),
         ((IDS, {1: 0.5}, CLASSES), "have the label 0.5"),
         ((IDS, {1: True}, CLASSES), "have the label True"),
-        ((IDS, "a", CLASSES), "must be a mapping of ids to labels, or a frame"),
+        ((IDS, "a", CLASSES), "must be a mapping of ids to labels, a frame"),
         ((IDS, pl.DataFrame({"id": [1], "class": ["a"]}), CLASSES), "no column label: .*they have id, class"),
         ((IDS, pl.DataFrame({"id": ["1"], "label": ["a"]}), CLASSES), "ids of the type String"),
         ((IDS, pl.DataFrame({"id": [1], "label": [0.5]}), CLASSES), "labels of the type Float64"),
@@ -361,7 +361,7 @@ CLASSES = {"a": X[0], "b": X[1]}
         ((([1, 2, 3], X * np.nan), LABELS, CLASSES), r"id 1 \(row 0\) has NaN"),
         ((([1, 2, 2], X), LABELS, CLASSES), "id 2 has more than one vector"),
         ((([1, 2], X), LABELS, CLASSES), "shapes"),
-        ((X, LABELS, CLASSES), "samples must be embeddings, their file, or ids and vectors"),
+        ((X.tolist(), LABELS, CLASSES), "samples must be embeddings, their file, or ids and vectors"),
         ((IDS, LABELS, ([4, 5], X[:2])), "give class_labels"),
         ((IDS, LABELS, {"a": np.full((2, 3), 3e38), "b": X[1]}), ""),
     ],
@@ -517,3 +517,32 @@ def test_embeddings_of_the_same_items_leave_the_sample_out(store_of_eshot: Path,
         report = store.zero_shot("audio", "shuffled", query("audio"))
     assert report.own
     assert report.overall.drop(pl.selectors.float()).equals(whole.overall.drop(pl.selectors.float()))
+
+
+def test_arrays_and_lists_have_row_numbers(tmp_path: Path) -> None:
+    """As NumPy's users have it: labels are places in the array of class vectors."""
+    rng = np.random.default_rng(3)
+    vectors, weights = rng.standard_normal((50, 8)), rng.standard_normal((5, 8))
+    labels = rng.integers(5, size=50)
+    cosines = vectors @ weights.T / np.linalg.norm(vectors, axis=1)[:, None] / np.linalg.norm(weights, axis=1)
+    right = int((cosines.argmax(axis=1) == labels).sum())
+    for form in (labels, labels.tolist(), dict(enumerate(labels.tolist()))):
+        report = emm1.zero_shot(vectors, form, weights)
+        assert (report.overall["top1_correct"].item(), report.classes) == (right, tuple("01234"))
+    np.save(tmp_path / "weights.npy", weights.astype(np.float32))
+    assert emm1.zero_shot(vectors, labels, tmp_path / "weights.npy").overall["top1_correct"].item() == right
+    with pytest.raises(EmbeddingError, match="label the samples by ids of classes"):
+        emm1.zero_shot(vectors, labels + 1, weights)
+
+
+def test_labels_that_are_ids_of_the_classes_in_a_store(store_of_eshot: Path) -> None:
+    with emm1.open(store_of_eshot, read_only=True) as store:
+        audio, points = store.embeddings("audio"), store.embeddings("points")
+        labels = "SELECT eshot_audio_id AS id, [0, 2, 5][eshot_audio_id % 3 + 1] AS label FROM eshot.audio"
+        report = store.zero_shot("audio", "points", labels)
+        places = {item: place for place, item in enumerate(points.ids.tolist())}
+        x, y = (np.asarray(each).astype(np.float64) for each in (audio, points))
+        cosines = x @ y.T / np.linalg.norm(x, axis=1)[:, None] / np.linalg.norm(y, axis=1)
+        expected = [places[[0, 2, 5][item % 3]] for item in audio.ids.tolist()]
+        assert report.overall["top1_correct"].item() == int((cosines.argmax(axis=1) == expected).sum())
+        assert len(report.classes) == len(points)

@@ -18,7 +18,7 @@ from emm1.evaluation.zero_shot.call import same_file
 from emm1.evaluation.zero_shot.classify import Way
 from emm1.evaluation.zero_shot.evaluate import evaluate
 from emm1.evaluation.zero_shot.items import Items, Labels
-from emm1.evaluation.zero_shot.labels import as_labels
+from emm1.evaluation.zero_shot.labels import as_labels, each_its_own
 from emm1.evaluation.zero_shot.report import ZeroShotReport
 from emm1.store.registered import is_file
 from emm1.store.store import Store
@@ -39,12 +39,16 @@ def zero_shot_of(
     first, second = _open(store, samples), _open(store, classes)
     same_items = _same_items(first, second)
     own_labels = _labels(store, labels, "labels")
-    if class_labels is None and not same_items:
-        raise EmbeddingError(
-            f"which classes do the rows of {os.fspath(classes)} belong to? Give a file or SQL with the columns id and label",
-            class_labels="classes.csv",
-        )
     other_labels = own_labels if class_labels is None else _labels(store, class_labels, "class_labels")
+    if class_labels is None and not same_items:
+        found = each_its_own(second[0].ids, own_labels)
+        if found is None:
+            raise EmbeddingError(
+                f"which classes do the rows of {os.fspath(classes)} belong to? Give a file or SQL with the columns id and label, or "
+                "label the samples by ids of these rows",
+                class_labels="classes.csv",
+            )
+        other_labels = found
     items = _items(first, own_labels)
     texts = second[2] is not None and second[2][1] == "text"
     way = class_vectors or ("prompts" if texts and not same_items else "means")

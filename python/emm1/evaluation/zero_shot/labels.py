@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import duckdb
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from emm1.checks import shown
 from emm1.errors import EmbeddingError
 from emm1.evaluation.zero_shot.items import Labels
 
 COLUMNS = ("id", "label")
-EXPECTED = "a mapping of ids to labels, or a frame with the columns id and label"
+# An id of 64 bits, as it is printed.
+NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+EXPECTED = "a mapping of ids to labels, a frame with the columns id and label, or a list"
 
 
 def as_labels(labels: Any, what: str = "labels") -> dict[int, tuple[str, ...]]:
     """The names of each id's classes, in code-point order and without repeats.
 
     Args:
-        labels: a mapping of ids to a label or to several, or a frame of any library with the columns id and label, in which
-            an id with several labels has several rows, or a list. A label is text or an integer; an id whose label is
-            null has none.
+        labels: a mapping of ids to a label or to several; or a list of them, for the ids from 0; or a frame of any library with the
+            columns id and label, in which an id with several labels has several rows, or a list. A label is text or an
+            integer; an id whose label is null has none.
         what: what the labels are called in messages.
 
     Raises:
@@ -42,6 +46,8 @@ def as_labels(labels: Any, what: str = "labels") -> dict[int, tuple[str, ...]]:
 
 def _pairs(labels: Any, what: str) -> Iterable[tuple[int, str]]:
     """An id and the name of one of its classes."""
+    if isinstance(labels, list | np.ndarray):
+        labels = dict(enumerate(labels))
     if not isinstance(labels, Mapping):
         return _of_frame(_frame(labels, what), what)
     return ((_id(item, what), _name(label, what)) for item, several in labels.items() for label in _several(several))
@@ -104,3 +110,17 @@ def _of_frame(frame: pl.DataFrame, what: str) -> Iterable[tuple[int, str]]:
 def named(labels: Labels) -> set[str]:
     """The names of all classes that any id has."""
     return {name for names in labels.values() for name in names}
+
+
+def each_its_own(ids: NDArray[np.int64], labels: Labels) -> dict[int, tuple[str, ...]] | None:
+    """Items as classes, each of its own, named by its id; None if a label of the samples is no id of them.
+
+    >>> each_its_own(np.array([0, 1, 2]), {7: ("0",), 8: ("2", "0")})
+    {0: ('0',), 1: ('1',), 2: ('2',)}
+    >>> each_its_own(np.array([0, 1, 2]), {7: ("bell",)}) is None
+    True
+    """
+    names = named(labels)
+    if not all(NUMBER.fullmatch(name) for name in names) or not np.isin([int(name) for name in names], ids).all():
+        return None
+    return {item: (str(item),) for item in ids.tolist()}
