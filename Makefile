@@ -5,17 +5,20 @@
 # make test-versions  the tour with each supported DuckDB, in the stores built by each of the others
 # make clients-matrix  write what each client can do to docs/guide/clients.md
 # make bench  search, in Python and in SQL, compared with its rivals, and starting; with TREE=folder-with-the-published-files also the store
+# make lint   the formatters, linters and type checker of `make test`
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
+# make release-check  what is missing for a release; TAG=v0.2.0 compares the version
 # make clean  remove everything that the other targets made
-.PHONY: demo test wheel tour test-newest test-versions test-clients clients-matrix test-neon bench fmt lock clean
+.PHONY: demo test wheel sdist tour test-newest test-versions test-clients clients-matrix test-neon bench lint lint-rust lint-python fmt lock \
+	release-check clean
 .PRECIOUS: .tour/%
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 UV := UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 # The tests write to the disk of this tree, because codes are refused on tmpfs, which /tmp may be.
 export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/target
 SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py
@@ -45,14 +48,9 @@ demo: .venv/built
 	@rm -rf demo
 	@sh docs/demo.sh
 
-test: .venv/built
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+test: .venv/built lint
 	cargo test --workspace --locked --quiet
 	$(MAKE) test-neon
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
-	$(BIN)/mypy
 	$(BIN)/pytest
 	$(MAKE) test-clients
 
@@ -78,6 +76,10 @@ test-neon:
 wheel: .venv/built
 	rm -rf dist
 	$(UV) build --quiet --wheel --no-build-isolation --out-dir dist
+
+sdist: .venv/packages
+	rm -f dist/*.tar.gz
+	$(UV) build --quiet --sdist --no-build-isolation --out-dir dist
 
 # Each in its own environment, with a store that it made: .tour/NAME/made.
 .tour/lowest: OPTIONS := --resolution lowest-direct
@@ -121,6 +123,17 @@ bench: .venv/built .venv/bench
 	$(BIN)/python -m benchmarks.ratings $(or $(WORK),/tmp/emm1-bench)/ratings
 	$(BIN)/python -m benchmarks.start $(or $(WORK),/tmp/emm1-bench)
 
+lint: lint-rust lint-python
+
+lint-rust:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+lint-python: .venv/packages
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
 fmt: .venv/packages
 	cargo fmt --all
 	$(BIN)/ruff format
@@ -131,6 +144,9 @@ lock: .venv/packages
 	$(UV) lock --upgrade
 	$(UV) export --quiet --locked --no-dev --no-hashes --no-annotate --no-header --no-emit-project | \
 		grep -oE '^[a-z0-9-]+==[0-9a-z.]+' > python/emm1/data/tested.txt
+
+release-check:
+	@$(PYTHON) packaging/release.py $(TAG)
 
 clean:
 	rm -rf .venv .clients .tour target demo dist

@@ -27,6 +27,8 @@ DOCUMENTS = [
     "docs/format/codes.md",
 ]
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
+SECTION = re.compile(r"\]\((?!https?://)([^)#]*)#([^)]+)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -64,6 +66,15 @@ def test_code_blocks(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_every_link_leads_to_a_file(path: Path) -> None:
     links = LINK.findall(path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", [*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")], ids=lambda path: path.name)
+def test_every_link_to_a_section_leads_to_a_heading(path: Path) -> None:
+    for document, section in SECTION.findall(path.read_text(encoding="utf-8")):
+        text = (path.parent / document if document else path).read_text(encoding="utf-8")
+        # GitHub's names: lower case, spaces as hyphens, without punctuation.
+        names = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(text)}
+        assert section in names, f"{document}#{section}"
 
 
 def commands(group: Any, before: str = "") -> Iterator[str]:
