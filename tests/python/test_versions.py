@@ -138,7 +138,7 @@ def test_a_store_of_its_time_becomes_what_is_built_today(of_its_time: Path, tmp_
     assert (done.returncode, done.stderr) == (0, "")
     upgraded, new = content(of_its_time), content(tmp_path / "new.duckdb")
     for found in (upgraded, new):  # except where the files were, and which version read them
-        found["provenance"] = [(name, *entry[2:5]) for name, *entry in found["provenance"]]
+        found["provenance"] = [(*row[:1], *row[2:5], *row[6:]) for row in found["provenance"]]
         found["store"] = [row[:1] for row in found["store"]]
     assert upgraded == new
     with emm1.open(of_its_time) as store:

@@ -7,7 +7,6 @@ use emm1_core::{Error, Result};
 
 use super::table::{Access, Connection, Context, ExtensionInfo, Stable};
 use super::{API, Api, aggregate, api, at_least, check, guard, scalar, settings, table_function};
-use crate::functions;
 
 /// The first DuckDB whose stable API has the functions of [`Context`].
 const CONTEXT_SINCE: [u32; 3] = [1, 5, 6];
@@ -70,7 +69,7 @@ unsafe fn fetch_api(info: *mut ExtensionInfo, access: &Access) -> Result<()> {
 /// # Safety
 /// `connection` is open.
 unsafe fn register(connection: *mut Connection) -> Result<()> {
-    use functions::{centroid, file, ids, knn, rank, registered, scan, score, similarity, topk, vector, within};
+    use crate::functions::*;
     // SAFETY: by this function's own condition.
     unsafe {
         let settings = Arc::new(settings::read(connection)?);
