@@ -4,13 +4,14 @@
 # make test-newest  every Python test with the newest of every dependency; PRE=--pre takes pre-releases
 # make test-versions  the tour with each supported DuckDB, in the stores built by each of the others
 # make clients-matrix  write what each client can do to docs/guide/clients.md
+# make reference  write docs/reference from docstrings, comments in SQL and the parameters of commands
 # make bench  search, in Python and in SQL, compared with its rivals, and starting; with TREE=folder-with-the-published-files also the store
 # make lint   the formatters, linters and type checker of `make test`
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make release-check  what is missing for a release; TAG=v0.2.0 compares the version
 # make clean  remove everything that the other targets made
-.PHONY: demo test wheel sdist tour test-newest test-versions test-clients clients-matrix test-neon bench lint lint-rust lint-python fmt lock \
+.PHONY: demo test wheel sdist tour test-newest test-versions test-clients clients-matrix reference test-neon bench lint lint-rust lint-python fmt lock \
 	release-check clean
 .PRECIOUS: .tour/%
 .DEFAULT_GOAL := help
@@ -60,6 +61,9 @@ test-clients: .venv/built
 
 clients-matrix: .venv/built
 	$(BIN)/pytest tests/clients/test_programs.py --write-matrix
+
+reference: .venv/built
+	$(BIN)/python -m docs.generate
 
 # On other processors the NEON kernels run in an emulator, if there is one (Debian: qemu-user, gcc-aarch64-linux-gnu,
 # and the Rust target).

@@ -2,4 +2,4 @@
 -- delete the files that paths name.
 
 CREATE OR REPLACE MACRO inside(folder, file) AS NOT climbs(folder::VARCHAR) AND NOT climbs(file);
-COMMENT ON MACRO inside IS 'Whether a path made of a folder and a file name stays inside the media root; true for every row where the build found no other';
+COMMENT ON MACRO inside IS 'Internal: whether a path made of a folder and a file name stays inside the media root; true for every row where the build found no other';

@@ -6,16 +6,16 @@ CREATE MACRO belongs(found_store, wanted_store) AS
     -- DuckDB resolves the names in a macro in the database that is in use, whichever database the macro is called from.
     CASE WHEN found_store = wanted_store THEN true
     ELSE error('this macro belongs to another store than the one in use: say USE and the name that its store is attached under, then call it') END;
-COMMENT ON MACRO belongs IS 'Whether a macro reads the store that it is part of; where another database is in use, that is an error';
+COMMENT ON MACRO belongs IS 'Internal: whether a macro reads the store that it is part of; where another database is in use, that is an error';
 
 CREATE MACRO climbs(file) AS
     regexp_matches(file, '(^|[/\\])\.\.([/\\]|$)|^[/\\]|^[A-Za-z]:|^\.?$|\x00');
-COMMENT ON MACRO climbs IS 'Whether a file name leads out of its folder, is absolute, holds NUL, or names no file';
+COMMENT ON MACRO climbs IS 'Internal: whether a file name leads out of its folder, is absolute, holds NUL, or names no file';
 
 CREATE MACRO inside(folder, file) AS
     -- Costs nothing if every name stays inside; a store with other names gets build/climbing_names.sql.
     true;
-COMMENT ON MACRO inside IS 'Whether a path made of a folder and a file name stays inside the media root; true for every row where the build found no other';
+COMMENT ON MACRO inside IS 'Internal: whether a path made of a folder and a file name stays inside the media root; true for every row where the build found no other';
 
 CREATE MACRO media_folder(media) AS
     -- People whose audio is in video/ set emm1_audio_folder; every other folder has the name of its modality.
@@ -27,7 +27,7 @@ CREATE MACRO media_in(root, folder, media, file) AS
     CASE WHEN folder IS NOT NULL AND media IS NOT NULL AND file IS NOT NULL AND inside(folder, file) THEN
         concat(coalesce(getvariable('emm1_root')::VARCHAR, root), '/', folder, '/', media_folder(media), '/', file)
     END;
-COMMENT ON MACRO media_in IS 'media_path where the root given at build is at hand: a query that joins emm1_store once is planned faster than one that asks for the root in each path';
+COMMENT ON MACRO media_in IS 'Internal: media_path where the root given at build is at hand: a query that joins emm1_store once is planned faster than one that asks for the root in each path';
 
 CREATE MACRO media_path(folder, media, file) AS
     media_in((SELECT s.media_root FROM main.emm1_store s WHERE belongs(s.store_id, 'STORE ID')), folder, media, file);

@@ -5,7 +5,7 @@ CREATE MACRO as_modalities(given) AS
     CASE WHEN ends_with(typeof(given), ']')
             OR typeof(given) IN ('VARCHAR', 'JSON', '"NULL"') AND (given IS NULL OR try_cast(given AS VARCHAR[]) IS NOT NULL)
         THEN given::VARCHAR[] ELSE error(concat('triplets_between(modalities VARCHAR[]): modalities is ', typeof(given))) END;
-COMMENT ON MACRO as_modalities IS 'An argument, if it is a list';
+COMMENT ON MACRO as_modalities IS 'Internal: an argument, if it is a list';
 
 CREATE MACRO triplets_may_have(modalities, kind) AS
     -- If the list is a literal, DuckDB folds this and leaves out the tables of the other modalities. Unknown modalities
@@ -15,7 +15,7 @@ CREATE MACRO triplets_may_have(modalities, kind) AS
             OR NOT list_has_all(['audio', 'image', 'points', 'video'], as_modalities(modalities)),
         true
     );
-COMMENT ON MACRO triplets_may_have IS 'Whether triplets_between needs the files of a modality';
+COMMENT ON MACRO triplets_may_have IS 'Internal: whether triplets_between needs the files of a modality';
 
 CREATE MACRO triplets_between(modalities) AS TABLE
     -- Both directions of every pair of the list, as the second published script does with permutations().
@@ -74,4 +74,4 @@ CREATE MACRO triplets_between(modalities) AS TABLE
     SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM main.emm1_store s
     WHERE NOT belongs(s.store_id, 'STORE ID');
-COMMENT ON MACRO TABLE triplets_between IS 'The rated triplets between the modalities of a list, e.g. [''points'', ''audio''], in either direction: columns and rows of the second published script';
+COMMENT ON MACRO TABLE triplets_between IS 'The rated triplets between the modalities of a list, e.g. [''points'', ''audio''], in either direction: columns and rows of the second published script; needs no extension';

@@ -17,7 +17,7 @@ CREATE MACRO called(embedding_name, label, store) AS (
         WHERE d.database_name = current_database() AND belongs(e.store_id, store)
     ) emm1_registered
 );
-COMMENT ON MACRO called IS 'What is registered under a name in the store of this id: file, metric, items; an unknown name is an error';
+COMMENT ON MACRO called IS 'Internal: what is registered under a name in the store of this id: file, metric, items; an unknown name is an error';
 
 CREATE MACRO embedding(embedding_name, item) AS
     emm1_vector(
@@ -34,7 +34,7 @@ CREATE MACRO embedding_metric(embedding_name) AS
 COMMENT ON MACRO embedding_metric IS 'The metric that embeddings were registered with';
 
 CREATE MACRO registered(embedding_name) AS called(embedding_name, 'registered(embedding_name VARCHAR): embedding_name', 'STORE ID');
-COMMENT ON MACRO registered IS 'What is registered under a name: file, metric, items; an unknown name is an error';
+COMMENT ON MACRO registered IS 'Internal: what is registered under a name: file, metric, items; an unknown name is an error';
 
 CREATE MACRO score(embedding_name, item, query) AS
     emm1_score(
@@ -42,7 +42,7 @@ CREATE MACRO score(embedding_name, item, query) AS
         as_number(item, 'score(embedding_name VARCHAR, item BIGINT, query FLOAT[]): item'),
         as_numbers(query, try_cast(query AS FLOAT[]), 'score(embedding_name VARCHAR, item BIGINT, query FLOAT[]): query')::FLOAT[],
         struct_extract(called(embedding_name, 'score(embedding_name VARCHAR, item BIGINT, query FLOAT[]): embedding_name', 'STORE ID'), 'metric'));
-COMMENT ON MACRO score IS 'Score of an item against a query; NULL where the item has no vector';
+COMMENT ON MACRO score IS 'Score of an item against a query, FLOAT; NULL where the item has no vector';
 
 CREATE MACRO rank_of(embedding_name, item, query) AS
     emm1_rank(
@@ -59,7 +59,7 @@ CREATE MACRO similarity(name_a, id_a, name_b, id_b) AS
         struct_extract(called(name_b, 'similarity(name_a VARCHAR, id_a BIGINT, name_b VARCHAR, id_b BIGINT): name_b', 'STORE ID'), 'file'),
         as_number(id_b, 'similarity(name_a VARCHAR, id_a BIGINT, name_b VARCHAR, id_b BIGINT): id_b'),
         struct_extract(called(name_a, 'similarity(name_a VARCHAR, id_a BIGINT, name_b VARCHAR, id_b BIGINT): name_a', 'STORE ID'), 'metric'));
-COMMENT ON MACRO similarity IS 'Score of a pair of items, by the metric of the first embeddings; NULL where one has no vector';
+COMMENT ON MACRO similarity IS 'Score of a pair of items, FLOAT, by the metric of name_a; NULL where one has no vector';
 
 -- The arguments are in a subquery: if a constant query were an argument of the function itself, DuckDB's optimizer would
 -- process its numbers again and again.
@@ -76,7 +76,7 @@ CREATE MACRO nearest(embedding_name, query, k := 10) AS TABLE
         SELECT query AS emm1_query, k AS emm1_k,
             called(embedding_name, 'nearest(embedding_name VARCHAR, query FLOAT[], k BIGINT := 10): embedding_name', 'STORE ID') AS emm1_embeddings
     ) a;
-COMMENT ON MACRO TABLE nearest IS 'The k items nearest to a query, exactly: rank (from 1), id, score. In LATERAL it is the join of every row with its nearest';
+COMMENT ON MACRO TABLE nearest IS 'The k items nearest to a query, exactly: rank BIGINT (from 1), id BIGINT, score FLOAT; equal scores are ordered by ascending id. In LATERAL it is the join of every row with its nearest';
 
 CREATE MACRO nearest_among(embedding_name, query, ids, k := 10) AS TABLE
     SELECT unnest(
@@ -91,7 +91,7 @@ CREATE MACRO nearest_among(embedding_name, query, ids, k := 10) AS TABLE
         SELECT query AS emm1_query, ids AS emm1_ids, k AS emm1_k,
             called(embedding_name, 'nearest_among(embedding_name VARCHAR, query FLOAT[], ids BIGINT[], k BIGINT := 10): embedding_name', 'STORE ID') AS emm1_embeddings
     ) a;
-COMMENT ON MACRO TABLE nearest_among IS 'The k items of a list of ids nearest to a query, exactly: rank (from 1), id, score';
+COMMENT ON MACRO TABLE nearest_among IS 'The k items of a list of ids nearest to a query, as nearest; repeated ids count once, unknown ids and NULLs are ignored';
 
 CREATE MACRO within(embedding_name, query, threshold) AS TABLE
     SELECT unnest(
@@ -105,7 +105,7 @@ CREATE MACRO within(embedding_name, query, threshold) AS TABLE
         SELECT query AS emm1_query, threshold AS emm1_threshold,
             called(embedding_name, 'within(embedding_name VARCHAR, query FLOAT[], threshold DOUBLE): embedding_name', 'STORE ID') AS emm1_embeddings
     ) a;
-COMMENT ON MACRO TABLE within IS 'Every item at least that similar to a query (l2: at most that far): id, score';
+COMMENT ON MACRO TABLE within IS 'Every item at least that similar to a query (l2: at most that far), best first: id BIGINT, score FLOAT';
 
 CREATE MACRO knn(queries, base, k := 10) AS TABLE
     SELECT q.query_id, unnest(
@@ -119,7 +119,7 @@ CREATE MACRO knn(queries, base, k := 10) AS TABLE
                 as_number(k, 'knn(queries VARCHAR, base VARCHAR, k BIGINT := 10): k') AS emm1_k
         ) a
     ) q;
-COMMENT ON MACRO TABLE knn IS 'The k nearest in one embedding of every item of another: query_id, rank (from 1), id, score';
+COMMENT ON MACRO TABLE knn IS 'The k nearest in base of every item of queries, by the metric of base: query_id BIGINT, rank BIGINT (from 1), id BIGINT, score FLOAT';
 
 CREATE MACRO eshot_file(embedding_name, kind, store) AS (
     SELECT CASE WHEN found.embeddings.items = 'eshot ' || kind THEN found.embeddings.file
@@ -128,7 +128,7 @@ CREATE MACRO eshot_file(embedding_name, kind, store) AS (
         SELECT called(embedding_name, 'eshot_zero_shot(audio VARCHAR, points VARCHAR): ' || kind, store) AS embeddings
     ) found
 );
-COMMENT ON MACRO eshot_file IS 'The file of registered embeddings of an EShot modality';
+COMMENT ON MACRO eshot_file IS 'Internal: the file of registered embeddings of an EShot modality';
 
 CREATE MACRO eshot_zero_shot(audio, points) AS TABLE
     -- As the published script: a class is the mean of its raw vectors, and samples of one modality are compared with the
@@ -159,4 +159,4 @@ CREATE MACRO eshot_zero_shot(audio, points) AS TABLE
         r.eshot_id, r.category, list(r.candidate ORDER BY r.similarity DESC, r.candidate DESC) AS predicted
     FROM scored r
     GROUP BY r.place, r.kind, r.eshot_id, r.category;
-COMMENT ON MACRO TABLE eshot_zero_shot IS 'EShot by registered names: a row for each sample, class it belongs to and direction, with all categories from the most to the least similar';
+COMMENT ON MACRO TABLE eshot_zero_shot IS 'EShot by registered names: a row for each sample, class it belongs to and direction, with all categories from the most to the least similar (predicted VARCHAR[])';

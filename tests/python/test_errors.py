@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from docs.generate.cli import commands
 from system import emm1_cli
 from trees import copied
 
@@ -18,7 +19,6 @@ from emm1 import errors
 
 PACKAGE = Path(emm1.__file__).parent
 RUST = Path(__file__).parents[2] / "rust"
-COMMANDS = (["build"], ["embeddings", "add"], ["retrieval"], ["split"], ["zero-shot"])
 OPTION = re.compile(r"(?<![\w-])--[a-z]")
 
 
@@ -90,7 +90,7 @@ def test_each_user_reads_of_what_he_can_give(store_path: Path, tree: Path, tmp_p
 
 
 def test_arguments_that_errors_name_are_options() -> None:
-    options = set(re.findall(r"--[a-z-]+", "".join(emm1_cli(*call, "--help").stdout for call in COMMANDS)))
+    options = {option for _, command in commands() for parameter in command.params for option in parameter.opts}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):

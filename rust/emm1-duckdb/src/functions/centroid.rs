@@ -1,6 +1,7 @@
-//! `emm1_centroid(file, id)`: the mean of the vectors of a group, also over windows; `emm1_centroid_of(file, ids)`: the
-//! mean for a list of ids, in every version of DuckDB. Ids that the file does not have are ignored; NULL if no id
-//! remains.
+//! - `emm1_centroid(file, id) -> FLOAT[]`: the mean of the vectors of a group of ids, as an aggregate, also over
+//!   windows; DuckDB 2.0 and later.
+//! - `emm1_centroid_of(file, ids) -> FLOAT[]`: the mean of the vectors of a list of ids; an id listed twice counts
+//!   twice. Ids that the file does not have are ignored; NULL if no id remains.
 
 use std::ffi::CStr;
 

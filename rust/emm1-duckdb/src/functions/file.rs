@@ -1,4 +1,5 @@
-//! `emm1_file(file)`: a description of an embedding file.
+//! `emm1_file(file) -> STRUCT(path VARCHAR, ids_path VARCHAR, rows BIGINT, dims BIGINT, dtype VARCHAR)`: a
+//! description of an embedding file.
 
 use std::ffi::CStr;
 

@@ -1,4 +1,4 @@
-//! `emm1_ids(file)`: the ids of a file, in the order of its rows.
+//! `emm1_ids(file) -> BIGINT[]`: the ids of a file, in the order of its rows.
 
 use std::ffi::CStr;
 

@@ -1,5 +1,5 @@
-//! `emm1_knn(queries, base, k := 10, metric := 'cosine')`: the nearest neighbours of every vector of one file in
-//! another.
+//! `emm1_knn(queries, base, k := 10, metric := 'cosine') -> TABLE(query_id BIGINT, rank BIGINT, id BIGINT, score
+//! FLOAT)`: the nearest neighbours of every vector of one file in another.
 
 use std::ffi::CStr;
 use std::ops::Range;

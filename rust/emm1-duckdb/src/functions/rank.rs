@@ -1,5 +1,5 @@
-//! `emm1_rank(file, id, query, metric)`: how many vectors have a better score than that of an id, and how many others the
-//! same; NULL if the file does not have the id.
+//! `emm1_rank(file, id, query, metric) -> STRUCT(above BIGINT, equal BIGINT)`: how many vectors have a better
+//! score than that of an id, and how many others the same; NULL if the file does not have the id.
 
 use std::ffi::CStr;
 

@@ -1,6 +1,6 @@
-//! `emm1_registered(name, known)`: the entry of a registered name, for the macros of a store, which pass all entries
-//! (`emm1_core::Registered::find`). A file of another shape is an error. The same lookup in SQL would make a query take
-//! several times as long to plan.
+//! `emm1_registered(name, known) -> STRUCT(file VARCHAR, metric VARCHAR, items VARCHAR)`: Internal: the entry of a
+//! registered name, for the macros of a store, which pass all entries (`emm1_core::Registered::find`). A file of
+//! another shape is an error. The same lookup in SQL would make a query take several times as long to plan.
 
 use std::collections::HashSet;
 use std::ffi::CStr;

@@ -1,4 +1,4 @@
-//! `emm1_scan(file)`: all ids and vectors of a file.
+//! `emm1_scan(file) -> TABLE(id BIGINT, vector FLOAT[])`: all ids and vectors of a file.
 
 use std::ffi::CStr;
 use std::sync::Arc;

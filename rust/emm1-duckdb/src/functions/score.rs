@@ -1,4 +1,4 @@
-//! `emm1_score(file, id, query, metric)`: the score of one vector; NULL if the file does not have the id.
+//! `emm1_score(file, id, query, metric) -> FLOAT`: the score of one vector; NULL if the file does not have the id.
 
 use std::ffi::CStr;
 

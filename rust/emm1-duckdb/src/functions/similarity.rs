@@ -1,4 +1,5 @@
-//! `emm1_similarity(file_a, id_a, file_b, id_b, metric)`: the score of two vectors; NULL if a file lacks its id.
+//! `emm1_similarity(file_a, id_a, file_b, id_b, metric) -> FLOAT`: the score of two vectors; NULL if a file lacks
+//! its id.
 
 use std::ffi::CStr;
 

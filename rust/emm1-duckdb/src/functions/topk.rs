@@ -1,4 +1,6 @@
-//! `emm1_topk(file, query, k, metric)` and `emm1_topk_among(file, query, ids, k, metric)`: the k best vectors.
+//! - `emm1_topk(file, query, k, metric) -> STRUCT(rank BIGINT, id BIGINT, score FLOAT)[]`: the k best vectors.
+//! - `emm1_topk_among(file, query, ids, k, metric) -> STRUCT(rank BIGINT, id BIGINT, score FLOAT)[]`: the k best
+//!   vectors of a list of ids.
 
 use std::ffi::CStr;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! `emm1_vector(file, id)`: a vector; NULL if the file does not have the id.
+//! `emm1_vector(file, id) -> FLOAT[]`: a vector; NULL if the file does not have the id.
 
 use std::ffi::CStr;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! `emm1_within(file, query, threshold, metric)`: every vector at least this similar, or at most this far away.
+//! `emm1_within(file, query, threshold, metric) -> STRUCT(id BIGINT, score FLOAT)[]`: every vector at least this
+//! similar, or at most this far away.
 
 use std::ffi::CStr;
 
