@@ -11,6 +11,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
+from docs.generate.cli import commands as known_commands
 from system import command, emm1_cli, small_disk
 from terminal import in_terminal
 from typer.testing import CliRunner
@@ -27,6 +28,9 @@ def store(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with emm1.build(tree, path) as built:
         for name in ("text", "image"):
             built.add_embeddings(name, tree / f"embeddings/{name}.npy", dataset="100m", modality=name, codes=False)
+        for name in ("audio", "points"):
+            file = tree / f"embeddings/eshot_{name}.npy"
+            built.add_embeddings(f"eshot_{name}", file, dataset="eshot", modality=name, codes=False, model="made")
     return path
 
 
@@ -36,9 +40,30 @@ def commands(store: Path, tree: Path) -> dict[str, list[object]]:
         "search": ["search", store, "image", "--id", 7],
         "info": ["info", store],
         "check": ["check", store, "--media-root", tree],
-        "list": ["embeddings", "list", store],
+        "embeddings list": ["embeddings", "list", store],
         "eshot": ["eshot", store, *(f"--{m}={tree}/embeddings/eshot_{m}.npy" for m in ("audio", "points"))],
+        "evaluate": ["evaluate", store, "--model", "made", "--resamples", 0],
+        "groups verify": ["groups", "verify", store, "--embeddings", "text=text,image=image"],
+        "ratings": [
+            "ratings",
+            store,
+            "--embeddings",
+            f"audio={tree}/embeddings/1m/audio.npy,image={tree}/embeddings/1m/image.npy",
+        ],
+        "retrieval": ["retrieval", store, "text", "image", "--pairs", "groups", "--resamples", 0],
+        "split": ["split", store, "--test", 5],
+        "zero-shot": [
+            "zero-shot",
+            store,
+            "image",
+            "image",
+            "--labels",
+            "SELECT encord_image_id AS id, source_dataset AS label FROM e_mm1_100m.image",
+        ],
     }
+
+
+WRITING = [name for name, each in known_commands() if {"format", "output"} <= {one.name for one in each.params}]
 
 
 def invoke(*arguments: object) -> str:
@@ -63,7 +88,7 @@ def read(path: Path) -> pl.DataFrame:
     return pl.read_csv(path, separator="\t", infer_schema_length=None, quote_char=None)
 
 
-@pytest.mark.parametrize("name", ["sql", "search", "info", "check", "list", "eshot"])
+@pytest.mark.parametrize("name", WRITING)
 def test_every_format_has_the_same_rows(name: str, store: Path, tree: Path, tmp_path: Path) -> None:
     arguments = commands(store, tree)[name]
     frames = {}
@@ -83,13 +108,13 @@ def test_every_format_has_the_same_rows(name: str, store: Path, tree: Path, tmp_
         for column in number:
             written, exact = frames[suffix][column].cast(pl.Float64), frames["parquet"][column]
             assert written.cast(exact.dtype).equals(exact), (suffix, column)
-    if name not in {"info", "check"}:  # whose tables are for people
+    if name not in {"info", "check", "split"}:  # whose tables are for people
         assert invoke(*arguments, "--format", "table").count("\n") == len(frames["csv"]) + 1
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_a_pipe_gets_is_what_a_file_gets(form: str, store: Path, tree: Path, tmp_path: Path) -> None:
-    arguments = commands(store, tree)["list"]
+    arguments = commands(store, tree)["embeddings list"]
     output = tmp_path / "rows"
     invoke(*arguments, "--format", form, "--output", output)
     done = subprocess.run(command(*arguments, "--format", form), capture_output=True, check=True)
@@ -148,7 +173,7 @@ def test_the_suffix_decides(store: Path, tmp_path: Path) -> None:
         (["--format", "xlsx"], "xlsx"),
     ],
 )
-@pytest.mark.parametrize("name", ["sql", "search", "info", "check", "list"])
+@pytest.mark.parametrize("name", ["sql", "search", "info", "check", "embeddings list"])
 def test_contradictions_are_usage_errors_before_any_work(
     name: str,
     options: list[str],
@@ -175,7 +200,7 @@ def test_bytes_are_not_for_a_terminal(store: Path) -> None:
     assert (status, shown.splitlines()[0]) == (0, "name,dataset,modality,model,rows,dims,dtype,metric,path")
 
 
-@pytest.mark.parametrize("name", ["sql", "search", "info", "check", "list", "eshot"])
+@pytest.mark.parametrize("name", WRITING)
 def test_no_command_writes_over_a_database(name: str, store: Path, tree: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.duckdb"
     duckdb.connect(str(other)).close()
