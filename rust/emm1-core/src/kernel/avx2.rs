@@ -5,12 +5,15 @@ use std::arch::x86_64::*;
 use super::{FOUR, divide, scalar, scalar::LANES, x86};
 use crate::shape::{Panel, STEP};
 
+/// Rows and panels with each sum in two registers.
+const TILES: [usize; 2] = [4, 1];
+
 pub(super) fn kernels() -> Option<&'static Kernels> {
     // Every processor that has AVX2 also has f16c.
     (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(&KERNELS)
 }
 
-x86::kernels!("avx2", "avx2,fma", MAX_COMPONENT);
+x86::kernels!(avx2, "avx2", "avx2,fma", MAX_COMPONENT);
 
 /// Sums `add(sum, a[i], b[i])` as defined by the reference score, with b in place of a if a is None.
 #[inline]

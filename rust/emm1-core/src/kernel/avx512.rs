@@ -5,6 +5,9 @@ use std::arch::x86_64::*;
 use super::{FOUR, scalar, scalar::LANES, x86};
 use crate::shape::{FINER, Panel, STEP, TILE, WIDEST};
 
+/// Rows and panels with each sum in a register.
+const TILES: [usize; 2] = [8, 2];
+
 pub(super) fn kernels() -> Option<&'static Kernels> {
     let has = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
@@ -13,7 +16,7 @@ pub(super) fn kernels() -> Option<&'static Kernels> {
     has.then_some(&KERNELS)
 }
 
-x86::kernels!("avx512", "avx512f,avx512bw,avx512vl,avx512vnni", i8::MAX);
+x86::kernels!(avx512, "avx512", "avx512f,avx512bw,avx512vl,avx512vnni", i8::MAX);
 
 /// Sums `add(sum, a[i], b[i])` as defined by the reference score, with b in place of a if a is None.
 #[inline]

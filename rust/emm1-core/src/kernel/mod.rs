@@ -14,6 +14,7 @@ mod divide;
 mod neon;
 mod prefetch;
 mod scalar;
+mod sketch;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
@@ -23,8 +24,9 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
-use crate::shape::{Level, Margin, Margins, Panel, Plane, Record, STEP, Survivor, WIDEST};
+use crate::shape::{Level, Margin, Margins, Panel, Plane, Record, STEP, SketchQuery, Sketched, Survivor, WIDEST};
 pub(crate) use prefetch::prefetch;
+pub(crate) use sketch::{ROWS, panels, roundings};
 
 /// Rows whose lanes are summed together.
 pub(crate) const FOUR: usize = 4;
@@ -113,6 +115,13 @@ pub(crate) type Quantize = fn(&[f32], f32, &mut [u8], &mut [u8]) -> [f32; 2];
 /// the sum of squared errors.
 pub(crate) type QuantizeFiner = fn(&[f32], f32, &[u8], &mut [u8]) -> f32;
 
+/// Upper bounds and estimates of the products of a query with sketched rows, in the units of its factors.
+pub(crate) type Sketch = fn(Sketched<'_>, &SketchQuery, &mut [f32], &mut [f32]);
+
+/// Products of rows, a multiple of [`ROWS`], with axes in [`panels`], for rows of so many components: for each row those
+/// with all axes, and with the zeros after them.
+pub(crate) type Project = fn(&[f32], &[f32], usize, &mut [f32]);
+
 /// The inner loops for one instruction set.
 pub(crate) struct Kernels {
     /// Its name in `EMM1_SIMD`.
@@ -141,6 +150,8 @@ pub(crate) struct Kernels {
     /// Quantizes a rotated row (see `codes::encode`).
     pub(crate) quantize: Quantize,
     pub(crate) quantize_finer: QuantizeFiner,
+    pub(crate) sketch: Sketch,
+    pub(crate) project: Project,
 }
 
 impl std::fmt::Debug for Kernels {

@@ -5,8 +5,8 @@ use std::arch::asm;
 use std::arch::is_aarch64_feature_detected;
 use std::ops::Range;
 
-use super::{FOUR, Factor, Kernels, scalar};
-use crate::shape::{Level, Margin, Panel, Plane, Record, STEP, Survivor};
+use super::{FOUR, Factor, Kernels, scalar, sketch};
+use crate::shape::{Level, Margin, Panel, Plane, Record, STEP, SketchQuery, Sketched, Survivor};
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     is_aarch64_feature_detected!("dotprod").then_some(&KERNELS)
@@ -17,7 +17,7 @@ pub(super) fn kernels() -> Option<&'static Kernels> {
 static KERNELS: Kernels = Kernels {
     name: "neon",
     dots_and_prune: |factors, records, rows, level, margin, survivors| {
-        // SAFETY: this table is returned only where dot products were detected; the same holds for the next two.
+        // SAFETY: this table is returned only where dot products were detected; the same holds for the next three.
         unsafe { dots_and_prune(factors, records, rows, level, margin, survivors) }
     },
     dots: |plane, rows, query, out| {
@@ -27,6 +27,10 @@ static KERNELS: Kernels = Kernels {
     multiply: |rows, panel, products| {
         // SAFETY: as above.
         unsafe { multiply(rows, panel, products) }
+    },
+    sketch: |rows, query, upper, estimates| {
+        // SAFETY: as above.
+        unsafe { sketch(rows, query, upper, estimates) }
     },
     ..scalar::KERNELS
 };
@@ -48,6 +52,11 @@ fn dots_and_prune(
 #[target_feature(enable = "neon,dotprod")]
 fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]) {
     scalar::dots(plane, rows, query, out, |rows, query| four_dots(rows, query));
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn sketch(rows: Sketched<'_>, query: &SketchQuery, upper: &mut [f32], estimates: &mut [f32]) {
+    sketch::bounds(rows, query, upper, estimates, |zones, group, query| sketch::neon::sums(zones, group, query));
 }
 
 #[inline]
@@ -113,7 +122,7 @@ fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
 /// Adds to each lane the products of its four bytes. Nibbles are at most 15, so that they are the same when signed.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn dot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+pub(super) fn dot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
     // SAFETY: the instruction only reads and writes registers, and is available wherever this function may be called.
     // (The intrinsic of the same name is not stable yet.)
     unsafe {

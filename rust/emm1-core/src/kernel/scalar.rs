@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{FOUR, Factor, Kernels, RUN, consecutive, divide};
+use super::{FOUR, Factor, Kernels, RUN, consecutive, divide, sketch};
 use crate::shape::{FINER, Level, Margin, Margins, Panel, Plane, QUAD, Record, STEP, Survivor, survives};
 
 pub(super) const KERNELS: Kernels = Kernels {
@@ -32,6 +32,8 @@ pub(super) const KERNELS: Kernels = Kernels {
     hadamard,
     quantize,
     quantize_finer,
+    sketch: |rows, query, upper, estimates| sketch::bounds(rows, query, upper, estimates, sketch::scalar),
+    project: sketch::project::<4, 1>,
 };
 
 /// Products of four rows with a query.

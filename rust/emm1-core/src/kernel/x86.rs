@@ -15,11 +15,13 @@ pub(super) fn parts<T: Copy + Default>(values: &[T]) -> (&[[T; LANES]], Option<[
 }
 
 /// Defines the table `KERNELS` of an instruction set and compiles the kernels that are not written by hand with its
-/// features. The calling module defines `four_dots`, `row_with`, `divide`, `divide_finer`, `multiply`, `lanes`, `fused` and `squared_difference`.
+/// features. The calling module defines `four_dots`, `row_with`, `divide`, `divide_finer`, `multiply`, `lanes`, `fused` and `squared_difference`, and `TILES`, how
+/// many rows and panels are projected at a time.
 macro_rules! kernels {
-    ($name:literal, $features:literal, $max_component:expr) => {
+    ($module:ident, $name:literal, $features:literal, $max_component:expr) => {
+        use crate::kernel::sketch;
         use crate::kernel::{Divided, Factor, Kernels};
-        use crate::shape::{Level, Margin, Margins, Plane, Record, Survivor};
+        use crate::shape::{Level, Margin, Margins, Plane, Record, SketchQuery, Sketched, Survivor};
 
         static KERNELS: Kernels = Kernels {
             name: $name,
@@ -88,6 +90,14 @@ macro_rules! kernels {
             quantize_finer: |values, scale, codes, out| {
                 // SAFETY: as above.
                 unsafe { quantize_finer(values, scale, codes, out) }
+            },
+            sketch: |rows, query, upper, estimates| {
+                // SAFETY: as above.
+                unsafe { sketch(rows, query, upper, estimates) }
+            },
+            project: |panels, rows, dims, out| {
+                // SAFETY: as above.
+                unsafe { project(panels, rows, dims, out) }
             },
         };
 
@@ -194,6 +204,18 @@ macro_rules! kernels {
         #[target_feature(enable = $features)]
         fn quantize_finer(values: &[f32], scale: f32, codes: &[u8], out: &mut [u8]) -> f32 {
             scalar::quantize_finer(values, scale, codes, out)
+        }
+
+        #[target_feature(enable = $features)]
+        fn sketch(rows: Sketched<'_>, query: &SketchQuery, upper: &mut [f32], estimates: &mut [f32]) {
+            sketch::bounds(rows, query, upper, estimates, |zones, group, query| {
+                sketch::$module::sums(zones, group, query)
+            });
+        }
+
+        #[target_feature(enable = $features)]
+        fn project(panels: &[f32], rows: &[f32], dims: usize, out: &mut [f32]) {
+            sketch::project::<{ TILES[0] }, { TILES[1] }>(panels, rows, dims, out);
         }
     };
 }
