@@ -65,8 +65,8 @@ impl<'a, T> Iterator for Blocks<'a, T> {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood 2014): the same signs on every machine.
-fn mixed(seed: u64) -> u64 {
+/// SplitMix64 (Steele, Lea and Flood 2014): the same bits on every machine.
+pub(crate) fn mixed(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -26,6 +26,9 @@
 //! and rounded up; the sum for each row is computed in f32.
 
 mod coding;
+mod sketch;
+#[cfg(test)]
+mod sketch_tests;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +36,7 @@ use crate::codes::Encoder;
 use crate::score::Metric;
 use crate::shape::{FINER, Level, Margin, NARROW, Record, Terms};
 pub(crate) use coding::{Coding, Residual};
+pub(crate) use sketch::SketchedQuery;
 
 /// Slack for all f64 arithmetic, relative to the norms involved.
 const ROUNDING: f64 = 1e-9;

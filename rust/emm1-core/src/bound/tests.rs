@@ -25,7 +25,7 @@ fn vector(dims: usize) -> impl Strategy<Value = Vec<f32>> {
 }
 
 /// A few rows and queries of the same dims; sometimes a query is a row or its opposite.
-fn rows_and_queries() -> impl Strategy<Value = (Vec<Vec<f32>>, Vec<Vec<f32>>)> {
+pub(super) fn rows_and_queries() -> impl Strategy<Value = (Vec<Vec<f32>>, Vec<Vec<f32>>)> {
     prop_oneof![1usize..20, Just(64), Just(100), 120usize..140, Just(1000)].prop_flat_map(|dims| {
         let rows = prop::collection::vec(vector(dims), 1..6);
         let queries = prop::collection::vec(vector(dims), 1..4);

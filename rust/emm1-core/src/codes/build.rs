@@ -10,14 +10,15 @@ use tempfile::NamedTempFile;
 
 use super::belonging::{rows_of, settled, to_bytes};
 use super::checks::{BLOCK, CHECKED_SECTIONS};
-use super::file::{CodesFile, MEAN, Places, lengths, why_no_codes};
+use super::file::{AXES, CodesFile, MEAN, Places, lengths, why_no_codes};
 use super::sections::{Sections, Shape};
+use super::sketch::{SketchBlock, Sketcher, choose};
 use crate::codes::{Block, Encoder, Vectors};
 use crate::error::{Error, Result};
 use crate::identity::FileId;
 use crate::matrix::{Access, View};
 use crate::parallel::{Stop, in_parallel};
-use crate::shape::{Level, Parts, Record};
+use crate::shape::{Level, Parts, Record, Zones};
 
 /// Rows whose mean approximates the mean of all rows.
 const SAMPLE: usize = 4096;
@@ -99,9 +100,13 @@ fn write(
     let matrix = vectors.matrix;
     let shape = Shape::of(matrix);
     let too_large = || Error::file(matrix.path(), "is too large for codes");
-    let mut sections = Sections::place(&lengths(shape, identity.len())).ok_or_else(too_large)?;
-    let places = Places::of(&sections, shape).expect("all have a place");
     let encoder = Encoder::new(sampled_mean(&matrix.view(Access::Bulk)?, shape.rows, shape.dims)?)?;
+    let mut axes = choose(vectors, encoder.mean(), threads, stop)?;
+    let zones = axes.as_ref().map(|axes| axes.zones);
+    let mut sections = Sections::place(&lengths(shape, identity.len(), zones)).ok_or_else(too_large)?;
+    let places = Places::of(&sections, shape, zones).expect("all have a place");
+    let sketcher = axes.as_ref().map(|axes| Sketcher::new(axes, encoder.mean())).transpose()?;
+    let norms = Mutex::new([f32::INFINITY, f32::NEG_INFINITY]);
     let failed = |error: std::io::Error| Error::cannot_write(path, error);
     file.set_len(sections.end() as u64).map_err(failed)?;
     let turn = Mutex::new(file);
@@ -134,9 +139,22 @@ fn write(
         for (section, checksums) in checksums(&coded, count, encoder.parts()).iter().enumerate() {
             put(places.checks.start + section * blocks * size_of::<u32>() + first, checksums)?;
         }
+        if let (Some(sketcher), Some(places), Some(zones)) = (&sketcher, &places.sketch, zones) {
+            let sketch = sketcher.block(count, |number, row| (vectors.read)(&view, begin + number, row))?;
+            put(places.groups.start + begin * zones.width(), &sketch.groups)?;
+            put(places.checks.start + first, &checksums_of_sketch(&sketch, zones))?;
+            let mut norms = norms.lock().unwrap_or_else(PoisonError::into_inner);
+            *norms = [norms[0].min(sketch.norms[0]), norms[1].max(sketch.norms[1])];
+        }
         progress(done.fetch_add(count, Ordering::Relaxed) + count);
         Ok(())
     })?;
+    if let (Some(axes), Some(places)) = (&mut axes, &places.sketch) {
+        axes.norms = norms.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let bytes = axes.to_bytes();
+        sections.set_checksum(AXES, &bytes);
+        put(places.axes.start, &bytes)?;
+    }
     put(0, &sections.header(shape))?;
     file.sync_all().map_err(failed)
 }
@@ -154,4 +172,9 @@ fn checksums(coded: &Block, count: usize, parts: Parts) -> [Vec<u8>; CHECKED_SEC
         };
         (0..count.div_ceil(BLOCK)).flat_map(block).collect()
     })
+}
+
+/// The checksums of the blocks of a sketch.
+fn checksums_of_sketch(sketch: &SketchBlock, zones: Zones) -> Vec<u8> {
+    sketch.groups.chunks(BLOCK * zones.width()).flat_map(|block| crc32fast::hash(block).to_le_bytes()).collect()
 }

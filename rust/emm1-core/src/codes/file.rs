@@ -13,6 +13,11 @@
 //! high2     the same for the second part
 //! low1      low nibbles of the first part
 //! low2      low nibbles of the second part
+//!
+//! where a sketch pays:
+//! axes      what all sketches share (`sketch::parameters`)
+//! sketch    a group for every 16 rows, the last filled with zeros (`Zones`)
+//! sketched  blocks × u32: CRC-32 of each block of the sketch
 //! ```
 
 use std::ops::Range;
@@ -24,13 +29,13 @@ use super::belonging::{self, KeepVerdict, Verdict, judge, rows_of, to_bytes};
 use super::build::block_of;
 use super::checks::{BLOCK, CHECKED_SECTIONS, Checks, Verified, damaged};
 use super::sections::{SectionKind, Sections, Shape};
-use crate::codes::{Coded, Encoder, Vectors};
+use crate::codes::{Axes, Coded, Encoder, Sketcher, Vectors};
 use crate::error::{Error, Remark, Result};
 use crate::identity::FileId;
 use crate::lock::Lock;
 use crate::matrix::{Access, Map, Matrix};
 use crate::parallel::{Stop, in_parallel};
-use crate::shape::{Level, Parts, Plane, Record, SLACK};
+use crate::shape::{GROUP, Level, Parts, Plane, Record, SLACK, Sketched, Zones};
 
 pub(super) const MEAN: &SectionKind = b"mean\0\0\0\0";
 const SOURCE: &SectionKind = b"source\0\0";
@@ -38,6 +43,9 @@ const ROWS: &SectionKind = b"rows\0\0\0\0";
 const CHECKS: &SectionKind = b"checks\0\0";
 const RECORDS: &SectionKind = b"records\0";
 const PLANES: [&SectionKind; 4] = [b"high1\0\0\0", b"high2\0\0\0", b"low1\0\0\0\0", b"low2\0\0\0\0"];
+pub(super) const AXES: &SectionKind = b"axes\0\0\0\0";
+const SKETCH: &SectionKind = b"sketch\0\0";
+const SKETCHED: &SectionKind = b"sketched";
 /// Vectors of up to this many components are coded: no sum of products, 255 · 127 each, overflows 32 bits.
 pub(crate) const MAX_CODED_DIMS: usize = 1 << 16;
 
@@ -47,6 +55,7 @@ pub struct CodesFile {
     path: PathBuf,
     map: Map,
     encoder: Encoder,
+    axes: Option<Axes>,
     shape: Shape,
     places: Places,
     verified: Verified,
@@ -69,18 +78,33 @@ pub(super) struct Places {
     pub(super) checks: Range<usize>,
     pub(super) records: Range<usize>,
     pub(super) planes: [Range<usize>; 4],
+    pub(super) sketch: Option<SketchPlaces>,
+}
+
+/// The byte range of each section of a sketch.
+#[derive(Debug, PartialEq)]
+pub(super) struct SketchPlaces {
+    pub(super) axes: Range<usize>,
+    pub(super) groups: Range<usize>,
+    pub(super) checks: Range<usize>,
 }
 
 impl Places {
-    /// Finds the sections of codes of this shape; None if one is missing or has the wrong length.
-    pub(super) fn of(sections: &Sections, shape: Shape) -> Option<Self> {
+    /// Finds the sections of codes of this shape, and with a sketch of these zones; None if one is missing or has the wrong
+    /// length.
+    pub(super) fn of(sections: &Sections, shape: Shape, zones: Option<Zones>) -> Option<Self> {
         let place = |kind| sections.get(kind);
+        let wanted = lengths(shape, 0, zones);
         let sized = |kind| {
-            let length = lengths(shape, 0).into_iter().find(|(other, _)| other == kind)?.1;
+            let length = wanted.iter().find(|(other, _)| other == kind)?.1;
             place(kind).filter(|place| Some(place.len()) == length)
         };
         let planes = PLANES.map(sized);
         let [Some(first), Some(second), Some(third), Some(fourth)] = planes else { return None };
+        let sketch = match zones {
+            Some(_) => Some(SketchPlaces { axes: sized(AXES)?, groups: sized(SKETCH)?, checks: sized(SKETCHED)? }),
+            None => None,
+        };
         Some(Self {
             mean: sized(MEAN)?,
             source: place(SOURCE)?,
@@ -88,29 +112,34 @@ impl Places {
             checks: sized(CHECKS)?,
             records: sized(RECORDS)?,
             planes: [first, second, third, fourth],
+            sketch,
         })
     }
 }
 
 /// The sections of codes and their lengths; a length is None if no file can be that long.
-pub(super) fn lengths(shape: Shape, files: usize) -> [(SectionKind, Option<usize>); 9] {
+pub(super) fn lengths(shape: Shape, files: usize, zones: Option<Zones>) -> Vec<(SectionKind, Option<usize>)> {
     let blocks = shape.rows.div_ceil(BLOCK);
     let plane = |level: Level| {
         let width = Parts::of(shape.dims).widths[level.part()];
         (*PLANES[level as usize], shape.rows.checked_mul(width).and_then(|bytes| bytes.checked_add(SLACK)))
     };
-    let [first, second, third, fourth] = Level::ALL.map(plane);
-    [
+    let mut lengths = vec![
         (*MEAN, shape.dims.checked_mul(size_of::<f32>())),
         (*SOURCE, Some(files * FileId::WORDS * size_of::<u64>())),
         (*ROWS, blocks.checked_mul(size_of::<u32>())),
         (*CHECKS, blocks.checked_mul(CHECKED_SECTIONS * size_of::<u32>())),
         (*RECORDS, shape.rows.checked_mul(Record::BYTES)),
-        first,
-        second,
-        third,
-        fourth,
-    ]
+    ];
+    lengths.extend(Level::ALL.map(plane));
+    if let Some(zones) = zones {
+        lengths.extend([
+            (*AXES, Some(Axes::bytes(zones, shape.dims))),
+            (*SKETCH, shape.rows.div_ceil(GROUP).checked_mul(zones.group())),
+            (*SKETCHED, blocks.checked_mul(size_of::<u32>())),
+        ]);
+    }
+    lengths
 }
 
 impl Shape {
@@ -155,10 +184,11 @@ impl CodesFile {
     fn read(path: &Path, map: Map, matrix: &Matrix) -> std::result::Result<Self, String> {
         let id = map.check(path).map_err(|error| error.to_string())?;
         let shape = Shape::of(matrix);
-        let (places, mean) = find_sections(map.bytes(), shape)?;
+        let Found { places, mean, axes } = find_sections(map.bytes(), shape)?;
         Ok(Self {
             path: path.to_owned(),
             encoder: Encoder::new(mean).map_err(|error| error.to_string())?,
+            axes,
             shape,
             places,
             verified: Verified::none(shape.rows),
@@ -263,7 +293,7 @@ impl CodesFile {
         let mut known = self.known();
         if known.id != now {
             if !find_sections(self.map.bytes(), self.shape)
-                .is_ok_and(|(places, mean)| places == self.places && mean == self.encoder.mean())
+                .is_ok_and(|now| now.places == self.places && now.mean == self.encoder.mean() && now.axes == self.axes)
             {
                 self.verified.note_damage();
                 let text = "was overwritten since it was opened. Open the embedding file again";
@@ -298,6 +328,7 @@ impl CodesFile {
     ) -> Result<()> {
         let coded = self.coded()?;
         let (block, done) = (block_of(self.encoder.mean().len()), AtomicUsize::new(0));
+        let sketcher = self.axes.as_ref().map(|axes| Sketcher::new(axes, self.encoder.mean())).transpose()?;
         in_parallel(threads, (0..self.shape.rows).step_by(block), stop, |begin| {
             let view = vectors.matrix.view(Access::Bulk)?;
             let rows = begin..self.shape.rows.min(begin + block);
@@ -307,6 +338,7 @@ impl CodesFile {
                 let numbers: Vec<u32> = rows.clone().map(|row| row as u32).collect();
                 coded.check_records(&numbers)?;
                 Level::ALL.into_iter().try_for_each(|level| coded.check_plane(level, &numbers))?;
+                coded.check_sketch(&numbers)?;
                 if view.checksum(rows.clone())?.to_le_bytes() != self.checksums_of_rows()[block] {
                     let text = format!(
                         "is not that of {} any more: row {} or one soon after it was written to since. Build it again",
@@ -320,7 +352,15 @@ impl CodesFile {
                 || coded.planes.iter().zip(&anew.planes).any(|(plane, anew)| {
                     plane.bytes[rows.start * plane.width..rows.end * plane.width] != anew[..rows.len() * plane.width]
                 });
-            if differs {
+            let sketch_differs = match (&sketcher, coded.sketch) {
+                (Some(sketcher), Some((_, sketch))) => {
+                    let read = |number: usize, row: &mut [f32]| (vectors.read)(&view, begin + number, row);
+                    let (anew, first) = (sketcher.block(rows.len(), read)?, begin * sketch.zones.width());
+                    sketch.groups[first..first + anew.groups.len()] != anew.groups
+                }
+                _ => false,
+            };
+            if differs || sketch_differs {
                 return Err(damaged(&self.path, begin));
             }
             progress(done.fetch_add(rows.len(), Ordering::Relaxed) + rows.len());
@@ -342,13 +382,20 @@ impl CodesFile {
         };
         let checksums: &[[u8; 4]] = bytes[places.checks.clone()].as_chunks().0;
         let blocks = self.shape.rows.div_ceil(BLOCK);
+        let of_sketch = places.sketch.as_ref().map_or(&[][..], |places| bytes[places.checks.clone()].as_chunks().0);
         let checks = Checks {
             path: &self.path,
             verified: &self.verified,
-            checksums: std::array::from_fn(|section| &checksums[section * blocks..(section + 1) * blocks]),
+            checksums: std::array::from_fn(|section| match section {
+                ..CHECKED_SECTIONS => &checksums[section * blocks..(section + 1) * blocks],
+                _ => of_sketch,
+            }),
         };
+        let sketch = self.axes.as_ref().zip(places.sketch.as_ref());
+        let sketch =
+            sketch.map(|(axes, places)| (axes, Sketched { zones: axes.zones, groups: &bytes[places.groups.clone()] }));
         let records = bytes[places.records.clone()].as_chunks().0;
-        Ok(Coded { records, planes: Level::ALL.map(plane), checks: Some(checks) })
+        Ok(Coded { records, planes: Level::ALL.map(plane), sketch, checks: Some(checks) })
     }
 
     fn checksums_of_rows(&self) -> &[[u8; 4]] {
@@ -356,8 +403,15 @@ impl CodesFile {
     }
 }
 
-/// The sections of codes of this shape, and the mean; the error says why they cannot be used.
-fn find_sections(bytes: &[u8], wanted: Shape) -> std::result::Result<(Places, Vec<f32>), String> {
+/// What is known of a file without its rows.
+struct Found {
+    places: Places,
+    mean: Vec<f32>,
+    axes: Option<Axes>,
+}
+
+/// The sections of codes of this shape, and what all rows share; the error says why they cannot be used.
+fn find_sections(bytes: &[u8], wanted: Shape) -> std::result::Result<Found, String> {
     if !Sections::is_of_this_version(bytes) {
         let other = Sections::is_of_the_family(bytes);
         return Err(if other { "was written by another version of emm1" } else { "is not a file of codes" }.into());
@@ -367,9 +421,13 @@ fn find_sections(bytes: &[u8], wanted: Shape) -> std::result::Result<(Places, Ve
     if shape != wanted {
         return Err("belongs to another embedding file".into());
     }
-    let places = Places::of(&sections, shape).ok_or_else(damaged)?;
+    let axes = match sections.get(AXES) {
+        Some(place) => Some(Axes::from_bytes(&bytes[place], shape.dims).ok_or_else(damaged)?),
+        None => None,
+    };
+    let places = Places::of(&sections, shape, axes.as_ref().map(|axes| axes.zones)).ok_or_else(damaged)?;
     let mean: Vec<f32> = bytes[places.mean.clone()].as_chunks().0.iter().map(|&raw| f32::from_le_bytes(raw)).collect();
-    if mean.iter().all(|value| value.is_finite()) { Ok((places, mean)) } else { Err(damaged()) }
+    if mean.iter().all(|value| value.is_finite()) { Ok(Found { places, mean, axes }) } else { Err(damaged()) }
 }
 
 /// The reason why a matrix cannot have codes, if there is one.

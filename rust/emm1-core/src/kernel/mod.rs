@@ -24,7 +24,9 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
-use crate::shape::{Level, Margin, Margins, Panel, Plane, Record, STEP, SketchQuery, Sketched, Survivor, WIDEST};
+use crate::shape::{
+    Finish, Level, Margin, Margins, Panel, Plane, Record, STEP, SketchQuery, Sketched, Survivor, WIDEST,
+};
 pub(crate) use prefetch::prefetch;
 pub(crate) use sketch::{ROWS, panels, roundings};
 
@@ -118,6 +120,9 @@ pub(crate) type QuantizeFiner = fn(&[f32], f32, &[u8], &mut [u8]) -> f32;
 /// Upper bounds and estimates of the products of a query with sketched rows, in the units of its factors.
 pub(crate) type Sketch = fn(Sketched<'_>, &SketchQuery, &mut [f32], &mut [f32]);
 
+/// Makes the bounds and estimates of rows with these records, in place, those of scores.
+pub(crate) type Finished = fn(&[[u8; Record::BYTES]], Finish, &mut [f32], &mut [f32]);
+
 /// Products of rows, a multiple of [`ROWS`], with axes in [`panels`], for rows of so many components: for each row those
 /// with all axes, and with the zeros after them.
 pub(crate) type Project = fn(&[f32], &[f32], usize, &mut [f32]);
@@ -151,6 +156,7 @@ pub(crate) struct Kernels {
     pub(crate) quantize: Quantize,
     pub(crate) quantize_finer: QuantizeFiner,
     pub(crate) sketch: Sketch,
+    pub(crate) finish: Finished,
     pub(crate) project: Project,
 }
 

@@ -33,6 +33,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     quantize,
     quantize_finer,
     sketch: |rows, query, upper, estimates| sketch::bounds(rows, query, upper, estimates, sketch::scalar),
+    finish: sketch::finish,
     project: sketch::project::<4, 1>,
 };
 

@@ -21,7 +21,7 @@ macro_rules! kernels {
     ($module:ident, $name:literal, $features:literal, $max_component:expr) => {
         use crate::kernel::sketch;
         use crate::kernel::{Divided, Factor, Kernels};
-        use crate::shape::{Level, Margin, Margins, Plane, Record, SketchQuery, Sketched, Survivor};
+        use crate::shape::{Finish, Level, Margin, Margins, Plane, Record, SketchQuery, Sketched, Survivor};
 
         static KERNELS: Kernels = Kernels {
             name: $name,
@@ -94,6 +94,10 @@ macro_rules! kernels {
             sketch: |rows, query, upper, estimates| {
                 // SAFETY: as above.
                 unsafe { sketch(rows, query, upper, estimates) }
+            },
+            finish: |records, finish, upper, estimates| {
+                // SAFETY: as above.
+                unsafe { finish_bounds(records, finish, upper, estimates) }
             },
             project: |panels, rows, dims, out| {
                 // SAFETY: as above.
@@ -211,6 +215,11 @@ macro_rules! kernels {
             sketch::bounds(rows, query, upper, estimates, |zones, group, query| {
                 sketch::$module::sums(zones, group, query)
             });
+        }
+
+        #[target_feature(enable = $features)]
+        fn finish_bounds(records: &[[u8; Record::BYTES]], finish: Finish, upper: &mut [f32], estimates: &mut [f32]) {
+            sketch::finish(records, finish, upper, estimates);
         }
 
         #[target_feature(enable = $features)]

@@ -78,6 +78,17 @@ pub(crate) struct SketchFactors {
     pub(crate) slack: f32,
 }
 
+/// What makes the bounds of a product those of a score, up to a factor; `Record` has the lengths.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Finish {
+    /// Nothing: products are compared.
+    Product,
+    /// The product plus a constant, divided by the norm times a factor.
+    Quotient { constant: f32, factor: f32 },
+    /// The product minus the square of the centred norm times a factor.
+    Difference { factor: f32 },
+}
+
 /// Groups of sketched rows.
 #[derive(Clone, Copy)]
 pub(crate) struct Sketched<'a> {

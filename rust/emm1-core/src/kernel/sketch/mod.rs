@@ -11,7 +11,7 @@ pub(super) mod neon;
 mod tests;
 
 use super::prefetch;
-use crate::shape::{GROUP, SketchFactors, SketchQuery, Sketched, UNKNOWN, VECTOR, Zones};
+use crate::shape::{Finish, GROUP, NARROW, Record, SketchFactors, SketchQuery, Sketched, UNKNOWN, VECTOR, Zones};
 
 /// Components of a query for a vector of each zone: those of the first have two halves.
 pub(super) const QUERY: [usize; Zones::COUNT] = [2 * Zones::per_vector(0), Zones::per_vector(1), Zones::per_vector(2)];
@@ -79,6 +79,26 @@ fn bound(factors: &SketchFactors, sums: &Sums, lengths: &[u8; VECTOR]) -> [[f32;
         estimates[row] = estimate;
     }
     [upper, estimates]
+}
+
+/// Makes the bounds of products those of scores.
+#[inline(always)]
+pub(super) fn finish(records: &[[u8; Record::BYTES]], finish: Finish, upper: &mut [f32], estimates: &mut [f32]) {
+    let rows = records.iter().map(Record::from_bytes).zip(upper.iter_mut().zip(estimates));
+    match finish {
+        Finish::Product => {}
+        Finish::Quotient { constant, factor } => rows.for_each(|(record, (upper, estimate))| {
+            let norm = record.norm * factor;
+            let quotient = (*upper + constant) / norm;
+            *upper = quotient + quotient.abs() * NARROW as f32;
+            *estimate = (*estimate + constant) / norm;
+        }),
+        Finish::Difference { factor } => rows.for_each(|(record, (upper, estimate))| {
+            let square = record.centred * record.centred * factor;
+            *upper -= square;
+            *estimate -= square;
+        }),
+    }
 }
 
 /// The sums of products of a group, by their definition.
