@@ -1,6 +1,6 @@
 //! Queries, quantized to signed bytes.
 
-use crate::shape::FINER;
+use crate::shape::{FINER, Level};
 
 /// The components of a query, quantized.
 #[derive(Debug)]
@@ -34,6 +34,18 @@ impl Coding {
         });
         let codes = codes.collect();
         Self { codes, step, sums, weight, error: squares.sqrt() }
+    }
+
+    /// What the products of a level exceed those of the values by: a byte encodes its value minus 128, and a high nibble
+    /// stands for the middle of its sixteen bytes.
+    pub(super) fn offset(&self, level: Level) -> f64 {
+        let [first, second] = self.sums;
+        match level {
+            Level::FirstHigh => 120.5 * first,
+            Level::High => 120.5 * (first + second),
+            Level::FirstBytes => 128.0 * first + 120.5 * second,
+            Level::Bytes => 128.0 * (first + second),
+        }
     }
 }
 

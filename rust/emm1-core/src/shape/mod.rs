@@ -17,8 +17,8 @@ pub(crate) use sketch::{Finish, GROUP, SketchFactors, SketchQuery, Sketched, UNK
 /// A row that its margin cannot rule out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Survivor {
-    /// Its position among the rows examined.
-    pub(crate) at: u32,
+    /// Its position in the codes.
+    pub(crate) place: u32,
     /// Its product with the query, as far as it has been computed.
     pub(crate) product: i32,
 }
