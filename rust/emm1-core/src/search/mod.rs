@@ -8,12 +8,13 @@ mod plan;
 mod prune;
 mod rank;
 mod scan;
+mod sketched;
 mod topk;
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
-use crate::bound::CodedQuery;
+use crate::bound::{CodedQuery, SketchedQuery};
 use crate::codes::CodesFile;
 use crate::error::{Error, Remark, Result};
 use crate::file::EmbeddingFile;
@@ -96,6 +97,16 @@ impl EmbeddingFile {
             let finer = batch && C::COUNTS && self.matrix.dims() <= MAX_FINER_DIMS;
             queries.iter().map(|query| CodedQuery::new(source.encoder(), query, search.metric, most, finer)).collect()
         });
+        let sketch = match &code_source {
+            Some(CodeSource::File(encoder, coded)) if !batch && search.among.is_none() => {
+                coded.sketch.map(|(axes, _)| (axes, encoder.mean()))
+            }
+            _ => None,
+        };
+        let sketched = queries
+            .iter()
+            .map(|query| sketch.and_then(|(axes, mean)| SketchedQuery::new(kernels, axes, mean, query, search.metric)));
+        let sketched = sketched.collect();
         let width = self.matrix.dims().div_ceil(2);
         let panels = if batch { panels(width, &coded) } else { Vec::new() };
         let divided = panels.iter().filter(|_| C::COUNTS);
@@ -107,6 +118,7 @@ impl EmbeddingFile {
             queries: queries.iter().map(|query| Query::new(kernels, query, search.metric)).collect(),
             packed: coded.iter().map(|query| pack_parts(self.matrix.dims(), &query.fine.codes)).collect(),
             coded,
+            sketched,
             panels,
             divisions,
             thresholds: queries.iter().map(|_| Threshold::default()).collect(),

@@ -14,6 +14,7 @@ use std::collections::BinaryHeap;
 
 use super::prune::Worker;
 use super::scan::{Collect, ordered};
+use super::sketched::Left;
 use crate::bound::Product;
 use crate::codes::Coded;
 use crate::error::Result;
@@ -21,7 +22,7 @@ use crate::kernel::{Factor, RUN, consecutive};
 use crate::shape::{Level, Record, Survivor};
 
 /// Sample of a block that decides how many planes are read for the other rows.
-const SAMPLE: usize = 64;
+pub(super) const SAMPLE: usize = 64;
 /// Rows that may wait for the second pass, for each query and thread: 1 MB.
 const WAITING: usize = 1 << 17;
 
@@ -29,8 +30,10 @@ const WAITING: usize = 1 << 17;
 pub(super) struct Waiting {
     /// By the level of their products; in each, the places ascend.
     rows: [Vec<Survivor>; 4],
+    /// Those that their sketch did not rule out; their places ascend too.
+    pub(super) sketched: Vec<Left>,
     /// Estimate and place of the promising ones.
-    promising: BinaryHeap<(i32, u32)>,
+    pub(super) promising: BinaryHeap<(i32, u32)>,
     /// With how many promising rows the best of them are scored.
     enough: usize,
     /// Those that were scored.
@@ -40,21 +43,34 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn new(wanted: Option<usize>) -> Self {
         let enough = wanted.unwrap_or(usize::MAX);
-        Self { rows: Default::default(), promising: BinaryHeap::new(), enough, scored: Vec::new() }
+        Self {
+            rows: Default::default(),
+            sketched: Vec::new(),
+            promising: BinaryHeap::new(),
+            enough,
+            scored: Vec::new(),
+        }
     }
 }
 
 impl<C: Collect + Sync> Worker<'_, C> {
     /// The first pass over the block, whose rows are their places in the codes, with each query.
     pub(super) fn first_pass(&mut self, coded: Coded<'_>) -> Result<()> {
-        coded.check_records(&self.rows)?;
         for query in 0..self.scan.queries.len() {
+            let wanted = self.collectors[query].wanted();
+            if self.sketch_block(coded, query)? {
+                match wanted {
+                    Some(k) if self.waiting[query].sketched.len() <= WAITING => self.score_promising(query, k)?,
+                    _ => self.second_pass(coded, query)?,
+                }
+                continue;
+            }
+            coded.check_records(&self.rows)?;
             let mut waiting = std::mem::take(&mut self.waiting[query].rows);
             let before = waiting.each_ref().map(Vec::len);
             let level = self.bound_block(coded, query, &mut waiting)?;
             // Where many planes were read, little is left to do for a row; and where the threshold is known, nothing is
             // gained by waiting.
-            let wanted = self.collectors[query].wanted();
             let done = level > Level::High || wanted.is_none() || waiting.iter().map(Vec::len).sum::<usize>() > WAITING;
             if let Some(k) = wanted
                 && !done
@@ -159,11 +175,15 @@ impl<C: Collect + Sync> Worker<'_, C> {
 
     /// The second pass over the rows that wait for a query.
     pub(super) fn second_pass(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
-        let Waiting { rows, scored, promising, .. } = &mut self.waiting[query];
+        let Waiting { rows, scored, promising, sketched, .. } = &mut self.waiting[query];
         promising.clear();
         let (mut waiting, mut scored) = (std::mem::take(rows), std::mem::take(scored));
+        let sketched = std::mem::take(sketched);
         scored.sort_unstable();
-        let mut survivors = Vec::new();
+        let mut survivors = self.left_by_sketches(query, &sketched);
+        without(&scored, &mut survivors);
+        let places: Vec<u32> = survivors.iter().map(|row| row.place).collect();
+        coded.check_records(&places)?;
         for level in Level::ALL {
             if !survivors.is_empty() {
                 self.refine(coded, query, level, &mut survivors)?;
@@ -173,11 +193,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
                 continue;
             }
             self.prune_at(coded, query, level, more);
-            let mut scored = scored.iter().peekable();
-            more.retain(|row| {
-                while scored.next_if(|&&place| place < row.place).is_some() {}
-                scored.peek() != Some(&&row.place)
-            });
+            without(&scored, more);
             let sorted = survivors.is_empty();
             survivors.append(more);
             if !sorted {
@@ -193,6 +209,15 @@ impl<C: Collect + Sync> Worker<'_, C> {
 /// because the threshold rises before the second.
 fn suffices(level: Level, sample: usize) -> usize {
     if level == Level::High { sample * 3 / 8 } else { sample / 4 }
+}
+
+/// Removes those rows from a list that are in another; in both, the places ascend.
+fn without(scored: &[u32], rows: &mut Vec<Survivor>) {
+    let mut scored = scored.iter().peekable();
+    rows.retain(|row| {
+        while scored.next_if(|&&place| place < row.place).is_some() {}
+        scored.peek() != Some(&&row.place)
+    });
 }
 
 /// Rows of which nothing is known yet.

@@ -119,7 +119,7 @@ impl<'a> CodeSource<'a> {
 pub(super) fn block_rows(dims: usize, coded: bool, queries: usize) -> usize {
     match (coded, queries) {
         (false, _) => (EXACT_BLOCK / dims / queries.max(1)).max(1),
-        (true, ..BATCH) => (8 * CODED_BLOCK / dims).max(64),
+        (true, ..BATCH) => (8 * CODED_BLOCK / dims).next_multiple_of(64),
         (true, _) => (CODED_BLOCK / dims).next_multiple_of(TILE),
     }
 }

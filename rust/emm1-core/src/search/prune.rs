@@ -6,6 +6,7 @@ use super::finer::Finer;
 use super::passes::Waiting;
 use super::plan::CodeSource;
 use super::scan::{Collect, Scan, ordered};
+use super::sketched::Bounds;
 use super::topk::Hit;
 use crate::bound::Product;
 use crate::codes::Coded;
@@ -33,6 +34,7 @@ pub(super) struct Worker<'a, C> {
     /// For few queries: the rows that wait for the second pass of each, and a list to reuse.
     pub(super) waiting: Vec<Waiting>,
     pub(super) likely: Vec<Survivor>,
+    pub(super) bounds: Bounds,
     pub(super) finer: Finer,
 }
 
@@ -49,6 +51,7 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
             products: Vec::new(),
             waiting: scan.empty.iter().map(|collector| Waiting::new(collector.wanted())).collect(),
             likely: Vec::new(),
+            bounds: Bounds::default(),
             finer: Finer::default(),
         })
     }

@@ -19,7 +19,7 @@ use super::finer::Division;
 use super::plan::{CodeSource, Rows};
 use super::prune::Worker;
 use super::topk::Hit;
-use crate::bound::CodedQuery;
+use crate::bound::{CodedQuery, SketchedQuery};
 use crate::error::{Error, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::Kernels;
@@ -103,6 +103,8 @@ pub(crate) struct Scan<'a, C> {
     pub(crate) coded: Vec<CodedQuery>,
     /// The packed components of each query, part by part.
     pub(crate) packed: Vec<[Vec<i8>; 2]>,
+    /// The queries for sketches, where they are of use.
+    pub(crate) sketched: Vec<Option<SketchedQuery>>,
     /// The panels of queries, each with the number of its first query; empty if there are few queries.
     pub(crate) panels: Vec<(usize, Panel)>,
     /// Where rows are counted: what divides them for the queries of each panel.
