@@ -33,6 +33,8 @@ use crate::shape::{Finish, NARROW, SketchFactors, SketchQuery, Zones};
 /// Lengths, and ratios of them, with which no term leaves the range of f32.
 const LENGTHS: std::ops::RangeInclusive<f64> = 1e-15..=1e15;
 const RATIOS: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
+/// Adding it leaves no bits for a fraction.
+const SHIFT: f64 = 6_755_399_441_055_744.0;
 /// Norms of rows that differ by less than this count as one.
 const EVEN: f64 = 1e-3;
 
@@ -143,7 +145,7 @@ fn code(kernels: &Kernels, axes: &Axes, query: &[f64], norm: f64) -> SketchQuery
         let (mut sum, mut sizes) = (0.0, 0.0);
         let mut codes = Vec::with_capacity(scaled.len());
         for value in scaled {
-            let code = (value * inverse).clamp(-most, most).round_ties_even();
+            let code = ((value * inverse).clamp(-most, most) + SHIFT) - SHIFT;
             sum += code;
             sizes += code.abs() + 255.0; // of both halves together
             slack += (value - step * code).abs() * (half - 0.5);

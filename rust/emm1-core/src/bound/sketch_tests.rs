@@ -119,7 +119,7 @@ proptest! {
         centre in any::<bool>(),
         vectors in [0usize..4, 0usize..3, 0usize..2],
         far in prop::sample::select(vec![0.3f32, 1.0, 1.0, 1.25, 100.0]),
-        bent in prop::sample::select(vec![0.0f32, 0.0, 0.0, 1e-3, 0.1]),
+        bent in prop::sample::select(vec![0.0f32, 0.0, 0.0, 1e-3, 0.1, -0.1]),
     ) {
         survive_in_sketches(&rows, &queries, centre, vectors, far, bent)?;
     }

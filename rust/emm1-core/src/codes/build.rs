@@ -10,7 +10,8 @@ use tempfile::NamedTempFile;
 
 use super::belonging::{rows_of, settled, to_bytes};
 use super::checks::{BLOCK, CHECKED_SECTIONS};
-use super::file::{AXES, CodesFile, MEAN, Places, lengths, why_no_codes};
+use super::file::{CodesFile, why_no_codes};
+use super::places::{AXES, MEAN, Places, lengths};
 use super::sections::{Sections, Shape};
 use super::sketch::{SketchBlock, Sketcher, choose};
 use crate::codes::{Block, Encoder, Vectors};

@@ -5,6 +5,7 @@ mod build;
 mod checks;
 mod encode;
 mod file;
+mod places;
 mod sections;
 mod sketch;
 #[cfg(all(test, unix))]
@@ -16,7 +17,9 @@ use checks::{Checks, Content, SKETCH_SECTION};
 pub(crate) use encode::{Block, Encoder};
 pub use file::CodesFile;
 pub(crate) use file::{MAX_CODED_DIMS, why_no_codes};
-pub(crate) use sketch::{Axes, SketchBlock, Sketcher};
+#[cfg(test)]
+pub(crate) use sketch::SketchBlock;
+pub(crate) use sketch::{Axes, Sketcher};
 
 use crate::error::Result;
 use crate::matrix::{Matrix, View};

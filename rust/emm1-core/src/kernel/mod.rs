@@ -123,6 +123,9 @@ pub(crate) type Sketch = fn(Sketched<'_>, &SketchQuery, &mut [f32], &mut [f32]);
 /// Makes the bounds and estimates of rows with these records, in place, those of scores.
 pub(crate) type Finished = fn(&[[u8; Record::BYTES]], Finish, &mut [f32], &mut [f32]);
 
+/// Appends the positions of the bounds that do not rule out that what is needed is reached.
+pub(crate) type Reaching = fn(&[f32], f32, &mut Vec<u32>);
+
 /// Products of rows, a multiple of [`ROWS`], with axes in [`panels`], for rows of so many components: for each row those
 /// with all axes, and with the zeros after them.
 pub(crate) type Project = fn(&[f32], &[f32], usize, &mut [f32]);
@@ -157,6 +160,7 @@ pub(crate) struct Kernels {
     pub(crate) quantize_finer: QuantizeFiner,
     pub(crate) sketch: Sketch,
     pub(crate) finish: Finished,
+    pub(crate) reaching: Reaching,
     pub(crate) project: Project,
 }
 

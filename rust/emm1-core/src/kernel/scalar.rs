@@ -34,6 +34,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     quantize_finer,
     sketch: |rows, query, upper, estimates| sketch::bounds(rows, query, upper, estimates, sketch::scalar),
     finish: sketch::finish,
+    reaching: sketch::reaching,
     project: sketch::project::<4, 1>,
 };
 

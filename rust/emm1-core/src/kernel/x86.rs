@@ -99,6 +99,10 @@ macro_rules! kernels {
                 // SAFETY: as above.
                 unsafe { finish_bounds(records, finish, upper, estimates) }
             },
+            reaching: |upper, needed, out| {
+                // SAFETY: as above.
+                unsafe { reaching(upper, needed, out) }
+            },
             project: |panels, rows, dims, out| {
                 // SAFETY: as above.
                 unsafe { project(panels, rows, dims, out) }
@@ -214,6 +218,11 @@ macro_rules! kernels {
         #[target_feature(enable = $features)]
         fn finish_bounds(records: &[[u8; Record::BYTES]], finish: Finish, upper: &mut [f32], estimates: &mut [f32]) {
             sketch::finish(records, finish, upper, estimates);
+        }
+
+        #[target_feature(enable = $features)]
+        fn reaching(upper: &[f32], needed: f32, out: &mut Vec<u32>) {
+            sketch::reaching(upper, needed, out);
         }
 
         #[target_feature(enable = $features)]

@@ -111,7 +111,7 @@ impl EmbeddingFile {
         let panels = if batch { panels(width, &coded) } else { Vec::new() };
         let divided = panels.iter().filter(|_| C::COUNTS);
         let divisions = divided.map(|(begin, panel)| Division::new(*begin, panel, &coded, empty)).collect();
-        let scan = Scan {
+        let mut scan = Scan {
             file: self,
             kernels,
             metric: search.metric,
@@ -119,6 +119,7 @@ impl EmbeddingFile {
             packed: coded.iter().map(|query| pack_parts(self.matrix.dims(), &query.fine.codes)).collect(),
             coded,
             sketched,
+            deferred: Vec::new(),
             panels,
             divisions,
             thresholds: queries.iter().map(|_| Threshold::default()).collect(),
@@ -129,6 +130,7 @@ impl EmbeddingFile {
             rows,
             next: AtomicUsize::new(0),
         };
+        scan.deferred = (0..queries.len()).map(|query| scan.probe(query)).collect::<Result<_>>()?;
         scan.run(search.threads, stop)?;
         Ok(scan.collectors.into_inner().expect("no thread panicked while it held the result"))
     }

@@ -14,7 +14,7 @@ use std::collections::BinaryHeap;
 
 use super::prune::Worker;
 use super::scan::{Collect, ordered};
-use super::sketched::Left;
+use super::sketched::{Left, Pause, Stored};
 use crate::bound::Product;
 use crate::codes::Coded;
 use crate::error::Result;
@@ -22,7 +22,7 @@ use crate::kernel::{Factor, RUN, consecutive};
 use crate::shape::{Level, Record, Survivor};
 
 /// Sample of a block that decides how many planes are read for the other rows.
-pub(super) const SAMPLE: usize = 64;
+const SAMPLE: usize = 64;
 /// Rows that may wait for the second pass, for each query and thread: 1 MB.
 const WAITING: usize = 1 << 17;
 
@@ -32,12 +32,14 @@ pub(super) struct Waiting {
     rows: [Vec<Survivor>; 4],
     /// Those that their sketch did not rule out; their places ascend too.
     pub(super) sketched: Vec<Left>,
+    pub(super) stored: Stored,
+    pub(super) pause: Pause,
     /// Estimate and place of the promising ones.
     pub(super) promising: BinaryHeap<(i32, u32)>,
     /// With how many promising rows the best of them are scored.
     enough: usize,
     /// Those that were scored.
-    scored: Vec<u32>,
+    pub(super) scored: Vec<u32>,
 }
 
 impl Waiting {
@@ -46,6 +48,8 @@ impl Waiting {
         Self {
             rows: Default::default(),
             sketched: Vec::new(),
+            stored: Stored::default(),
+            pause: Pause::default(),
             promising: BinaryHeap::new(),
             enough,
             scored: Vec::new(),
@@ -59,6 +63,9 @@ impl<C: Collect + Sync> Worker<'_, C> {
         for query in 0..self.scan.queries.len() {
             let wanted = self.collectors[query].wanted();
             if self.sketch_block(coded, query)? {
+                if self.stores_many(query) {
+                    self.settle(query)?;
+                }
                 match wanted {
                     Some(k) if self.waiting[query].sketched.len() <= WAITING => self.score_promising(query, k)?,
                     _ => self.second_pass(coded, query)?,
@@ -175,6 +182,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
 
     /// The second pass over the rows that wait for a query.
     pub(super) fn second_pass(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
+        self.settle(query)?;
         let Waiting { rows, scored, promising, sketched, .. } = &mut self.waiting[query];
         promising.clear();
         let (mut waiting, mut scored) = (std::mem::take(rows), std::mem::take(scored));

@@ -76,7 +76,7 @@ impl Rows {
 /// Where the codes come from.
 pub(super) enum CodeSource<'a> {
     /// The codes of the whole file.
-    File(&'a Encoder, Coded<'a>),
+    File(&'a Encoder, Box<Coded<'a>>),
     /// Codes computed for each block.
     OnTheFly(Encoder),
 }
@@ -98,7 +98,7 @@ impl<'a> CodeSource<'a> {
         if let Some(codes) = &file.codes
             && codes.can_be_used(matrix, stop)?
         {
-            return Ok(Some(Self::File(codes.encoder(), codes.coded()?)));
+            return Ok(Some(Self::File(codes.encoder(), Box::new(codes.coded()?))));
         }
         if queries < CODED_ON_THE_FLY {
             return Ok(None);

@@ -105,6 +105,8 @@ pub(crate) struct Scan<'a, C> {
     pub(crate) packed: Vec<[Vec<i8>; 2]>,
     /// The queries for sketches, where they are of use.
     pub(crate) sketched: Vec<Option<SketchedQuery>>,
+    /// Whether thresholds are found with the sketch.
+    pub(crate) deferred: Vec<bool>,
     /// The panels of queries, each with the number of its first query; empty if there are few queries.
     pub(crate) panels: Vec<(usize, Panel)>,
     /// Where rows are counted: what divides them for the queries of each panel.
@@ -156,10 +158,10 @@ impl<C: Collect + Sync> Scan<'_, C> {
             size = self.block.min(4 * size);
             match &self.code_source {
                 None => worker.score_all()?,
-                Some(CodeSource::File(_, coded)) if few => worker.first_pass(*coded)?,
+                Some(CodeSource::File(_, coded)) if few => worker.first_pass(**coded)?,
                 Some(CodeSource::File(_, coded)) => {
                     worker.places.clone_from(&worker.rows);
-                    worker.prune(*coded)?;
+                    worker.prune(**coded)?;
                 }
                 Some(CodeSource::OnTheFly(encoder)) => {
                     let (file, rows, view) = (self.file, &worker.rows, &worker.view);
@@ -174,7 +176,7 @@ impl<C: Collect + Sync> Scan<'_, C> {
         if let Some(CodeSource::File(_, coded)) = &self.code_source
             && few
         {
-            (0..self.queries.len()).try_for_each(|query| worker.second_pass(*coded, query))?;
+            (0..self.queries.len()).try_for_each(|query| worker.second_pass(**coded, query))?;
         }
         let mut all = self.collectors.lock().expect("no thread panicked while it held the result");
         all.iter_mut().zip(worker.collectors).try_for_each(|(all, mine)| all.merge(mine))

@@ -1,12 +1,46 @@
 //! The first pass over sketches, where there are some and as long as they rule out most rows.
 
-use super::passes::SAMPLE;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::{Range, RangeInclusive};
+
+use super::plan::CodeSource;
 use super::prune::Worker;
-use super::scan::{Collect, ordered};
+use super::scan::{Collect, Scan, ordered};
+use crate::bound::SketchedQuery;
 use crate::codes::Coded;
-use crate::error::Result;
-use crate::kernel::consecutive;
-use crate::shape::{Finish, GROUP, Sketched, Survivor};
+use crate::error::{Result, zeros};
+use crate::kernel::{Kernels, consecutive};
+use crate::matrix::Access;
+use crate::shape::{Finish, GROUP, Sketched, Survivor, reaches};
+
+/// Sample of a block that decides whether its sketch is used: if it leaves more than one row in `FEW`, planes are faster.
+const SAMPLE: usize = 128;
+const FEW: usize = 32;
+/// Blocks that at most pass after one whose sketch was of no use until another is tried.
+const LONGEST_PAUSE: u32 = 255;
+
+/// How long a query does without sketches.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pause {
+    blocks: u32,
+    last: u32,
+}
+
+impl Pause {
+    /// Whether the next block is one of the pause.
+    fn goes_on(&mut self) -> bool {
+        let goes_on = self.blocks > 0;
+        self.blocks -= u32::from(goes_on);
+        goes_on
+    }
+
+    /// Begins a pause, longer than the last.
+    fn begin(&mut self) {
+        self.last = (2 * self.last + 1).min(LONGEST_PAUSE);
+        self.blocks = self.last;
+    }
+}
 
 /// A row that its sketch cannot rule out, with its bound.
 #[derive(Clone, Copy, Debug)]
@@ -15,11 +49,110 @@ pub(super) struct Left {
     pub(super) bound: f32,
 }
 
+/// Bounds that wait for a threshold, of all rows of some blocks.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    bounds: Vec<f32>,
+    /// The first row of each block, and where its bounds begin.
+    blocks: Vec<(u32, usize)>,
+    /// The rows with the best estimates, the worst first.
+    best: BinaryHeap<Reverse<(i32, u32)>>,
+}
+
+/// Bounds that are stored at a time, for each query and thread: 4 MB.
+const STORED: usize = 1 << 20;
+
+/// A query is probed on pieces of so many rows, one for each so many rows of the file.
+const PIECE: usize = 64;
+const PIECES: RangeInclusive<usize> = 8..=64;
+const APART: usize = 1 << 12;
+/// If a sketch leaves more than one row in so many, it is not used from the start.
+const WORTH: usize = 24;
+
 /// Bounds and estimates of a block, kept to reuse their memory.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
     upper: Vec<f32>,
     estimates: Vec<f32>,
+    /// Positions of rows.
+    left: Vec<u32>,
+}
+
+impl<C: Collect + Sync> Scan<'_, C> {
+    /// Whether the sketch leaves few rows for a query, judged by pieces of the file and their best rows: then thresholds
+    /// are best found with it, too.
+    pub(super) fn probe(&self, query: usize) -> Result<bool> {
+        let (Some(CodeSource::File(_, coded)), Some(sketched)) = (&self.code_source, &self.sketched[query]) else {
+            return Ok(false);
+        };
+        let (Some((_, sketch)), Some(k)) = (coded.sketch, self.empty[query].wanted()) else { return Ok(false) };
+        let rows = self.rows.len();
+        let pieces = (rows / APART).clamp(*PIECES.start(), *PIECES.end());
+        if rows < pieces * PIECE * 4 {
+            return Ok(false);
+        }
+        let mut bounds = Bounds::default();
+        bounds.resize(pieces * PIECE);
+        let mut places = Vec::with_capacity(pieces * PIECE);
+        for piece in 0..pieces {
+            let first = (piece * (rows / pieces)) as u32 / PIECE as u32 * PIECE as u32;
+            places.extend(first..first + PIECE as u32);
+            let these = &places[piece * PIECE..];
+            coded.check_sketch(these)?;
+            coded.check_records(these)?;
+            bound(
+                self.kernels,
+                sketched,
+                coded,
+                sketch,
+                first as usize,
+                piece * PIECE..(piece + 1) * PIECE,
+                &mut bounds,
+            );
+        }
+        // As many rows of the pieces as are wanted of all.
+        let rank = (k * places.len()).div_ceil(rows);
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        let most = (2 * rank + 16).min(order.len() - 1);
+        order.select_nth_unstable_by_key(most, |&at| Reverse(ordered(bounds.estimates[at])));
+        let view = self.file.matrix.view(Access::Sparse)?;
+        let mut row = zeros(self.file.matrix.dims())?;
+        let mut merits = Vec::with_capacity(most);
+        for &at in &order[..most] {
+            let number = places[at] as usize;
+            let score = self.queries[query].score(view.row(number, &mut row)?);
+            merits.push(self.metric.merit(score.ok_or_else(|| self.file.not_finite(number))?));
+        }
+        merits.sort_by(|a, b| b.total_cmp(a));
+        let needed = sketched.needed(merits[rank - 1]);
+        let left = bounds.upper.iter().filter(|&&upper| reaches(upper, needed)).count();
+        Ok(left * WORTH <= places.len())
+    }
+}
+
+impl Bounds {
+    fn resize(&mut self, rows: usize) {
+        self.upper.resize(rows, 0.0);
+        self.estimates.resize(rows, 0.0);
+    }
+}
+
+/// Bounds rows from `first` on, which begins a group, into a range of the bounds.
+fn bound(
+    kernels: &Kernels,
+    sketched: &SketchedQuery,
+    coded: &Coded<'_>,
+    sketch: Sketched<'_>,
+    first: usize,
+    range: Range<usize>,
+    bounds: &mut Bounds,
+) {
+    let size = sketch.zones.group();
+    let groups = first / GROUP * size..(first + range.len()).div_ceil(GROUP) * size;
+    let part = Sketched { zones: sketch.zones, groups: &sketch.groups[groups] };
+    let (upper, estimates) = (&mut bounds.upper[range.start..], &mut bounds.estimates[range.start..]);
+    (kernels.sketch)(part, &sketched.coded, upper, estimates);
+    (kernels.finish)(&coded.records[first..first + range.len()], sketched.finish, upper, estimates);
 }
 
 impl<C: Collect + Sync> Worker<'_, C> {
@@ -32,54 +165,115 @@ impl<C: Collect + Sync> Worker<'_, C> {
         if !(first as usize).is_multiple_of(GROUP) || !consecutive(&self.rows) {
             return Ok(false);
         }
+        let limited = self.collectors[query].wanted().is_some();
+        if !self.scan.deferred[query] && (limited || self.waiting[query].pause.goes_on()) {
+            return Ok(false);
+        }
         coded.check_sketch(&self.rows)?;
         if sketched.finish != Finish::Product {
             coded.check_records(&self.rows)?;
         }
         let needed = sketched.needed(threshold);
-        self.bounds.upper.resize(count.next_multiple_of(GROUP), 0.0);
-        self.bounds.estimates.resize(count.next_multiple_of(GROUP), 0.0);
         let kernels = self.scan.kernels;
-        let bound = |bounds: &mut Bounds, from: usize, to: usize| {
-            let bytes = |at: usize| (first as usize + at).div_ceil(GROUP) * sketch.zones.group();
-            let part = Sketched { zones: sketch.zones, groups: &sketch.groups[bytes(from)..bytes(to)] };
-            let (upper, estimates) = (&mut bounds.upper[from..], &mut bounds.estimates[from..]);
-            (kernels.sketch)(part, &sketched.coded, upper, estimates);
-            (kernels.finish)(&coded.records[first as usize..][from..to], sketched.finish, upper, estimates);
-        };
+        self.bounds.resize(count.next_multiple_of(GROUP));
+        if self.scan.deferred[query] {
+            bound(kernels, sketched, &coded, sketch, first as usize, 0..count, &mut self.bounds);
+            self.store(query, first, count);
+            return Ok(true);
+        }
         let sample = SAMPLE.min(count);
-        bound(&mut self.bounds, 0, sample);
+        bound(kernels, sketched, &coded, sketch, first as usize, 0..sample, &mut self.bounds);
         if threshold > f32::NEG_INFINITY {
-            let left = self.bounds.upper[..sample].iter().filter(|&&upper| !(upper < needed)).count();
-            if left > sample / 4 {
+            let left = self.bounds.upper[..sample].iter().filter(|&&upper| reaches(upper, needed)).count();
+            if left > sample / FEW {
+                if count > SAMPLE * FEW {
+                    self.waiting[query].pause.begin();
+                }
                 return Ok(false);
             }
         }
-        bound(&mut self.bounds, sample, count);
+        bound(kernels, sketched, &coded, sketch, first as usize + sample, sample..count, &mut self.bounds);
         let waiting = &mut self.waiting[query];
-        let Bounds { upper, estimates } = &self.bounds;
-        for (number, group) in upper[..count].chunks(GROUP).enumerate() {
-            if !group.iter().fold(false, |any, &upper| any | !(upper < needed)) {
-                continue;
-            }
-            for (at, &bound) in (number * GROUP..).zip(group) {
-                if !(bound < needed) {
-                    let place = first + at as u32;
-                    waiting.sketched.push(Left { place, bound });
-                    if estimates[at] >= needed {
-                        waiting.promising.push((ordered(sketched.merit(estimates[at])), place));
-                    }
-                }
+        let Bounds { upper, estimates, left } = &mut self.bounds;
+        left.clear();
+        (kernels.reaching)(&upper[..count], needed, left);
+        for at in left.iter() {
+            let (place, at) = (first + at, *at as usize);
+            waiting.sketched.push(Left { place, bound: upper[at] });
+            if estimates[at] >= needed {
+                waiting.promising.push((ordered(sketched.merit(estimates[at])), place));
             }
         }
         Ok(true)
+    }
+
+    /// Stores the bounds of a block, and the rows with the best estimates.
+    fn store(&mut self, query: usize, first: u32, count: usize) {
+        let Bounds { upper, estimates, left } = &mut self.bounds;
+        let Stored { bounds, blocks, best } = &mut self.waiting[query].stored;
+        blocks.push((first, bounds.len()));
+        bounds.extend_from_slice(&upper[..count]);
+        let most = self.collectors[query].wanted().map_or(0, |k| 2 * k + 16);
+        let floor = |best: &BinaryHeap<Reverse<(i32, u32)>>| match best.peek() {
+            Some(Reverse((worst, _))) if best.len() >= most => *worst,
+            _ => i32::MIN,
+        };
+        left.clear();
+        let worst = floor(best);
+        let needed = if worst == i32::MIN {
+            f32::NEG_INFINITY
+        } else {
+            f32::from_bits(ordered(f32::from_bits(worst as u32)) as u32)
+        };
+        (self.scan.kernels.reaching)(&estimates[..count], needed, left);
+        for &at in left.iter() {
+            let estimate = ordered(estimates[at as usize]);
+            if estimate > floor(best) {
+                best.push(Reverse((estimate, first + at)));
+                if best.len() > most {
+                    best.pop();
+                }
+            }
+        }
+    }
+
+    /// Whether many bounds are stored.
+    pub(super) fn stores_many(&self, query: usize) -> bool {
+        self.waiting[query].stored.bounds.len() > STORED
+    }
+
+    /// Scores the rows with the best estimates of those stored; of the others, those wait that are not ruled out then.
+    pub(super) fn settle(&mut self, query: usize) -> Result<()> {
+        let Stored { mut bounds, mut blocks, best } = std::mem::take(&mut self.waiting[query].stored);
+        let Some(sketched) = &self.scan.sketched[query] else { return Ok(()) };
+        let promising = best.into_sorted_vec();
+        for (at, Reverse((_, place))) in promising.iter().enumerate() {
+            if let Some(Reverse((_, next))) = promising.get(at + 1) {
+                self.view.prefetch(*next as usize)?;
+            }
+            self.score_row(query, *place)?;
+            self.waiting[query].scored.push(*place);
+        }
+        let needed = sketched.needed(self.threshold(query));
+        for (number, &(first, begin)) in blocks.iter().enumerate() {
+            let end = blocks.get(number + 1).map_or(bounds.len(), |block| block.1);
+            self.bounds.left.clear();
+            (self.scan.kernels.reaching)(&bounds[begin..end], needed, &mut self.bounds.left);
+            let left =
+                self.bounds.left.iter().map(|&at| Left { place: first + at, bound: bounds[begin + at as usize] });
+            self.waiting[query].sketched.extend(left);
+        }
+        bounds.clear();
+        blocks.clear();
+        self.waiting[query].stored = Stored { bounds, blocks, best: BinaryHeap::new() };
+        Ok(())
     }
 
     /// The rows that are still not ruled out by their sketches.
     pub(super) fn left_by_sketches(&self, query: usize, sketched: &[Left]) -> Vec<Survivor> {
         let Some(query_sketch) = &self.scan.sketched[query] else { return Vec::new() };
         let needed = query_sketch.needed(self.threshold(query));
-        let left = sketched.iter().filter(|row| !(row.bound < needed));
+        let left = sketched.iter().filter(|row| reaches(row.bound, needed));
         left.map(|row| Survivor { place: row.place, product: 0 }).collect()
     }
 }

@@ -12,7 +12,7 @@ pub(crate) use margin::{FINER, Margin, Margins, NARROW, Terms, survives};
 pub(crate) use panel::{Panel, QUAD, TILE, WIDEST, stride};
 pub(crate) use plane::{Parts, Plane, SLACK, STEP};
 pub(crate) use record::{Missed, Record, round_up_to_bf16};
-pub(crate) use sketch::{Finish, GROUP, SketchFactors, SketchQuery, Sketched, UNKNOWN, VECTOR, Zones};
+pub(crate) use sketch::{Finish, GROUP, SketchFactors, SketchQuery, Sketched, UNKNOWN, VECTOR, Zones, reaches};
 
 /// A row that its margin cannot rule out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -95,3 +95,10 @@ pub(crate) struct Sketched<'a> {
     pub(crate) zones: Zones,
     pub(crate) groups: &'a [u8],
 }
+
+/// Whether a bound does not rule out that what is needed is reached; NaN means that nothing is known.
+#[inline(always)]
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "one comparison, and NaN reaches everything")]
+pub(crate) fn reaches(bound: f32, needed: f32) -> bool {
+    !(bound < needed)
+}

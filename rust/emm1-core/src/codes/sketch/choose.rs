@@ -37,6 +37,11 @@ const LEFT: [f64; Zones::COUNT] = [0.1075, 0.345, 0.603];
 /// What a bit must gain to be worth its place, times dims.
 const PRICES: [f64; 4] = [0.05, 0.1, 0.2, 0.4];
 
+/// What it costs, besides the bytes of half a plane, to look closer at a row that its sketch leaves, and to rule out a row
+/// by its planes; in bytes of a sketch that could be scanned in that time (measured on Zen 5).
+const SURVIVOR: f64 = 8000.0;
+const PLANES: f64 = 130.0;
+
 /// Centred rows of the file, their norms, and their numbers.
 struct Sample {
     rows: Vec<f32>,
@@ -70,20 +75,11 @@ pub(crate) fn choose(vectors: &Vectors<'_>, mean: &[f32], threads: usize, stop: 
     let scaled: Vec<f32> = train.rows.iter().map(|value| value / reach).collect();
     let axes = principal(kernels, &scaled, dims, count, threads, stop)?;
     let measured = Measured::new(kernels, vectors, mean, &fresh, axes, threads, stop)?;
-    let planes = 130.0 + dims as f64 / 4.0; // bytes of half a plane, and what a row of it costs besides
     let mut best: Option<(f64, Axes)> = None;
     for price in PRICES {
         let Some(axes) = measured.axes(kernels, price, dims, reach) else { continue };
-        let cost = axes.zones.width() as f64 + 3.0 * measured.survivors(&axes) * (dims as f64 / 2.0 + 80.0);
-        if std::env::var_os("EMM1_DEBUG").is_some() {
-            eprintln!(
-                "{price}: {:?} {} bytes, {:.4} survive, cost {cost:.0} of {planes:.0}",
-                axes.zones.vectors,
-                axes.zones.width(),
-                measured.survivors(&axes)
-            );
-        }
-        if cost < best.as_ref().map_or(planes, |(least, _)| *least) {
+        let cost = axes.zones.width() as f64 + measured.survivors(&axes) * (SURVIVOR + dims as f64 / 2.0);
+        if cost < best.as_ref().map_or(PLANES + dims as f64 / 4.0, |(least, _)| *least) {
             best = Some((cost, axes));
         }
     }
@@ -189,8 +185,14 @@ impl Measured {
             let (_, missed) = self.decoded(&axes, row);
             largest.iter_mut().zip(missed).for_each(|(largest, missed)| *largest = largest.max(missed));
         }
-        let least = f64::from(reach) * 1e-4;
-        axes.units = largest.map(|largest| ((1.15 * largest + least) / f64::from(UNKNOWN - 1)) as f32);
+        // What rounding adds (`Sketcher`), and a little more for rows that were not sampled.
+        let lost = super::lost(axes.skew, axes.steps.len(), dims);
+        let rounded = f64::from(reach) * (lost + 1e-6);
+        let outside = f64::from(reach) * (2.0 * lost + f64::from(axes.skew) + 1e-6).sqrt();
+        axes.units = std::array::from_fn(|zone| {
+            let rounded = if zone < Zones::COUNT { rounded } else { outside };
+            ((1.15 * largest[zone] + rounded) / f64::from(UNKNOWN - 1)) as f32
+        });
         Some(axes)
     }
 
@@ -199,11 +201,11 @@ impl Measured {
         let count = self.variances.len();
         let values = &self.projected[row * count..][..axes.steps.len()];
         let (mut middles, mut missed) = (Vec::with_capacity(values.len()), [0.0; 4]);
-        for zone in 0..Zones::COUNT {
+        for (zone, missed) in missed.iter_mut().take(Zones::COUNT).enumerate() {
             let (range, per, half) = (axes.zones.range(zone), Zones::per_vector(zone), Zones::half(zone));
             for (values, steps) in values[range.clone()].chunks(per).zip(axes.steps[range].chunks(per)) {
                 let mut codes = [0; 32];
-                missed[zone] += quantize(zone, values, steps, &mut codes);
+                *missed += quantize(zone, values, steps, &mut codes);
                 let middle = |(&code, &step): (&u8, &f32)| (f64::from(code) - f64::from(half) + 0.5) * f64::from(step);
                 middles.extend(codes.iter().zip(steps).map(middle));
             }

@@ -19,6 +19,8 @@
 mod choose;
 mod parameters;
 mod principal;
+#[cfg(all(test, unix))]
+mod tests;
 
 use crate::error::Result;
 use crate::kernel::{Kernels, ROWS, kernels, panels, roundings};
@@ -79,9 +81,7 @@ impl<'a> Sketcher<'a> {
 
     pub(crate) fn with(kernels: &'static Kernels, axes: &'a Axes, mean: &'a [f32]) -> Self {
         let dims = mean.len();
-        let rounded = roundings(dims) as f64 * HALF;
-        let gamma = rounded / (1.0 - rounded) * (1.0 + 4.0 * HALF); // of x̃, which may be longer than x′
-        let lost = (1.0 + f64::from(axes.skew)).sqrt() * ((axes.steps.len() as f64).sqrt() * gamma + 1.01 * HALF);
+        let lost = lost(axes.skew, axes.steps.len(), dims);
         Self { axes, mean, panels: panels(&axes.basis, dims), kernels, lost }
     }
 
@@ -132,12 +132,12 @@ impl<'a> Sketcher<'a> {
         let (lengths, distance) = (group.len() - VECTOR + 4 * place, (self.kernels.square)(centred).sqrt());
         let slack = self.lost * distance * (1.0 + 4.0 * HALF) + 1e-12 * f64::from(self.axes.reach); // what underflows
         let mut vectors = group.chunks_exact_mut(VECTOR);
-        let (mut known, mut codes) = ([0.0; Zones::COUNT], [0u8; 32]);
-        for zone in 0..Zones::COUNT {
+        let (mut known, mut codes) = ([0.0f64; Zones::COUNT], [0u8; 32]);
+        for (zone, known) in known.iter_mut().enumerate() {
             let (bits, per, range) = (Zones::BITS[zone], Zones::per_vector(zone), zones.range(zone));
             let components = projected[range.clone()].chunks_exact(per).zip(self.axes.steps[range].chunks_exact(per));
             for ((values, steps), vector) in components.zip(&mut vectors) {
-                known[zone] += quantize(zone, values, steps, &mut codes);
+                *known += quantize(zone, values, steps, &mut codes);
                 for (byte, at) in vector[4 * place..].iter_mut().take(4).zip(0..) {
                     *byte = (0..per / 4).fold(0, |byte, k| byte | codes[4 * k + at] << (bits * k));
                 }
@@ -147,7 +147,7 @@ impl<'a> Sketcher<'a> {
         let inside = (squares.sqrt() * (1.0 - ROUNDING) - slack).max(0.0);
         let outside = (distance * (1.0 + 2.0 * HALF)).powi(2) * (1.0 + ROUNDING)
             - inside.powi(2) / (1.0 + f64::from(self.axes.skew));
-        let [first, second, third] = known.map(|squares: f64| squares.sqrt() * (1.0 + ROUNDING) + slack);
+        let [first, second, third] = known.map(|squares| squares.sqrt() * (1.0 + ROUNDING) + slack);
         let missed = [first, second, third, outside.max(0.0).sqrt() * (1.0 + ROUNDING)];
         let within = distance * (1.0 + 2.0 * HALF) <= f64::from(self.axes.reach) && norm < f64::from(f32::MAX);
         let mut stored = [UNKNOWN; 4];
@@ -166,6 +166,13 @@ impl<'a> Sketcher<'a> {
     }
 }
 
+/// ρ, for so many axes.
+fn lost(skew: f32, axes: usize, dims: usize) -> f64 {
+    let rounded = roundings(dims) as f64 * HALF;
+    let gamma = rounded / (1.0 - rounded) * (1.0 + 4.0 * HALF); // of x̃, which may be longer than x′
+    (1.0 + f64::from(skew)).sqrt() * ((axes as f64).sqrt() * gamma + 1.01 * HALF)
+}
+
 /// Quantizes components of a vector of a zone; gives the sum of squares of what the codes miss.
 #[inline(always)]
 fn quantize(zone: usize, values: &[f32], steps: &[f32], codes: &mut [u8; 32]) -> f64 {
@@ -182,14 +189,14 @@ fn quantize(zone: usize, values: &[f32], steps: &[f32], codes: &mut [u8; 32]) ->
 
 #[cfg(test)]
 impl Axes {
-    /// Arbitrary axes: bounds must be right with any. The first are those of the rows, the others random; `bent` is how far
+    /// Arbitrary axes: bounds must be right with any. Some are rows, but not the first row, the others are random; `bent` is how far
     /// they are from being orthonormal.
     pub(crate) fn example(kernels: &Kernels, zones: Zones, rows: &[Vec<f32>], reach: f32, bent: f32) -> Self {
         let (dims, count) = (rows[0].len(), zones.components());
         let scaled = |row: &Vec<f32>| row.iter().map(|value| value / reach).collect::<Vec<f32>>();
         let random = (0..count * dims).map(|at| crate::rotation::mixed(at as u64) as i32 as f32);
         let mut basis: Vec<f32> =
-            rows.iter().map(scaled).filter(|row| row.iter().all(|value| value.is_finite())).flatten().collect();
+            rows.iter().skip(1).map(scaled).filter(|row| row.iter().all(|value| value.is_finite())).flatten().collect();
         basis.extend(random);
         basis.truncate(count * dims);
         principal::orthonormalize(kernels, &mut basis, dims, 2);

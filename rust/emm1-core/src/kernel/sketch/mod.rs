@@ -11,7 +11,9 @@ pub(super) mod neon;
 mod tests;
 
 use super::prefetch;
-use crate::shape::{Finish, GROUP, NARROW, Record, SketchFactors, SketchQuery, Sketched, UNKNOWN, VECTOR, Zones};
+use crate::shape::{
+    Finish, GROUP, NARROW, Record, SketchFactors, SketchQuery, Sketched, UNKNOWN, VECTOR, Zones, reaches,
+};
 
 /// Components of a query for a vector of each zone: those of the first have two halves.
 pub(super) const QUERY: [usize; Zones::COUNT] = [2 * Zones::per_vector(0), Zones::per_vector(1), Zones::per_vector(2)];
@@ -79,6 +81,25 @@ fn bound(factors: &SketchFactors, sums: &Sums, lengths: &[u8; VECTOR]) -> [[f32;
         estimates[row] = estimate;
     }
     [upper, estimates]
+}
+
+/// Appends the positions of the bounds that reach what is needed, or are NaN.
+#[inline(always)]
+pub(super) fn reaching(upper: &[f32], needed: f32, out: &mut Vec<u32>) {
+    let (groups, rest) = upper.as_chunks::<GROUP>();
+    for (number, group) in groups.iter().enumerate() {
+        if group.iter().fold(false, |any, &bound| any | reaches(bound, needed)) {
+            // Each position is written, but counted only if its bound reaches: there is no branch to mispredict.
+            let (mut kept, mut count) = ([0; GROUP], 0);
+            for (at, &bound) in group.iter().enumerate() {
+                kept[count] = (number * GROUP + at) as u32;
+                count += usize::from(reaches(bound, needed));
+            }
+            out.extend_from_slice(&kept[..count]);
+        }
+    }
+    let begin = (upper.len() - rest.len()) as u32;
+    out.extend((begin..).zip(rest).filter(|&(_, &bound)| reaches(bound, needed)).map(|(at, _)| at));
 }
 
 /// Makes the bounds of products those of scores.

@@ -1,0 +1,78 @@
+//! Files with a sketch: they answer as they do without, and damage in it is found.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::codes::KeepVerdict;
+use crate::codes::sections::Sections;
+use crate::file::EmbeddingFile;
+use crate::rotation::mixed;
+use crate::score::Metric;
+use crate::search::{Exclude, Goal, Hit, Search};
+
+const DIMS: usize = 64;
+const ROWS: usize = 9000;
+
+/// Clusters, whose components get smaller.
+fn vectors() -> Vec<f32> {
+    let noise = |at: usize| mixed(at as u64) as i32 as f32 / i32::MAX as f32;
+    let value = |row: usize, at: usize| noise(row % 500 * DIMS + at) + 0.1 * noise((row + 1000) * DIMS + at);
+    (0..ROWS * DIMS).map(|place| value(place / DIMS, place % DIMS) * 0.95f32.powi((place % DIMS) as i32)).collect()
+}
+
+fn open(path: &Path, codes: &Path) -> EmbeddingFile {
+    let file = EmbeddingFile::open(path, None, &mut || false).unwrap();
+    file.with_codes(codes, KeepVerdict::InFile, &mut || false).unwrap()
+}
+
+fn answers(file: &EmbeddingFile, values: &[f32]) -> Vec<Vec<Hit>> {
+    let mut all = Vec::new();
+    for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
+        let search = Search { metric, among: None, exclude: Exclude::Nothing, threads: 2 };
+        for query in values.chunks(DIMS).step_by(997) {
+            let far: Vec<f32> = query.iter().rev().map(|value| 0.3 - value).collect();
+            for (query, k) in [(query, 1), (query, 10), (query, 300), (&far, 10)] {
+                all.extend(file.search(&[query], Goal::Best(k), &search, &mut || false).unwrap());
+            }
+            let threshold = f64::from(all.last().unwrap()[9].score);
+            all.extend(file.search(&[query], Goal::Within(threshold), &search, &mut || false).unwrap());
+        }
+    }
+    all
+}
+
+#[test]
+fn a_sketch_changes_no_answer_and_damage_in_it_is_found() {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
+    let folder = tempfile::tempdir_in(target).unwrap();
+    let path = folder.path().join("x.fbin");
+    let codes: PathBuf = folder.path().join("x.codes");
+    let values = vectors();
+    let header = [ROWS, DIMS].map(|word| (word as u32).to_le_bytes());
+    let components: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    fs::write(&path, [header.as_flattened(), &components].concat()).unwrap();
+    let without = EmbeddingFile::open(&path, None, &mut || false).unwrap();
+    without.build_codes(&codes, 2, &|_| {}, &mut || false).unwrap();
+    let whole = fs::read(&codes).unwrap();
+    let (_, sections) = Sections::read(&whole).unwrap();
+    let place = |kind| sections.get(kind).expect("these vectors are sketched");
+    let [axes, sketch, checks] = [place(b"axes\0\0\0\0"), place(b"sketch\0\0"), place(b"sketched")];
+
+    let expected = answers(&without, &values);
+    let file = open(&path, &codes);
+    assert_eq!(answers(&file, &values), expected);
+    assert!(file.remarks().is_empty());
+    assert!(file.verify_codes(2, &|_| {}, &mut || false).unwrap());
+    // A flipped bit in the sketch or a checksum of it is found when it is met, one in the axes when the file is opened.
+    for at in [sketch.start + 5, sketch.end - 1, checks.start, checks.end - 1, axes.start, axes.end - 3] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 16;
+        fs::write(&codes, &damaged).unwrap();
+        let file = open(&path, &codes);
+        let verified = file.verify_codes(2, &|_| {}, &mut || false);
+        assert!(!verified.is_ok_and(|sound| sound), "byte {at}");
+        let file = open(&path, &codes);
+        assert_eq!(answers(&file, &values), expected, "byte {at}");
+        assert_eq!(file.remarks().len(), 1, "byte {at}");
+    }
+}
