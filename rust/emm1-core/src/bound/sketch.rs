@@ -110,20 +110,6 @@ impl SketchedQuery {
     }
 }
 
-impl SketchedQuery {
-    /// The merit of a row with this estimate, about.
-    pub(crate) fn merit(&self, estimate: f32) -> f32 {
-        let estimate = f64::from(estimate);
-        let merit = match (self.metric, self.finish) {
-            (Metric::Cosine, Finish::Quotient { .. }) => estimate,
-            (Metric::Cosine, _) => (estimate + self.base / self.unit) / self.norms[0],
-            (Metric::Dot, _) => estimate * self.unit + self.base,
-            (Metric::L2, _) => -(self.norm * self.norm - 2.0 * estimate * self.unit).max(0.0).sqrt(),
-        };
-        merit as f32
-    }
-}
-
 /// Quantizes a query of this norm.
 fn code(kernels: &Kernels, axes: &Axes, query: &[f64], norm: f64) -> SketchQuery {
     let (zones, reach, skew) = (axes.zones, f64::from(axes.reach), f64::from(axes.skew));

@@ -35,7 +35,7 @@ pub(super) struct Waiting {
     pub(super) stored: Stored,
     pub(super) pause: Pause,
     /// Estimate and place of the promising ones.
-    pub(super) promising: BinaryHeap<(i32, u32)>,
+    promising: BinaryHeap<(i32, u32)>,
     /// With how many promising rows the best of them are scored.
     enough: usize,
     /// Those that were scored.

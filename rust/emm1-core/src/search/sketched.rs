@@ -1,4 +1,8 @@
-//! The first pass over sketches, where there are some and as long as they rule out most rows.
+//! The first pass over sketches, where there are some and they rule out most rows.
+//!
+//! A few pieces of the file tell whether that is so for a query ([`probe`](Scan::probe)). If it is, the bounds of all rows are
+//! stored, the rows with the best estimates are scored, and only then are the bounds compared with what is now nearly the
+//! final threshold ([`settle`](Worker::settle)). The rows that are left take the levels of the planes in the second pass.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -156,54 +160,39 @@ fn bound(
 }
 
 impl<C: Collect + Sync> Worker<'_, C> {
-    /// Lets the rows of the block wait that their sketch cannot rule out for a query, and notes the promising ones. False
-    /// if there is no sketch or it rules out too few; then nothing was done.
+    /// Lets the rows of the block wait that their sketch cannot rule out for a query. False if there is no sketch or it
+    /// rules out too few; then nothing was done.
     pub(super) fn sketch_block(&mut self, coded: Coded<'_>, query: usize) -> Result<bool> {
         let (Some(sketched), Some((_, sketch))) = (&self.scan.sketched[query], coded.sketch) else { return Ok(false) };
-        let (Some(&first), count) = (self.rows.first(), self.rows.len()) else { return Ok(false) };
-        let threshold = self.threshold(query);
-        if !(first as usize).is_multiple_of(GROUP) || !consecutive(&self.rows) {
-            return Ok(false);
-        }
-        let limited = self.collectors[query].wanted().is_some();
-        if !self.scan.deferred[query] && (limited || self.waiting[query].pause.goes_on()) {
+        let (Some(&place), count) = (self.rows.first(), self.rows.len()) else { return Ok(false) };
+        let (first, deferred, kernels) = (place as usize, self.scan.deferred[query], self.scan.kernels);
+        // Where the threshold is known from the start, every block tells whether its sketch is of use.
+        let tried = deferred || self.collectors[query].wanted().is_none() && !self.waiting[query].pause.goes_on();
+        if !tried || !first.is_multiple_of(GROUP) || !consecutive(&self.rows) {
             return Ok(false);
         }
         coded.check_sketch(&self.rows)?;
         if sketched.finish != Finish::Product {
             coded.check_records(&self.rows)?;
         }
-        let needed = sketched.needed(threshold);
-        let kernels = self.scan.kernels;
         self.bounds.resize(count.next_multiple_of(GROUP));
-        if self.scan.deferred[query] {
-            bound(kernels, sketched, &coded, sketch, first as usize, 0..count, &mut self.bounds);
-            self.store(query, first, count);
+        if deferred {
+            bound(kernels, sketched, &coded, sketch, first, 0..count, &mut self.bounds);
+            self.store(query, place, count);
             return Ok(true);
         }
-        let sample = SAMPLE.min(count);
-        bound(kernels, sketched, &coded, sketch, first as usize, 0..sample, &mut self.bounds);
-        if threshold > f32::NEG_INFINITY {
-            let left = self.bounds.upper[..sample].iter().filter(|&&upper| reaches(upper, needed)).count();
-            if left > sample / FEW {
-                if count > SAMPLE * FEW {
-                    self.waiting[query].pause.begin();
-                }
-                return Ok(false);
-            }
+        let (needed, sample) = (sketched.needed(self.threshold(query)), SAMPLE.min(count));
+        bound(kernels, sketched, &coded, sketch, first, 0..sample, &mut self.bounds);
+        if self.bounds.upper[..sample].iter().filter(|&&upper| reaches(upper, needed)).count() > sample / FEW {
+            self.waiting[query].pause.begin();
+            return Ok(false);
         }
-        bound(kernels, sketched, &coded, sketch, first as usize + sample, sample..count, &mut self.bounds);
-        let waiting = &mut self.waiting[query];
-        let Bounds { upper, estimates, left } = &mut self.bounds;
+        bound(kernels, sketched, &coded, sketch, first + sample, sample..count, &mut self.bounds);
+        let Bounds { upper, left, .. } = &mut self.bounds;
         left.clear();
         (kernels.reaching)(&upper[..count], needed, left);
-        for at in left.iter() {
-            let (place, at) = (first + at, *at as usize);
-            waiting.sketched.push(Left { place, bound: upper[at] });
-            if estimates[at] >= needed {
-                waiting.promising.push((ordered(sketched.merit(estimates[at])), place));
-            }
-        }
+        let left = left.iter().map(|&at| Left { place: place + at, bound: upper[at as usize] });
+        self.waiting[query].sketched.extend(left);
         Ok(true)
     }
 
