@@ -180,7 +180,8 @@ impl CodedQuery {
         terms.per(coding.step)
     }
 
-    /// The margin of a row that probably reaches a threshold, by its codes up to a level; it rules nothing out.
+    /// A margin without errors, the same for all levels: rows that survive it, by their products up to a level, probably
+    /// reach the threshold; it rules nothing out.
     pub(crate) fn likely(&self, level: Level, threshold: f32) -> Margin {
         self.margin(Product::Codes(&self.fine, level), threshold).without_errors(self.share(level) as f32)
     }
@@ -190,17 +191,17 @@ impl CodedQuery {
         if level == Level::FirstHigh { self.first as f64 / self.fine.codes.len() as f64 } else { 1.0 }
     }
 
-    /// An estimate of a row's merit from its codes up to a level, used only to order candidates. The product is that with
-    /// `fine`.
+    /// An estimate of a row's merit from its codes up to a level, used only to order candidates; −∞ if there is none.
+    /// The product is that with `fine`.
     pub(crate) fn estimate(&self, record: &Record, level: Level, product: i32) -> f32 {
         let product = (f64::from(product) - self.fine.offset(level)) / self.share(level);
         let score = self.base + f64::from(record.scale) * self.fine.step * product;
         let merit = match self.metric {
             Metric::Dot => score,
-            Metric::Cosine => score / f64::from(record.norm),
-            Metric::L2 => score - f64::from(record.centred).powi(2) / 2.0,
+            Metric::Cosine => score / (self.norm * f64::from(record.norm)),
+            Metric::L2 => -(self.norm.powi(2) + f64::from(record.centred).powi(2) - 2.0 * score).max(0.0).sqrt(),
         };
-        merit as f32
+        if merit.is_nan() { f32::NEG_INFINITY } else { merit as f32 }
     }
 }
 

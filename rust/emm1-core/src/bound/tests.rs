@@ -143,6 +143,55 @@ fn squares_beyond_f32_leave_nothing_out() {
 }
 
 proptest! {
+    /// What is likely by its margin is so by its estimate, and estimates are near the scores of ordinary rows.
+    #[test]
+    fn likely_rows_have_estimates_that_reach_the_threshold(
+        (row, noise) in prop_oneof![Just(100usize), Just(384), Just(1000)].prop_flat_map(|dims| {
+            let values = || prop::collection::vec(-1.0f32..1.0, dims);
+            (values(), values())
+        }),
+        similar in 0.0f32..1.0,
+        scale in prop::sample::select(vec![0.01f32, 1.0, 300.0]),
+        above in any::<bool>(),
+    ) {
+        prop_assume!(row.iter().chain(&noise).filter(|value| value.abs() > 0.1).count() > row.len());
+        let query: Vec<f32> =
+            row.iter().zip(&noise).map(|(x, y)| scale * (similar * x + (1.0 - similar) * y)).collect();
+        let encoder = Encoder::with(available().next().unwrap(), vec![0.1; row.len()]);
+        let block = encoder.block(1, |_, out| { out.copy_from_slice(&row); Ok(()) }).unwrap();
+        let coded = block.coded(encoder.parts());
+        let record = Record::from_bytes(&coded.records[0]);
+        for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
+            let coded_query = CodedQuery::new(&encoder, &query, metric, 127, false);
+            let exact = metric.merit(Query::new(available().next().unwrap(), &query, metric).score(&row).unwrap());
+            // What a score can be at most, or the distance of vectors that have nothing in common.
+            let most = match metric {
+                Metric::Cosine => 1.0,
+                Metric::Dot => length(&query.iter().map(|&x| f64::from(x)).collect::<Vec<_>>()) as f32 * record.norm,
+                Metric::L2 => coded_query.norm.hypot(f64::from(record.centred)) as f32,
+            };
+            for level in Level::ALL {
+                let product = product(&coded, 0, level, &coded_query.fine.codes);
+                let estimate = coded_query.estimate(&record, level, product);
+                let near = if level == Level::FirstHigh { 0.5 } else { 0.1 };
+                // An error in the square of a distance counts for more in a small distance.
+                let missed = match metric {
+                    Metric::L2 => (estimate * estimate - exact * exact).abs() / (most * most),
+                    _ => (estimate - exact).abs() / most,
+                };
+                prop_assert!(missed < near, "{metric:?} {level:?} {estimate} {exact} {most}");
+                if metric == Metric::L2 && estimate > -0.02 * most {
+                    continue; // no distance is less than zero
+                }
+                let threshold = estimate + if above { 0.01 } else { -0.01 } * most;
+                let likely = coded_query.likely(level, threshold).of(&record, level, product);
+                prop_assert_eq!(survives(likely), !above, "{:?} {:?} {} {}", metric, level, estimate, likely);
+            }
+        }
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// The property that exactness rests on: no level rules out a row that reaches the threshold exactly.
