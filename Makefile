@@ -6,12 +6,13 @@
 # make clients-matrix  write what each client can do to docs/guide/clients.md
 # make reference  write docs/reference from docstrings, comments in SQL and the parameters of commands
 # make bench  search, in Python and in SQL, compared with its rivals, and starting; with TREE=folder-with-the-published-files also the store
+# make wheels  the source archive and the wheels for Linux of the last commit, in dist/, checked and tried
 # make lint   the formatters, linters and type checker of `make test`
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make release-check  what is missing for a release; TAG=v0.2.0 compares the version
 # make clean  remove everything that the other targets made
-.PHONY: demo test wheel sdist tour test-newest test-versions test-clients clients-matrix reference test-neon bench lint lint-rust lint-python fmt lock \
+.PHONY: demo test wheel wheels try-wheel tour test-newest test-versions test-clients clients-matrix reference test-neon bench lint lint-rust lint-python fmt lock \
 	release-check clean
 .PRECIOUS: .tour/%
 .DEFAULT_GOAL := help
@@ -22,7 +23,9 @@ UV := UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # The tests write to the disk of this tree, because codes are refused on tmpfs, which /tmp may be.
 export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/target
-SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py
+SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py packaging/extension.py
+
+include packaging/community.mk
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -81,9 +84,17 @@ wheel: .venv/built
 	rm -rf dist
 	$(UV) build --quiet --wheel --no-build-isolation --out-dir dist
 
-sdist: .venv/packages
-	rm -f dist/*.tar.gz
-	$(UV) build --quiet --sdist --no-build-isolation --out-dir dist
+.venv/wheels: .venv/packages
+	$(UV) sync --quiet --locked --inexact --no-install-project --group wheels
+	@touch $@
+
+wheels: .venv/wheels
+	@rustup target add x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu 2>/dev/null || { \
+		echo "make wheels needs rustup, for Rust's libraries of both processors: https://rustup.rs" >&2; exit 1; }
+	@$(BIN)/python packaging/wheels.py
+
+try-wheel: .venv/packages
+	@$(BIN)/python packaging/wheels.py try
 
 # Each in its own environment, with a store that it made: .tour/NAME/made.
 .tour/lowest: OPTIONS := --resolution lowest-direct
@@ -153,4 +164,4 @@ release-check:
 	@$(PYTHON) packaging/release.py $(TAG)
 
 clean:
-	rm -rf .venv .clients .tour target demo dist
+	rm -rf .venv .clients .tour target demo dist build
