@@ -6,13 +6,14 @@
 # make clients-matrix  write what each client can do to docs/guide/clients.md
 # make reference  write docs/reference from docstrings, comments in SQL and the parameters of commands
 # make bench  search, in Python and in SQL, compared with its rivals, and starting; with TREE=folder-with-the-published-files also the store
+# make microbench  every kernel of every instruction set by itself; ONLY=multiply/avx2 runs those with that name
 # make wheels  the source archive and the wheels for Linux of the last commit, in dist/, checked and tried
 # make lint   the formatters, linters and type checker of `make test`
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make release-check  what is missing for a release; TAG=v0.2.0 compares the version
 # make clean  remove everything that the other targets made
-.PHONY: demo test wheel wheels try-wheel tour test-newest test-versions test-clients clients-matrix reference test-neon bench lint lint-rust lint-python fmt lock \
+.PHONY: demo test wheel wheels try-wheel tour test-newest test-versions test-clients clients-matrix reference test-neon bench microbench lint lint-rust lint-python fmt lock \
 	release-check clean
 .PRECIOUS: .tour/%
 .DEFAULT_GOAL := help
@@ -137,6 +138,9 @@ bench: .venv/built .venv/bench
 	$(BIN)/python -m benchmarks.ranks $(or $(WORK),/tmp/emm1-bench)/vectors
 	$(BIN)/python -m benchmarks.ratings $(or $(WORK),/tmp/emm1-bench)/ratings
 	$(BIN)/python -m benchmarks.start $(or $(WORK),/tmp/emm1-bench)
+
+microbench:
+	cargo bench -p emm1-core --bench kernels --locked -- $(ONLY)
 
 lint: lint-rust lint-python
 

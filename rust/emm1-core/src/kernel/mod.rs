@@ -16,6 +16,7 @@ mod prefetch;
 mod scalar;
 #[cfg(test)]
 mod tests;
+pub mod workloads;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

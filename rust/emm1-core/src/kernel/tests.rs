@@ -1,17 +1,9 @@
 //! Every instruction set gives the same bits as a simple definition.
 
+use super::workloads::noise;
 use super::*;
 use crate::shape::{FINER, SLACK, TILE, stride, survives};
 use proptest::prelude::*;
-
-/// Pseudo-random bytes.
-fn noise(seed: u64) -> impl FnMut() -> u8 {
-    let mut state = seed;
-    move || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 56) as u8
-    }
-}
 
 fn products(row: &[u8], query: &[i8]) -> i32 {
     row.iter().zip(query).map(|(&byte, &component)| i32::from(byte) * i32::from(component)).sum()
