@@ -2,9 +2,9 @@
 
     python -m benchmarks WORK [--rows ROWS] [--seconds SECONDS]
 
-WORK is a folder for the vectors (about 35 GB), the results, and the page and chart made from them. Rivals that are not
-installed are left out (`make bench` installs them). A run that was interrupted, or that reached its SECONDS, continues
-where it stopped; a complete one starts again.
+WORK is a folder for the vectors (about 35 GB) and for the results until there are all of them, which are then recorded.
+Rivals that are not installed are left out (`make bench` installs them). A run that was interrupted, or that reached its
+SECONDS, continues where it stopped; a complete one starts again.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ import time
 from pathlib import Path
 
 from benchmarks.data import write
-from benchmarks.jobs import jobs
-from benchmarks.report import chart, page
+from benchmarks.jobs import ROWS, jobs
+from benchmarks.record import Row, measured
+from benchmarks.report import finish, text
 from benchmarks.tasks import TASKS
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Exact top-k search compared with its rivals.")
     parser.add_argument("work", type=Path, help="folder for vectors and results")
-    parser.add_argument("--rows", type=int, default=400_000, help="vectors of the isotropic and clustered files")
+    parser.add_argument("--rows", type=int, default=ROWS, help="vectors of the isotropic and clustered files")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start nothing new after this time")
     parser.add_argument("--job", nargs=4, help=argparse.SUPPRESS)  # for the processes that the run starts
     options = parser.parse_args()
@@ -50,10 +51,13 @@ def main() -> None:
         print(job, file=sys.stderr)
         results[str(job)] = job.run(options.work)
         place.write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
-    text = page(options.work, options.rows, results)
-    (options.work / "search.md").write_text(text, encoding="utf-8")
-    chart(results, options.work / "search.svg")
-    print(text)
+    done = [job for job in wanted if str(job) in results]
+    rows = [Row(job.task, job.contender, results[str(job)], job.conditions(options.work)) for job in done]
+    record = measured("search", rows)
+    if done == wanted:
+        finish(record, options.work, documented=options.rows == ROWS)
+    else:
+        print(text(record))
 
 
 def limit_processors(count: int) -> None:

@@ -9,10 +9,14 @@ import sys
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.contenders import CONTENDERS, taking_part
 from benchmarks.data import KINDS
 from benchmarks.tasks import Numbers
 
+ROWS = 400_000
+"""Vectors of the isotropic and clustered files."""
 GROWING = ("isotropic", "clustered")
 GROWTH = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 TINY = "tiny-10.npy"
@@ -30,6 +34,13 @@ class Job:
 
     def __str__(self) -> str:
         return f"{self.task} · {self.contender} · {self.file} · {self.threads}"
+
+    def conditions(self, work: Path) -> dict[str, str | int]:
+        """What the numbers depend on."""
+        vectors = np.load(work / self.file, mmap_mode="r")
+        rows, dims = vectors.shape
+        kind = self.file.split("-")[0]
+        return {"vectors": kind, "rows": rows, "dims": dims, "dtype": str(vectors.dtype), "threads": self.threads}
 
     def run(self, work: Path) -> Numbers:
         """The numbers, measured in a process with as many processors as threads."""

@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 
 import emm1
 from benchmarks.data import clustered, isotropic
-from benchmarks.machine import machine
-from benchmarks.report import table
+from benchmarks.record import Row, measured
+from benchmarks.report import finish
 
 ROWS, DIMS = 400_000, 1024
+QUERIES = 10_000
 BLOCK = 16_384
 ASKED_NUMPY = 512
 NOISE = {"little noise": 0.5, "as much noise": 1.0, "three times": 3.0, "thirty times": 30.0}
 
 
 def main(work: Path, asked: int) -> None:
-    rows = {}
+    rows = []
     for kind, make in {"clustered": clustered, "isotropic": isotropic}.items():
         path = vectors(work / f"{kind}-{ROWS}.npy", make)
         e = emm1.Embeddings(path)
@@ -43,13 +44,11 @@ def main(work: Path, asked: int) -> None:
             theirs, counted = numpy_timed(x, norms, ids[:ASKED_NUMPY], queries[:ASKED_NUMPY])
             assert np.abs(above[:ASKED_NUMPY] - counted).max() <= 5  # noqa: PLR2004 - float32 products are not exact
             theirs *= asked / min(asked, ASKED_NUMPY)
-            rows[f"{kind}, {noise}"] = {
-                "median rank": f"{np.median(above) + 1:,.0f}",
-                "emm1": f"{ours:.1f} s",
-                "NumPy": f"{theirs:.0f} s",
-                "ratio": f"{theirs / ours:.1f}×",
-            }
-    print(f"{machine()}; {asked:,} queries among {ROWS:,} × {DIMS:,}, cosine.\n\n{table(rows)}")
+            task = f"{kind}, {noise}"
+            rows.append(Row(task, "emm1", {"seconds": ours, "median rank": float(np.median(above)) + 1}))
+            rows.append(Row(task, "NumPy", {"seconds": theirs}))
+    record = measured("ranks", rows, queries=asked, base=ROWS, dims=DIMS, metric="cosine")
+    finish(record, work, documented=asked == QUERIES)
 
 
 def vectors(path: Path, make: object) -> Path:
@@ -84,4 +83,4 @@ def numpy_timed(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 10_000)  # noqa: PLR2004
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else QUERIES)  # noqa: PLR2004
