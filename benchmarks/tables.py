@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import groupby
 
 from benchmarks import search_tables
 from benchmarks.markdown import short, table, times
@@ -12,7 +11,10 @@ from benchmarks.record import Record, Row
 
 def by_task(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
     """The rows of each task, by contender."""
-    return {task: {row.contender: row for row in group} for task, group in groupby(rows, lambda row: row.task)}
+    found: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        found.setdefault(row.task, {})[row.contender] = row
+    return found
 
 
 def sql(record: Record) -> str:

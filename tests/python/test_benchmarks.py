@@ -73,6 +73,49 @@ def test_the_newest_record_is_the_last_by_time_and_a_day_alone_comes_before_its_
     assert newest("search", tmp_path).date == "2026-11-27T23:59:00Z"
 
 
+def rows_of(table: str) -> dict[str, list[str]]:
+    cells = (
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")
+    )
+    return {name: rest for name, *rest in cells}
+
+
+def test_search_compares_times_and_answers_with_emm1() -> None:
+    file: dict[str, str | int] = {"vectors": "clustered", "rows": 4000, "dims": 64, "dtype": "float32"}
+    one, two = file | {"threads": 1}, file | {"threads": 2}
+    rows = [
+        Row("search", "emm1", {"answer": 5, "1 query": 0.002, "8 queries": 0.01}, one),
+        Row("search", "slow", {"answer": 6, "1 query": 5.0}, one),
+        Row("among", "emm1", {"among 1 %": 0.0004}, one),
+        Row("search", "emm1", {"answer": 5, "1 query": 0.001}, two),
+    ]
+    tables = text(measured("search", rows))
+    assert re.findall("^### (.*)$", tables, re.MULTILINE) == [
+        "clustered, 4,000 × 64 float32, 1 thread",
+        "clustered, 4,000 × 64 float32, 2 threads",
+    ]
+    assert rows_of(tables.partition("2 threads")[0]) == {
+        "": ["1 query", "8 queries", "among 1 %"],
+        "---": ["---:", "---:", "---:"],
+        "emm1": ["2 (1×)", "10 (1×)", "0.4 (1×)"],
+        "slow (different answer)": ["5,000 (2,500×)", "", ""],
+    }
+
+
+def test_builds_have_their_columns_in_order_though_the_first_row_lacks_some() -> None:
+    rows = [
+        Row("a", "before", {"least": 0.001}),
+        Row("a", "after", {"least": 0.002, "ratio": [2.0, 2.111]}),
+        Row("b", "after", {"median": 0.5, "least": 0.4}),
+    ]
+    assert rows_of(text(measured("builds-some", rows))) == {
+        "": ["before, least, ms", "after, median, ms", "after, least, ms", "after, ratio"],
+        "---": ["---:", "---:", "---:", "---:"],
+        "a": ["1", "", "2", "2.00 2.11"],
+        "b": ["", "500", "400", ""],
+    }
+
+
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="processor time of other processes")
 def test_a_run_of_a_benchmark_keeps_what_it_prints(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.start", str(tmp_path), "1"]
