@@ -47,9 +47,12 @@ def origin(record: Record) -> str:
 
 def renewed(page: str) -> str:
     """The page with the tables of the newest records."""
-    return BLOCK.sub(
-        lambda block: f"<!-- {block['name']} -->\n{text(newest(block['name']))}\n<!-- end of {block['name']} -->", page
-    )
+
+    def block(found: re.Match[str]) -> str:
+        name = found["name"]
+        return f"<!-- {name} -->\n\n{text(newest(name))}\n\n<!-- end of {name} -->"
+
+    return BLOCK.sub(block, page)
 
 
 def main() -> None:
