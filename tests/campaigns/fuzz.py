@@ -23,9 +23,9 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+from formats import WRITERS
 from mutation import exchange_field, mutate
 from numpy.typing import NDArray
-from safetensors.numpy import save as safetensors_bytes
 from searches import Searches
 from signatures import signatures
 from sqlglot import exp
@@ -192,18 +192,13 @@ class Vectors:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         rows = vectors()
-        npy, half = io.BytesIO(), io.BytesIO()
-        np.save(npy, rows)
-        np.save(half, rows.astype(np.float16))
-        shape = np.array(rows.shape, "<u4").tobytes()
-        marked = np.hstack([np.full((len(rows), 1), rows.shape[1], "<i4").view(np.float32), rows])
-        self.files = {
-            "f32.npy": npy.getvalue(),
-            "f16.npy": half.getvalue(),
-            "x.safetensors": safetensors_bytes({"x": rows}),
-            "x.fbin": shape + rows.tobytes(),
-            "x.fvecs": marked.tobytes(),
-        }
+        self.files: dict[str, bytes] = {}
+        for i, (write, dtype) in enumerate(WRITERS):
+            made = folder / f"{i}"
+            made.mkdir()
+            file = made / write(made, (rows * 10).astype(np.int8).astype(dtype))
+            if file.is_file():
+                self.files[f"{dtype}{file.suffix}"] = file.read_bytes()
         np.save(folder / "whole.npy", rows)
         self.exact = emm1.Embeddings(folder / "whole.npy", codes=False)
         self.codes = emm1.Embeddings(folder / "whole.npy").build_codes(folder / "whole.codes").read_bytes()
