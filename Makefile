@@ -22,8 +22,6 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 UV := UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# The tests write to the disk of this tree, because codes are refused on tmpfs, which /tmp may be.
-export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/target
 SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py packaging/extension.py
 
 include packaging/community.mk
