@@ -72,4 +72,5 @@ def test_every_format_that_is_imported_is_in_every_list(reads: type, message: Me
         "tests/python/convert": "".join(test.read_text(encoding="utf-8") for test in tests),
     }
     named = re.compile("|".join(rf"{re.escape(name)}\b" for name in names))
-    assert [name for name, text in lists.items() if not named.search(text)] == []
+    lacking = [name for name, text in lists.items() if not named.search(text)]
+    assert not lacking, f"lacking in: {', '.join(lacking)}"
