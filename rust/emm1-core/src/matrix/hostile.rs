@@ -1,6 +1,6 @@
 //! One property for every format: whatever the bytes, reading a header does not panic and gives no row beyond them.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -209,6 +209,7 @@ fn every_format_says_when_it_is_cut_longer_or_a_pointer() {
 }
 
 #[test]
+#[cfg(not(windows))] // Windows refuses to cut a file that is mapped
 fn a_file_cut_after_it_was_opened_is_an_error() {
     let folder = TempDir::new().unwrap();
     for &(suffix, format) in FORMATS {
@@ -216,7 +217,7 @@ fn a_file_cut_after_it_was_opened_is_an_error() {
         let path = written(&folder, name, &valid(format, 3, 4));
         let matrix = Matrix::open(&path).unwrap();
         let length = path.metadata().unwrap().len();
-        OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 1).unwrap();
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 1).unwrap();
         let text = matrix.view(Access::Bulk).err().unwrap().to_string();
         assert!(text.contains(name) && text.contains("cut short since it was opened"), "{text}");
     }
@@ -309,6 +310,7 @@ fn a_row_of_another_length_in_fvecs_is_named() {
     let text = matrix.view(Access::Bulk).unwrap().row_f32(2, &mut [0.0; 3]).unwrap_err().to_string();
     assert!(text.contains("x.fvecs") && text.contains("row 2 says that it has 7 components"), "{text}");
     matrix.view(Access::Bulk).unwrap().row_f32(3, &mut [0.0; 3]).unwrap();
+    drop(matrix); // Windows overwrites no file that is mapped
     bytes.push(0);
     refused(&written(&folder, "x.fvecs", &bytes), &["row 2 says"]);
     refused(&written(&folder, "x.fvecs", &[0xff; 20]), &["-1 components"]);
