@@ -9,11 +9,13 @@
 # make microbench  every kernel of every instruction set by itself; ONLY=multiply/avx2 runs those with that name
 # make wheels  the source archive and the wheels for Linux of the last commit, in dist/, checked and tried
 # make lint   the formatters, linters and type checker of `make test`
+# make check-targets  the Rust of other systems and processors, compiled and linted, as far as their targets are installed
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make release-check  what is missing for a release; TAG=v0.2.0 compares the version
 # make clean  remove everything that the other targets made
-.PHONY: demo test wheel wheels try-wheel tour test-newest test-versions test-clients clients-matrix reference test-neon bench microbench lint lint-rust lint-python fmt lock \
+.PHONY: demo test wheel wheels try-wheel tour test-newest test-versions test-clients clients-matrix reference test-neon test-windows bench microbench \
+	lint lint-rust lint-python add-targets check-targets fmt lock \
 	release-check clean
 .PRECIOUS: .tour/%
 .DEFAULT_GOAL := help
@@ -54,6 +56,7 @@ demo: .venv/built
 test: .venv/built lint
 	cargo test --workspace --locked --quiet
 	$(MAKE) test-neon
+	$(MAKE) test-windows
 	$(BIN)/pytest
 	$(MAKE) test-clients
 
@@ -77,6 +80,20 @@ test-neon:
 		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
 		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
 		PROPTEST_CASES=20 cargo test --target $(ARM) -p emm1-core -p emm1-csv --lib --locked --quiet; \
+	fi
+
+# The same on Windows, as far as Wine is one (Debian: wine64, gcc-mingw-w64-x86-64-posix, and the Rust target).
+WINDOWS := x86_64-pc-windows-gnu
+test-windows: export PATH := $(PATH):/usr/lib/wine
+test-windows:
+	@missing=; for tool in wine64 x86_64-w64-mingw32-gcc; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	rustup target list --installed 2>/dev/null | grep -qx $(WINDOWS) || missing="$$missing Rust's $(WINDOWS)"; \
+	if [ -n "$$missing" ]; then echo "Windows: skipped, missing$$missing"; else \
+		mkdir -p target/$(WINDOWS) && \
+		x86_64-w64-mingw32-gcc -shared -o target/$(WINDOWS)/bcryptprimitives.dll tests/wine/bcryptprimitives.c -ladvapi32 && \
+		WINEPATH='Z:$(CURDIR)/target/$(WINDOWS)' WINEPREFIX="$(CURDIR)/target/wine" WINEDEBUG=-all CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=wine64 \
+		CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc \
+		PROPTEST_CASES=20 cargo test --target $(WINDOWS) -p emm1-core -p emm1-csv -p emm1-duckdb --lib --locked --quiet; \
 	fi
 
 wheel: .venv/built
@@ -141,7 +158,7 @@ bench: .venv/built .venv/bench
 microbench:
 	cargo bench -p emm1-core --bench kernels --locked -- $(ONLY)
 
-lint: lint-rust lint-python
+lint: lint-rust lint-python check-targets
 
 lint-rust:
 	cargo fmt --all --check
@@ -151,6 +168,19 @@ lint-python: .venv/packages
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 python
+
+# For a system that this one is not, everything is compiled and linted; nothing is linked or run.
+TARGETS := aarch64-unknown-linux-gnu aarch64-apple-darwin x86_64-apple-darwin x86_64-pc-windows-msvc x86_64-pc-windows-gnu
+add-targets:
+	rustup target add $(TARGETS)
+
+check-targets:
+	@installed=$$(rustup target list --installed 2>/dev/null); targets=; missing=; for target in $(TARGETS); do \
+		if echo "$$installed" | grep -qx $$target; then targets="$$targets --target $$target"; else missing="$$missing $$target"; fi; \
+	done; \
+	if [ -n "$$missing" ]; then echo "not compiled, since Rust's target is not installed:$$missing"; fi; \
+	if [ -n "$$targets" ]; then cargo clippy --workspace --all-targets --locked --quiet $$targets -- -D warnings; fi
 
 fmt: .venv/packages
 	cargo fmt --all
