@@ -180,7 +180,7 @@ check-targets:
 		if echo "$$installed" | grep -qx $$target; then targets="$$targets --target $$target"; else missing="$$missing $$target"; fi; \
 	done; \
 	if [ -n "$$missing" ]; then echo "not compiled, since Rust's target is not installed:$$missing"; fi; \
-	if [ -n "$$targets" ]; then cargo clippy --workspace --all-targets --locked --quiet $$targets -- -D warnings; fi
+	if [ -n "$$targets" ]; then cargo clippy --workspace --locked --quiet $$targets -- -D warnings; fi
 
 fmt: .venv/packages
 	cargo fmt --all
