@@ -71,17 +71,16 @@ def platform(target: str) -> str:
 
     >>> platform("aarch64-unknown-linux-gnu"), platform("aarch64-apple-darwin"), platform("x86_64-pc-windows-msvc")
     ('linux_arm64', 'osx_arm64', 'windows_amd64')
-    >>> platform("x86_64-unknown-linux-musl"), platform("x86_64-pc-windows-gnu")
-    ('linux_amd64_musl', 'windows_amd64_mingw')
+    >>> platform("x86_64-unknown-linux-musl"), platform("x86_64-pc-windows-gnu")  # DuckDB's own builds take both for Windows
+    ('linux_amd64_musl', 'windows_amd64')
     """
     systems = {"linux": "linux", "darwin": "osx", "windows": "windows"}
     machines = {"x86_64": "amd64", "aarch64": "arm64"}
-    variants = {"linux-musl": "_musl", "windows-gnu": "_mingw"}
     system = next((name for part, name in systems.items() if part in target), None)
     machine = machines.get(target.partition("-")[0])
     if system is None or machine is None:
         raise RuntimeError(f"DuckDB has no extensions for {target}")
-    return f"{system}_{machine}{next((name for part, name in variants.items() if target.endswith(part)), '')}"
+    return f"{system}_{machine}{'_musl' if target.endswith('musl') else ''}"
 
 
 def footer(platform: str, version: str) -> bytes:
