@@ -65,6 +65,18 @@ impl Coding {
         let codes = codes.collect();
         Self { codes, step, sums, weight, error: squares.sqrt() }
     }
+
+    /// What the products of a level exceed those of the values by: a byte encodes its value minus 128, and a high nibble
+    /// stands for the middle of its sixteen bytes.
+    fn offset(&self, level: Level) -> f64 {
+        let [first, second] = self.sums;
+        match level {
+            Level::FirstHigh => 120.5 * first,
+            Level::High => 120.5 * (first + second),
+            Level::FirstBytes => 128.0 * first + 120.5 * second,
+            Level::Bytes => 128.0 * (first + second),
+        }
+    }
 }
 
 /// What the coding of a query missed, quantized in steps of a 256th of its step.
@@ -111,7 +123,8 @@ pub(crate) struct CodedQuery {
     metric: Metric,
     /// ‖q‖.
     norm: f64,
-    /// ‖Rq‖ of each part.
+    /// Components of the first part, and ‖Rq‖ of each.
+    first: usize,
     parts: [f64; 2],
     /// q·μ and how far it may be off; 0 for l2.
     base: f64,
@@ -144,7 +157,7 @@ impl CodedQuery {
         let panel = (most < i8::MAX).then(|| Coding::new(&rotated, first, most));
         let fine = Coding::new(&rotated, first, i8::MAX);
         let residual = finer.then(|| Residual::new(&rotated, panel.as_ref().unwrap_or(&fine)));
-        Self { metric, norm, parts, base, slack, fine, panel, residual }
+        Self { metric, norm, first, parts, base, slack, fine, panel, residual }
     }
 
     /// What the coding for panels missed.
@@ -207,17 +220,13 @@ impl CodedQuery {
             }
             Metric::L2 => {}
         }
-        // A byte encodes its value minus 128; a high nibble stands for the middle of its sixteen bytes.
         let (coding, offset, weight, missed, rest, centred) = match product {
             Product::Codes(coding, level) => {
-                let [first, second] = coding.sums;
-                let (offset, multiplied, rest) = match level {
-                    Level::FirstHigh => (120.5 * first, self.parts[0], self.parts[1]),
-                    Level::High => (120.5 * (first + second), self.norm, 0.0),
-                    Level::FirstBytes => (128.0 * first + 120.5 * second, self.norm, 0.0),
-                    Level::Bytes => (128.0 * (first + second), self.norm, 0.0),
+                let (multiplied, rest) = match level {
+                    Level::FirstHigh => (self.parts[0], self.parts[1]),
+                    _ => (self.norm, 0.0),
                 };
-                (coding, offset, coding.weight, multiplied + coding.error, rest, coding.error)
+                (coding, coding.offset(level), coding.weight, multiplied + coding.error, rest, coding.error)
             }
             Product::Finer(coding, residual) => {
                 let sum: f64 = coding.sums.iter().sum();
@@ -239,10 +248,20 @@ impl CodedQuery {
         terms.per(coding.step)
     }
 
-    /// An estimate of a row's merit from its codes, used only to order candidates. The product is that of whole bytes
-    /// with `fine`.
-    pub(crate) fn estimate(&self, record: &Record, product: i32) -> f32 {
-        let product = f64::from(product) - 128.0 * self.fine.sums.iter().sum::<f64>();
+    /// The margin of a row that probably reaches a threshold, by its codes up to a level; it rules nothing out.
+    pub(crate) fn likely(&self, level: Level, threshold: f32) -> Margin {
+        self.margin(Product::Codes(&self.fine, level), threshold).without_errors(self.share(level) as f32)
+    }
+
+    /// The share of the components that the products of a level include: every part tells equally much about the others.
+    fn share(&self, level: Level) -> f64 {
+        if level == Level::FirstHigh { self.first as f64 / self.fine.codes.len() as f64 } else { 1.0 }
+    }
+
+    /// An estimate of a row's merit from its codes up to a level, used only to order candidates. The product is that with
+    /// `fine`.
+    pub(crate) fn estimate(&self, record: &Record, level: Level, product: i32) -> f32 {
+        let product = (f64::from(product) - self.fine.offset(level)) / self.share(level);
         let score = self.base + f64::from(record.scale) * self.fine.step * product;
         let merit = match self.metric {
             Metric::Dot => score,

@@ -59,13 +59,13 @@ pub(crate) fn pack(width: usize, query: &[i8]) -> Vec<i8> {
 }
 
 /// Removes the rows that the margin of a query rules out.
-pub(crate) type Prune = fn(&[[u8; Record::BYTES]], &[u32], Level, &Margin, &mut Vec<Survivor>);
+pub(crate) type Prune = fn(&[[u8; Record::BYTES]], Level, &Margin, &mut Vec<Survivor>);
 
 /// A plane, the packed components of a query, and the weight of their products.
 pub(crate) type Factor<'a> = (Plane<'a>, &'a [i8], i32);
 
 /// [`Dots`] and [`Prune`] fused, for consecutive rows whose number is a multiple of [`RUN`]: appends the rows that
-/// survive the sum of their products with all factors, by their positions.
+/// survive the sum of their products with all factors.
 pub(crate) type DotsAndPrune =
     fn(&[Factor<'_>], &[[u8; Record::BYTES]], Range<usize>, Level, &Margin, &mut Vec<Survivor>);
 

@@ -67,35 +67,23 @@ pub(super) fn dots(plane: Plane<'_>, rows: &[u32], query: &[i8], out: &mut [i32]
 }
 
 #[inline(always)]
-pub(super) fn prune(
-    records: &[[u8; Record::BYTES]],
-    places: &[u32],
-    level: Level,
-    margin: &Margin,
-    survivors: &mut Vec<Survivor>,
-) {
+pub(super) fn prune(records: &[[u8; Record::BYTES]], level: Level, margin: &Margin, survivors: &mut Vec<Survivor>) {
     // Each level has its own loop, without a branch inside it.
     match level {
-        Level::FirstHigh => prune_level(records, places, Level::FirstHigh, margin, survivors),
-        Level::High => prune_level(records, places, Level::High, margin, survivors),
-        Level::FirstBytes => prune_level(records, places, Level::FirstBytes, margin, survivors),
-        Level::Bytes => prune_level(records, places, Level::Bytes, margin, survivors),
+        Level::FirstHigh => prune_level(records, Level::FirstHigh, margin, survivors),
+        Level::High => prune_level(records, Level::High, margin, survivors),
+        Level::FirstBytes => prune_level(records, Level::FirstBytes, margin, survivors),
+        Level::Bytes => prune_level(records, Level::Bytes, margin, survivors),
     }
 }
 
 #[inline(always)]
-fn prune_level(
-    records: &[[u8; Record::BYTES]],
-    places: &[u32],
-    level: Level,
-    margin: &Margin,
-    survivors: &mut Vec<Survivor>,
-) {
+fn prune_level(records: &[[u8; Record::BYTES]], level: Level, margin: &Margin, survivors: &mut Vec<Survivor>) {
     // Each row is written, but counted only if it survives: there is no branch to mispredict.
     let mut count = 0;
     for number in 0..survivors.len() {
         let row = survivors[number];
-        let record = Record::from_bytes(&records[places[row.at as usize] as usize]);
+        let record = Record::from_bytes(&records[row.place as usize]);
         survivors[count] = row;
         count += usize::from(survives(margin.of(&record, level, row.product)));
     }
@@ -132,7 +120,7 @@ pub(super) fn dots_and_prune(
             let mut kept = [Survivor::default(); RUN];
             let mut count = 0;
             for i in 0..RUN {
-                kept[count] = Survivor { at: (number * RUN + i) as u32, product: products[i] };
+                kept[count] = Survivor { place: (begin + number * RUN + i) as u32, product: products[i] };
                 count += usize::from(survives(margins[i]));
             }
             survivors.extend_from_slice(&kept[..count]);

@@ -33,9 +33,9 @@ macro_rules! kernels {
                 // SAFETY: as above.
                 unsafe { dots(plane, rows, query, out) }
             },
-            prune: |records, places, level, margin, survivors| {
+            prune: |records, level, margin, survivors| {
                 // SAFETY: as above.
-                unsafe { prune(records, places, level, margin, survivors) }
+                unsafe { prune(records, level, margin, survivors) }
             },
             unpack: |high, low, out| {
                 // SAFETY: as above.
@@ -111,14 +111,8 @@ macro_rules! kernels {
         }
 
         #[target_feature(enable = $features)]
-        fn prune(
-            records: &[[u8; Record::BYTES]],
-            places: &[u32],
-            level: Level,
-            margin: &Margin,
-            survivors: &mut Vec<Survivor>,
-        ) {
-            scalar::prune(records, places, level, margin, survivors);
+        fn prune(records: &[[u8; Record::BYTES]], level: Level, margin: &Margin, survivors: &mut Vec<Survivor>) {
+            scalar::prune(records, level, margin, survivors);
         }
 
         #[target_feature(enable = $features)]

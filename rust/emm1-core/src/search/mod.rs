@@ -3,6 +3,7 @@
 
 mod exclude;
 mod finer;
+mod passes;
 mod plan;
 mod prune;
 mod rank;
@@ -102,6 +103,7 @@ impl EmbeddingFile {
         let scan = Scan {
             file: self,
             kernels,
+            metric: search.metric,
             queries: queries.iter().map(|query| Query::new(kernels, query, search.metric)).collect(),
             packed: coded.iter().map(|query| pack_parts(self.matrix.dims(), &query.fine.codes)).collect(),
             coded,

@@ -1,21 +1,22 @@
-//! What a thread does with a block of rows: prune them by their codes, score the survivors.
+//! What a thread does with rows: prune them by their codes, score the survivors.
 
 use std::cmp::Reverse;
 
 use super::finer::Finer;
+use super::passes::Waiting;
+use super::plan::CodeSource;
 use super::scan::{Collect, Scan, ordered};
 use super::topk::Hit;
 use crate::bound::Product;
 use crate::codes::Coded;
 use crate::error::{Result, zeros};
-use crate::kernel::{Factor, RUN, consecutive};
 use crate::matrix::View;
-use crate::shape::{Level, Margin, Margins, Panel, Record, SLACK, Survivor, TILE, stride, survives};
+use crate::shape::{Level, Margins, Panel, Record, SLACK, Survivor, TILE, stride, survives};
 
 /// If more than one in this many consecutive rows survives, reading all of them is faster than skipping the others.
 const DENSE: usize = 4;
-/// Sample of a block that decides how many planes are read for the other rows.
-const SAMPLE: usize = 64;
+/// Survivors that are multiplied at a time.
+const CHUNK: usize = 1024;
 
 /// The state of one thread of a search.
 pub(super) struct Worker<'a, C> {
@@ -26,11 +27,12 @@ pub(super) struct Worker<'a, C> {
     /// The rows of the block, and the position of each in the codes.
     pub(super) rows: Vec<u32>,
     pub(super) places: Vec<u32>,
-    /// The unpacked rows of the block, their products with a panel, and the survivors of one query; kept to reuse their
-    /// memory.
+    /// The unpacked rows of the block, and their products with a panel; kept to reuse their memory.
     bytes: Vec<u8>,
     pub(super) products: Vec<i32>,
-    survivors: Vec<Survivor>,
+    /// For few queries: the rows that wait for the second pass of each, and a list to reuse.
+    pub(super) waiting: Vec<Waiting>,
+    pub(super) likely: Vec<Survivor>,
     pub(super) finer: Finer,
 }
 
@@ -45,7 +47,8 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
             places: Vec::new(),
             bytes: Vec::new(),
             products: Vec::new(),
-            survivors: Vec::new(),
+            waiting: scan.empty.iter().map(|collector| Waiting::new(collector.wanted())).collect(),
+            likely: Vec::new(),
             finer: Finer::default(),
         })
     }
@@ -66,12 +69,9 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         Ok(())
     }
 
-    /// Prunes the block with all queries and scores the survivors.
+    /// Prunes the block with the panels of all queries and scores the survivors.
     pub(super) fn prune(&mut self, coded: Coded<'_>) -> Result<()> {
         coded.check_records(&self.places)?;
-        if self.scan.panels.is_empty() {
-            return (0..self.scan.queries.len()).try_for_each(|query| self.prune_one(coded, query));
-        }
         Level::ALL.into_iter().try_for_each(|level| coded.check_plane(level, &self.places))?;
         let scan = self.scan;
         let [first, second] = [0, 1].map(|part| 2 * coded.planes[part].width);
@@ -97,49 +97,6 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         result
     }
 
-    /// Prunes the block with one query.
-    fn prune_one(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
-        let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
-        let mut survivors = std::mem::take(&mut self.survivors);
-        survivors.clear();
-        // A sample shows the level at which most rows are ruled out: the planes up to that level are read in one pass.
-        let sample = self.places.len().min(SAMPLE);
-        survivors.extend((0..sample as u32).map(|at| Survivor { at, product: 0 }));
-        let mut level = Level::FirstHigh;
-        for each in Level::ALL {
-            level = each;
-            self.refine(coded, query, level, sample, &mut survivors)?;
-            if survivors.len() * DENSE <= sample {
-                break;
-            }
-        }
-        // Consecutive rows, which is all rows unless the search names ids.
-        let consecutive = consecutive(&self.places[sample..]);
-        let scanned = if consecutive { (self.places.len() - sample) / RUN * RUN } else { 0 };
-        if scanned > 0 {
-            let factor = |level: Level| {
-                (coded.planes[level as usize], &self.scan.packed[query][level.part()][..], level.weight())
-            };
-            for &level in &Level::ALL[..=level as usize] {
-                coded.check_plane(level, &self.places[sample..sample + scanned])?;
-            }
-            let factors: Vec<Factor<'_>> = Level::ALL[..=level as usize].iter().map(|&level| factor(level)).collect();
-            let margin = coded_query.margin(Product::Codes(&coded_query.fine, level), self.threshold(query));
-            let (begin, before) = (self.places[sample] as usize, survivors.len());
-            (kernels.dots_and_prune)(&factors, coded.records, begin..begin + scanned, level, &margin, &mut survivors);
-            survivors[before..].iter_mut().for_each(|row| row.at += sample as u32);
-        }
-        let mut rest: Vec<Survivor> =
-            (sample + scanned..self.places.len()).map(|at| Survivor { at: at as u32, product: 0 }).collect();
-        for &level in &Level::ALL[..=level as usize] {
-            self.refine(coded, query, level, self.places.len(), &mut rest)?;
-        }
-        survivors.append(&mut rest);
-        let result = self.narrow(coded, query, &mut survivors, &Level::ALL[level as usize + 1..]);
-        self.survivors = survivors;
-        result
-    }
-
     /// Prunes the block, whose unpacked rows are in `bytes`, with the queries of a panel.
     fn prune_panel(&mut self, coded: Coded<'_>, bytes: &[u8], begin: usize, panel: &Panel) -> Result<()> {
         let (kernels, count) = (self.scan.kernels, panel.lanes().min(self.scan.queries.len() - begin));
@@ -161,7 +118,8 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
             let again = self.scan.coded[query].is_coarser_in_panels();
             let product = |at: u32| if again { 0 } else { products[at as usize * panel.lanes() + lane] };
             let rows = found.iter().filter(|(_, bits)| bits >> lane & 1 == 1);
-            let mut survivors: Vec<Survivor> = rows.map(|&(at, _)| Survivor { at, product: product(at) }).collect();
+            let survivor = |&(at, _): &(u32, u32)| Survivor { place: self.places[at as usize], product: product(at) };
+            let mut survivors: Vec<Survivor> = rows.map(survivor).collect();
             result =
                 result.and_then(|()| self.narrow(coded, query, &mut survivors, if again { &Level::ALL } else { &[] }));
         }
@@ -169,7 +127,7 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         result
     }
 
-    /// Prunes the survivors level by level and scores the rows that are left.
+    /// Prunes the survivors level by level and scores or counts the rows that are left.
     fn narrow(
         &mut self,
         coded: Coded<'_>,
@@ -177,51 +135,56 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         survivors: &mut Vec<Survivor>,
         levels: &[Level],
     ) -> Result<()> {
-        for &level in levels {
-            self.refine(coded, query, level, self.places.len(), survivors)?;
-        }
-        if C::COUNTS {
-            return self.count_survivors(coded, query, survivors);
-        }
-        let candidates = survivors.iter().map(|&Survivor { at, product }| {
-            let at = at as usize;
-            let record = Record::from_bytes(&coded.records[self.places[at] as usize]);
-            Candidate { row: self.rows[at] as usize, record, product }
-        });
-        self.score_candidates(query, candidates.collect())
+        levels.iter().try_for_each(|&level| self.refine(coded, query, level, survivors))?;
+        self.finish(coded, query, survivors)
     }
 
-    /// Adds the products with the plane of a level to those of the survivors, which are among the first `among` rows of
-    /// the block, and prunes them.
-    fn refine(
+    /// Scores or counts the survivors of all levels.
+    pub(super) fn finish(&mut self, coded: Coded<'_>, query: usize, survivors: &[Survivor]) -> Result<()> {
+        if C::COUNTS {
+            self.count_survivors(coded, query, survivors)
+        } else {
+            self.score_survivors(coded, query, survivors)
+        }
+    }
+
+    /// Adds the products with the plane of a level to those of the survivors, whose places ascend, and prunes them.
+    pub(super) fn refine(
         &self,
         coded: Coded<'_>,
         query: usize,
         level: Level,
-        among: usize,
         survivors: &mut Vec<Survivor>,
     ) -> Result<()> {
-        if survivors.is_empty() {
-            return Ok(());
-        }
-        let (kernels, coded_query) = (self.scan.kernels, &self.scan.coded[query]);
         let (plane, packed) = (coded.planes[level as usize], &self.scan.packed[query][level.part()]);
-        let all = &self.places[..among];
-        if survivors.len() < among && survivors.len() * DENSE > among && consecutive(all) {
-            coded.check_plane(level, all)?;
-            let mut products = vec![0; among];
-            (kernels.dots)(plane, all, packed, &mut products);
-            survivors.iter_mut().for_each(|row| row.product += level.weight() * products[row.at as usize]);
-        } else {
-            let places: Vec<u32> = survivors.iter().map(|row| self.places[row.at as usize]).collect();
+        let (mut places, mut products) = (Vec::new(), Vec::new());
+        for rows in survivors.chunks_mut(CHUNK) {
+            let (first, last) = (rows[0].place, rows[rows.len() - 1].place);
+            let span = (last - first) as usize + 1;
+            let all = rows.len() < span && rows.len() * DENSE > span;
+            places.clear();
+            if all {
+                places.extend(first..=last);
+            } else {
+                places.extend(rows.iter().map(|row| row.place));
+            }
             coded.check_plane(level, &places)?;
-            let mut products = vec![0; places.len()];
-            (kernels.dots)(plane, &places, packed, &mut products);
-            survivors.iter_mut().zip(products).for_each(|(row, product)| row.product += level.weight() * product);
+            products.clear();
+            products.resize(places.len(), 0);
+            (self.scan.kernels.dots)(plane, &places, packed, &mut products);
+            for (at, row) in rows.iter_mut().enumerate() {
+                row.product += level.weight() * products[if all { (row.place - first) as usize } else { at }];
+            }
         }
-        let margin = coded_query.margin(Product::Codes(&coded_query.fine, level), self.threshold(query));
-        (kernels.prune)(coded.records, &self.places, level, &margin, survivors);
+        self.prune_at(coded, query, level, survivors);
         Ok(())
+    }
+
+    /// Prunes survivors by their products up to a level.
+    pub(super) fn prune_at(&self, coded: Coded<'_>, query: usize, level: Level, survivors: &mut Vec<Survivor>) {
+        let coded_query = &self.scan.coded[query];
+        let margin = coded_query.margin(Product::Codes(&coded_query.fine, level), self.threshold(query));
+        (self.scan.kernels.prune)(coded.records, level, &margin, survivors);
     }
 
     /// The highest threshold known for a query.
@@ -229,39 +192,45 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         self.collectors[query].threshold().max(self.scan.thresholds[query].get())
     }
 
-    /// Scores the candidates that the margin does not rule out, the most promising first.
-    fn score_candidates(&mut self, query: usize, mut candidates: Vec<Candidate>) -> Result<()> {
-        let coded = &self.scan.coded[query];
-        candidates
-            .sort_by_cached_key(|candidate| Reverse(ordered(coded.estimate(&candidate.record, candidate.product))));
-        let margin_of = |threshold| coded.margin(Product::Codes(&coded.fine, Level::Bytes), threshold);
-        let ruled_out = |margin: &Margin, candidate: &Candidate| {
-            !survives(margin.of(&candidate.record, Level::Bytes, candidate.product))
-        };
+    /// The number of the row at a place of the codes.
+    pub(super) fn row_at(&self, place: u32) -> usize {
+        match self.scan.code_source {
+            Some(CodeSource::OnTheFly(_)) => self.rows[place as usize] as usize,
+            _ => place as usize,
+        }
+    }
+
+    /// Scores the survivors that the margin does not rule out, the most promising first.
+    fn score_survivors(&mut self, coded: Coded<'_>, query: usize, survivors: &[Survivor]) -> Result<()> {
+        let coded_query = &self.scan.coded[query];
+        let record = |row: &Survivor| Record::from_bytes(&coded.records[row.place as usize]);
+        let margin_of = |threshold| coded_query.margin(Product::Codes(&coded_query.fine, Level::Bytes), threshold);
+        let mut promising = survivors.to_vec();
+        promising
+            .sort_by_cached_key(|row| Reverse(ordered(coded_query.estimate(&record(row), Level::Bytes, row.product))));
         let mut threshold = self.threshold(query);
         let mut margin = margin_of(threshold);
-        for candidate in candidates {
-            if ruled_out(&margin, &candidate) {
+        for row in promising {
+            if !survives(margin.of(&record(&row), Level::Bytes, row.product)) {
                 continue;
             }
-            let number = candidate.row;
-            let score = self.scan.queries[query].score(self.view.row(number, &mut self.row)?);
-            let score = score.ok_or_else(|| self.scan.file.not_finite(number))?;
-            self.collectors[query].push(Hit { id: self.scan.file.ids.id(number), score })?;
-            let reached = self.collectors[query].threshold();
-            if reached > threshold {
-                self.scan.thresholds[query].raise(reached);
-                threshold = self.threshold(query);
+            self.score_row(query, row.place)?;
+            let raised = self.threshold(query);
+            if raised > threshold {
+                threshold = raised;
                 margin = margin_of(threshold);
             }
         }
         Ok(())
     }
-}
 
-/// A row that the margins could not rule out, and its product with the query.
-struct Candidate {
-    row: usize,
-    record: Record,
-    product: i32,
+    /// Scores a row against a query; gives its merit.
+    pub(super) fn score_row(&mut self, query: usize, place: u32) -> Result<f32> {
+        let number = self.row_at(place);
+        let score = self.scan.queries[query].score(self.view.row(number, &mut self.row)?);
+        let score = score.ok_or_else(|| self.scan.file.not_finite(number))?;
+        self.collectors[query].push(Hit { id: self.scan.file.ids.id(number), score })?;
+        self.scan.thresholds[query].raise(self.collectors[query].threshold());
+        Ok(self.scan.metric.merit(score))
+    }
 }

@@ -188,10 +188,10 @@ impl<C: Collect + Sync> Worker<'_, C> {
     pub(super) fn count_survivors(&mut self, coded: Coded<'_>, query: usize, survivors: &[Survivor]) -> Result<()> {
         let coded_query = &self.scan.coded[query];
         let converse = coded_query.converse(Product::Codes(&coded_query.fine, Level::Bytes), self.highest(query));
-        for &Survivor { at, product } in survivors {
-            let record = Record::from_bytes(&coded.records[self.places[at as usize] as usize]);
+        for &Survivor { place, product } in survivors {
+            let record = Record::from_bytes(&coded.records[place as usize]);
             if survives(converse.of(&record, Level::Bytes, -product)) {
-                self.count_row(self.rows[at as usize] as usize, query, 1)?;
+                self.count_row(self.row_at(place), query, 1)?;
             } else {
                 self.count_best(query);
             }

@@ -25,7 +25,7 @@ use crate::file::EmbeddingFile;
 use crate::kernel::Kernels;
 use crate::matrix::Access;
 use crate::parallel::{Stop, share};
-use crate::score::Query;
+use crate::score::{Metric, Query};
 use crate::shape::Panel;
 
 /// Products computed in about 0.1 ms: of f64, of nibbles read from memory, of panels.
@@ -68,6 +68,11 @@ pub(crate) trait Collect: Clone + Send {
     /// The merit below which nothing about a row is wanted.
     fn threshold(&self) -> f32;
 
+    /// The number of best rows that are wanted, if it is limited: their scores raise the threshold.
+    fn wanted(&self) -> Option<usize> {
+        None
+    }
+
     /// Adds the score of a row.
     ///
     /// # Errors
@@ -93,6 +98,7 @@ pub(crate) trait Collect: Clone + Send {
 pub(crate) struct Scan<'a, C> {
     pub(crate) file: &'a EmbeddingFile,
     pub(crate) kernels: &'static Kernels,
+    pub(crate) metric: Metric,
     pub(crate) queries: Vec<Query>,
     pub(crate) coded: Vec<CodedQuery>,
     /// The packed components of each query, part by part.
@@ -148,6 +154,7 @@ impl<C: Collect + Sync> Scan<'_, C> {
             size = self.block.min(4 * size);
             match &self.code_source {
                 None => worker.score_all()?,
+                Some(CodeSource::File(_, coded)) if few => worker.first_pass(*coded)?,
                 Some(CodeSource::File(_, coded)) => {
                     worker.places.clone_from(&worker.rows);
                     worker.prune(*coded)?;
@@ -161,6 +168,11 @@ impl<C: Collect + Sync> Scan<'_, C> {
                     worker.prune(block.coded(encoder.parts()))?;
                 }
             }
+        }
+        if let Some(CodeSource::File(_, coded)) = &self.code_source
+            && few
+        {
+            (0..self.queries.len()).try_for_each(|query| worker.second_pass(*coded, query))?;
         }
         let mut all = self.collectors.lock().expect("no thread panicked while it held the result");
         all.iter_mut().zip(worker.collectors).try_for_each(|(all, mine)| all.merge(mine))

@@ -89,6 +89,13 @@ impl Collect for Collector {
         }
     }
 
+    fn wanted(&self) -> Option<usize> {
+        match self.goal {
+            Goal::Best(k) => Some(k),
+            Goal::Within(_) => None,
+        }
+    }
+
     fn push(&mut self, hit: Hit) -> Result<()> {
         if self.excluded.binary_search(&hit.id).is_ok() {
             return Ok(());

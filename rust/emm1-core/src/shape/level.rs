@@ -1,7 +1,7 @@
 //! How much of a row's codes a product includes.
 
 /// Which codes of a row a product includes; each level adds a plane to the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     /// The high nibbles of the first part.
     FirstHigh,

@@ -63,6 +63,13 @@ impl Margin {
         Self { constant, offset: 5.0, missed: 0.5, rest: 0.125, centred: 0.25, norm: -0.75, square: -0.01 }
     }
 
+    /// The margin if codes had no errors and the product were a share of the whole one: it rules nothing out, but rows that
+    /// survive it probably reach the threshold.
+    pub(crate) fn without_errors(self, share: f32) -> Self {
+        let [constant, norm, square] = [self.constant, self.norm, self.square].map(|part| part * share);
+        Self { constant, offset: self.offset, missed: 0.0, rest: 0.0, centred: 0.0, norm, square }
+    }
+
     /// The margin of a row, given its finer product, and the error that is left.
     #[inline(always)]
     pub(crate) fn of_finer(&self, record: &Record, missed: f32, product: f32) -> f32 {

@@ -15,8 +15,8 @@ pub(crate) use record::{Missed, Record, round_up_to_bf16};
 /// A row that its margin cannot rule out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Survivor {
-    /// Its position among the rows examined.
-    pub(crate) at: u32,
+    /// Its position in the codes.
+    pub(crate) place: u32,
     /// Its product with the query, as far as it has been computed.
     pub(crate) product: i32,
 }

@@ -1,0 +1,201 @@
+//! Two passes over the rows, for few queries: first a bound of every row, then a closer look at those that can still be hits.
+//!
+//! ```text
+//! first pass, block by block:  products with high nibbles, half of each row where that suffices → margins
+//!                              the rows that are left wait; as soon as enough of them are promising, the best of these are
+//!                              scored, which raises the threshold
+//! second pass:                 margins again, with what is now nearly the final threshold; for the rows that are still left,
+//!                              level by level, products with the next plane → tighter margins; the reference score of the rest
+//! ```
+//!
+//! A row is promising if its estimate reaches the threshold. The estimates only decide the order in which rows are scored.
+
+use std::collections::BinaryHeap;
+
+use super::prune::Worker;
+use super::scan::{Collect, ordered};
+use crate::bound::Product;
+use crate::codes::Coded;
+use crate::error::Result;
+use crate::kernel::{Factor, RUN, consecutive};
+use crate::shape::{Level, Record, Survivor};
+
+/// Sample of a block that decides how many planes are read for the other rows.
+const SAMPLE: usize = 64;
+/// Rows that may wait for the second pass, for each query and thread: 1 MB.
+const WAITING: usize = 1 << 17;
+
+/// The rows that wait for the second pass of a query.
+pub(super) struct Waiting {
+    /// By the level of their products; in each, the places ascend.
+    rows: [Vec<Survivor>; 4],
+    /// Estimate and place of the promising ones.
+    promising: BinaryHeap<(i32, u32)>,
+    /// With how many promising rows the best of them are scored.
+    enough: usize,
+    /// Those that were scored.
+    scored: Vec<u32>,
+}
+
+impl Waiting {
+    pub(super) fn new(wanted: Option<usize>) -> Self {
+        let enough = wanted.unwrap_or(usize::MAX);
+        Self { rows: Default::default(), promising: BinaryHeap::new(), enough, scored: Vec::new() }
+    }
+}
+
+impl<C: Collect + Sync> Worker<'_, C> {
+    /// The first pass over the block, whose rows are their places in the codes, with each query.
+    pub(super) fn first_pass(&mut self, coded: Coded<'_>) -> Result<()> {
+        coded.check_records(&self.rows)?;
+        for query in 0..self.scan.queries.len() {
+            let mut waiting = std::mem::take(&mut self.waiting[query].rows);
+            let before = waiting.each_ref().map(Vec::len);
+            let level = self.bound_block(coded, query, &mut waiting)?;
+            // Where many planes were read, little is left to do for a row; and where the threshold is known, nothing is
+            // gained by waiting.
+            let wanted = self.collectors[query].wanted();
+            let done = level > Level::High || wanted.is_none() || waiting.iter().map(Vec::len).sum::<usize>() > WAITING;
+            if let Some(k) = wanted
+                && !done
+            {
+                for level in [Level::FirstHigh, Level::High] {
+                    let new = &waiting[level as usize][before[level as usize]..];
+                    self.find_promising(coded, query, level, new);
+                }
+                self.waiting[query].rows = waiting;
+                self.score_promising(query, k)?;
+            } else {
+                self.waiting[query].rows = waiting;
+                self.second_pass(coded, query)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of the block that are not ruled out by their codes up to some level, which it gives.
+    fn bound_block(&self, coded: Coded<'_>, query: usize, waiting: &mut [Vec<Survivor>; 4]) -> Result<Level> {
+        let (level, sample) = self.first_level(coded, query, waiting)?;
+        let (rows, waiting) = (&self.rows[sample..], &mut waiting[level as usize]);
+        let levels = &Level::ALL[..=level as usize];
+        // Consecutive rows, which is all rows unless the search names ids.
+        let scanned = if consecutive(rows) { rows.len() / RUN * RUN } else { 0 };
+        if scanned > 0 {
+            let packed = &self.scan.packed[query];
+            let factor = |&level: &Level| (coded.planes[level as usize], &packed[level.part()][..], level.weight());
+            levels.iter().try_for_each(|&level| coded.check_plane(level, &rows[..scanned]))?;
+            let factors: Vec<Factor<'_>> = levels.iter().map(factor).collect();
+            let coded_query = &self.scan.coded[query];
+            let margin = coded_query.margin(Product::Codes(&coded_query.fine, level), self.threshold(query));
+            let places = rows[0] as usize..rows[0] as usize + scanned;
+            (self.scan.kernels.dots_and_prune)(&factors, coded.records, places, level, &margin, waiting);
+        }
+        let mut rest = candidates(&rows[scanned..]);
+        levels.iter().try_for_each(|&level| self.refine(coded, query, level, &mut rest))?;
+        waiting.append(&mut rest);
+        Ok(level)
+    }
+
+    /// The level up to which the planes are read for all rows of the block: the first that rules out enough rows of a sample,
+    /// whose survivors are added. Gives the size of the sample too.
+    fn first_level(&self, coded: Coded<'_>, query: usize, waiting: &mut [Vec<Survivor>; 4]) -> Result<(Level, usize)> {
+        if self.threshold(query) == f32::NEG_INFINITY {
+            return Ok((Level::High, 0)); // nothing can be ruled out yet
+        }
+        let size = self.rows.len().min(SAMPLE);
+        let mut sample = candidates(&self.rows[..size]);
+        let mut reached = Level::FirstHigh;
+        for level in Level::ALL {
+            reached = level;
+            self.refine(coded, query, level, &mut sample)?;
+            if sample.len() <= suffices(level, size) {
+                break;
+            }
+        }
+        waiting[reached as usize].append(&mut sample);
+        Ok((reached, size))
+    }
+
+    /// Notes which of some rows are promising.
+    fn find_promising(&mut self, coded: Coded<'_>, query: usize, level: Level, rows: &[Survivor]) {
+        let coded_query = &self.scan.coded[query];
+        let likely = coded_query.likely(level, self.threshold(query));
+        self.likely.clear();
+        self.likely.extend_from_slice(rows);
+        (self.scan.kernels.prune)(coded.records, level, &likely, &mut self.likely);
+        self.waiting[query].promising.extend(self.likely.iter().map(|row| {
+            let record = Record::from_bytes(&coded.records[row.place as usize]);
+            (ordered(coded_query.estimate(&record, level, row.product)), row.place)
+        }));
+    }
+
+    /// Scores the most promising rows, if there are enough, which raises the threshold.
+    fn score_promising(&mut self, query: usize, k: usize) -> Result<()> {
+        let Waiting { promising, enough, .. } = &mut self.waiting[query];
+        if promising.len() < *enough {
+            return Ok(());
+        }
+        let mut promising = std::mem::take(promising);
+        let (mut failed, most) = (0, k / 2 + 8);
+        while let Some((estimate, place)) = promising.pop()
+            && failed < most
+            && estimate >= ordered(self.threshold(query))
+        {
+            if let Some((_, next)) = promising.peek() {
+                self.view.prefetch(*next as usize)?;
+            }
+            let threshold = self.threshold(query);
+            let merit = self.score_row(query, place)?;
+            failed += usize::from(merit < threshold);
+            self.waiting[query].scored.push(place);
+        }
+        promising.clear();
+        let waiting = &mut self.waiting[query];
+        waiting.promising = promising;
+        // Estimates that mislead are asked less often.
+        waiting.enough = if failed < most { k } else { 2 * waiting.enough };
+        Ok(())
+    }
+
+    /// The second pass over the rows that wait for a query.
+    pub(super) fn second_pass(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
+        let Waiting { rows, scored, promising, .. } = &mut self.waiting[query];
+        promising.clear();
+        let (mut waiting, mut scored) = (std::mem::take(rows), std::mem::take(scored));
+        scored.sort_unstable();
+        let mut survivors = Vec::new();
+        for level in Level::ALL {
+            if !survivors.is_empty() {
+                self.refine(coded, query, level, &mut survivors)?;
+            }
+            let more = &mut waiting[level as usize];
+            if more.is_empty() {
+                continue;
+            }
+            self.prune_at(coded, query, level, more);
+            let mut scored = scored.iter().peekable();
+            more.retain(|row| {
+                while scored.next_if(|&&place| place < row.place).is_some() {}
+                scored.peek() != Some(&&row.place)
+            });
+            let sorted = survivors.is_empty();
+            survivors.append(more);
+            if !sorted {
+                survivors.sort_unstable_by_key(|row| row.place);
+            }
+        }
+        self.waiting[query].rows = waiting; // keeps their memory
+        self.finish(coded, query, &survivors)
+    }
+}
+
+/// The number of survivors in a sample with which a level suffices. It is higher for the last level of the first pass,
+/// because the threshold rises before the second.
+fn suffices(level: Level, sample: usize) -> usize {
+    if level == Level::High { sample * 3 / 8 } else { sample / 4 }
+}
+
+/// Rows of which nothing is known yet.
+fn candidates(rows: &[u32]) -> Vec<Survivor> {
+    rows.iter().map(|&place| Survivor { place, product: 0 }).collect()
+}
