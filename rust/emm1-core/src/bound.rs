@@ -248,7 +248,8 @@ impl CodedQuery {
         terms.per(coding.step)
     }
 
-    /// The margin of a row that probably reaches a threshold, by its codes up to a level; it rules nothing out.
+    /// A margin without errors, the same for all levels: rows that survive it, by their products up to a level, probably
+    /// reach the threshold; it rules nothing out.
     pub(crate) fn likely(&self, level: Level, threshold: f32) -> Margin {
         self.margin(Product::Codes(&self.fine, level), threshold).without_errors(self.share(level) as f32)
     }
@@ -258,17 +259,17 @@ impl CodedQuery {
         if level == Level::FirstHigh { self.first as f64 / self.fine.codes.len() as f64 } else { 1.0 }
     }
 
-    /// An estimate of a row's merit from its codes up to a level, used only to order candidates. The product is that with
-    /// `fine`.
+    /// An estimate of a row's merit from its codes up to a level, used only to order candidates; −∞ if there is none.
+    /// The product is that with `fine`.
     pub(crate) fn estimate(&self, record: &Record, level: Level, product: i32) -> f32 {
         let product = (f64::from(product) - self.fine.offset(level)) / self.share(level);
         let score = self.base + f64::from(record.scale) * self.fine.step * product;
         let merit = match self.metric {
             Metric::Dot => score,
-            Metric::Cosine => score / f64::from(record.norm),
-            Metric::L2 => score - f64::from(record.centred).powi(2) / 2.0,
+            Metric::Cosine => score / (self.norm * f64::from(record.norm)),
+            Metric::L2 => -(self.norm.powi(2) + f64::from(record.centred).powi(2) - 2.0 * score).max(0.0).sqrt(),
         };
-        merit as f32
+        if merit.is_nan() { f32::NEG_INFINITY } else { merit as f32 }
     }
 }
 
@@ -422,6 +423,55 @@ mod tests {
         let (huge, tiny, small) = (vec![1e22], vec![-1.787_464_5e-38], vec![4.187_877_7e-21]);
         survive_their_own_scores(&[vec![0.0], huge], &[vec![0.0]], true).unwrap();
         survive_their_own_scores(&[tiny.clone(), small], &[vec![0.0], tiny], false).unwrap();
+    }
+
+    proptest! {
+        /// What is likely by its margin is so by its estimate, and estimates are near the scores of ordinary rows.
+        #[test]
+        fn likely_rows_have_estimates_that_reach_the_threshold(
+            (row, noise) in prop_oneof![Just(100usize), Just(384), Just(1000)].prop_flat_map(|dims| {
+                let values = || prop::collection::vec(-1.0f32..1.0, dims);
+                (values(), values())
+            }),
+            similar in 0.0f32..1.0,
+            scale in prop::sample::select(vec![0.01f32, 1.0, 300.0]),
+            above in any::<bool>(),
+        ) {
+            prop_assume!(row.iter().chain(&noise).filter(|value| value.abs() > 0.1).count() > row.len());
+            let query: Vec<f32> =
+                row.iter().zip(&noise).map(|(x, y)| scale * (similar * x + (1.0 - similar) * y)).collect();
+            let encoder = Encoder::with(available().next().unwrap(), vec![0.1; row.len()]);
+            let block = encoder.block(1, |_, out| { out.copy_from_slice(&row); Ok(()) }).unwrap();
+            let coded = block.coded(encoder.parts());
+            let record = Record::from_bytes(&coded.records[0]);
+            for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
+                let coded_query = CodedQuery::new(&encoder, &query, metric, 127, false);
+                let exact = metric.merit(Query::new(available().next().unwrap(), &query, metric).score(&row).unwrap());
+                // What a score can be at most, or the distance of vectors that have nothing in common.
+                let most = match metric {
+                    Metric::Cosine => 1.0,
+                    Metric::Dot => length(&query.iter().map(|&x| f64::from(x)).collect::<Vec<_>>()) as f32 * record.norm,
+                    Metric::L2 => coded_query.norm.hypot(f64::from(record.centred)) as f32,
+                };
+                for level in Level::ALL {
+                    let product = product(&coded, 0, level, &coded_query.fine.codes);
+                    let estimate = coded_query.estimate(&record, level, product);
+                    let near = if level == Level::FirstHigh { 0.5 } else { 0.1 };
+                    // An error in the square of a distance counts for more in a small distance.
+                    let missed = match metric {
+                        Metric::L2 => (estimate * estimate - exact * exact).abs() / (most * most),
+                        _ => (estimate - exact).abs() / most,
+                    };
+                    prop_assert!(missed < near, "{metric:?} {level:?} {estimate} {exact} {most}");
+                    if metric == Metric::L2 && estimate > -0.02 * most {
+                        continue; // no distance is less than zero
+                    }
+                    let threshold = estimate + if above { 0.01 } else { -0.01 } * most;
+                    let likely = coded_query.likely(level, threshold).of(&record, level, product);
+                    prop_assert_eq!(survives(likely), !above, "{:?} {:?} {} {}", metric, level, estimate, likely);
+                }
+            }
+        }
     }
 
     proptest! {

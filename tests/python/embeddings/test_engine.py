@@ -179,6 +179,30 @@ def test_many_dimensions(tmp_path: Path, dims: int, dtype: str, kind: Kind) -> N
         check(e, x.astype(np.float32), q, 7, metric, 2, np.arange(0, 150, 4))
 
 
+@pytest.mark.parametrize("arrangement", ["best last", "best first", "random", "clusters"])
+@pytest.mark.parametrize("metric", METRICS)
+def test_more_rows_than_wait_for_the_second_pass(tmp_path: Path, metric: Metric, arrangement: str) -> None:
+    x = data("clustered" if arrangement == "clusters" else "isotropic", 200_000, 6, 3)
+    q = data("isotropic", 3, 6, 4)
+    found = scores(metric, q[0], x)
+    best = order(metric, found, np.arange(len(x)))
+    if arrangement.startswith("best"):
+        x = x[best if arrangement == "best first" else best[::-1]]
+    np.save(tmp_path / "x.npy", x)
+    e = emm1.Embeddings(tmp_path / "x.npy")
+    e.build_codes()
+    expected = []
+    for query in q:
+        found = scores(metric, query, x)
+        expected.append((order(metric, found, e.ids), found))
+    for k in (1, 100, 30_000):
+        for threads in (1, 2):
+            hits = e.search(q, k, metric, threads=threads)
+            for number, (rows, found) in enumerate(expected):
+                assert hits.ids[number].tolist() == rows[:k].tolist()
+                assert (hits.scores[number] == found[rows[:k]]).all()
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("codes", [True, False])
 def test_text(tmp_path: Path, metric: Metric, codes: bool) -> None:

@@ -1,5 +1,6 @@
-//! Exact search of an embedding file: [`plan`] decides how to search, [`scan`] hands blocks of rows to threads, [`prune`]
-//! searches a block, [`topk`] collects the hits, [`exclude`] says which rows are none, and [`rank`] counts rows instead.
+//! Exact search of an embedding file: [`plan`] decides how to search, [`scan`] hands blocks of rows to threads, [`passes`]
+//! searches them with few queries, [`prune`] with many, [`topk`] collects the hits, [`exclude`] says which rows are none, and
+//! [`rank`] counts rows instead.
 
 mod exclude;
 mod finer;

@@ -12,7 +12,7 @@
 
 use std::collections::BinaryHeap;
 
-use super::prune::Worker;
+use super::prune::{DENSE, Worker};
 use super::scan::{Collect, ordered};
 use crate::bound::Product;
 use crate::codes::Coded;
@@ -22,7 +22,8 @@ use crate::shape::{Level, Record, Survivor};
 
 /// Sample of a block that decides how many planes are read for the other rows.
 const SAMPLE: usize = 64;
-/// Rows that may wait for the second pass, for each query and thread: 1 MB.
+/// Rows that may wait for the second pass, for each query and thread. With those that are promising and those that were
+/// scored, of which there are no more, the lists take at most 20 bytes a row, 2.6 MB.
 const WAITING: usize = 1 << 17;
 
 /// The rows that wait for the second pass of a query.
@@ -30,7 +31,7 @@ pub(super) struct Waiting {
     /// By the level of their products; in each, the places ascend.
     rows: [Vec<Survivor>; 4],
     /// Estimate and place of the promising ones.
-    promising: BinaryHeap<(i32, u32)>,
+    promising: Vec<(i32, u32)>,
     /// With how many promising rows the best of them are scored.
     enough: usize,
     /// Those that were scored.
@@ -39,8 +40,8 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new(wanted: Option<usize>) -> Self {
-        let enough = wanted.unwrap_or(usize::MAX);
-        Self { rows: Default::default(), promising: BinaryHeap::new(), enough, scored: Vec::new() }
+        let enough = wanted.map_or(usize::MAX, few);
+        Self { rows: Default::default(), promising: Vec::new(), enough, scored: Vec::new() }
     }
 }
 
@@ -108,7 +109,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
         for level in Level::ALL {
             reached = level;
             self.refine(coded, query, level, &mut sample)?;
-            if sample.len() <= suffices(level, size) {
+            if sample.len() * DENSE <= size {
                 break;
             }
         }
@@ -122,7 +123,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
         let likely = coded_query.likely(level, self.threshold(query));
         self.likely.clear();
         self.likely.extend_from_slice(rows);
-        (self.scan.kernels.prune)(coded.records, level, &likely, &mut self.likely);
+        (self.scan.kernels.prune)(coded.records, Level::High, &likely, &mut self.likely);
         self.waiting[query].promising.extend(self.likely.iter().map(|row| {
             let record = Record::from_bytes(&coded.records[row.place as usize]);
             (ordered(coded_query.estimate(&record, level, row.product)), row.place)
@@ -135,7 +136,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
         if promising.len() < *enough {
             return Ok(());
         }
-        let mut promising = std::mem::take(promising);
+        let mut promising = BinaryHeap::from(std::mem::take(promising));
         let (mut failed, most) = (0, k / 2 + 8);
         while let Some((estimate, place)) = promising.pop()
             && failed < most
@@ -149,11 +150,11 @@ impl<C: Collect + Sync> Worker<'_, C> {
             failed += usize::from(merit < threshold);
             self.waiting[query].scored.push(place);
         }
-        promising.clear();
         let waiting = &mut self.waiting[query];
-        waiting.promising = promising;
+        waiting.promising = promising.into_vec(); // keeps its memory
+        waiting.promising.clear();
         // Estimates that mislead are asked less often.
-        waiting.enough = if failed < most { k } else { 2 * waiting.enough };
+        waiting.enough = if failed < most { few(k) } else { 2 * waiting.enough };
         Ok(())
     }
 
@@ -189,13 +190,13 @@ impl<C: Collect + Sync> Worker<'_, C> {
     }
 }
 
-/// The number of survivors in a sample with which a level suffices. It is higher for the last level of the first pass,
-/// because the threshold rises before the second.
-fn suffices(level: Level, sample: usize) -> usize {
-    if level == Level::High { sample * 3 / 8 } else { sample / 4 }
-}
-
 /// Rows of which nothing is known yet.
 fn candidates(rows: &[u32]) -> Vec<Survivor> {
     rows.iter().map(|&place| Survivor { place, product: 0 }).collect()
+}
+
+/// With how many promising rows the best of them are scored: with more, fewer rows would be scored in all, but the
+/// threshold would lag behind where the rows that come are better than those before.
+fn few(k: usize) -> usize {
+    (k / 8).max(1)
 }

@@ -14,7 +14,7 @@ use crate::matrix::View;
 use crate::shape::{Level, Margins, Panel, Record, SLACK, Survivor, TILE, stride, survives};
 
 /// If more than one in this many consecutive rows survives, reading all of them is faster than skipping the others.
-const DENSE: usize = 4;
+pub(super) const DENSE: usize = 4;
 /// Survivors that are multiplied at a time.
 const CHUNK: usize = 1024;
 
@@ -38,6 +38,7 @@ pub(super) struct Worker<'a, C> {
 
 impl<'a, C: Collect + Sync> Worker<'a, C> {
     pub(super) fn new(scan: &'a Scan<'a, C>, view: View<'a>) -> Result<Self> {
+        let few = if scan.panels.is_empty() { &scan.empty[..] } else { &[] };
         Ok(Self {
             scan,
             view,
@@ -47,7 +48,7 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
             places: Vec::new(),
             bytes: Vec::new(),
             products: Vec::new(),
-            waiting: scan.empty.iter().map(|collector| Waiting::new(collector.wanted())).collect(),
+            waiting: few.iter().map(|collector| Waiting::new(collector.wanted())).collect(),
             likely: Vec::new(),
             finer: Finer::default(),
         })

@@ -1,9 +1,11 @@
 //! The scan: prune rows by their codes, score the survivors exactly. Threads take blocks of rows.
 //!
 //! ```text
-//! for each block of rows, one query:                          or many queries, a panel of them at a time:
+//! for each block of rows, one query (`passes`):               or many queries, a panel of them at a time (`prune`):
 //!     products with high nibbles, half of each row → margins      products with the whole bytes → margins
-//!     level by level, for the survivors: products with the next plane → tighter margins
+//!     reference score of the promising rows → a higher threshold
+//! for the survivors of all blocks, or of this one:
+//!     level by level: products with the next plane → tighter margins
 //!     reference score of the last survivors → the hits, and a higher threshold
 //! ```
 //!
