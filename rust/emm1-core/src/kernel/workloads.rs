@@ -188,12 +188,12 @@ impl Inputs {
     fn prune(&self, kernel: Prune) -> Run<'_> {
         let products = self.products_of_nibbles();
         let margin = self.margin(&products);
-        let row = |(at, product)| Survivor { at: at as u32, product };
+        let row = |(place, product)| Survivor { place: place as u32, product };
         let all: Vec<Survivor> = products.into_iter().enumerate().map(row).collect();
         let mut survivors = all.clone();
         let run = move || {
             survivors.clone_from(&all);
-            kernel(&self.records, &self.places, FIRST, &margin, &mut survivors);
+            kernel(&self.records, FIRST, &margin, &mut survivors);
         };
         (Amount::Rows(ROWS), Box::new(run))
     }
