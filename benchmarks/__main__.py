@@ -15,20 +15,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 from benchmarks.contenders import BEFORE
-from benchmarks.data import KINDS, write
+from benchmarks.data import KINDS, held_out, write
 from benchmarks.jobs import KS, ROWS, THREADS, Job, job, jobs
 from benchmarks.record import Row, measured
 from benchmarks.report import finish, text
-from benchmarks.tasks import TASKS, Numbers
+from benchmarks.tasks import TASKS
 
-RESULTS = "results.json"
+RESULTS = "rows.json"
 
 
 def main() -> None:
@@ -43,10 +44,9 @@ def main() -> None:
     every = jobs(options.rows, options.kinds, options.threads)
     wanted = [replace(one, ks=options.k) for one in every if one.task in options.tasks]
     results = run(wanted, options.work, options.seconds)
-    done = [one for one in wanted if str(one) in results]
-    rows = [Row(one.task, one.contender, results[str(one)], one.conditions(options.work)) for one in done]
+    rows = [results[str(one)] for one in wanted if str(one) in results]
     record = measured("search", rows)
-    if done == wanted:
+    if len(rows) == len(wanted):
         (options.work / RESULTS).unlink(missing_ok=True)
         finish(record, options.work, documented=wanted == jobs(ROWS))
     else:
@@ -78,21 +78,34 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def run(wanted: list[Job], work: Path, seconds: float) -> dict[str, Numbers]:
+def run(wanted: list[Job], work: Path, seconds: float) -> dict[str, Row]:
     """The results of the jobs; those of a run that was interrupted are kept."""
     started = time.monotonic()
     work.mkdir(parents=True, exist_ok=True)
     place = work / RESULTS
-    results: dict[str, Numbers] = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {}
-    for one in wanted:
+    kept = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {}
+    results = {name: Row(**row) for name, row in kept.items()}
+    for at, one in enumerate(wanted):
         if str(one) not in results:
             write(work / one.file)
             if time.monotonic() - started > seconds:
                 break
             print(f"{time.monotonic() - started:5.0f} s  {one}", file=sys.stderr)
-            results[str(one)] = one.run(work)
-            place.write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
+            results[str(one)] = Row(one.task, one.contender, one.run(work), one.conditions(work))
+            rows = {name: asdict(row) for name, row in results.items()}
+            place.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
+        if one.file not in {later.file for later in wanted[at + 1 :]}:
+            tidy(work / one.file, whole=one.task == "one")
     return results
+
+
+def tidy(path: Path, *, whole: bool) -> None:
+    """Delete what takes much room and nothing needs any more: copies that rivals made, and files of growing size."""
+    shutil.rmtree(path.with_suffix(".lancedb"), ignore_errors=True)
+    path.with_suffix(".duckdb").unlink(missing_ok=True)
+    if whole:
+        for file in (path, *path.parent.glob(f"{path.name}.*"), held_out(path)):
+            file.unlink(missing_ok=True)
 
 
 def limit_processors(count: int) -> None:

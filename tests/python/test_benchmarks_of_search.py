@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.__main__ import run
 from benchmarks.data import MATCHING, QUERIES, cross_modal, held_out, queries_for, unit, write
 from benchmarks.goals import goals, reached
 from benchmarks.jobs import Job, job, jobs
@@ -87,7 +89,21 @@ def test_a_run_measures_what_its_options_choose_and_keeps_it_in_its_folder(tmp_p
     assert {row.conditions["threads"] for row in searches} == {1}
     assert {row.conditions.get("queries", "held out") for row in searches} == {"held out", "cross-modal"}
     assert all({"1 query", "k = 9"} <= row.measured.keys() for row in searches)
+    assert not list(tmp_path.glob("*.duckdb"))
+    assert not (tmp_path / "rows.json").exists()
     assert all(row.measured["queries"] == 1200 for row in record.rows if (row.task, row.contender) == ("knn", "emm1"))
+
+
+def test_an_interrupted_run_keeps_what_it_measured_and_deletes_files_of_growing_size(tmp_path: Path) -> None:
+    kept = Job("call", "emm1", "tiny-10.npy", 1)
+    row = Row("call", "emm1", {"call": 7.0}, {"threads": 1})
+    (tmp_path / "rows.json").write_text(json.dumps({str(kept): asdict(row)}), encoding="utf-8")
+    results = run([kept, Job("one", "emm1", "tiny-30.npy", 1), Job("one", "NumPy", "tiny-30.npy", 1)], tmp_path, 600)
+    assert results[str(kept)] == row
+    assert {(row.contender, row.conditions["rows"]) for row in results.values() if row.task == "one"} == {
+        ("emm1", 30), ("NumPy", 30),
+    }  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.json"]
 
 
 def test_exact_search_finds_all_that_approximate_rivals_are_asked_for(tmp_path: Path) -> None:
