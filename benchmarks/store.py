@@ -182,7 +182,8 @@ TASKS: dict[str, dict[str, Task]] = {
     },
     "second example": {
         "published script (Polars)": script_second_example,
-        "emm1 to Polars": emm1_example(lambda store: store.triplets(["points", "audio"]).pl().shape),
+        "emm1 to Polars": emm1_example(lambda store: store.triplets_frame(["points", "audio"]).shape),
+        "emm1, relation to Polars": emm1_example(lambda store: store.triplets(["points", "audio"]).pl().shape),
     },
     **queries(),
 }
