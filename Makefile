@@ -5,13 +5,17 @@
 # make test-versions  the tour with each supported DuckDB, in the stores built by each of the others
 # make clients-matrix  write what each client can do to docs/guide/clients.md
 # make reference  write docs/reference from docstrings, comments in SQL and the parameters of commands
-# make bench  search, in Python and in SQL, compared with its rivals, and starting; with TREE=folder-with-the-published-files also the store
+# make bench  search, in Python and in SQL, compared with its rivals, and starting; with TREE=folder-with-the-published-files also the store; with BEFORE=folder-with-an-earlier-emm1 also that; renews docs/benchmarks.md
+# make microbench  every kernel of every instruction set by itself; ONLY=multiply/avx2 runs those with that name
+# make wheels  the source archive and the wheels for Linux of the last commit, in dist/, checked and tried
 # make lint   the formatters, linters and type checker of `make test`
+# make check-targets  the Rust of other systems and processors, compiled and linted, as far as their targets are installed
 # make fmt    format Rust and Python
 # make lock   pin the newest versions of every dependency
 # make release-check  what is missing for a release; TAG=v0.2.0 compares the version
 # make clean  remove everything that the other targets made
-.PHONY: demo test wheel sdist tour test-newest test-versions test-clients clients-matrix reference test-neon bench lint lint-rust lint-python fmt lock \
+.PHONY: demo test wheel wheels try-wheel tour test-newest test-versions test-clients clients-matrix reference test-neon test-windows bench microbench \
+	lint lint-rust lint-python add-targets check-targets fmt lock \
 	release-check clean
 .PRECIOUS: .tour/%
 .DEFAULT_GOAL := help
@@ -20,9 +24,9 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 UV := UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# The tests write to the disk of this tree, because codes are refused on tmpfs, which /tmp may be.
-export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/target
-SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py
+SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py packaging/extension.py
+
+include packaging/community.mk
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -52,6 +56,7 @@ demo: .venv/built
 test: .venv/built lint
 	cargo test --workspace --locked --quiet
 	$(MAKE) test-neon
+	$(MAKE) test-windows
 	$(BIN)/pytest
 	$(MAKE) test-clients
 
@@ -77,13 +82,35 @@ test-neon:
 		PROPTEST_CASES=20 cargo test --target $(ARM) -p emm1-core -p emm1-csv --lib --locked --quiet; \
 	fi
 
+# The same on Windows, as far as Wine is one (Debian: wine64, gcc-mingw-w64-x86-64-posix, and the Rust target).
+WINDOWS := x86_64-pc-windows-gnu
+test-windows: export PATH := $(PATH):/usr/lib/wine
+test-windows:
+	@missing=; for tool in wine64 x86_64-w64-mingw32-gcc; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	rustup target list --installed 2>/dev/null | grep -qx $(WINDOWS) || missing="$$missing Rust's $(WINDOWS)"; \
+	if [ -n "$$missing" ]; then echo "Windows: skipped, missing$$missing"; else \
+		mkdir -p target/$(WINDOWS) && \
+		x86_64-w64-mingw32-gcc -shared -o target/$(WINDOWS)/bcryptprimitives.dll tests/wine/bcryptprimitives.c -ladvapi32 && \
+		WINEPATH='Z:$(CURDIR)/target/$(WINDOWS)' WINEPREFIX="$(CURDIR)/target/wine" WINEDEBUG=-all CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=wine64 \
+		CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc \
+		PROPTEST_CASES=20 cargo test --target $(WINDOWS) -p emm1-core -p emm1-csv -p emm1-duckdb --lib --locked --quiet; \
+	fi
+
 wheel: .venv/built
 	rm -rf dist
 	$(UV) build --quiet --wheel --no-build-isolation --out-dir dist
 
-sdist: .venv/packages
-	rm -f dist/*.tar.gz
-	$(UV) build --quiet --sdist --no-build-isolation --out-dir dist
+.venv/wheels: .venv/packages
+	$(UV) sync --quiet --locked --inexact --no-install-project --group wheels
+	@touch $@
+
+wheels: .venv/wheels
+	@rustup target add x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu 2>/dev/null || { \
+		echo "make wheels needs rustup, for Rust's libraries of both processors: https://rustup.rs" >&2; exit 1; }
+	@$(BIN)/python packaging/wheels.py
+
+try-wheel: .venv/packages
+	@$(BIN)/python packaging/wheels.py try
 
 # Each in its own environment, with a store that it made: .tour/NAME/made.
 .tour/lowest: OPTIONS := --resolution lowest-direct
@@ -121,13 +148,17 @@ test-newest: .venv/packages
 
 bench: .venv/built .venv/bench
 	$(if $(TREE),$(BIN)/python -m benchmarks.store $(TREE) $(or $(WORK),/tmp/emm1-bench))
-	$(BIN)/python -m benchmarks $(or $(WORK),/tmp/emm1-bench)/vectors
+	$(BIN)/python -m benchmarks $(or $(WORK),/tmp/emm1-bench)/vectors $(if $(BEFORE),--before $(BEFORE))
 	$(BIN)/python -m benchmarks.sql $(or $(WORK),/tmp/emm1-bench)/vectors
 	$(BIN)/python -m benchmarks.ranks $(or $(WORK),/tmp/emm1-bench)/vectors
 	$(BIN)/python -m benchmarks.ratings $(or $(WORK),/tmp/emm1-bench)/ratings
 	$(BIN)/python -m benchmarks.start $(or $(WORK),/tmp/emm1-bench)
+	$(BIN)/python -m benchmarks.report
 
-lint: lint-rust lint-python
+microbench:
+	cargo bench -p emm1-core --bench kernels --locked -- $(ONLY)
+
+lint: lint-rust lint-python check-targets
 
 lint-rust:
 	cargo fmt --all --check
@@ -137,6 +168,19 @@ lint-python: .venv/packages
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 python
+
+# For a system that this one is not, everything is compiled and linted; nothing is linked or run.
+TARGETS := aarch64-unknown-linux-gnu aarch64-apple-darwin x86_64-apple-darwin x86_64-pc-windows-msvc x86_64-pc-windows-gnu
+add-targets:
+	rustup target add $(TARGETS)
+
+check-targets:
+	@installed=$$(rustup target list --installed 2>/dev/null); targets=; missing=; for target in $(TARGETS); do \
+		if echo "$$installed" | grep -qx $$target; then targets="$$targets --target $$target"; else missing="$$missing $$target"; fi; \
+	done; \
+	if [ -n "$$missing" ]; then echo "not compiled, since Rust's target is not installed:$$missing"; fi; \
+	if [ -n "$$targets" ]; then cargo clippy --workspace --locked --quiet $$targets -- -D warnings; fi
 
 fmt: .venv/packages
 	cargo fmt --all
@@ -153,4 +197,4 @@ release-check:
 	@$(PYTHON) packaging/release.py $(TAG)
 
 clean:
-	rm -rf .venv .clients .tour target demo dist
+	rm -rf .venv .clients .tour target demo dist build

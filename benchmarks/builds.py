@@ -20,7 +20,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.data import queries_for, write
-from benchmarks.machine import machine
+from benchmarks.record import Row, measured
+from benchmarks.report import finish
 
 FILES = ("clustered-400000.npy", "narrow-50000.npy")
 K = 10
@@ -83,8 +84,8 @@ def serve(name: str, file: Path, threads: int) -> None:
         print(json.dumps(times), flush=True)
 
 
-def compare(builds: list[Build], batch: int, rounds: int) -> None:
-    """Print a line of the table: median and minimum of each build, and the median of its ratios to the first."""
+def compare(builds: list[Build], task: str, batch: int, rounds: int) -> list[Row]:
+    """Median and minimum of each build, and the median of its ratios to the first."""
     times: dict[str, list[float]] = {build.name: [] for build in builds}
     for number in range(rounds):
         # The order changes from turn to turn.
@@ -92,11 +93,12 @@ def compare(builds: list[Build], batch: int, rounds: int) -> None:
         for build in turn:
             times[build.name].append(build.seconds(batch, number))
     first = times[builds[0].name]
-    cells = []
-    for taken in times.values():
+    rows = []
+    for name, taken in times.items():
         ratio = median(mine / its for mine, its in zip(taken, first, strict=True))
-        cells.append(f"{1e3 * median(taken):.4g} | {1e3 * min(taken):.4g} | {ratio:.3f}")
-    print(f"| {batch} | {' | '.join(cells)} |", flush=True)
+        rows.append(Row(task, name, {"median": median(taken), "least": min(taken), "ratio": ratio}))
+        print(rows[-1], file=sys.stderr)
+    return rows
 
 
 def main() -> None:
@@ -110,18 +112,21 @@ def main() -> None:
     parser.add_argument("--batches", default="1")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--record", metavar="NAME", help="keep the figures for docs/benchmarks.md, as builds-NAME")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     folders = dict(build.split("=", 1) for build in options.builds)
-    print(f"{machine()}; milliseconds, k = {K}, {options.threads} threads, {options.rounds} rounds")
+    rows: list[Row] = []
     for name in options.files.split(","):
         file = write(options.work / name)
-        print(f"\n{name}\n\n| queries | {' | '.join(f'{build}, median | least | ratio' for build in folders)} |")
-        print(f"|---:|{'---:|' * 3 * len(folders)}")
         with ExitStack() as stack:
             builds = [Build(build, Path(folder), file, options.threads, stack) for build, folder in folders.items()]
             for batch in map(int, options.batches.split(",")):
-                compare(builds, batch, options.rounds)
+                task = f"{file.stem}, {batch} {'query' if batch == 1 else 'queries'}"
+                rows += compare(builds, task, batch, options.rounds)
+    name = f"builds-{options.record}" if options.record else "builds"
+    record = measured(name, rows, k=K, threads=options.threads, rounds=options.rounds)
+    finish(record, options.work, documented=bool(options.record))
 
 
 if __name__ == "__main__":

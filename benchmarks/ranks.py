@@ -15,20 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 import emm1
-from benchmarks.data import clustered, isotropic
-from benchmarks.machine import machine
-from benchmarks.report import table
+from benchmarks.data import write
+from benchmarks.jobs import ROWS, SYNTHETIC
+from benchmarks.record import Row, measured
+from benchmarks.report import finish
 
-ROWS, DIMS = 400_000, 1024
+QUERIES = 10_000
 BLOCK = 16_384
 ASKED_NUMPY = 512
 NOISE = {"little noise": 0.5, "as much noise": 1.0, "three times": 3.0, "thirty times": 30.0}
 
 
 def main(work: Path, asked: int) -> None:
-    rows = {}
-    for kind, make in {"clustered": clustered, "isotropic": isotropic}.items():
-        path = vectors(work / f"{kind}-{ROWS}.npy", make)
+    rows = []
+    work.mkdir(parents=True, exist_ok=True)
+    for kind in reversed(SYNTHETIC):
+        path = write(work / f"{kind}-{ROWS}.npy")
         e = emm1.Embeddings(path)
         if e.codes_path is None:
             e.build_codes()
@@ -38,29 +40,16 @@ def main(work: Path, asked: int) -> None:
             random = np.random.default_rng(1)
             ids = np.sort(random.integers(0, len(x), asked))
             queries = x[ids] / norms[ids, None]
-            queries += factor / np.sqrt(DIMS) * random.standard_normal(queries.shape, dtype=np.float32)
+            queries += factor / np.sqrt(x.shape[1]) * random.standard_normal(queries.shape, dtype=np.float32)
             ours, above = timed(e, ids, queries)
             theirs, counted = numpy_timed(x, norms, ids[:ASKED_NUMPY], queries[:ASKED_NUMPY])
             assert np.abs(above[:ASKED_NUMPY] - counted).max() <= 5  # noqa: PLR2004 - float32 products are not exact
             theirs *= asked / min(asked, ASKED_NUMPY)
-            rows[f"{kind}, {noise}"] = {
-                "median rank": f"{np.median(above) + 1:,.0f}",
-                "emm1": f"{ours:.1f} s",
-                "NumPy": f"{theirs:.0f} s",
-                "ratio": f"{theirs / ours:.1f}×",
-            }
-    print(f"{machine()}; {asked:,} queries among {ROWS:,} × {DIMS:,}, cosine.\n\n{table(rows)}")
-
-
-def vectors(path: Path, make: object) -> Path:
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        out = np.lib.format.open_memmap(path, "w+", np.float32, (ROWS, DIMS))
-        begin = 0
-        for part in make(ROWS, DIMS, np.random.default_rng(0)):  # type: ignore[operator]
-            out[begin : begin + len(part)] = part
-            begin += len(part)
-    return path
+            task = f"{kind}, {noise}"
+            rows.append(Row(task, "emm1", {"seconds": ours, "median rank": float(np.median(above)) + 1}))
+            rows.append(Row(task, "NumPy", {"seconds": theirs}))
+    record = measured("ranks", rows, queries=asked, base=ROWS, dims=x.shape[1], metric="cosine")
+    finish(record, work, documented=asked == QUERIES)
 
 
 def timed(e: emm1.Embeddings, ids: NDArray[np.int64], queries: NDArray[np.float32]) -> tuple[float, NDArray[np.int64]]:
@@ -84,4 +73,4 @@ def numpy_timed(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 10_000)  # noqa: PLR2004
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else QUERIES)  # noqa: PLR2004

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import somersd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import emm1
-from benchmarks.machine import machine
-from benchmarks.report import table
+from benchmarks.record import Row, measured
+from benchmarks.report import finish
 from emm1.evaluation.ratings.agreement import COMPARED, Ranked
 from emm1.evaluation.ratings.judgements import Judgements
 from emm1.evaluation.ratings.measures import Measured
@@ -46,20 +46,21 @@ T = TypeVar("T")
 
 def main(work: Path) -> None:
     store = made(work)
-    rows = {}
+    rows = []
     for dims in DIMS:
         files = vectors(work, dims)
         store.ratings(files, resamples=0)  # reads the files once
         seconds, report = timed(partial(store.ratings, files, resamples=0))
-        measured, _ = timed(report.to_frame)
-        rows[f"whole report, {dims} dims"] = {"emm1": f"{seconds + measured:.1f} s", "rival": "", "ratio": ""}
+        framed, _ = timed(report.to_frame)
+        rows.append(Row(f"whole report, {dims} dims", "emm1", {"seconds": seconds + framed}))
         judged = report.judgements()
-        rows[f"similarities, {dims} dims"] = against(partial(scored, files), partial(numpy_scored, files), judged)
-    rows["measures"] = against(measures, scikit_learn, judged)
+        parts = {"emm1": partial(scored, files), "NumPy": partial(numpy_scored, files)}
+        rows += against(f"similarities, {dims} dims", parts, judged)
+    rows += against("measures", {"emm1": measures, "scikit-learn": scikit_learn}, judged)
     few = judged[0].where(np.arange(len(judged[0].rows)) < FEW)
-    rows[f"Somers' D of {FEW:,} rows"] = against(somers_d, scipy_somers_d, [few])
-    rows[f"intervals, {RESAMPLES} resamples"] = {"emm1": f"{intervals(report):.1f} s", "rival": "", "ratio": ""}
-    print(f"{machine()}; {ROWS:,} triplets, processor seconds.\n\n{table(rows)}")
+    rows += against(f"Somers' D of {FEW:,} rows", {"emm1": somers_d, "scipy": scipy_somers_d}, [few])
+    rows.append(Row(f"intervals, {RESAMPLES} resamples", "emm1", {"seconds": intervals(report)}))
+    finish(measured("ratings", rows, triplets=ROWS), work, documented=True)
 
 
 def made(work: Path) -> emm1.Store:
@@ -101,13 +102,20 @@ def timed(job: Callable[[], T]) -> tuple[float, T]:
 
 
 def against(
-    ours: Callable[[Judgements], ArrayLike], theirs: Callable[[Judgements], ArrayLike], judged: list[Judgements]
-) -> dict[str, str]:
-    own, found = timed(lambda: [ours(each) for each in judged])
-    other, expected = timed(lambda: [theirs(each) for each in judged])
-    for one, another in zip(found, expected, strict=True):
-        np.testing.assert_allclose(np.asarray(one, float), np.asarray(another, float), atol=1e-4)
-    return {"emm1": f"{own:.2f} s", "rival": f"{other:.2f} s", "ratio": f"{other / own:.1f}×"}
+    task: str, contenders: Mapping[str, Callable[[Judgements], ArrayLike]], judged: list[Judgements]
+) -> Iterator[Row]:
+    """The times of emm1 and its rival, which find the same."""
+    expected: list[NDArray[np.float64]] = []
+    for name, contender in contenders.items():
+        seconds, found = timed(partial(all_of, contender, judged))
+        for one, another in zip(found, expected or found, strict=True):
+            np.testing.assert_allclose(one, another, atol=1e-4)
+        expected = found
+        yield Row(task, name, {"seconds": seconds})
+
+
+def all_of(contender: Callable[[Judgements], ArrayLike], judged: list[Judgements]) -> list[NDArray[np.float64]]:
+    return [np.asarray(contender(each), np.float64) for each in judged]
 
 
 def scored(files: dict[str, Path], judged: Judgements) -> ArrayLike:

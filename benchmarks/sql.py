@@ -23,7 +23,9 @@ import pyarrow as pa
 
 import emm1
 from benchmarks.data import queries_for, write
-from benchmarks.machine import machine
+from benchmarks.jobs import ROWS
+from benchmarks.record import Row, measured
+from benchmarks.report import finish
 
 K = 10
 QUERIES, PAIRS = 1000, 1_000_000
@@ -44,14 +46,11 @@ def take_turns(contenders: Contenders) -> dict[str, float]:
     return best
 
 
-def table(title: str, best: dict[str, float], base: str) -> None:
-    """Print milliseconds and the ratio to one of the contenders."""
-    print(f"\n### {title}\n\n| | ms | |\n|---|---:|---:|")
-    for name, seconds in best.items():
-        print(f"| {name} | {seconds * 1e3:,.4g} | {seconds / best[base]:.3g}× |", flush=True)
+def rows_of(task: str, best: dict[str, float]) -> list[Row]:
+    return [Row(task, name, {"seconds": seconds}) for name, seconds in best.items()]
 
 
-def one_query(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, queries: Any) -> None:
+def one_query(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, queries: Any) -> list[Row]:
     """The k nearest vectors of one query."""
     query = queries[0]
     numbers = query.tolist()
@@ -84,10 +83,10 @@ def one_query(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, q
             "DuckDB, ORDER BY array_inner_product LIMIT 10": (rival, 5, 1),
         }
     )
-    table(f"One query, k = 10, {len(vectors):,} × {vectors.dim:,}", best, "Embeddings.search")
+    return rows_of(f"One query, k = 10, {len(vectors):,} × {vectors.dim:,}", best)
 
 
-def lateral(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, queries: Any) -> None:
+def lateral(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, queries: Any) -> list[Row]:
     """The k nearest vectors of each of many queries."""
     whole = len(vectors) / PART_ROWS * QUERIES / PART_QUERIES
 
@@ -112,10 +111,10 @@ def lateral(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, que
             f"DuckDB, EXACT NEAREST ({PART_QUERIES} × {PART_ROWS:,} measured, scaled)": (rival, 2, whole),
         }
     )
-    table(f"{QUERIES:,} queries, k = 10, {len(vectors):,} × {vectors.dim:,}", best, "Embeddings.search")
+    return rows_of(f"{QUERIES:,} queries, k = 10, {len(vectors):,} × {vectors.dim:,}", best)
 
 
-def pairs(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, others: emm1.Embeddings) -> None:
+def pairs(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, others: emm1.Embeddings) -> list[Row]:
     """The scores of many pairs."""
     random = np.random.default_rng(3)
     a_ids, b_ids = (random.integers(len(vectors), size=PAIRS) for _ in range(2))
@@ -131,7 +130,7 @@ def pairs(connection: duckdb.DuckDBPyConnection, vectors: emm1.Embeddings, other
 
     assert (similarity() == score_pairs()).all()
     best = take_turns({"score_pairs": (score_pairs, 4, 1), "similarity": (similarity, 4, 1)})
-    table(f"{PAIRS:,} pairs of {vectors.dim:,} components", best, "score_pairs")
+    return rows_of(f"{PAIRS:,} pairs of {vectors.dim:,} components", best)
 
 
 def load_rival(connection: duckdb.DuckDBPyConnection, file: Path, queries: Any) -> None:
@@ -150,11 +149,10 @@ def load_rival(connection: duckdb.DuckDBPyConnection, file: Path, queries: Any) 
 
 def main() -> None:
     folder, *rest = sys.argv[1:]
-    work, rows = Path(folder), int(rest[0]) if rest else 400_000
+    work, rows = Path(folder), int(rest[0]) if rest else ROWS
     work.mkdir(parents=True, exist_ok=True)
     files = {"vectors": write(work / f"clustered-{rows}.npy"), "others": write(work / f"isotropic-{rows}.npy")}
     queries = queries_for(files["vectors"], QUERIES)
-    print(f"{machine()}, DuckDB {duckdb.__version__}")
     with TemporaryDirectory() as scratch:
         emm1.write_sample(f"{scratch}/sample", embeddings=0)
         with (
@@ -165,9 +163,12 @@ def main() -> None:
                 store.add_embeddings(name, file, dataset="100m", modality="image", metric="dot")
             vectors, others = (emm1.Embeddings(file) for file in files.values())
             load_rival(store.connection, files["vectors"], queries)
-            one_query(store.connection, vectors, queries)
-            lateral(store.connection, vectors, queries)
-            pairs(store.connection, vectors, others)
+            found = [
+                *one_query(store.connection, vectors, queries),
+                *lateral(store.connection, vectors, queries),
+                *pairs(store.connection, vectors, others),
+            ]
+    finish(measured("sql", found), work, documented=rows == ROWS)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.machine import machine
-from benchmarks.report import table
+from benchmarks.record import Row, measured
+from benchmarks.report import finish
 
+ROUNDS = 20
 BASELINE = "import duckdb, typer"
 OPEN = "import sys, emm1; emm1.open(sys.argv[1], read_only=True)"
 
@@ -35,17 +36,11 @@ def main(work: Path, rounds: int) -> None:
     for _ in range(rounds - 1):
         for name, command in commands.items():
             runs[name].append(timed(command))
-    least = {name: tuple(map(min, zip(*found, strict=True))) for name, found in runs.items()}
-    rows = {
-        f"`{name}`": {
-            "in all": f"{elapsed:.3f}",
-            "above": f"{elapsed - least[BASELINE][0]:.3f}",
-            "processor, in all": f"{processor:.3f}",
-            "processor, above": f"{processor - least[BASELINE][1]:.3f}",
-        }
-        for name, (elapsed, processor) in least.items()
-    }
-    print(f"{machine()}; seconds, the least of {rounds} rounds.\n\n{table(rows)}")
+    rows = []
+    for name, found in runs.items():
+        elapsed, processor = map(min, zip(*found, strict=True))
+        rows.append(Row(name, "emm1", {"seconds": elapsed, "processor": processor}))
+    finish(measured("start", rows, rounds=rounds), work, documented=rounds == ROUNDS)
 
 
 def sample_store(work: Path) -> str:
@@ -76,4 +71,4 @@ def timed(command: list[str]) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20)  # noqa: PLR2004
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS)  # noqa: PLR2004

@@ -1,6 +1,6 @@
 """The build, the published examples and queries at full size, each compared with its rival in the same run.
 
-    python benchmarks/store.py TREE WORK
+    python -m benchmarks.store TREE WORK
 
 TREE holds the published files, or generated ones of the same form; WORK is a folder for stores. Each task runs in its own
 process, so that its peak memory can be measured; the first of each kind is the rival. The examples are measured twice:
@@ -10,8 +10,6 @@ within the process, after emm1, DuckDB and Polars are imported and the store is 
 from __future__ import annotations
 
 import json
-import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -32,6 +30,8 @@ Task = Callable[[Path, Path], object]
 MODALITIES = ("image", "audio", "video", "points")
 # How often a short query is repeated after a first run that is not counted.
 REPEATS = 3
+# Bytes of CSV; trees with less are samples.
+FULL_SIZE = 5e9
 
 
 def obvious_build(tree: Path, store: Path) -> None:
@@ -182,7 +182,8 @@ TASKS: dict[str, dict[str, Task]] = {
     },
     "second example": {
         "published script (Polars)": script_second_example,
-        "emm1 to Polars": emm1_example(lambda store: store.triplets(["points", "audio"]).pl().shape),
+        "emm1 to Polars": emm1_example(lambda store: store.triplets_frame(["points", "audio"]).shape),
+        "emm1, relation to Polars": emm1_example(lambda store: store.triplets(["points", "audio"]).pl().shape),
     },
     **queries(),
 }
@@ -194,8 +195,10 @@ def run_one(what: str, who: str, tree: Path, store: Path) -> None:
     if not isinstance(seconds, float):
         seconds = time.monotonic() - started
     used = resource.getrusage(resource.RUSAGE_SELF)
-    processor = used.ru_utime + used.ru_stime
-    print(json.dumps({"seconds": seconds, "processor": processor, "gigabytes": used.ru_maxrss / 1e6}))
+    result = {"seconds": seconds, "peak memory, GB": used.ru_maxrss / 1e6}
+    if what == "build" or "example" in what:
+        result["processor seconds"] = used.ru_utime + used.ru_stime
+    print(json.dumps(result))
 
 
 def main() -> None:
@@ -203,30 +206,25 @@ def main() -> None:
     if sys.argv[3:]:
         run_one(sys.argv[3], sys.argv[4], tree, work)
         return
+    from benchmarks.record import Row, measured
+    from benchmarks.report import finish
+
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    print(f"{os.cpu_count()} cores, {platform.machine()}, DuckDB {duckdb.__version__}, Polars {pl.__version__}\n")
-    print("| task | | seconds | whole process | processor seconds | peak memory, GB | store, GB |")
-    print("|---|---|---:|---:|---:|---:|---:|")
+    rows = []
     for what, runners in TASKS.items():
-        rivals = (0.0, 0.0)
         for who in runners:
             store = work / ("obvious.duckdb" if "obvious" in who else "emm1.duckdb")
-            command = [sys.executable, __file__, str(tree), str(store), what, who]
+            command = [sys.executable, "-m", "benchmarks.store", str(tree), str(store), what, who]
             started = time.monotonic()
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            whole = time.monotonic() - started
+            whole = {"whole": time.monotonic() - started}
             result = json.loads(output.splitlines()[-1])
-            times = (result["seconds"], whole)
-            rivals = rivals if any(rivals) else times
-            inside, outside = (f"{t:.3g} ({rival / t:.2g}×)" for t, rival in zip(times, rivals, strict=True))
-            example, build = "example" in what, what == "build"
-            processor = f"{result['processor']:.1f}" if example or build else ""
-            print(
-                f"| {what} | {who} | {inside} | {outside if example else ''} "
-                f"| {processor} | {result['gigabytes']:.2f} | {f'{store.stat().st_size / 1e9:.2f}' if build else ''} |",
-                flush=True,
-            )
+            size = {"store, GB": store.stat().st_size / 1e9} if what == "build" else {}
+            rows.append(Row(what, who, result | (whole if "example" in what else {}) | size))
+            print(rows[-1], file=sys.stderr)
+    published = sum(file.stat().st_size for file in tree.rglob("*.csv"))
+    finish(measured("store", rows, csv_bytes=published), work, documented=published > FULL_SIZE)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,14 @@ MODALITIES = ("text", *FILE_MODALITIES)
 MODALITIES_OF: dict[Split, tuple[str, ...]] = {"100m": MODALITIES, "1m": MODALITIES, "eshot": ("audio", "points")}
 # The published columns of the groups, in order.
 GROUP_COLUMNS = (*(f"encord_{modality}_id" for modality in ("text", "video", "audio", "image", "points")), "nn_index")
+TRIPLET_COLUMNS = (
+    "encord_text_id",
+    "paired_modality",
+    "annotated_modality",
+    "encord_paired_id",
+    "encord_annotated_id",
+    "annotation",
+)
 RANKS = range(1, 17)
 # The id column of each table that has one: ids are unique within a published file.
 KEYS: dict[tuple[str, str], str] = {

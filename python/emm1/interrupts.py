@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -73,15 +74,15 @@ class Interrupts:
         """Raise KeyboardInterrupt in the main thread at each Ctrl-C, and interrupt the queries that block it.
 
         Python runs its signal handlers only after DuckDB returns. So a thread waits for the byte that the C-level handler
-        writes at once.
+        writes at once: to a socket, since Windows can wait for nothing else.
         """
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # set by nohup, and by shells for background jobs
             yield
             return
-        reading, writing = os.pipe()
-        os.set_blocking(writing, False)
+        reading, writing = socket.socketpair()
+        writing.setblocking(False)
         before = signal.signal(signal.SIGINT, self._handle)
-        wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        wakeup = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
         thread = threading.Thread(target=self._listen, args=(reading,), daemon=True)
         thread.start()
         try:
@@ -89,21 +90,21 @@ class Interrupts:
         finally:
             signal.set_wakeup_fd(wakeup)
             signal.signal(signal.SIGINT, before)
-            os.close(writing)
+            writing.close()
             thread.join()
-            os.close(reading)
+            reading.close()
 
     def _handle(self, _signal: int, _frame: FrameType | None) -> None:
         self.received = True
         sys.unraisablehook = lambda _: None  # destructors of interrupted work may fail
         raise KeyboardInterrupt
 
-    def _listen(self, reading: int) -> None:
-        """From the first Ctrl-C on, keep interrupting all queries, until the other end of the pipe is closed."""
+    def _listen(self, reading: socket.socket) -> None:
+        """From the first Ctrl-C on, keep interrupting all queries, until the other end is closed."""
         first: float | None = None
         while True:
             if first is None or select.select([reading], [], [], RETRY_INTERVAL)[0]:
-                signals = os.read(reading, 1)
+                signals = reading.recv(1)
                 if not signals:
                     return
                 if first is None and signals[0] == signal.SIGINT:

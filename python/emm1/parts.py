@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emm1.errors import EmbeddingError, Error, WriteError
-from emm1.staging import locked
+from emm1.system import locked
 
 # Rows read at a time when parts are joined.
 BATCH = 1 << 20
@@ -38,20 +37,20 @@ def parts_of(target: Path, run: Mapping[str, object], *, folder: bool = False) -
         raise EmbeddingError(f"{target} exists{',' if folder else ':'} {what}")
     parts = target.with_name(f"{target.name}.parts")
     try:
-        lock = _lock(target, parts)
+        release = _lock(target, parts)
         try:
             _begin(parts, run)
             yield parts
             shutil.rmtree(parts)
         finally:
-            os.close(lock)
+            release()
     except OSError as error:
         if isinstance(error, Error):
             raise
         raise WriteError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
-def _lock(target: Path, folder: Path) -> int:
+def _lock(target: Path, folder: Path) -> Callable[[], None]:
     try:
         return locked(folder)
     except BlockingIOError as error:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from emm1.errors import StoreError
+from emm1.system import locked
 
 
 def staging_folder(store: Path) -> Path:
@@ -33,48 +32,23 @@ def staging(store: Path) -> Iterator[Path]:
         StoreError: another build of the same store is under way, or the folder cannot be made.
     """
     folder = staging_folder(store)
-    lock = _lock(store, folder)
+    release = _lock(store, folder)
     try:
         _clear(folder)
         new_file(store, folder).parent.mkdir()
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        release()
 
 
-def _lock(store: Path, folder: Path) -> int:
+def _lock(store: Path, folder: Path) -> Callable[[], None]:
     try:
         return locked(folder)
     except BlockingIOError as error:
         raise StoreError(f"another build of {store} is under way (it works in {folder}): wait for it") from error
     except OSError as error:
         raise StoreError(f"cannot build {store}: {error.strerror} ({error.filename})") from error
-
-
-def locked(folder: Path) -> int:
-    """Make a folder unless it exists, and lock it; the system releases the lock when the process ends, however it ends.
-
-    Returns:
-        A file descriptor of the folder; to close it is to release the lock.
-
-    Raises:
-        BlockingIOError: another process holds the lock.
-        OSError: the folder cannot be made.
-    """
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(lock), folder.stat()):
-                return lock
-        except FileNotFoundError:
-            pass
-        except BaseException:
-            os.close(lock)
-            raise
-        os.close(lock)  # the process that held it has just removed the folder
 
 
 def _clear(folder: Path) -> None:

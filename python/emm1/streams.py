@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import sys
 from typing import Any, TextIO
 
+from emm1 import system
 from emm1.errors import Error
 
 # Replacements for the characters of tables and messages in an encoding that lacks them.
@@ -26,19 +28,34 @@ class ReaderGoneError(Exception):
     """The reader of the output, such as `head`, closed the pipe. Not an OSError, which libraries in between would handle."""
 
 
-class _Raw(io.FileIO):
-    """A standard stream that raises emm1's errors; after the first one it discards everything."""
+class _Raw(io.RawIOBase):
+    """A standard stream that raises emm1's errors; after the first one it discards everything.
 
-    def __init__(self, descriptor: int, *, needed: bool) -> None:
-        super().__init__(descriptor, "wb", closefd=False)
+    It writes to Python's own stream, because on Windows only that writes every character to a console.
+    """
+
+    def __init__(self, stream: io.RawIOBase, *, needed: bool) -> None:
+        self._stream = stream
         self._needed = needed
         self._broken = False
 
-    def write(self, data: Any) -> int:
+    def fileno(self) -> int:
+        """The descriptor of the stream."""
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._stream.isatty()
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, data: Any) -> int | None:
         """Write some bytes."""
         if not self._broken:
             try:
-                return super().write(data)
+                return self._stream.write(data)
             except OSError as error:
                 self._broken = True
                 if self._needed:
@@ -47,7 +64,8 @@ class _Raw(io.FileIO):
 
 
 def _write_error(error: OSError) -> Exception:
-    if isinstance(error, BrokenPipeError):
+    # A pipe whose reader is gone is an invalid argument to Windows.
+    if isinstance(error, BrokenPipeError) or (system.WINDOWS and error.errno == errno.EINVAL):
         return ReaderGoneError()
     return Error(f"the output cannot be written: {error.strerror}")
 
@@ -65,13 +83,14 @@ def prepare() -> None:
     else:
         sys.stderr = _text(sys.stderr, needed=False)
     if sys.stdout is None:
-        raise Error("standard output is closed: send it to a file, or to /dev/null")
+        raise Error(f"standard output is closed: send it to a file, or to {os.devnull}")
     sys.stdout = _text(sys.stdout, needed=True)
 
 
 def _text(stream: TextIO, *, needed: bool) -> TextIO:
     stream.flush()
-    raw = _Raw(stream.fileno(), needed=needed)
+    buffered: Any = stream.buffer
+    raw = _Raw(getattr(buffered, "raw", buffered), needed=needed)  # an unbuffered stream is raw itself
     lines = not needed or raw.isatty()
     return io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, "emm1", line_buffering=lines)
 

@@ -1,6 +1,6 @@
 """Fuzzing: broken files and odd arguments give a right answer or a clear error, never a crash; searches are exact.
 
-    export PYTHONPATH=tests/support:tests/oracle
+    export PYTHONPATH=.:tests/support:tests/oracle
     python tests/campaigns/fuzz.py [TARGET ...] --minutes 10 --seed 1 --keep FOLDER
     python tests/campaigns/fuzz.py TARGET --seed 1 --only 4711
 
@@ -23,10 +23,11 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+from formats import WRITERS
 from mutation import exchange_field, mutate
 from numpy.typing import NDArray
-from safetensors.numpy import save as safetensors_bytes
 from searches import Searches
+from signatures import signatures
 from sqlglot import exp
 
 import emm1
@@ -191,18 +192,13 @@ class Vectors:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         rows = vectors()
-        npy, half = io.BytesIO(), io.BytesIO()
-        np.save(npy, rows)
-        np.save(half, rows.astype(np.float16))
-        shape = np.array(rows.shape, "<u4").tobytes()
-        marked = np.hstack([np.full((len(rows), 1), rows.shape[1], "<i4").view(np.float32), rows])
-        self.files = {
-            "f32.npy": npy.getvalue(),
-            "f16.npy": half.getvalue(),
-            "x.safetensors": safetensors_bytes({"x": rows}),
-            "x.fbin": shape + rows.tobytes(),
-            "x.fvecs": marked.tobytes(),
-        }
+        self.files: dict[str, bytes] = {}
+        for i, (write, dtype) in enumerate(WRITERS):
+            made = folder / f"{i}"
+            made.mkdir()
+            file = made / write(made, (rows * 10).astype(np.int8).astype(dtype))
+            if file.is_file():
+                self.files[f"{dtype}{file.suffix}"] = file.read_bytes()
         np.save(folder / "whole.npy", rows)
         self.exact = emm1.Embeddings(folder / "whole.npy", codes=False)
         self.codes = emm1.Embeddings(folder / "whole.npy").build_codes(folder / "whole.codes").read_bytes()
@@ -270,20 +266,11 @@ class SQL:
             "id": ["0", "10", "-1", "NULL", "9223372036854775807", "i"],
             "ids": ["[0, 1]::BIGINT[]", "[]::BIGINT[]", "NULL", "[NULL, 3]::BIGINT[]", "range(1000)", "[i, i, -i]"],
             "threshold": ["0.5", "-1", "'nan'::FLOAT", "'inf'::FLOAT", "NULL", "1e300"],
+            "name": ["'a'", "'b'", "''", "NULL"],
+            "known": ["NULL", "[]::VARCHAR[][]", "[NULL]::VARCHAR[][]", "[['a']]"]
+            + [f"[['a', 'store', {file}, NULL, NULL, 'dot', 'x', '40', '24', 'float32']]" for file in files],
         }
-
-    CALLS = (
-        ("emm1_topk", "file", "query", "k", "metric"),
-        ("emm1_topk_among", "file", "query", "ids", "k", "metric"),
-        ("emm1_within", "file", "query", "threshold", "metric"),
-        ("emm1_score", "file", "id", "query", "metric"),
-        ("emm1_similarity", "file", "id", "file", "id", "metric"),
-        ("emm1_vector", "file", "id"),
-        ("emm1_ids", "file"),
-        ("emm1_file", "file"),
-        ("emm1_centroid", "file", "id"),
-        ("emm1_centroid_of", "file", "ids"),
-    )
+        self.functions = signatures()
 
     def statements(self, dice: random.Random) -> Case:
         """A statement; DuckDB may refuse it, but not fail internally."""
@@ -291,18 +278,13 @@ class SQL:
         def pick(kind: str) -> str:
             return dice.choice(self.pools[dice.choice(list(self.pools)) if dice.random() < 0.03 else kind])
 
-        name, *kinds = dice.choice(self.CALLS)
-        count = dice.choice((0, 1, 2, 5, 3000))
-        form = dice.randrange(8)
-        if form == 0:
-            text = f"SELECT count(*), min(id), max(len(vector)) FROM emm1_scan({pick('file')})"
-        elif form == 1:
-            text = f"SELECT count(*), max(score) FROM emm1_knn({pick('file')}, {pick('file')}, k := {pick('k')})"
-            text = text.replace(":= i", ":= 2")
+        function = dice.choice(self.functions)
+        call = function.call(*map(pick, function.kinds))
+        if function.rows:  # whose arguments are no columns
+            text = f"SELECT count(*), count(COLUMNS(*)) FROM {call.replace(':= i', ':= 2')}"
         else:
-            call = f"{name}({', '.join(map(pick, kinds))})"
-            text = f"SELECT {call} FROM range({count}) r(i)"
-            if form == 2:
+            text = f"SELECT {call} FROM range({dice.choice((0, 1, 2, 5, 3000))}) r(i)"
+            if dice.randrange(6) == 0:
                 text += f" WHERE i % {dice.randint(1, 3)} = 0 LIMIT {dice.randint(0, 9)}"
 
         def run() -> None:

@@ -9,7 +9,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-from benchmarks.picture import SHOWN, figures
 from docs.generate.cli import commands
 from typer.testing import CliRunner
 
@@ -81,13 +80,6 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     assert result.exit_code == 0
     assert f"emm1 {command}" in " ".join(result.output.replace("│", " ").split())
     assert "Example" in result.output
-
-
-def test_the_picture_in_the_readme_shows_the_figures_of_the_benchmarks() -> None:
-    picture = (TOP / "docs/speed.svg").read_text(encoding="utf-8")
-    shown = {float(number) for number in re.findall(r">([\d.]+) ms<", picture)}
-    assert shown == set(figures().values())
-    assert len(figures()) == 2 * len(SHOWN)
 
 
 def test_lists_of_commands_cut_no_sentence() -> None:

@@ -1,13 +1,20 @@
-"""The source archive builds, and its wheel works without anything else from this tree."""
+"""The source archive builds, its wheel works without anything else from this tree, and so does the extension alone."""
 
+import doctest
+import importlib
 import os
+import re
 import subprocess
 import sys
 import sysconfig
+import textwrap
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
+import duckdb
+import numpy as np
 import pytest
 
 TOP = Path(__file__).parents[2]
@@ -82,3 +89,54 @@ def test_source_archive_to_wheel_to_search(tmp_path: Path, monkeypatch: pytest.M
     packages = sysconfig.get_path("purelib")
     code = f"import sys; sys.path.append({packages!r})\n{NEAREST}"
     run(python, "-c", code, tmp_path, cwd=tmp_path)
+
+
+def test_the_extension_alone_as_community_extensions_build_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The build machines call these targets and take the file; what the description shows runs with it alone."""
+    run("make", "configure_ci", "release", "test_release")
+    described = (TOP / "packaging/description.yml").read_text(encoding="utf-8")
+    version = tomllib.loads((TOP / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
+    assert re.findall(r"^  version: (.*)$", described, re.MULTILINE) == [version]
+    shown = textwrap.dedent(described.partition("hello_world: |\n")[2].partition("  extended_description")[0])
+    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
+    connection.load_extension(str(TOP / "build/release/extension/emm1/emm1.duckdb_extension"))
+    functions = connection.sql(
+        "SELECT DISTINCT function_name FROM duckdb_functions() "
+        "WHERE function_name LIKE 'emm1%' AND function_name <> 'emm1_registered'"  # for the macros of a store
+    )
+    assert {*re.findall(r"emm1_\w+", described.partition("Functions:")[2])} == {
+        name for (name,) in functions.fetchall()
+    }
+    vectors = np.random.default_rng(1).standard_normal((50, 8), dtype=np.float32)
+    scores = vectors @ vectors[7] / np.linalg.norm(vectors, axis=1) / np.linalg.norm(vectors[7])
+    monkeypatch.chdir(tmp_path)
+    np.save("vectors.npy", vectors)
+    np.save("queries.npy", vectors[7:9])
+    topk, knn = (connection.execute(statement).fetchall() for statement in shown.strip().split(";")[:2])
+    best = np.argsort(-scores)
+    assert [found for _, found, _ in topk] == best[:5].tolist()
+    assert [found for query, _, found, _ in knn if query == 0] == best[:10].tolist()
+
+
+def test_maturin_with_zig_is_told_to_the_extension_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a wheel is called manylinux whose extension needs the glibc of this machine."""
+    monkeypatch.syspath_prepend(str(TOP / "packaging"))
+    backend = importlib.import_module("backend")
+    built: list[tuple[object, ...]] = []
+    monkeypatch.setattr(backend, "build", lambda *what: built.append(what[1:]))
+    for options in (
+        "",
+        "--zig --target aarch64-unknown-linux-gnu",
+        "--zig --compatibility manylinux_2_28",
+        "--target x",
+    ):
+        backend._build_extension({"build-args": options})
+    assert built == [(None, None), ("aarch64-unknown-linux-gnu", "2.17"), (None, "2.28"), ("x", None)]
+
+
+@pytest.mark.parametrize("module", ["extension", "release", "locked", "wheels"])
+def test_examples(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOP / "packaging"))
+    done = doctest.testmod(importlib.import_module(module))
+    assert done.attempted
+    assert not done.failed

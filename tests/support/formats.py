@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import ml_dtypes  # noqa: F401 - NumPy knows bfloat16 from it
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
@@ -51,7 +52,7 @@ def write_fvecs(path: Path, rows: NDArray[np.generic]) -> str:
     return "a.fvecs"
 
 
-WRITERS = [
+WRITERS: list[tuple[Write, str]] = [
     *((write_npy, dtype) for dtype in ("float32", "float16", "int8")),
     *((write_shards, dtype) for dtype in ("float32", "int8")),
     *((write_safetensors, dtype) for dtype in ("float32", "float16", "int8")),
@@ -62,3 +63,5 @@ WRITERS = [
     (write_bin("i8bin"), "int8"),
     (write_fvecs, "float32"),
 ]
+# What cannot be viewed as one array: rows in several files, or with something between them.
+IN_PIECES = {write_shards, write_fvecs}

@@ -139,8 +139,11 @@ def test_first_example(tree: Path, store_path: Path) -> None:
 def test_second_example(tree: Path, store_path: Path) -> None:
     with emm1.open(store_path, read_only=True, root="/data") as store:
         found = store.triplets(["points", "audio", "image"]).pl()
+        frame = store.triplets_frame(["points", "audio", "image"])
     assert len(found)
-    assert_same(found, published.triplets(tree, "/data", ["points", "audio", "image"]))
+    theirs = published.triplets(tree, "/data", ["points", "audio", "image"])
+    assert_same(found, theirs)
+    assert_same(frame, theirs)
 
 
 def test_third_example(tree: Path, store_path: Path, tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ class _Table:
 
     def _folded(self, row: list[str | None], i: int, width: int) -> list[str]:
         text = self._text(row[i])
-        prose = self._columns[i].text and " " in text and not _is_path(text)
+        prose = self._columns[i].text and " " in text and _separator(text) is None
         return fold(text, width) if prose else [text]
 
     def _lines(
@@ -274,8 +274,11 @@ def _widen(widths: list[int], wanted: Sequence[int], left: int) -> int:
     return left
 
 
-def _is_path(text: str) -> bool:
-    return "/" in text and (text.startswith("/") or " " not in text)
+def _separator(text: str) -> str | None:
+    """What separates the folders of a path; None if the text is no path."""
+    if text.startswith("\\\\") or text[1:3] == ":\\":
+        return "\\"
+    return "/" if "/" in text and (text.startswith("/") or " " not in text) else None
 
 
 def fold(text: str, width: int, parts: Iterable[str] | None = None) -> list[str]:
@@ -299,23 +302,24 @@ def fold(text: str, width: int, parts: Iterable[str] | None = None) -> list[str]
 
 
 def _cut(text: str, width: int, ellipsis: str, *, path: bool = True) -> str:
-    """Text cut to a width: a path in its middle, so that the file name stays.
+    r"""Text cut to a width: a path in its middle, so that the file name stays.
 
     >>> _cut("/data/e-mm1/audio/bell.mp4", 14, "…"), _cut("/data/e-mm1/audio/bell.mp4", 24, "…")
     ('/dat…/bell.mp4', '/data/e-…/audio/bell.mp4')
-    >>> _cut("a dog barks", 8, "…")
-    'a dog b…'
+    >>> _cut("C:\\my data\\audio\\bell.mp4", 14, "…"), _cut("a dog barks", 8, "…")
+    ('C:\\m…\\bell.mp4', 'a dog b…')
     """
     if cell_len(text) <= width:
         return text
     room = max(width - len(ellipsis), 0)
-    if not (path and _is_path(text)):
+    separator = _separator(text) if path else None
+    if separator is None:
         return set_cell_size(text, room) + ellipsis[:width]
-    start = text.rfind("/", 0, -1)
+    start = text.rfind(separator, 0, -1)
     while cell_len(text[start:]) > room:
         start += 1
     # The folders above it, while they leave a quarter for the beginning.
-    while (higher := text.rfind("/", 0, max(start, 0))) >= 0 and cell_len(text[higher:]) <= room * 3 // 4:
+    while (higher := text.rfind(separator, 0, max(start, 0))) >= 0 and cell_len(text[higher:]) <= room * 3 // 4:
         start = higher
     tail = text[start:]
     return set_cell_size(text, room - cell_len(tail)) + ellipsis[:width] + tail

@@ -1,4 +1,4 @@
-"""Converts files that cannot be searched directly (Parquet, Arrow, Lance, ``.npz``, ``.pt``) to ``.npy``."""
+"""Converts files that cannot be searched directly to ``.npy``."""
 
 from emm1.convert.run import convert, import_embeddings
 

@@ -17,6 +17,7 @@ from emm1.arguments import as_ids
 from emm1.checks import shown
 from emm1.errors import EmbeddingError
 from emm1.interchange import as_array
+from emm1.system import descriptor_of
 
 # Bytes that an iteration reads at a time.
 BLOCK = 1 << 20
@@ -137,7 +138,8 @@ class Rows:
         place = self._file.packed()
         if place is None:
             return None
-        descriptor, start = place
+        handle, start = place
+        descriptor = descriptor_of(handle)
         try:
             whole = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
         finally:

@@ -36,7 +36,7 @@ def is_table(source: object) -> bool:
     """
     if isinstance(source, os.PathLike):
         return True
-    return isinstance(source, str) and (_suffix(Path(source)) in READERS or os.sep in source)
+    return isinstance(source, str) and (_suffix(Path(source)) in READERS or not {os.sep, os.altsep}.isdisjoint(source))
 
 
 def _suffix(path: Path) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import duckdb
 
+from emm1 import system
 from emm1.errors import StoreError
 from emm1.ingest.own_tables import keep_own_rows
 from emm1.ingest.reuse import attached
@@ -51,8 +52,17 @@ def put_in_place(
         if _stamp(store) != seen:
             raise StoreError(f"{store} was written to while the new store was made from it: run the command again")
         connection.close()
-        file.replace(store)
+        _rename(file, store)
     return notes
+
+
+def _rename(file: Path, store: Path) -> None:
+    try:
+        file.replace(store)
+    except PermissionError as error:
+        if not system.WINDOWS:
+            raise
+        raise StoreError(f"{store} is open in a program, and Windows replaces no open file: close it there") from error
 
 
 def _stamp(store: Path) -> tuple[int, int, int] | None:
@@ -66,12 +76,13 @@ def _stamp(store: Path) -> tuple[int, int, int] | None:
 def held(store: Path) -> Iterator[None]:
     """Lock the old store, if there is one, while the new one is renamed over it.
 
-    Readers go on reading the old file, and writers are locked out. The write-ahead log that a killed writer left is applied
-    first: DuckDB would take a log beside the renamed file for the new file's.
+    Readers go on reading the old file, and writers are locked out; on Windows, where only a file that nobody has open can be
+    replaced, it is not locked. The write-ahead log that a killed writer left is applied first: DuckDB would take a log beside
+    the renamed file for the new file's.
     """
     if not os.path.lexists(store):
         yield
         return
     settle(store)
-    with connect(store, read_only=True, alone=True):
+    with nullcontext() if system.WINDOWS else connect(store, read_only=True, alone=True):
         yield

@@ -61,7 +61,7 @@ def _reason(path: Path, called: str, error: duckdb.Error, *, read_only: bool) ->
     if not os.access(path, os.R_OK):
         return _unreadable(called)
     if not read_only and not os.access(path, os.W_OK):
-        return f"{called} may not be written: open it read-only"
+        return f"{called} may not be written: open it read-only, or change its permissions"
     if refusal is Refusal.NO_DATABASE:
         return _no_database(called)
     first = str(error).partition("\n")[0]

@@ -29,20 +29,22 @@ class Refusal(Enum):
 # Patterns of the messages; a group captures the name of a process, database or variable.
 _SAYS = {
     Refusal.OPEN_HERE: r"different configuration|file handle conflict",
-    Refusal.OPEN_ELSEWHERE: r"lock on file(?:.*(PID \d+))?",
+    Refusal.OPEN_ELSEWHERE: r"(?:lock on file|File is already open in|used by another process)(?:.*(PID \d+))?",
     Refusal.NO_DATABASE: r"not a valid DuckDB database file",
     Refusal.READ_ONLY: r'(?:Cannot execute statement of type "\w+" on database "(.*)" which is attached in )?read-only',
     Refusal.NO_FILES: r"disabled through configuration",
     Refusal.OTHER_CONNECTION: r'\A(?=.*created by another Connection)[^"]*"([^"]*)"',
-    Refusal.DISK_FULL: re.escape(os.strerror(errno.ENOSPC)),
+    Refusal.DISK_FULL: rf"{re.escape(os.strerror(errno.ENOSPC))}|not enough space on the disk",
 }
 
 
 def refusal_of(error: duckdb.Error | OSError) -> tuple[Refusal | None, str]:
-    """The reason why DuckDB or the system refused, and the process, database or variable that its message names, or ''.
+    r"""The reason why DuckDB or the system refused, and the process, database or variable that its message names, or ''.
 
     >>> refusal_of(duckdb.IOException('Could not set lock on file "x": held in python (PID 7)'))
     (<Refusal.OPEN_ELSEWHERE: 2>, 'PID 7')
+    >>> refusal_of(duckdb.IOException("Cannot open file: (in any language)\n\nFile is already open in \nC:\\p.exe (PID 8)"))
+    (<Refusal.OPEN_ELSEWHERE: 2>, 'PID 8')
     >>> refusal_of(duckdb.Error("Parser Error"))
     (None, '')
     """

@@ -323,8 +323,8 @@ def _check_entry(entry: Registered) -> None:
 
 
 def _stored(path: Path | None, folder: Path) -> str | None:
-    """A path as stored: relative if the file is under the store's folder, so that both can be moved."""
+    """A path as stored: relative if the file is under the store's folder, so that both can be moved, to any system."""
     if path is None:
         return None
     path = path.resolve()
-    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)

@@ -193,7 +193,8 @@ class Store(Evaluations, Curations):
 
         Returns:
             The six published columns, ``paired_modality_file_path``, ``annotated_modality_file_path``, ``caption``;
-            duplicates stay. No rows if no pair of these modalities was rated.
+            duplicates stay. No rows if no pair of these modalities was rated. If you want the rows as a frame,
+            `triplets_frame` takes half the time.
 
         Raises:
             emm1.errors.StoreError: an unknown modality.
@@ -208,6 +209,28 @@ class Store(Evaluations, Curations):
         check_modalities(modalities)
         # Literals let DuckDB drop the tables of the other modalities before it plans the query.
         return self._connections.for_call().table_function("triplets_between", [list(modalities)])
+
+    def triplets_frame(self, modalities: Sequence[str] = FILE_MODALITIES) -> pl.DataFrame:
+        """The rows of `triplets` as a Polars frame, in half the time of the query: rows share paths and captions.
+
+        Returns:
+            The columns and rows of `triplets`, in no particular order.
+
+        Raises:
+            emm1.errors.StoreError: an unknown modality.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m"])
+        >>> store.triplets_frame(["audio", "points"]).shape == store.triplets(["audio", "points"]).pl().shape
+        True
+        """
+        from emm1.store.triplets import triplets_frame
+
+        check_modalities(modalities)
+        frame = triplets_frame(self._connections.for_call(), modalities)
+        return self.triplets(modalities).pl() if frame is None else frame
 
     def add_embeddings(
         self,

@@ -4,14 +4,15 @@ use std::fs::Metadata;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Size, mtime, ctime and inode. Every write changes mtime and ctime, and nobody can set ctime; a copied or restored
-/// file has another inode.
+/// file has another inode. Where there is no ctime, which is on Windows, size and the times of creation and of the last
+/// write, which anyone can set: codes are not trusted there (`matrix::disk`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId([u64; Self::WORDS]);
 
 /// For file systems that store whole seconds: a second write within this time may leave the times unchanged.
 const SECONDS: Duration = Duration::from_secs(2);
-/// Two ticks of the slowest clock from which a kernel takes file times, 100 Hz.
-const TICK: Duration = Duration::from_millis(20);
+/// Two ticks of the slowest clock from which a kernel takes file times: 100 Hz, on Windows 64 Hz.
+pub(crate) const TICK: Duration = Duration::from_millis(if cfg!(windows) { 32 } else { 20 });
 
 impl FileId {
     pub(crate) const WORDS: usize = 4;
@@ -27,8 +28,11 @@ impl FileId {
         }
         #[cfg(not(unix))]
         {
-            let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            Self([metadata.len(), modified.map_or(0, |since| since.as_nanos() as u64), 0, 0])
+            let nanoseconds = |time: std::io::Result<SystemTime>| {
+                let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+                since.map_or(0, |since| since.as_nanos() as u64)
+            };
+            Self([metadata.len(), nanoseconds(metadata.created()), nanoseconds(metadata.modified()), 0])
         }
     }
 

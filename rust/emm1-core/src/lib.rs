@@ -25,6 +25,8 @@ mod shape;
 pub use codes::{CodesFile, KeepVerdict};
 pub use error::{Error, Remark, Result, list_for};
 pub use file::{EmbeddingFile, Ids, Location, Registered, Version, locate};
+#[doc(hidden)]
+pub use kernel::workloads;
 pub use matrix::{Dtype, Matrix};
 pub use parallel::Stop;
 pub use score::{Metric, score};

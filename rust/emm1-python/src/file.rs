@@ -1,6 +1,6 @@
 //! Embedding files in Python: arguments in, arrays out, the GIL released in between.
 
-use std::os::fd::IntoRawFd;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -228,11 +228,11 @@ impl PyEmbeddingFile {
         run(py, |stop| self.0.matrix().copy_rows(&rows, bytes, stop))
     }
 
-    /// A descriptor of the file, which the caller closes, and where in it the components begin; None if they are not in
-    /// one piece.
-    fn packed(&self, py: Python<'_>) -> PyResult<Option<(i32, usize)>> {
+    /// A descriptor of the file (on Windows a handle), which the caller closes, and where in it the components begin; None
+    /// if they are not in one piece.
+    fn packed(&self, py: Python<'_>) -> PyResult<Option<(isize, usize)>> {
         let Some((file, start)) = run(py, |_| self.0.matrix().packed())? else { return Ok(None) };
-        Ok(Some((file.try_clone()?.into_raw_fd(), start)))
+        Ok(Some((given_away(file.try_clone()?), start)))
     }
 
     fn centroid<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyArray1<f32>>> {
@@ -310,6 +310,16 @@ fn run_counting<T: Send>(
     let result = run_heard(py, heard, |stop| work(&count, stop))?;
     heard(py)?;
     Ok(result)
+}
+
+#[cfg(unix)]
+fn given_away(file: File) -> isize {
+    std::os::fd::IntoRawFd::into_raw_fd(file) as isize
+}
+
+#[cfg(windows)]
+fn given_away(file: File) -> isize {
+    std::os::windows::io::IntoRawHandle::into_raw_handle(file) as isize
 }
 
 /// A copy that Python cannot change while the GIL is released.

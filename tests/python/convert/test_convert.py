@@ -102,6 +102,7 @@ FORMATS: list[Write] = [
     *(parquet, parquet_folder, polars_ipc, feather_lz4, arrow_stream, lance_dataset),
     *(npz, npz_compressed, pt, pt_slice),
 ]
+FILES: list[Write] = [parquet, feather_lz4, arrow_stream, npz, npz_compressed, pt]  # those that are damaged below
 TYPES = [("float32", "float32"), ("float16", "float16"), ("int8", "int8"), ("float64", "float32"), ("uint8", "float16")]
 
 
@@ -312,7 +313,7 @@ def test_lance_without_its_package_says_how_to_install_it(tmp_path: Path, monkey
         emm1.import_embeddings(tmp_path / "a.lance", tmp_path / "b.npy")
 
 
-@pytest.mark.parametrize("write", [parquet, feather_lz4, arrow_stream, npz, npz_compressed, pt])
+@pytest.mark.parametrize("write", FILES)
 def test_files_cut_short_are_refused(tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, ids = vectors("float32")
     source = write(tmp_path, rows[:50], ids[:50], monkeypatch)
@@ -332,7 +333,7 @@ def written_by(write: Write) -> tuple[str, bytes]:
         return path.name, path.read_bytes()
 
 
-@pytest.mark.parametrize("write", [pt, npz, npz_compressed, parquet, feather_lz4, arrow_stream])
+@pytest.mark.parametrize("write", FILES)
 def test_mutated_files_give_vectors_or_an_error(write: Write) -> None:
     name, whole = written_by(write)
 

@@ -12,7 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from formats import WRITERS, write_fvecs, write_named, write_npy, write_shards
+from formats import IN_PIECES, WRITERS, write_fvecs, write_named, write_npy, write_shards
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def test_numpy_asks_for_all(tmp_path: Path, write: Callable[[Path, NDArray[Any]]
     assert same(np.asarray(e, dtype=np.float64), rows.astype(np.float64))
     assert same(np.array(e, dtype=np.float32, copy=True), rows.astype(np.float32))
     assert (np.stack([e, e]) == np.stack([rows, rows])).all()
-    if write in {write_shards, write_fvecs}:
+    if write in IN_PIECES:
         with pytest.raises(ValueError, match="without a copy: they are not in one piece"):
             np.asarray(e, copy=False)
     else:

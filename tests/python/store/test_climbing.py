@@ -60,6 +60,8 @@ def paths(store: emm1.Store) -> dict[str, set[str | None]]:
     found = {name: {path for (path,) in store.sql(query).fetchall()} for name, query in queries.items()}
     relation = store.groups(modalities=[modality])
     found["Store.groups"] = {row[6] for row in relation.fetchall()}
+    frame = store.triplets_frame()
+    found["Store.triplets_frame"] = {*frame["paired_modality_file_path"], *frame["annotated_modality_file_path"]}
     found["frame"] = set(store.groups_frame(modalities=[modality])[f"{modality}_file_path"])
     return found
 

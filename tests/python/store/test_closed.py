@@ -24,6 +24,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "groups of": lambda store: store.groups(captions=[1]),
     "groups_frame": lambda store: store.groups_frame(1),
     "triplets": lambda store: store.triplets(),
+    "triplets_frame": lambda store: store.triplets_frame(),
     "embeddings": lambda store: store.embeddings("x"),
     "metric": lambda store: store.metric("x"),
     "nearest": lambda store: store.nearest("x", np.ones(16)),

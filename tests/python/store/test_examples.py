@@ -77,9 +77,9 @@ def changed(request: pytest.FixtureRequest, own_tree: Path, tmp_path: Path) -> t
     return own_tree, emm1.open(tmp_path / "emm1.duckdb", root="/data/x/")
 
 
-def rows(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
-    """A relation with the types of the script: 64-bit integers, and text instead of ENUMs."""
-    table: pl.DataFrame = relation.pl()
+def rows(result: duckdb.DuckDBPyRelation | pl.DataFrame) -> pl.DataFrame:
+    """A result with the types of the script: 64-bit integers, and text instead of ENUMs."""
+    table: pl.DataFrame = result if isinstance(result, pl.DataFrame) else result.pl()
     return table.with_columns(
         *(pl.col(c).cast(pl.Int64) for c, t in table.schema.items() if t.is_integer()),
         *(pl.col(c).cast(pl.String) for c, t in table.schema.items() if t in (pl.Categorical, pl.Enum)),
@@ -134,6 +134,34 @@ def test_groups_of_odd_ids(tree: Path, tmp_path: Path, ids: list[int]) -> None:
     assert_frame_equal(store.groups_frame(1, ["image"]), groups.pl(), check_row_order=False)
 
 
+@pytest.mark.parametrize("ids", [[7, 7, 9], [0, 2_000_000_000], [-5, 8], []])
+@pytest.mark.parametrize("table", ["text", "audio", "points"])
+def test_triplets_of_odd_ids(tree: Path, tmp_path: Path, table: str, ids: list[int]) -> None:
+    """Ids that repeat give a row for each of their items; ids that are far apart are looked up too."""
+    store = emm1.build(tree, tmp_path / "emm1.duckdb", splits=["1m"])
+    run = store.connection.execute
+    role, item, column = {
+        "text": ("text", "caption", "caption"),
+        "audio": ("paired", "file_name", "paired_modality_file_path"),
+        "points": ("annotated", "file_name", "annotated_modality_file_path"),
+    }[table]
+    run(f"DELETE FROM e_mm1_1m.{table}; UPDATE e_mm1_1m.triplets SET encord_{role}_id = NULL")
+    for number, i in enumerate(ids):
+        run(f"INSERT INTO e_mm1_1m.{table} (encord_{table}_id, {item}) VALUES (?, ?)", [i, f"{number}.jpg"])
+    if table != "text":
+        run(f"UPDATE e_mm1_1m.{table} SET save_folder = 'shared'")
+    asked = (7, 0, 2_000_000_000, -5, 8, -2_147_483_648)
+    run(
+        "UPDATE e_mm1_1m.triplets SET paired_modality = 'audio', annotated_modality = 'points' WHERE rowid < ?",
+        [len(asked)],
+    )
+    for row, i in enumerate(asked):
+        run(f"UPDATE e_mm1_1m.triplets SET encord_{role}_id = ? WHERE rowid = ?", [i, row])
+    frame = store.triplets_frame(["audio", "points"])
+    assert_frame_equal(frame, store.triplets(["audio", "points"]).pl(), check_row_order=False)
+    assert frame[column].count() == sum(ids.count(i) for i in asked)
+
+
 @pytest.mark.parametrize(
     "modalities", [["points", "audio"], ["audio", "image", "points", "video"], ["image", "audio", "video"]]
 )
@@ -141,6 +169,9 @@ def test_triplets_equal_the_second_script(changed: tuple[Path, emm1.Store], moda
     tree, store = changed
     theirs = published.triplets(tree, "/data/x", modalities)
     assert_same(rows(store.triplets(modalities)), theirs)
+    frame = store.triplets_frame(modalities)
+    assert frame.schema == store.triplets(modalities).pl().schema
+    assert_same(rows(frame), theirs)
     listed = ", ".join(f"'{m}'" for m in modalities)
     assert_same(rows(store.sql(f"FROM triplets_between([{listed}])")), theirs)
 
@@ -161,6 +192,8 @@ def test_pairs_without_rows_give_none(store_path: Path) -> None:
         found = store.triplets(["audio", "video"])
         assert found.fetchall() == []
         assert found.columns == store.triplets(["audio", "points"]).columns
+        frame = store.triplets_frame(["audio", "video"])
+        assert (frame.height, frame.schema) == (0, found.pl().schema)
 
 
 def test_wrong_requests(store_path: Path) -> None:
@@ -180,6 +213,8 @@ def test_wrong_requests(store_path: Path) -> None:
             store.groups(captions=["a cat"])
         with pytest.raises(emm1.StoreError):
             store.triplets(["text", "audio"])
+        with pytest.raises(emm1.StoreError):
+            store.triplets_frame(["text", "audio"])
         with pytest.raises(duckdb.Error, match="unknown modality 'sound'"):
             store.sql("FROM triplets_between(['sound'])").fetchall()
 

@@ -7,28 +7,15 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from docs.generate.__main__ import REFERENCE
 
 import emm1
 
-# Signatures, as errors write them. Types are those of the documentation; the values below are right for a type, or wrong.
-TABLE_MACROS = [
-    "nearest(embedding_name VARCHAR, query FLOAT[], k BIGINT := 10)",
-    "nearest_among(embedding_name VARCHAR, query FLOAT[], ids BIGINT[], k BIGINT := 10)",
-    "within(embedding_name VARCHAR, query FLOAT[], threshold DOUBLE)",
-    "knn(queries VARCHAR, base VARCHAR, k BIGINT := 10)",
-    "eshot_zero_shot(audio VARCHAR, points VARCHAR)",
-    "groups_of(captions BIGINT[])",
-    "triplets_between(modalities VARCHAR[])",
-]
-SCALAR_MACROS = [
-    "embedding(embedding_name VARCHAR, item BIGINT)",
-    "score(embedding_name VARCHAR, item BIGINT, query FLOAT[])",
-    "rank_of(embedding_name VARCHAR, item BIGINT, query FLOAT[])",
-    "similarity(name_a VARCHAR, id_a BIGINT, name_b VARCHAR, id_b BIGINT)",
-    "embedding_file(embedding_name VARCHAR)",
-    "embedding_metric(embedding_name VARCHAR)",
-    "registered(embedding_name VARCHAR)",
-]
+# Signatures, as the reference lists them and errors write them. The values below are right for a type, or wrong.
+LISTED = re.findall(r"^\| `((?!emm1_)\w+\([^`]*\))`", (REFERENCE / "sql.md").read_text(encoding="utf-8"), re.MULTILINE)
+# What only joins texts takes any type.
+UNTYPED = {"media_folder(media)", "media_path(folder, media, file)", "media_root()"}
+MACROS = [*(signature for signature in LISTED if signature not in UNTYPED), "registered(embedding_name VARCHAR)"]
 RIGHT = {
     "VARCHAR": "'text'",
     "BIGINT": "7",
@@ -84,13 +71,30 @@ def calls(signature: str) -> Iterator[tuple[str, str, str]]:
             yield f"{macro}({', '.join(written)})", parameter, wrong
 
 
+def clause_of(signature: str, connection: duckdb.DuckDBPyConnection) -> str:
+    query = "SELECT function_type FROM duckdb_functions() WHERE function_name = ? AND NOT internal"
+    ((kind,),) = connection.execute(query, [signature.partition("(")[0]]).fetchall()
+    return "FROM" if kind == "table_macro" else "SELECT"
+
+
 def right(name: str, kind: str) -> str:
     return f"'{name}'" if name in {"audio", "points"} else RIGHT[kind]
 
 
-@pytest.mark.parametrize("signature", [*TABLE_MACROS, *SCALAR_MACROS])
+def test_all_macros_are_listed(connection: duckdb.DuckDBPyConnection) -> None:
+    query = """
+        SELECT function_name FROM duckdb_functions()
+        WHERE NOT internal AND database_name = current_database() AND NOT starts_with(comment, 'Internal: ')"""
+    found = {name for (name,) in connection.execute(query).fetchall()}
+    assert found == {signature.partition("(")[0] for signature in LISTED}
+    assert {signature for signature in LISTED if not PARAMETER.search(signature)} == UNTYPED, (
+        "their errors name no types"
+    )
+
+
+@pytest.mark.parametrize("signature", MACROS)
 def test_wrong_types(signature: str, connection: duckdb.DuckDBPyConnection) -> None:
-    clause = "SELECT" if signature in SCALAR_MACROS else "FROM"
+    clause = clause_of(signature, connection)
     for call, parameter, wrong in calls(signature):
         ((given,),) = connection.execute(f"SELECT typeof({wrong})").fetchall()
         with pytest.raises(duckdb.Error) as raised:
@@ -99,12 +103,12 @@ def test_wrong_types(signature: str, connection: duckdb.DuckDBPyConnection) -> N
         assert line == f"Invalid Input Error: {signature}: {parameter} is {given}", call
 
 
-@pytest.mark.parametrize("signature", [*TABLE_MACROS, *SCALAR_MACROS])
+@pytest.mark.parametrize("signature", MACROS)
 def test_right_types(signature: str, connection: duckdb.DuckDBPyConnection) -> None:
     """Otherwise the errors above could be about something else; a column and a parameter have types as well."""
     macro, _, listed = signature.partition("(")
     values = [right(name, kind) for name, kind, _ in PARAMETER.findall(listed)]
-    clause = "SELECT" if signature in SCALAR_MACROS else "FROM"
+    clause = clause_of(signature, connection)
     written = f"{macro}({', '.join(values)})"
     if "FLOAT[]" in signature:  # the query of 8 components is right for none of the files
         with pytest.raises(duckdb.Error, match="the query has 8 components"):
@@ -113,7 +117,7 @@ def test_right_types(signature: str, connection: duckdb.DuckDBPyConnection) -> N
         assert connection.execute(f"{clause} {written}").fetchall()
 
 
-@pytest.mark.parametrize("signature", [*TABLE_MACROS, *SCALAR_MACROS])
+@pytest.mark.parametrize("signature", MACROS)
 def test_parameters(signature: str, connection: duckdb.DuckDBPyConnection) -> None:
     """An argument can be given by the name that an error shows."""
     macro, _, listed = signature.partition("(")

@@ -141,6 +141,7 @@ def test_a_result_of_the_connection_is_fetched_whole(tree: Path, store: emm1.Sto
         "eshot": lambda: store.eshot("eshot_audio", tree / "embeddings/eshot_points.npy"),
         "nearest": lambda: store.nearest("image", np.ones(16, np.float32)).fetchall(),
         "groups_frame": lambda: store.groups_frame(1),
+        "triplets_frame": store.triplets_frame,
         "add": lambda: store.add_embeddings(
             "again", tree / "embeddings/image.npy", dataset="100m", modality="image", replace=True
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import accumulate
@@ -97,7 +98,9 @@ def make(
             parts.append(write_part(folder, number, SCHEMA, _part(captions, text, items, k, threads, told)))
         finished = _write_folder(parts, folder / "finished", k)
         _record(finished, model, k)
-        finished.replace(Path(output))
+        with suppress(FileNotFoundError):
+            Path(output).rmdir()  # it may be there, empty
+        finished.rename(Path(output))
     return len(text.ids)
 
 

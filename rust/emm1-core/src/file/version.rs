@@ -74,7 +74,8 @@ mod tests {
             seen.push(version);
         }
         let version = settled(&file, None, None);
-        assert!(!seen.contains(&version));
+        // Known only if a slow machine was a tick late already.
+        assert_eq!(seen.contains(&version), seen.last().unwrap().unsettled.is_none());
         assert_eq!(version, Version::of(&file, None, None).unwrap());
     }
 

@@ -17,6 +17,7 @@ mod scalar;
 mod sketch;
 #[cfg(test)]
 mod tests;
+pub mod workloads;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

@@ -12,7 +12,7 @@ use memmap2::{Mmap, MmapMut};
 
 use super::regular;
 use crate::error::{Error, Result};
-use crate::identity::FileId;
+use crate::identity::{FileId, TICK};
 
 /// How much of a file will be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,6 @@ impl Map {
 
 /// Whether a write through a map to a clean page of a file in this folder changes the file's mtime.
 pub(super) fn map_writes_change_mtime(folder: &Path) -> io::Result<bool> {
-    const TICK: std::time::Duration = std::time::Duration::from_millis(20);
     let file = tempfile::tempfile_in(folder)?;
     file.set_len(1)?;
     // SAFETY: nobody else has access to the file, which has no name, so that nobody can truncate it.

@@ -3,6 +3,7 @@
 mod bin;
 mod disk;
 mod dtype;
+mod format;
 mod fvecs;
 mod layout;
 mod map;
@@ -25,6 +26,7 @@ use crate::kernel::prefetch;
 use crate::parallel::Stop;
 use disk::hides_writes;
 pub use dtype::Dtype;
+use format::Format;
 use layout::Layout;
 pub(crate) use layout::check_length;
 pub(crate) use map::{Access, Map};
@@ -33,44 +35,6 @@ pub(crate) use shards::{IDS, files as shards, has_ids, ids as ids_of_shards};
 
 /// Bytes read between two calls of `stop`: a few milliseconds, if they come from a disk.
 const PIECE: usize = 1 << 20;
-
-/// What can be opened, for messages about files that cannot; the formats are those of [`Format`], and of `convert`.
-const EXPECTED: &str = "a .npy file, a folder of them, .safetensors, .fbin, .u8bin, .i8bin or .fvecs \
-    (`emm1 embeddings import` converts Parquet, Arrow, Lance, .npz and .pt)";
-
-/// The format of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Npy,
-    Safetensors,
-    Bin(Dtype),
-    Fvecs,
-}
-
-impl Format {
-    /// The format that a file's suffix names.
-    fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "npy" => Some(Self::Npy),
-            "safetensors" => Some(Self::Safetensors),
-            "fbin" => Some(Self::Bin(Dtype::F32)),
-            "u8bin" => Some(Self::Bin(Dtype::U8)),
-            "i8bin" => Some(Self::Bin(Dtype::I8)),
-            "fvecs" => Some(Self::Fvecs),
-            _ => None,
-        }
-    }
-
-    /// Reads the header of a file. The layout that is returned lies within `bytes`.
-    fn layout(self, path: &Path, bytes: &[u8], tensor: Option<&str>) -> Result<Layout> {
-        match self {
-            Self::Npy => npy::layout(path, bytes),
-            Self::Safetensors => safetensors::layout(path, bytes, tensor),
-            Self::Bin(dtype) => bin::layout(path, bytes, dtype),
-            Self::Fvecs => fvecs::layout(path, bytes),
-        }
-    }
-}
 
 /// Rows × dims vectors in a file, or in the shards of a folder, read through memory maps.
 #[derive(Debug)]
@@ -95,8 +59,7 @@ struct Shard {
 }
 
 impl Matrix {
-    /// Opens `.npy` (two dimensions, C order; f32, f16, i8), a folder of such shards, `.safetensors` (f32, f16, bf16,
-    /// i8; `FILE.safetensors#NAME` names a tensor), `.fbin`, `.u8bin`, `.i8bin` or `.fvecs`.
+    /// Opens a file of any of the formats, or a folder of `.npy` shards; `FILE.safetensors#NAME` names a tensor.
     ///
     /// # Errors
     /// There is no such file, or it is not exactly what its header says; the message says what to do.
@@ -159,8 +122,8 @@ impl Matrix {
     /// Copies rows to `out`, one after another, as they are in the file: little-endian, `width` bytes each.
     ///
     /// # Errors
-    /// There is no such row, `out` has another size, a file was truncated or rewritten since it was opened, the row of an
-    /// `.fvecs` file claims another length, or `stop` returned true.
+    /// There is no such row, `out` has another size, a file was truncated or rewritten since it was opened, the row
+    /// claims another length than the first, or `stop` returned true.
     pub fn copy_rows(&self, rows: &[i64], out: &mut [u8], stop: Stop<'_>) -> Result<()> {
         let width = self.shards[0].layout.width();
         if rows.len().checked_mul(width) != Some(out.len()) {
@@ -219,7 +182,7 @@ impl Shard {
     fn open(path: PathBuf, tensor: Option<&str>, before: usize) -> Result<Self> {
         let Some(format) = Format::of(&path) else {
             path.metadata().map_err(|error| Error::io(&path, error))?;
-            return Err(Error::file(&path, format!("cannot be searched as it is: expected {EXPECTED}")));
+            return Err(Error::file(&path, format!("cannot be searched as it is: expected {}", format::expected())));
         };
         let map = Map::open(&path)?;
         refuse_pointer(&path, map.bytes())?;
@@ -275,14 +238,12 @@ impl<'a> View<'a> {
     /// The components of a row as they are in the file: little-endian, at any address.
     ///
     /// # Errors
-    /// The row of an `.fvecs` file claims another length.
+    /// The row claims another length than the first.
     pub(crate) fn row_bytes(&self, row: usize) -> Result<&'a [u8]> {
         let shard = &self.shards[self.shards.partition_point(|shard| shard.end <= row)];
         let (layout, bytes) = (&shard.layout, shard.map.bytes());
         let row = row - (shard.end - layout.rows);
-        if shard.format == Format::Fvecs {
-            fvecs::check_row(&shard.path, bytes, layout, row)?;
-        }
+        shard.format.check_row(&shard.path, bytes, layout, row)?;
         let begin = layout.start + row * layout.stride;
         Ok(&bytes[begin..begin + layout.width()])
     }

@@ -17,6 +17,12 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
         use std::os::unix::fs::OpenOptionsExt;
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32); // opening a pipe does not wait
     }
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt;
+        const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000; // opens a folder too, so that it can be told apart
+        options.custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
+    }
     let failed = |error| Error::io(path, error);
     let file = options.open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
@@ -27,4 +33,16 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
         return Err(Error::file(path, "is not a regular file: save what it gives to a file, and name that"));
     }
     Ok((file, metadata.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_called_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = open(folder.path()).unwrap_err().to_string();
+        assert!(text.ends_with("is a folder, expected a file"), "{text}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::EXPECTED;
+use super::format::expected;
 use crate::error::{Error, Result};
 
 /// The suffix of a file of ids beside an embedding file.
@@ -13,7 +13,7 @@ pub(crate) const IDS: &str = ".ids.npy";
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let shards = listed(folder, |name| name.ends_with(".npy") && !name.ends_with(IDS))?;
     if shards.is_empty() {
-        return Err(Error::file(folder, format!("is a folder without .npy files: expected {EXPECTED}")));
+        return Err(Error::file(folder, format!("is a folder without .npy files: expected {}", expected())));
     }
     Ok(shards)
 }

@@ -58,8 +58,7 @@ impl Margin {
     const UNKNOWN: Self =
         Self { constant: f32::INFINITY, offset: 0.0, missed: 0.0, rest: 0.0, centred: 0.0, norm: 0.0, square: 0.0 };
 
-    /// A margin that rules out some rows and not others.
-    #[cfg(test)]
+    /// A margin that rules out some rows and not others, for tests and benchmarks.
     pub(crate) fn example(constant: f32) -> Self {
         Self { constant, offset: 5.0, missed: 0.5, rest: 0.125, centred: 0.25, norm: -0.75, square: -0.01 }
     }

@@ -1,12 +1,13 @@
 //! The entry point: DuckDB calls it once for each database that loads the extension.
 
 use std::ffi::CStr;
-use std::sync::Arc;
 
 use emm1_core::{Error, Result};
 
-use super::table::{Access, Connection, Context, ExtensionInfo, Stable};
-use super::{API, Api, aggregate, api, at_least, check, guard, scalar, settings, table_function};
+use super::catalog::Catalog;
+use super::table::{Access, Context, ExtensionInfo, Stable};
+use super::{API, Api, api, at_least, check, guard};
+use crate::functions;
 
 /// The first DuckDB whose stable API has the functions of [`Context`].
 const CONTEXT_SINCE: [u32; 3] = [1, 5, 6];
@@ -40,7 +41,7 @@ unsafe fn load(info: *mut ExtensionInfo, access: &Access) -> Result<()> {
         }
         let mut connection = std::ptr::null_mut();
         check((api().connect)(*database, &mut connection), "a connection")?;
-        let registered = register(connection);
+        let registered = Catalog::new(connection).and_then(|catalog| functions::register(&catalog));
         (api().disconnect)(&mut connection);
         registered
     }
@@ -64,28 +65,4 @@ unsafe fn fetch_api(info: *mut ExtensionInfo, access: &Access) -> Result<()> {
         return Ok(());
     }
     Err(Error::Request("another copy of DuckDB has loaded emm1 in this process already: use one of them only".into()))
-}
-
-/// # Safety
-/// `connection` is open.
-unsafe fn register(connection: *mut Connection) -> Result<()> {
-    use crate::functions::*;
-    // SAFETY: by this function's own condition.
-    unsafe {
-        let settings = Arc::new(settings::read(connection)?);
-        scalar::register::<topk::TopK>(connection, &settings)?;
-        scalar::register::<topk::TopKAmong>(connection, &settings)?;
-        scalar::register::<within::Within>(connection, &settings)?;
-        scalar::register::<score::Score>(connection, &settings)?;
-        scalar::register::<rank::Rank>(connection, &settings)?;
-        scalar::register::<similarity::Similarity>(connection, &settings)?;
-        scalar::register::<centroid::CentroidOf>(connection, &settings)?;
-        scalar::register::<vector::Vector>(connection, &settings)?;
-        scalar::register::<ids::Ids>(connection, &settings)?;
-        scalar::register::<file::File>(connection, &settings)?;
-        scalar::register::<registered::Registered>(connection, &settings)?;
-        aggregate::register::<centroid::Centroid>(connection, &settings)?;
-        table_function::register::<scan::Scan>(connection, &settings)?;
-        table_function::register::<knn::Knn>(connection, &settings)
-    }
 }

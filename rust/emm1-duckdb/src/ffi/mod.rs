@@ -2,11 +2,13 @@
 //!
 //! [`table`] lists the functions of the API that are used; [`entry`] fetches them when DuckDB loads the extension. On
 //! top of them are safe readers of what DuckDB passes ([`input`]), safe writers of results ([`output`]), and one module
-//! for each kind of function: [`scalar`], [`aggregate`], [`table_function`]. A panic never crosses into DuckDB: every
-//! callback computes inside [`guard`]. Exceptions that DuckDB throws when it runs out of memory for a result never
-//! cross a guard: results are written outside of it, and every function in between is `C-unwind`.
+//! for each kind of function: [`scalar`], [`aggregate`], [`table_function`]; [`catalog`] registers them. A panic never
+//! crosses into DuckDB: every callback computes inside [`guard`]. Exceptions that DuckDB throws when it runs out of
+//! memory for a result never cross a guard: results are written outside of it, and every function in between is
+//! `C-unwind`.
 
 pub(crate) mod aggregate;
+pub(crate) mod catalog;
 mod entry;
 pub(crate) mod input;
 pub(crate) mod output;

@@ -1,24 +1,43 @@
 //! What SQL can call, one module for each function or small family.
 
-pub(crate) mod centroid;
-pub(crate) mod file;
-pub(crate) mod ids;
-pub(crate) mod knn;
-pub(crate) mod rank;
-pub(crate) mod registered;
-pub(crate) mod scan;
-pub(crate) mod score;
-pub(crate) mod similarity;
-pub(crate) mod topk;
-pub(crate) mod vector;
-pub(crate) mod within;
+mod centroid;
+mod file;
+mod ids;
+mod knn;
+mod rank;
+mod registered;
+mod scan;
+mod score;
+mod similarity;
+mod topk;
+mod vector;
+mod within;
 
 use std::ops::Range;
 
 use emm1_core::{EmbeddingFile, Error, Result};
 
+use crate::ffi::catalog::Catalog;
 use crate::ffi::input::Lists;
 use crate::ffi::types::SqlType;
+
+/// Registers every function.
+pub(crate) fn register(catalog: &Catalog) -> Result<()> {
+    catalog.scalar::<topk::TopK>()?;
+    catalog.scalar::<topk::TopKAmong>()?;
+    catalog.scalar::<within::Within>()?;
+    catalog.scalar::<score::Score>()?;
+    catalog.scalar::<rank::Rank>()?;
+    catalog.scalar::<similarity::Similarity>()?;
+    catalog.scalar::<centroid::CentroidOf>()?;
+    catalog.scalar::<vector::Vector>()?;
+    catalog.scalar::<ids::Ids>()?;
+    catalog.scalar::<file::File>()?;
+    catalog.scalar::<registered::Registered>()?;
+    catalog.aggregate::<centroid::Centroid>()?;
+    catalog.table::<scan::Scan>()?;
+    catalog.table::<knn::Knn>()
+}
 
 const FLOATS: SqlType = SqlType::List(&SqlType::Float);
 /// DuckDB casts lists of FLOAT, arrays of both and lists of integers to it implicitly.
