@@ -104,9 +104,12 @@ impl EmbeddingFile {
             }
             _ => None,
         };
-        let sketched = queries
-            .iter()
-            .map(|query| sketch.and_then(|(axes, mean)| SketchedQuery::new(kernels, axes, mean, query, search.metric)));
+        let sketched = queries.iter().zip(empty).map(|(query, collector)| {
+            let (axes, mean) = sketch?;
+            // Where the threshold is known from the start, every block tells whether its sketch is of use.
+            let of_use = collector.wanted().is_none() || axes.suit(kernels, mean, query);
+            of_use.then(|| SketchedQuery::new(kernels, axes, mean, query, search.metric)).flatten()
+        });
         let sketched = sketched.collect();
         let width = self.matrix.dims().div_ceil(2);
         let panels = if batch { panels(width, &coded) } else { Vec::new() };

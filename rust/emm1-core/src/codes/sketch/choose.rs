@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use super::principal::{principal, skew, times};
-use super::{Axes, REACHES, quantize};
+use super::{Axes, LEADING, REACHES, quantize};
 use crate::codes::Vectors;
 use crate::error::Result;
 use crate::kernel::{Kernels, kernels};
@@ -27,6 +27,8 @@ const QUERIES: usize = 32;
 const AMONG: usize = 1 << 16;
 /// As many of the best rows are asked for.
 const K: usize = 10;
+/// One row in so many may have less in the leading axes than a query should have.
+const ATYPICAL: usize = 16;
 /// Consecutive rows that are read together where not all are.
 const RUN: usize = 64;
 
@@ -179,7 +181,8 @@ impl Measured {
             (0..components).map(|at| (STEPS[zone_of(at)] * self.variances[at].sqrt()) as f32).collect();
         let basis = self.axes[..components * dims].to_vec();
         let skew = skew(kernels, &basis, dims);
-        let mut axes = Axes { zones, basis, steps, skew, reach, units: [1.0; 4], norms: [0.0; 2] };
+        let mut axes =
+            Axes { zones, basis, steps, skew, reach, lead: self.lead(components), units: [1.0; 4], norms: [0.0; 2] };
         let mut largest = [0.0f64; 4];
         for row in 0..self.norms.len() {
             let (_, missed) = self.decoded(&axes, row);
@@ -194,6 +197,18 @@ impl Measured {
             ((1.15 * largest[zone] + rounded) / f64::from(UNKNOWN - 1)) as f32
         });
         Some(axes)
+    }
+
+    /// The share that the leading axes of so many have at least of a row; 0 where a projection on all takes little longer.
+    fn lead(&self, components: usize) -> f32 {
+        if components < 2 * LEADING {
+            return 0.0;
+        }
+        let rows = self.projected.chunks_exact(self.variances.len()).zip(&self.squares).filter(|row| *row.1 > 0.0);
+        let inside = |row: &[f32]| row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+        let mut shares: Vec<f64> = rows.map(|(row, square)| inside(&row[..LEADING]) / square).collect();
+        shares.sort_by(f64::total_cmp);
+        shares.get(shares.len() / ATYPICAL).map_or(0.0, |&share| share as f32)
     }
 
     /// The middles of the steps that a row is in, and what they miss: in each zone, and outside of the axes.

@@ -36,6 +36,9 @@ const REACHES: std::ops::RangeInclusive<f32> = 1e-15..=1e15;
 /// Half a unit in the last place of an f32, relative to it.
 const HALF: f64 = 1.0 / (1 << 24) as f64;
 
+/// Axes that tell first whether a query is like the rows.
+const LEADING: usize = 32;
+
 /// What all sketches of a file share.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Axes {
@@ -48,10 +51,24 @@ pub(crate) struct Axes {
     pub(crate) skew: f32,
     /// No known row is farther from the mean.
     pub(crate) reach: f32,
+    /// The least share that the leading axes have of the squared distance of a row from the mean; a few rows have less.
+    pub(crate) lead: f32,
     /// The units of the four lengths of a row.
     pub(crate) units: [f32; 4],
     /// The smallest and the largest norm of a known row.
     pub(crate) norms: [f32; 2],
+}
+
+impl Axes {
+    /// Whether the leading axes have as much of a query as they have of the rows. Where they do not, which is where queries
+    /// are of another distribution, sketches rule out little: this is found without a projection on all axes, and sparse
+    /// reads of rows.
+    pub(crate) fn suit(&self, kernels: &Kernels, mean: &[f32], query: &[f32]) -> bool {
+        let centred: Vec<f32> = query.iter().zip(mean).map(|(value, mean)| value - mean).collect();
+        let axes = self.basis.chunks_exact(mean.len()).take(LEADING);
+        let inside: f32 = axes.map(|axis| (kernels.rough_dot)(&centred, axis).powi(2)).sum();
+        inside >= self.lead * (kernels.rough_dot)(&centred, &centred)
+    }
 }
 
 /// Sketches of consecutive rows, in memory.
@@ -208,6 +225,7 @@ impl Axes {
             skew: principal::skew(kernels, &basis, dims),
             basis,
             reach,
+            lead: 0.0,
             units: std::array::from_fn(length),
             norms: [0.0; 2],
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! vectors   3 × u32: vectors of a group for each zone
-//! skew, reach, units (4), norms (2)   f32
+//! skew, reach, lead, units (4), norms (2)   f32
 //! steps     components × f32
 //! basis     components × dims × f32
 //! ```
@@ -11,7 +11,7 @@ use super::Axes;
 use crate::shape::Zones;
 
 /// Numbers of four bytes before the steps.
-const HEAD: usize = Zones::COUNT + 8;
+const HEAD: usize = Zones::COUNT + 9;
 /// More vectors than any sketch has: products of lengths do not overflow below.
 const MOST: u32 = 1 << 8;
 
@@ -21,9 +21,9 @@ impl Axes {
     }
 
     pub(in crate::codes) fn to_bytes(&self) -> Vec<u8> {
-        let Self { zones, basis, steps, skew, reach, units, norms } = self;
+        let Self { zones, basis, steps, skew, reach, lead, units, norms } = self;
         let counts = zones.vectors.iter().map(|&count| (count as u32).to_le_bytes());
-        let head = [*skew, *reach].into_iter().chain(*units).chain(*norms);
+        let head = [*skew, *reach, *lead].into_iter().chain(*units).chain(*norms);
         let values = head.chain(steps.iter().copied()).chain(basis.iter().copied()).map(f32::to_le_bytes);
         counts.chain(values).flatten().collect()
     }
@@ -44,9 +44,9 @@ impl Axes {
         let values: Vec<f32> = values.iter().map(|&word| f32::from_le_bytes(word)).collect();
         let (head, values) = values.split_at(HEAD - Zones::COUNT);
         let (steps, basis) = values.split_at(zones.components());
-        let [skew, reach, first, second, third, rest, low, high] = *head.first_chunk()?;
-        let sound = head[..6].iter().chain(steps).all(|&value| value >= 0.0)
-            && head[..6].iter().chain(steps).chain(basis).all(|value| value.is_finite())
+        let [skew, reach, lead, first, second, third, rest, low, high] = *head.first_chunk()?;
+        let sound = head[..7].iter().chain(steps).all(|&value| value >= 0.0)
+            && head[..7].iter().chain(steps).chain(basis).all(|value| value.is_finite())
             && skew < 0.5
             && super::REACHES.contains(&reach);
         sound.then(|| Self {
@@ -55,6 +55,7 @@ impl Axes {
             steps: steps.to_vec(),
             skew,
             reach,
+            lead,
             units: [first, second, third, rest],
             norms: [low, high],
         })

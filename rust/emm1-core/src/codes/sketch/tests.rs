@@ -3,26 +3,48 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use crate::codes::KeepVerdict;
 use crate::codes::sections::Sections;
 use crate::file::EmbeddingFile;
+use crate::kernel::kernels;
 use crate::rotation::mixed;
 use crate::score::Metric;
 use crate::search::{Exclude, Goal, Hit, Search};
 
-const DIMS: usize = 64;
+const DIMS: usize = 128;
 const ROWS: usize = 9000;
 
-/// Clusters, whose components get smaller.
+/// Clusters that are not narrow, whose components get smaller: more than 64 of them are sketched.
 fn vectors() -> Vec<f32> {
     let noise = |at: usize| mixed(at as u64) as i32 as f32 / i32::MAX as f32;
-    let value = |row: usize, at: usize| noise(row % 500 * DIMS + at) + 0.1 * noise((row + 1000) * DIMS + at);
-    (0..ROWS * DIMS).map(|place| value(place / DIMS, place % DIMS) * 0.95f32.powi((place % DIMS) as i32)).collect()
+    let value = |row: usize, at: usize| noise(row % 500 * DIMS + at) + 0.8 * noise((row + 1000) * DIMS + at);
+    (0..ROWS * DIMS).map(|place| value(place / DIMS, place % DIMS) * 0.975f32.powi((place % DIMS) as i32)).collect()
 }
 
 fn open(path: &Path, codes: &Path) -> EmbeddingFile {
     let file = EmbeddingFile::open(path, None, &mut || false).unwrap();
     file.with_codes(codes, KeepVerdict::InFile, &mut || false).unwrap()
+}
+
+/// The embedding file and its codes.
+fn paths(folder: &Path) -> (PathBuf, PathBuf) {
+    (folder.join("x.fbin"), folder.join("x.codes"))
+}
+
+/// A file with codes, in a folder that is deleted when it is dropped, and its vectors.
+fn coded() -> (TempDir, EmbeddingFile, Vec<f32>) {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
+    let folder = tempfile::tempdir_in(target).unwrap();
+    let (path, codes) = paths(folder.path());
+    let values = vectors();
+    let header = [ROWS, DIMS].map(|word| (word as u32).to_le_bytes());
+    let components: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    fs::write(&path, [header.as_flattened(), &components].concat()).unwrap();
+    let file = EmbeddingFile::open(&path, None, &mut || false).unwrap();
+    file.build_codes(&codes, 2, &|_| {}, &mut || false).unwrap();
+    (folder, open(&path, &codes), values)
 }
 
 fn answers(file: &EmbeddingFile, values: &[f32]) -> Vec<Vec<Hit>> {
@@ -43,23 +65,15 @@ fn answers(file: &EmbeddingFile, values: &[f32]) -> Vec<Vec<Hit>> {
 
 #[test]
 fn a_sketch_changes_no_answer_and_damage_in_it_is_found() {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
-    let folder = tempfile::tempdir_in(target).unwrap();
-    let path = folder.path().join("x.fbin");
-    let codes: PathBuf = folder.path().join("x.codes");
-    let values = vectors();
-    let header = [ROWS, DIMS].map(|word| (word as u32).to_le_bytes());
-    let components: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    fs::write(&path, [header.as_flattened(), &components].concat()).unwrap();
+    let (folder, file, values) = coded();
+    let (path, codes) = paths(folder.path());
     let without = EmbeddingFile::open(&path, None, &mut || false).unwrap();
-    without.build_codes(&codes, 2, &|_| {}, &mut || false).unwrap();
     let whole = fs::read(&codes).unwrap();
     let (_, sections) = Sections::read(&whole).unwrap();
     let place = |kind| sections.get(kind).expect("these vectors are sketched");
     let [axes, sketch, checks] = [place(b"axes\0\0\0\0"), place(b"sketch\0\0"), place(b"sketched")];
 
     let expected = answers(&without, &values);
-    let file = open(&path, &codes);
     assert_eq!(answers(&file, &values), expected);
     assert!(file.remarks().is_empty());
     assert!(file.verify_codes(2, &|_| {}, &mut || false).unwrap());
@@ -75,4 +89,18 @@ fn a_sketch_changes_no_answer_and_damage_in_it_is_found() {
         assert_eq!(answers(&file, &values), expected, "byte {at}");
         assert_eq!(file.remarks().len(), 1, "byte {at}");
     }
+}
+
+#[test]
+fn few_axes_tell_whether_a_query_is_like_the_rows() {
+    let (_folder, file, values) = coded();
+    let codes = file.codes().unwrap();
+    let coded = codes.coded().unwrap();
+    let (axes, mean) = (coded.sketch.expect("these vectors are sketched").0, codes.encoder().mean());
+    let kernels = kernels().unwrap();
+    let alike = |queries: &[f32]| queries.chunks(DIMS).filter(|query| axes.suit(kernels, mean, query)).count();
+    assert!(alike(&values) > ROWS * 9 / 10 && alike(&values) < ROWS);
+    // Isotropic queries have as much outside of the leading axes.
+    let queries: Vec<f32> = (0..100 * DIMS).map(|at| mixed(!at as u64) as i32 as f32).collect();
+    assert_eq!(alike(&queries), 0);
 }
