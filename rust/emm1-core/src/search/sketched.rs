@@ -14,9 +14,9 @@ use super::scan::{Collect, Scan, ordered};
 use crate::bound::SketchedQuery;
 use crate::codes::Coded;
 use crate::error::{Result, zeros};
-use crate::kernel::{Kernels, consecutive};
+use crate::kernel::{Kernels, consecutive, prefetch};
 use crate::matrix::Access;
-use crate::shape::{Finish, GROUP, Sketched, Survivor, reaches};
+use crate::shape::{Finish, GROUP, Sketched, Survivor, VECTOR, reaches};
 
 /// Sample of a block that decides whether its sketch is used: if it leaves more than one row in `FEW`, planes are faster.
 const SAMPLE: usize = 128;
@@ -59,19 +59,56 @@ pub(super) struct Stored {
     bounds: Vec<f32>,
     /// The first row of each block, and where its bounds begin.
     blocks: Vec<(u32, usize)>,
-    /// The rows with the best estimates, the worst first.
-    best: BinaryHeap<Reverse<(i32, u32)>>,
+    best: Best,
+}
+
+/// The rows with the best estimates, the worst first.
+#[derive(Debug, Default)]
+struct Best(BinaryHeap<Reverse<(i32, u32)>>);
+
+impl Best {
+    /// Adds rows with these estimates, of which the first is `first`, and keeps the best `most` of all; `list` is memory to
+    /// reuse.
+    fn add(&mut self, kernels: &Kernels, estimates: &[f32], first: u32, most: usize, list: &mut Vec<u32>) {
+        let floor = |rows: &BinaryHeap<Reverse<(i32, u32)>>| match rows.peek() {
+            Some(Reverse((worst, _))) if rows.len() >= most => *worst,
+            _ => i32::MIN,
+        };
+        let worst = floor(&self.0);
+        let needed = if worst == i32::MIN {
+            f32::NEG_INFINITY
+        } else {
+            f32::from_bits(ordered(f32::from_bits(worst as u32)) as u32)
+        };
+        list.clear();
+        (kernels.reaching)(estimates, needed, list);
+        for &at in list.iter() {
+            let estimate = ordered(estimates[at as usize]);
+            if estimate > floor(&self.0) {
+                self.0.push(Reverse((estimate, first + at)));
+                if self.0.len() > most {
+                    self.0.pop();
+                }
+            }
+        }
+    }
+
+    /// Their places, the best first.
+    fn places(self) -> Vec<u32> {
+        self.0.into_sorted_vec().into_iter().map(|Reverse((_, place))| place).collect()
+    }
 }
 
 /// Bounds that are stored at a time, for each query and thread: 4 MB.
 const STORED: usize = 1 << 20;
 
-/// A query is probed on pieces of so many rows, one for each so many rows of the file.
+/// A query is probed on pieces of so many rows.
 const PIECE: usize = 64;
-const PIECES: RangeInclusive<usize> = 8..=64;
-const APART: usize = 1 << 12;
-/// If a sketch leaves more than one row in so many, it is not used from the start.
-const WORTH: usize = 24;
+const PIECES: RangeInclusive<usize> = 16..=512;
+/// What reading their sketches may cost, in scans of the planes.
+const BUDGET: f64 = 0.005;
+/// How many times the rows that may be left of all may be left of the pieces: their threshold is somewhat lower.
+const LENIENT: f64 = 1.5;
 
 /// Bounds and estimates of a block, kept to reuse their memory.
 #[derive(Debug, Default)]
@@ -89,48 +126,52 @@ impl<C: Collect + Sync> Scan<'_, C> {
         let (Some(CodeSource::File(_, coded)), Some(sketched)) = (&self.code_source, &self.sketched[query]) else {
             return Ok(false);
         };
-        let (Some((_, sketch)), Some(k)) = (coded.sketch, self.empty[query].wanted()) else { return Ok(false) };
+        let (Some((axes, sketch)), Some(k)) = (coded.sketch, self.empty[query].wanted()) else { return Ok(false) };
         let rows = self.rows.len();
-        let pieces = (rows / APART).clamp(*PIECES.start(), *PIECES.end());
+        let wanted = rows as f64 * BUDGET * axes.planes() / axes.width() / PIECE as f64;
+        let pieces = (wanted as usize).clamp(*PIECES.start(), *PIECES.end());
         if rows < pieces * PIECE * 4 {
             return Ok(false);
         }
-        let mut bounds = Bounds::default();
-        bounds.resize(pieces * PIECE);
-        let mut places = Vec::with_capacity(pieces * PIECE);
-        for piece in 0..pieces {
-            let first = (piece * (rows / pieces)) as u32 / PIECE as u32 * PIECE as u32;
-            places.extend(first..first + PIECE as u32);
-            let these = &places[piece * PIECE..];
-            coded.check_sketch(these)?;
-            coded.check_records(these)?;
-            bound(
-                self.kernels,
-                sketched,
-                coded,
-                sketch,
-                first as usize,
-                piece * PIECE..(piece + 1) * PIECE,
-                &mut bounds,
-            );
-        }
         // As many rows of the pieces as are wanted of all.
-        let rank = (k * places.len()).div_ceil(rows);
-        let mut order: Vec<usize> = (0..places.len()).collect();
-        let most = (2 * rank + 16).min(order.len() - 1);
-        order.select_nth_unstable_by_key(most, |&at| Reverse(ordered(bounds.estimates[at])));
+        let expected = (k * pieces * PIECE) as f64 / rows as f64;
+        let (rank, affordable) = (expected.ceil() as usize, axes.affordable() * (pieces * PIECE) as f64);
+        if rank as f64 > affordable {
+            return Ok(false); // all of them are left
+        }
+        let (mut bounds, mut best, mut list) = (Bounds::default(), Best::default(), Vec::new());
+        bounds.resize(pieces * PIECE);
+        let first = |piece: usize| piece * (rows / pieces) / PIECE * PIECE;
+        for piece in 0..pieces {
+            // Pieces are too short for the hardware prefetcher.
+            let next = first((piece + 1).min(pieces - 1)) / GROUP * sketch.zones.group();
+            sketch.groups[next..next + PIECE * sketch.zones.width()].chunks(VECTOR).for_each(prefetch);
+            let (begin, range) = (first(piece), piece * PIECE..(piece + 1) * PIECE);
+            let places: [u32; PIECE] = std::array::from_fn(|at| (begin + at) as u32);
+            coded.check_sketch(&places)?;
+            if sketched.finish != Finish::Product {
+                coded.check_records(&places)?;
+            }
+            bound(self.kernels, sketched, coded, sketch, begin, range.clone(), &mut bounds);
+            best.add(self.kernels, &bounds.estimates[range], begin as u32, 2 * rank + 16, &mut list);
+        }
         let view = self.file.matrix.view(Access::Sparse)?;
         let mut row = zeros(self.file.matrix.dims())?;
-        let mut merits = Vec::with_capacity(most);
-        for &at in &order[..most] {
-            let number = places[at] as usize;
-            let score = self.queries[query].score(view.row(number, &mut row)?);
-            merits.push(self.metric.merit(score.ok_or_else(|| self.file.not_finite(number))?));
+        let places = best.places();
+        let mut merits = Vec::with_capacity(places.len());
+        for (at, &place) in places.iter().enumerate() {
+            if let Some(&next) = places.get(at + 1) {
+                view.prefetch(next as usize)?;
+            }
+            let score = self.queries[query].score(view.row(place as usize, &mut row)?);
+            merits.push(self.metric.merit(score.ok_or_else(|| self.file.not_finite(place as usize))?));
         }
         merits.sort_by(|a, b| b.total_cmp(a));
-        let needed = sketched.needed(merits[rank - 1]);
+        let Some(&threshold) = merits.get(rank - 1) else { return Ok(false) };
+        let needed = sketched.needed(threshold);
         let left = bounds.upper.iter().filter(|&&upper| reaches(upper, needed)).count();
-        Ok(left * WORTH <= places.len())
+        // Where less than one of them is expected, the threshold is too low, and too many rows are left.
+        Ok(left as f64 <= LENIENT * affordable * (rank as f64 / expected).sqrt())
     }
 }
 
@@ -203,27 +244,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
         blocks.push((first, bounds.len()));
         bounds.extend_from_slice(&upper[..count]);
         let most = self.collectors[query].wanted().map_or(0, |k| 2 * k + 16);
-        let floor = |best: &BinaryHeap<Reverse<(i32, u32)>>| match best.peek() {
-            Some(Reverse((worst, _))) if best.len() >= most => *worst,
-            _ => i32::MIN,
-        };
-        left.clear();
-        let worst = floor(best);
-        let needed = if worst == i32::MIN {
-            f32::NEG_INFINITY
-        } else {
-            f32::from_bits(ordered(f32::from_bits(worst as u32)) as u32)
-        };
-        (self.scan.kernels.reaching)(&estimates[..count], needed, left);
-        for &at in left.iter() {
-            let estimate = ordered(estimates[at as usize]);
-            if estimate > floor(best) {
-                best.push(Reverse((estimate, first + at)));
-                if best.len() > most {
-                    best.pop();
-                }
-            }
-        }
+        best.add(self.scan.kernels, &estimates[..count], first, most, left);
     }
 
     /// Whether many bounds are stored.
@@ -235,13 +256,13 @@ impl<C: Collect + Sync> Worker<'_, C> {
     pub(super) fn settle(&mut self, query: usize) -> Result<()> {
         let Stored { mut bounds, mut blocks, best } = std::mem::take(&mut self.waiting[query].stored);
         let Some(sketched) = &self.scan.sketched[query] else { return Ok(()) };
-        let promising = best.into_sorted_vec();
-        for (at, Reverse((_, place))) in promising.iter().enumerate() {
-            if let Some(Reverse((_, next))) = promising.get(at + 1) {
-                self.view.prefetch(*next as usize)?;
+        let promising = best.places();
+        for (at, &place) in promising.iter().enumerate() {
+            if let Some(&next) = promising.get(at + 1) {
+                self.view.prefetch(next as usize)?;
             }
-            self.score_row(query, *place)?;
-            self.waiting[query].scored.push(*place);
+            self.score_row(query, place)?;
+            self.waiting[query].scored.push(place);
         }
         let needed = sketched.needed(self.threshold(query));
         for (number, &(first, begin)) in blocks.iter().enumerate() {
@@ -254,7 +275,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
         }
         bounds.clear();
         blocks.clear();
-        self.waiting[query].stored = Stored { bounds, blocks, best: BinaryHeap::new() };
+        self.waiting[query].stored = Stored { bounds, blocks, best: Best::default() };
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use super::principal::{principal, skew, times};
-use super::{Axes, LEADING, REACHES, quantize};
+use super::{Axes, LEADING, PLANES, REACHES, SURVIVOR, quantize};
 use crate::codes::Vectors;
 use crate::error::Result;
 use crate::kernel::{Kernels, kernels};
@@ -38,11 +38,6 @@ const STEPS: [f64; Zones::COUNT] = [0.3352, 0.9957, 1.596];
 const LEFT: [f64; Zones::COUNT] = [0.1075, 0.345, 0.603];
 /// What a bit must gain to be worth its place, times dims.
 const PRICES: [f64; 4] = [0.05, 0.1, 0.2, 0.4];
-
-/// What it costs, besides the bytes of half a plane, to look closer at a row that its sketch leaves, and to rule out a row
-/// by its planes; in bytes of a sketch that could be scanned in that time (measured on Zen 5).
-const SURVIVOR: f64 = 8000.0;
-const PLANES: f64 = 130.0;
 
 /// Centred rows of the file, their norms, and their numbers.
 struct Sample {

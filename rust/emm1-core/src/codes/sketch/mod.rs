@@ -59,7 +59,30 @@ pub(crate) struct Axes {
     pub(crate) norms: [f32; 2],
 }
 
+/// What it costs, besides the bytes of half a plane, to look closer at a row that its sketch leaves, and to rule out a row
+/// by its planes; in bytes of a sketch that could be scanned in that time (measured on Zen 5).
+const SURVIVOR: f64 = 8000.0;
+const PLANES: f64 = 130.0;
+
 impl Axes {
+    /// What a row costs in a scan of sketches, and in one of planes, in bytes of sketches.
+    pub(crate) fn width(&self) -> f64 {
+        self.zones.width() as f64
+    }
+
+    pub(crate) fn planes(&self) -> f64 {
+        PLANES + self.dims() as f64 / 4.0
+    }
+
+    /// The share of the rows that a sketch may leave: with more, planes are faster.
+    pub(crate) fn affordable(&self) -> f64 {
+        (self.planes() - self.width()).max(0.0) / (SURVIVOR + self.dims() as f64 / 2.0)
+    }
+
+    fn dims(&self) -> usize {
+        self.basis.len() / self.steps.len()
+    }
+
     /// Whether the leading axes have as much of a query as they have of the rows. Where they do not, which is where queries
     /// are of another distribution, sketches rule out little: this is found without a projection on all axes, and sparse
     /// reads of rows.
