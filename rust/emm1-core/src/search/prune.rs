@@ -11,6 +11,7 @@ use super::topk::Hit;
 use crate::bound::Product;
 use crate::codes::Coded;
 use crate::error::{Result, zeros};
+use crate::kernel::prefetch;
 use crate::matrix::View;
 use crate::shape::{Level, Margins, Panel, Record, SLACK, Survivor, TILE, stride, survives};
 
@@ -171,6 +172,8 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
                 places.extend(first..=last);
             } else {
                 places.extend(rows.iter().map(|row| row.place));
+                // They are needed next, and their reads need not wait for each other.
+                rows.iter().for_each(|row| prefetch(&coded.records[row.place as usize]));
             }
             coded.check_plane(level, &places)?;
             products.clear();
