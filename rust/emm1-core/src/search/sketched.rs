@@ -107,8 +107,6 @@ const PIECE: usize = 64;
 const PIECES: RangeInclusive<usize> = 16..=512;
 /// What reading their sketches may cost, in scans of the planes.
 const BUDGET: f64 = 0.005;
-/// How many times the rows that may be left of all may be left of the pieces: their threshold is somewhat lower.
-const LENIENT: f64 = 1.5;
 
 /// Bounds and estimates of a block, kept to reuse their memory.
 #[derive(Debug, Default)]
@@ -128,14 +126,14 @@ impl<C: Collect + Sync> Scan<'_, C> {
         };
         let (Some((axes, sketch)), Some(k)) = (coded.sketch, self.empty[query].wanted()) else { return Ok(false) };
         let rows = self.rows.len();
-        let wanted = rows as f64 * BUDGET * axes.planes() / axes.width() / PIECE as f64;
+        let wanted = rows as f64 * BUDGET * axes.cost_of_planes() / axes.cost(sketched.finish) / PIECE as f64;
         let pieces = (wanted as usize).clamp(*PIECES.start(), *PIECES.end());
         if rows < pieces * PIECE * 4 {
             return Ok(false);
         }
         // As many rows of the pieces as are wanted of all.
         let expected = (k * pieces * PIECE) as f64 / rows as f64;
-        let (rank, affordable) = (expected.ceil() as usize, axes.affordable() * (pieces * PIECE) as f64);
+        let (rank, affordable) = (expected.ceil() as usize, axes.affordable(sketched.finish) * (pieces * PIECE) as f64);
         if rank as f64 > affordable {
             return Ok(false); // all of them are left
         }
@@ -170,8 +168,8 @@ impl<C: Collect + Sync> Scan<'_, C> {
         let Some(&threshold) = merits.get(rank - 1) else { return Ok(false) };
         let needed = sketched.needed(threshold);
         let left = bounds.upper.iter().filter(|&&upper| reaches(upper, needed)).count();
-        // Where less than one of them is expected, the threshold is too low, and too many rows are left.
-        Ok(left as f64 <= LENIENT * affordable * (rank as f64 / expected).sqrt())
+        // Where less than one of them is expected, the threshold is too low, and about as many times too many rows are left.
+        Ok(left as f64 <= affordable * (rank as f64 / expected))
     }
 }
 

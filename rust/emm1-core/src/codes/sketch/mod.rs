@@ -24,7 +24,7 @@ mod tests;
 
 use crate::error::Result;
 use crate::kernel::{Kernels, ROWS, kernels, panels, roundings};
-use crate::shape::{GROUP, UNKNOWN, VECTOR, Zones};
+use crate::shape::{Finish, GROUP, UNKNOWN, VECTOR, Zones};
 pub(crate) use choose::choose;
 
 /// Slack for all f64 arithmetic, relative to the lengths involved.
@@ -63,20 +63,23 @@ pub(crate) struct Axes {
 /// by its planes; in bytes of a sketch that could be scanned in that time (measured on Zen 5).
 const SURVIVOR: f64 = 8000.0;
 const PLANES: f64 = 130.0;
+/// And to make its bounds those of scores.
+const FINISH: f64 = 32.0;
 
 impl Axes {
-    /// What a row costs in a scan of sketches, and in one of planes, in bytes of sketches.
-    pub(crate) fn width(&self) -> f64 {
-        self.zones.width() as f64
+    /// What a row costs in a scan of sketches, whose bounds are finished so, in bytes of sketches.
+    pub(crate) fn cost(&self, finish: Finish) -> f64 {
+        self.zones.width() as f64 + if finish == Finish::Product { 0.0 } else { FINISH }
     }
 
-    pub(crate) fn planes(&self) -> f64 {
+    /// What it costs in a scan of planes.
+    pub(crate) fn cost_of_planes(&self) -> f64 {
         PLANES + self.dims() as f64 / 4.0
     }
 
     /// The share of the rows that a sketch may leave: with more, planes are faster.
-    pub(crate) fn affordable(&self) -> f64 {
-        (self.planes() - self.width()).max(0.0) / (SURVIVOR + self.dims() as f64 / 2.0)
+    pub(crate) fn affordable(&self, finish: Finish) -> f64 {
+        (self.cost_of_planes() - self.cost(finish)).max(0.0) / (SURVIVOR + self.dims() as f64 / 2.0)
     }
 
     fn dims(&self) -> usize {
