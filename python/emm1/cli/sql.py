@@ -27,6 +27,11 @@ from emm1.streams import printable
 # Settings and functions that make DuckDB write to a file.
 LOGS = re.compile(r"\b(log_query_path|profile_output|profiling_output|enable_logging)\b", re.IGNORECASE)
 WRITES = re.compile(r"\b(copy|execute)\b", re.IGNORECASE)
+COPY_TO = re.compile(r"\bcopy\b(?!\s+from\s+database\b).*\bto\b", re.IGNORECASE | re.DOTALL)
+COPY_TO_TEXT = re.compile(r"\bto\s*''\s*(with\s*)?;?\s*$", re.IGNORECASE)
+# Texts, names in quotes and comments.
+ASIDE = re.compile(r"'(?:''|[^'])*'|\"[^\"]*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
+IN_BRACKETS = re.compile(r"\([^()]*\)")
 OVERWRITE = re.compile(r"overwrite", re.IGNORECASE)
 READ_ONLY = re.compile(r"\bread_only\b", re.IGNORECASE)
 # The end of a statement that sets something to a text.
@@ -105,6 +110,8 @@ class _Guard:
             raise StoreError(
                 f"{kind} has to give the name of a file in quotes, so that it can be compared with the store"
             )
+        if kind != "SELECT" and _copies_to_expression(query):
+            raise StoreError("COPY has to give the name of a file in quotes, so that it can be compared with the store")
         if kind == "ATTACH" and self._reading and not READ_ONLY.search(query):
             for path in _named(query):
                 if (
@@ -152,6 +159,14 @@ def _kind(statement: duckdb.Statement) -> str:
         return statement.type.name.replace("_", " ")
     except ValueError as error:  # such as UPDATE EXTENSIONS
         raise StoreError(f"DuckDB's Python client cannot run this statement: {statement.query.strip()}") from error
+
+
+def _copies_to_expression(query: str) -> bool:
+    """Whether a statement is a COPY to anything but a text. Texts, comments and what stands in brackets are put aside first."""
+    bare = ASIDE.sub(lambda found: "''" if found[0][0] in "'$" else "", query)
+    while IN_BRACKETS.search(bare):
+        bare = IN_BRACKETS.sub(" ", bare)
+    return bool(COPY_TO.search(bare)) and not COPY_TO_TEXT.search(bare)
 
 
 def _named(query: str) -> Iterator[Path]:

@@ -94,6 +94,10 @@ OVERWRITING = [
     "FROM enable_logging(storage = 'file', storage_config = {'path': 'emm1.duckdb'})",
     "PREPARE p AS COPY (SELECT 1) TO 'emm1.duckdb'; EXECUTE p",
     "PREPARE p AS COPY (SELECT 1) TO $1; EXECUTE p('emm1.duckdb')",
+    "COPY (SELECT 1) TO ('emm1' || '.duckdb')",
+    "COPY (SELECT 1) TO lower('EMM1.duckdb')",
+    "COPY (SELECT 'to ''x''' AS a /* to 'x' */) TO ('emm1' || '.duckdb') (FORMAT csv)",
+    "PREPARE p AS COPY (SELECT 1) TO ($1 || '.duckdb'); EXECUTE p('emm1')",
     "EXPLAIN ANALYZE COPY (SELECT 1) TO 'hard.duckdb'",
     "COPY -- it's a comment\n (SELECT 1) TO 'emm1.duckdb'",
     "COPY (SELECT 1 AS a) TO '.' (FORMAT csv, PER_THREAD_OUTPUT, OVERWRITE true)",
@@ -116,6 +120,11 @@ def test_nothing_is_written_over_the_store(
 def test_files_that_are_not_the_store_may_be_written(store: Path, tmp_path: Path) -> None:
     assert refusal("sql", store, f"SET log_query_path = '{tmp_path}/queries.log'; SELECT 1") is None
     assert (tmp_path / "queries.log").read_text(encoding="utf-8")
+    options = ["", " (FORMAT csv, HEADER)", " WITH (FORMAT csv)", " (FORMAT csv, DELIMITER ';') -- to be read"]
+    for i, option in enumerate(options):
+        assert refusal("sql", store, f"COPY (SELECT 1 AS to_, 'it''s' AS b) TO '{tmp_path}/{i}.csv'{option}") is None
+    copied = f"ATTACH '{tmp_path}/copied.duckdb' AS copied (READ_WRITE); COPY FROM DATABASE emm1 TO copied (SCHEMA)"
+    assert "in quotes" not in str(refusal("sql", store, copied))
     folder = tmp_path / "out"
     folder.mkdir()
     assert (
