@@ -41,7 +41,12 @@ def main(tag: str | None = None) -> None:
     """Exit with status 1 and a line for each thing that is missing."""
     version = tomllib.loads((TOP / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    described = re.search(
+        r"^  version: (.*)$", (TOP / "packaging/description.yml").read_text(encoding="utf-8"), re.MULTILINE
+    )
     found = missing(version, (TOP / "CHANGELOG.md").read_text(encoding="utf-8"), project, tag)
+    if described is None or described[1] != version:
+        found.append(f"packaging/description.yml needs version {version}, as Cargo.toml has")
     if found:
         sys.exit("\n".join(found))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(str(TESTS / name) for name in ("support", "oracle"))}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(str(TESTS / name) for name in ("..", "support", "oracle"))}
 
 
 def campaign(script: str, *arguments: object, simd: str = "") -> subprocess.CompletedProcess[str]:

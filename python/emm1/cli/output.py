@@ -60,11 +60,11 @@ COPY_OPTIONS: dict[Format, tuple[str, ...]] = {
     Format.jsonl: ("json",),
     Format.parquet: ("parquet",),
 }
-# The name of the rows in the statements that read them.
-NAME = "emm1_rows_to_write"
-WHOLE = "SELECT COLUMNS(*)::VARCHAR FROM emm1_rows_to_write"
+# The name of the rows in the statements that read them, which nothing in a database has.
+NAME = "emm1_rows_3f1b9c52d7a84e60"
+WHOLE = "SELECT COLUMNS(*)::VARCHAR FROM emm1_rows_3f1b9c52d7a84e60"
 # For a terminal: a value of more characters fills it anyway.
-CUT = "SELECT left(COLUMNS(*)::VARCHAR, 4000) FROM emm1_rows_to_write"
+CUT = "SELECT left(COLUMNS(*)::VARCHAR, 4000) FROM emm1_rows_3f1b9c52d7a84e60"
 # Rows per batch.
 BATCH = 10_000
 NUMBERS = {
@@ -246,7 +246,15 @@ def _over(
     DuckDB 1.5.4.
     """
     variables = {"execute": connection.execute, "statement": statement, NAME: rows}
-    return cast("duckdb.DuckDBPyConnection", eval("execute(statement)", variables))  # noqa: S307 - the text is fixed
+    try:
+        return cast("duckdb.DuckDBPyConnection", eval("execute(statement)", variables))  # noqa: S307 - the text is fixed
+    except duckdb.CatalogException as error:
+        if NAME not in str(error):
+            raise
+        raise StoreError(
+            "these settings let DuckDB read no variables of Python (enable_external_access, python_enable_replacements), by which "
+            "emm1 writes rows: only --format arrow works with them"
+        ) from error
 
 
 def _texts(result: duckdb.DuckDBPyConnection) -> Iterator[Row]:

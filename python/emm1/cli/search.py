@@ -35,6 +35,8 @@ def search(
 
     if (id is None) == (vector is None):
         raise typer.BadParameter("give one of --id and --vector")
+    if exclude_self and id is None:
+        raise typer.BadParameter("leaves out the item of --id, which is not given", param_hint="--exclude-self")
     if metric is not None and metric not in METRICS:
         raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
     to = destination(format, output)
@@ -49,7 +51,7 @@ def search(
             ids=id,
             where=where,
             metric=metric,
-            exclude_self=exclude_self and id is not None,
+            exclude_self=exclude_self,
             with_items=True,
         )
         if not write_rows(opened.connection, found.select("rank", "id", "score", what), to) and where is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,23 @@ from emm1.interrupts import abandonable
 from emm1.store.opening import open as open_store
 from emm1.store.refusals import Refusal, refusal_of
 from emm1.streams import printable
+
+# Settings and functions that make DuckDB write to a file.
+LOGS = re.compile(r"\b(log_query_path|profile_output|profiling_output|enable_logging)\b", re.IGNORECASE)
+WRITES = re.compile(r"\b(copy|execute)\b", re.IGNORECASE)
+COPY_TO = re.compile(r"\bcopy\b(?!\s+from\s+database\b).*\bto\b", re.IGNORECASE | re.DOTALL)
+COPY_TO_TEXT = re.compile(r"\bto\s*''\s*(with\s*)?;?\s*$", re.IGNORECASE)
+# Texts, names in quotes and comments.
+ASIDE = re.compile(r"'(?:''|[^'])*'|\"[^\"]*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
+IN_BRACKETS = re.compile(r"\([^()]*\)")
+OVERWRITE = re.compile(r"overwrite", re.IGNORECASE)
+READ_ONLY = re.compile(r"\bread_only\b", re.IGNORECASE)
+# The end of a statement that sets something to a text.
+VALUE = re.compile(r"(=|\bto\b)\s*'(''|[^'])*'[\s;]*$", re.IGNORECASE)
+# Statements whose texts are no values of settings.
+READS = {"SELECT", "EXPLAIN", "CALL"}
+QUOTE = re.compile(r"['\"]|\$\w*\$")
+FILE_URI = re.compile(r"^file:(//)?")
 
 
 def sql(
@@ -59,10 +77,10 @@ def sql(
 
 
 class _Guard:
-    """Checks the statements of a read-only session.
+    """Checks the statements of a session.
 
-    DuckDB itself refuses to change a database that is open for reading only. It allows two ways around that, which are
-    refused here: detaching the store and attaching it again for writing, and copying rows over its file.
+    DuckDB itself refuses to change a database that is open for reading only, and knows nothing of other ways to its file, which
+    are refused here: attaching it again for writing, after a DETACH or by another name, and writing rows or a log over it.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, store: Path, *, reading: bool) -> None:
@@ -75,9 +93,7 @@ class _Guard:
     def over(self, statement: duckdb.Statement) -> Iterator[None]:
         """A context to run a statement in: refuses it if necessary, and turns DuckDB's errors into the command's."""
         kind = _kind(statement)
-        if kind == "COPY":
-            for target in _copy_targets(statement.query):
-                check_target(target, self._store)
+        self._check_files(kind, statement.query)
         try:
             yield
         except duckdb.Error as error:
@@ -87,6 +103,31 @@ class _Guard:
                 f"nothing is left to ask after DETACH: {self._store} is not attached any more, and without --write it "
                 "may not be attached again"
             )
+
+    def _check_files(self, kind: str, query: str) -> None:
+        """Refuse to write over the store, or over the folder that it is in."""
+        if LOGS.search(query) and kind not in READS and not VALUE.search(query):
+            raise StoreError(
+                f"{kind} has to give the name of a file in quotes, so that it can be compared with the store"
+            )
+        if kind != "SELECT" and _copies_to_expression(query):
+            raise StoreError("COPY has to give the name of a file in quotes, so that it can be compared with the store")
+        if kind == "ATTACH" and self._reading and not READ_ONLY.search(query):
+            for path in _named(query):
+                if (
+                    path.samefile(self._store) and path.resolve() != self._store.resolve()
+                ):  # else DuckDB says that it is attached
+                    raise StoreError(
+                        f"{path} is the store itself, which is open for reading only: add --write if that is meant"
+                    )
+        if not LOGS.search(query) and not WRITES.search(query):
+            return
+        for path in _named(query):
+            check_target(path, self._store)
+            if OVERWRITE.search(query) and path.is_dir() and self._store.resolve().is_relative_to(path.resolve()):
+                raise StoreError(
+                    f"{path} is the folder of the store: name another folder to write files to with OVERWRITE"
+                )
 
     def _is_attached(self) -> bool:
         names = self._connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()
@@ -120,18 +161,22 @@ def _kind(statement: duckdb.Statement) -> str:
         raise StoreError(f"DuckDB's Python client cannot run this statement: {statement.query.strip()}") from error
 
 
-def _copy_targets(query: str) -> list[Path]:
-    """The files that a COPY … TO names; none if they are not literals."""
-    from sqlglot import exp, parse_one
-    from sqlglot.errors import SqlglotError
+def _copies_to_expression(query: str) -> bool:
+    """Whether a statement is a COPY to anything but a text. Texts, comments and what stands in brackets are put aside first."""
+    bare = ASIDE.sub(lambda found: "''" if found[0][0] in "'$" else "", query)
+    while IN_BRACKETS.search(bare):
+        bare = IN_BRACKETS.sub(" ", bare)
+    return bool(COPY_TO.search(bare)) and not COPY_TO_TEXT.search(bare)
 
-    try:
-        copy = parse_one(query, dialect="duckdb")
-    except SqlglotError:
-        return []
-    if not isinstance(copy, exp.Copy) or copy.args["kind"]:
-        return []
-    return [Path(file.name) for file in copy.args["files"]]
+
+def _named(query: str) -> Iterator[Path]:
+    """What stands between quotes in a statement, as files. Comments may hold a single quote, so every quote may begin a text."""
+    doubled = [text.replace("\0", "'") for text in QUOTE.split(query.replace("''", "\0"))]
+    for text in {*QUOTE.split(query), *doubled}:
+        with suppress(OSError, RuntimeError, ValueError):  # no name of a file
+            path = Path(FILE_URI.sub("", text)).expanduser()
+            if text and path.exists():
+                yield path
 
 
 def _write(

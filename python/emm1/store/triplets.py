@@ -18,10 +18,12 @@ PAIR = ("paired_modality", "annotated_modality")
 
 
 def triplets_frame(connection: duckdb.DuckDBPyConnection, modalities: Sequence[str]) -> pl.DataFrame | None:
-    """The rows of `triplets_between` as a frame; None if there are none, or if ids repeat or are too far apart.
+    """The rows of `triplets_between` as a frame; None if there are no modalities or rows, or if ids repeat or are too far apart.
 
     Nothing is joined: paths and captions are looked up by their position in an array, and the rows share their strings.
     """
+    if not modalities:
+        return None
     pairs = _read(_between(connection, modalities)).partition_by(*PAIR, as_dict=True)
     if not pairs:
         return None

@@ -81,6 +81,70 @@ def refusal(*arguments: object) -> str | None:
     return None if result.exception is None else str(result.exception)
 
 
+OVERWRITING = [
+    "SET log_query_path = 'emm1.duckdb'",
+    "PRAGMA log_query_path='hard.duckdb'",
+    "SET log_query_path = concat('emm1', '.duckdb')",
+    "SET log_query_path = lower('EMM1.duckdb')",
+    "SET log_query_path = $$emm1.duckdb$$",
+    "SET GLOBAL log_query_path TO 'file:emm1.duckdb'",
+    "SET profiling_output = 'emm1.duckdb'; SET enable_profiling = 'json'",
+    "PRAGMA profile_output = 'emm1.duckdb'; PRAGMA enable_profiling = 'json'",
+    "CALL enable_logging(storage = 'file', storage_config = {'path': 'emm1.duckdb'})",
+    "FROM enable_logging(storage = 'file', storage_config = {'path': 'emm1.duckdb'})",
+    "PREPARE p AS COPY (SELECT 1) TO 'emm1.duckdb'; EXECUTE p",
+    "PREPARE p AS COPY (SELECT 1) TO $1; EXECUTE p('emm1.duckdb')",
+    "COPY (SELECT 1) TO ('emm1' || '.duckdb')",
+    "COPY (SELECT 1) TO lower('EMM1.duckdb')",
+    "COPY (SELECT 'to ''x''' AS a /* to 'x' */) TO ('emm1' || '.duckdb') (FORMAT csv)",
+    "PREPARE p AS COPY (SELECT 1) TO ($1 || '.duckdb'); EXECUTE p('emm1')",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO 'hard.duckdb'",
+    "COPY -- it's a comment\n (SELECT 1) TO 'emm1.duckdb'",
+    "COPY (SELECT 1 AS a) TO '.' (FORMAT csv, PER_THREAD_OUTPUT, OVERWRITE true)",
+    "COPY (SELECT 1 AS a, 2 AS b) TO '../{folder.name}' (FORMAT csv, PARTITION_BY (a), OVERWRITE true)",
+    "ATTACH 'hard.duckdb' AS x (READ_WRITE); CREATE TABLE x.t (i INTEGER)",
+]
+
+
+@pytest.mark.parametrize("text", OVERWRITING)
+def test_nothing_is_written_over_the_store(
+    text: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hard.duckdb").hardlink_to(store)
+    before = store.read_bytes()
+    assert refusal("sql", store, f"{text.replace('{folder.name}', tmp_path.name)}; SELECT 1")
+    assert store.read_bytes() == before
+
+
+def test_files_that_are_not_the_store_may_be_written(store: Path, tmp_path: Path) -> None:
+    assert refusal("sql", store, f"SET log_query_path = '{tmp_path}/queries.log'; SELECT 1") is None
+    assert (tmp_path / "queries.log").read_text(encoding="utf-8")
+    options = ["", " (FORMAT csv, HEADER)", " WITH (FORMAT csv)", " (FORMAT csv, DELIMITER ';') -- to be read"]
+    for i, option in enumerate(options):
+        assert refusal("sql", store, f"COPY (SELECT 1 AS to_, 'it''s' AS b) TO '{tmp_path}/{i}.csv'{option}") is None
+    copied = f"ATTACH '{tmp_path}/copied.duckdb' AS copied (READ_WRITE); COPY FROM DATABASE emm1 TO copied (SCHEMA)"
+    assert "in quotes" not in str(refusal("sql", store, copied))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    assert (
+        refusal("sql", store, f"COPY (SELECT 1 AS a) TO '{folder}' (FORMAT csv, PER_THREAD_OUTPUT, OVERWRITE true)")
+        is None
+    )
+    assert [*folder.iterdir()]
+
+
+def test_rows_are_those_of_the_statement_whatever_tables_there_are(store: Path) -> None:
+    table = "CREATE TEMP TABLE emm1_rows_to_write AS SELECT 42 AS a"
+    assert emm1_cli("sql", store, f"{table}; SELECT 1 AS b").stdout == "b\n1\n"
+
+
+def test_settings_by_which_no_rows_can_be_written_are_named(store: Path) -> None:
+    message = refusal("sql", store, "SET enable_external_access = false; SELECT 1")
+    assert message
+    assert "enable_external_access" in message
+
+
 def test_exit_status_and_message(store: Path) -> None:
     done = emm1_cli("sql", store, "DROP TABLE provenance")
     assert (done.returncode, done.stdout) == (1, "")

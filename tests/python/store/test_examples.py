@@ -176,6 +176,13 @@ def test_triplets_equal_the_second_script(changed: tuple[Path, emm1.Store], moda
     assert_same(rows(store.sql(f"FROM triplets_between([{listed}])")), theirs)
 
 
+def test_no_modalities_are_no_triplets(changed: tuple[Path, emm1.Store]) -> None:
+    _, store = changed
+    frame = store.triplets_frame([])
+    assert frame.height == 0
+    assert frame.schema == store.triplets([]).pl().schema
+
+
 def test_views_agree_with_the_methods(changed: tuple[Path, emm1.Store]) -> None:
     _, store = changed
     columns = ", ".join([*GROUP_COLUMNS, *(f"{m}_file_path" for m in MODALITIES), "caption"])
