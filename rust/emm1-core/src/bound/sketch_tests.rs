@@ -44,6 +44,26 @@ fn residual(axes: &Axes, groups: &[u8], row: usize, centred: &[f64]) -> (Vec<f64
     (left, missed)
 }
 
+/// A row whose components are middles of steps, so that its sketch misses nothing of them: the first is as far out as codes
+/// go. Axes that are not quite orthonormal are then all that the bound must allow for.
+fn on_middles(axes: &Axes, mean: &[f32]) -> Vec<f32> {
+    let first = (0..Zones::COUNT).find(|&zone| axes.zones.vectors[zone] > 0).unwrap();
+    let steps = axes.steps.iter().enumerate();
+    let middle = |at: usize| if at == 0 { f64::from(Zones::half(first)) - 0.5 } else { 0.5 - (at % 2) as f64 };
+    let aim: Vec<f64> = steps.map(|(at, &step)| f64::from(step) * middle(at)).collect();
+    let axis = |at: usize| axes.basis[at * mean.len()..(at + 1) * mean.len()].iter().map(|&b| f64::from(b));
+    let (mut weights, mut row) = (vec![0.0; aim.len()], vec![0.0; mean.len()]);
+    for _ in 0..20 {
+        // The equations BBᵀw = y by Gauss and Seidel, as the axes are nearly orthonormal.
+        for at in 0..aim.len() {
+            let missing = aim[at] - axis(at).zip(&row).map(|(b, x)| b * x).sum::<f64>();
+            weights[at] += missing;
+            row.iter_mut().zip(axis(at)).for_each(|(x, b)| *x += missing * b);
+        }
+    }
+    row.iter().zip(mean).map(|(&x, &mean)| (x + f64::from(mean)) as f32).collect()
+}
+
 fn sketch(kernels: &'static Kernels, axes: &Axes, mean: &[f32], rows: &[Vec<f32>]) -> SketchBlock {
     let fill = |number: usize, row: &mut [f32]| {
         row.copy_from_slice(&rows[number]);
@@ -59,6 +79,7 @@ fn survive_in_sketches(
     vectors: [usize; 3],
     far: f32,
     bent: f32,
+    aimed: bool,
 ) -> Result<(), TestCaseError> {
     let (zones, dims) = (Zones { vectors }, rows[0].len());
     if zones.components() == 0 || zones.components() > dims {
@@ -70,8 +91,14 @@ fn survive_in_sketches(
     let reach = (far * farthest as f32).clamp(1e-15, 1e15);
     let first = available().next().unwrap();
     let mut axes = Axes::example(first, zones, rows, reach, bent);
-    let mut queries = queries.to_vec();
-    if let Some(row) = rows.iter().position(|row| (1e-12..1e12).contains(&norm(centred(row)))) {
+    let (mut rows, mut queries) = (rows.to_vec(), queries.to_vec());
+    rows.push(on_middles(&axes, &mean));
+    let rows = &rows;
+    let sane = |row: &usize| (1e-12..1e12).contains(&norm(centred(&rows[*row])));
+    let tight = if aimed { rows.len() - 1..rows.len() } else { 0..rows.len() };
+    if let Some(row) = tight.into_iter().find(sane) {
+        let opposite = |row: &[f64]| row.iter().map(|&value| -value as f32).collect();
+        queries.extend([rows[row].clone(), opposite(&centred(&rows[row]))]);
         let (left, missed) = residual(&axes, &sketch(first, &axes, &mean, rows).groups, row, &centred(&rows[row]));
         // As tight as can be for this row: nearly no rounding up to units.
         axes.units = missed.map(|missed| ((missed * 1.0001 + 1e-4 * f64::from(reach)) / 253.999) as f32);
@@ -120,7 +147,8 @@ proptest! {
         vectors in [0usize..4, 0usize..3, 0usize..2],
         far in prop::sample::select(vec![0.3f32, 1.0, 1.0, 1.25, 100.0]),
         bent in prop::sample::select(vec![0.0f32, 0.0, 0.0, 1e-3, 0.1, -0.1]),
+        aimed in any::<bool>(),
     ) {
-        survive_in_sketches(&rows, &queries, centre, vectors, far, bent)?;
+        survive_in_sketches(&rows, &queries, centre, vectors, far, bent, aimed)?;
     }
 }

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::{Axes, lost};
 use crate::codes::KeepVerdict;
 use crate::codes::sections::Sections;
 use crate::file::EmbeddingFile;
-use crate::kernel::kernels;
+use crate::kernel::{kernels, panels};
 use crate::rotation::mixed;
 use crate::score::Metric;
 use crate::search::{Exclude, Goal, Hit, Search};
+use crate::shape::Zones;
 
 const DIMS: usize = 128;
 const ROWS: usize = 9000;
@@ -103,4 +105,24 @@ fn few_axes_tell_whether_a_query_is_like_the_rows() {
     // Isotropic queries have as much outside of the leading axes.
     let queries: Vec<f32> = (0..100 * DIMS).map(|at| mixed(!at as u64) as i32 as f32).collect();
     assert_eq!(alike(&queries), 0);
+}
+
+#[test]
+fn projections_are_off_by_no_more_than_is_allowed_for() {
+    for dims in [16, 128, 1000] {
+        let noise = |at: usize| mixed(at as u64) as i32 as f32 / i32::MAX as f32;
+        let row: Vec<f32> = (0..16 * dims).map(noise).collect();
+        let zones = Zones { vectors: [2, 0, 0] };
+        let axes = Axes::example(kernels().unwrap(), zones, &[row[..dims].to_vec()], 30.0, 0.0);
+        let exact =
+            |row: &[f32], axis: &[f32]| row.iter().zip(axis).map(|(&x, &b)| f64::from(x) * f64::from(b)).sum::<f64>();
+        let panels = panels(&axes.basis, dims);
+        let mut found = vec![0.0; row.len() / dims * panels.len() / dims];
+        (kernels().unwrap().project)(&panels, &row, dims, &mut found);
+        for (row, found) in row.chunks(dims).zip(found.chunks(panels.len() / dims)) {
+            let missed = axes.basis.chunks(dims).zip(found).map(|(axis, &y)| (exact(row, axis) - f64::from(y)).powi(2));
+            let off = missed.sum::<f64>().sqrt() / exact(row, row).sqrt();
+            assert!(off > 0.0 && off <= lost(axes.skew, zones.components(), dims), "{off}");
+        }
+    }
 }

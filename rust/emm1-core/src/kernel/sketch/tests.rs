@@ -61,6 +61,13 @@ proptest! {
             let lengths: [f32; 4] = std::array::from_fn(|at| f32::from(bytes[place + at]));
             let missed = (lengths[0] * e + lengths[1] * f) + (lengths[2] * g + lengths[3] * h);
             let unknown = bytes[place + 3] == UNKNOWN;
+            // What bounds allow for the rounding of these sums, relative to their terms.
+            let wide = |range: &Range<usize>, query: &[i32], factor: f32| f64::from(sum(range, query)) * f64::from(factor);
+            let far = lengths.iter().zip([e, f, g, h]).map(|(&length, factor)| f64::from(length) * f64::from(factor));
+            let terms: Vec<f64> = [wide(&first, &high, a), wide(&first, &low, b), wide(&second, &high, c), wide(&third, &high, d)]
+                .into_iter().chain(far).chain([f64::from(offset), 0.5]).collect();
+            let (exact, size) = (terms.iter().sum::<f64>(), terms.iter().map(|term| term.abs()).sum::<f64>());
+            prop_assert!((exact - f64::from(estimate + (missed + 0.5))).abs() <= NARROW / 4.0 * size);
             expected.push((if unknown { f32::INFINITY } else { estimate + (missed + 0.5) }, estimate));
         }
         for kernels in available() {
