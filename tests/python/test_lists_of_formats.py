@@ -10,7 +10,7 @@ from formats import WRITERS
 
 import emm1
 from emm1.convert.arrays import Npy
-from emm1.convert.run import FORMATS
+from emm1.convert.formats import FORMATS
 
 DOCS = Path(__file__).parents[2] / "docs"
 

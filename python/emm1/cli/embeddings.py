@@ -132,23 +132,38 @@ def remove(store: StorePath, name: Name) -> None:
 @app.command(name="import")
 def import_(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="A .parquet, .arrow, .feather, .lance, .npz, .pt or .npy file.")
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE…",
+            help="A .parquet, .arrow, .feather, .lance, .npz, .pt or .npy file, or a folder; several are read in their order.",
+        ),
     ],
     target: Annotated[Path, typer.Argument(metavar="TARGET.npy", help="The file to write; it must not exist.")],
     key: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Ids, file names or youtube ids of the rows. [default: the row numbers]"),
+        typer.Option(
+            metavar="COLUMN",
+            help="What names the items: ids, file names, stems, paths, YouTube ids with or without start; or two columns: "
+            "youtube_id,start_time. [default: the row numbers]",
+        ),
     ] = None,
     vector: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The vectors. [default: the only column of vectors]")
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The vectors; ebind means the columns ebind_0000, ebind_0001, … [default: the only column of vectors]",
+        ),
     ] = None,
     store: Annotated[
-        Path | None, typer.Option(metavar="STORE", help="The store that knows the file names or youtube ids.")
+        Path | None, typer.Option(metavar="STORE", help="The store that knows the items; rows of others are left out.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="With --store: 100m, 1m or eshot.")] = None,
     modality: Annotated[str | None, typer.Option(help="With --store: modality of the items.")] = None,
+    normalize: Annotated[bool, typer.Option("--normalize", help="Divide each vector by its norm.")] = False,
 ) -> None:
-    """Convert a file that cannot be searched as it is to .npy, with the ids of its rows beside it.
+    """Convert files that cannot be searched as they are to one .npy, with the ids of its rows beside it.
+
+    An interrupted import of gigabytes goes on where it was, when it is started again.
 
     Example: `emm1 embeddings import image.parquet image.npy --key file_name --store emm1.duckdb --dataset 100m
     --modality image`
@@ -157,7 +172,7 @@ def import_(
     from emm1.embeddings.file import Embeddings
 
     with show.progress() as progress:
-        notes = convert(
+        done = convert(
             source,
             target,
             key=key,
@@ -165,10 +180,13 @@ def import_(
             store=store,
             dataset=cast("Split | None", dataset),
             modality=modality,
+            normalize=normalize,
             progress=progress,
         )
-    for note in notes:
+    for note in done.notes:
         show.warn(f"note: {note}")
     written = Embeddings(target)
     ids = f"ids in {written.ids_path.name}" if written.ids_path else "the row numbers are the ids"
     show.say(f"{target}: {len(written):,} × {written.dim:,} {written.dtype}, {ids}")
+    for fact in done.facts:
+        show.say(fact)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from emm1.convert.input_file import BLOCK, InputFile, reading
+from emm1.convert.input_file import BLOCK, InputFile, key_numbers, reading
 from emm1.errors import EmbeddingError
 
 COMPONENTS = ("float16", "float32", "float64", "int8", "uint8")
@@ -54,29 +54,22 @@ class Npz(InputFile):
         """The number of rows of an array."""
         return self._arrays[column][0][0]
 
-    def blocks(self, column: str) -> Iterator[NDArray[Any]]:
+    def blocks(self, column: str, begin: int = 0) -> Iterator[NDArray[Any]]:
         """The rows of an array."""
-        yield from self._read(column)
+        yield from self._read(column, begin)
 
     def keys(self, column: str) -> Iterator[pa.Array]:
         """The elements of a one-dimensional array: integers, or text as NumPy stores it."""
-        shape, dtype = self._arrays[column]
-        if len(shape) != 1 or dtype.kind not in "iuUS":
+        if not _may_be_keys(*self._arrays[column]):
             raise self.wrong_key(column)
-        for block in self._read(column):
-            if dtype.kind == "U":
-                yield pa.array(block.tolist(), pa.large_string())
-            elif dtype.kind == "S":
-                yield pa.array([text.decode() for text in block.tolist()], pa.large_string())
-            else:
-                yield int64(self.path, column, block)
+        yield from _keys(self.path, column, self._read(column))
 
-    def _read(self, column: str) -> Iterator[NDArray[Any]]:
+    def _read(self, column: str, begin: int = 0) -> Iterator[NDArray[Any]]:
         with reading(self.path), zipfile.ZipFile(self.path) as archive:
             member = archive.getinfo(f"{column}.npy")
             with archive.open(member) as file:
                 shape, dtype = self._header(member, file)
-                yield from chunks(file, dtype, shape)
+                yield from chunks(file, dtype, shape, begin)
 
 
 class Npy(InputFile):
@@ -117,22 +110,25 @@ class Npy(InputFile):
             shape, _, dtype = _header(self.path, file, self.path.stat().st_size)
         return shape, dtype
 
-    def blocks(self, column: str) -> Iterator[NDArray[Any]]:
+    def blocks(self, column: str, begin: int = 0) -> Iterator[NDArray[Any]]:
         """The rows of the array."""
         path = self._files[column]
         with reading(path), path.open("rb") as file:
             shape, fortran_order, dtype = _header(path, file, path.stat().st_size)
-            yield from (columnwise if fortran_order else chunks)(file, dtype, shape)
+            yield from (columnwise if fortran_order else chunks)(file, dtype, shape, begin)
 
     def keys(self, column: str) -> Iterator[pa.Array]:
-        """The ids."""
+        """The ids, or text as NumPy stores it."""
         path = self._files[column]
         with reading(path), path.open("rb") as file:
             shape, _, dtype = _header(path, file, path.stat().st_size)
-            if len(shape) != 1 or dtype.kind not in "iu":
+            if not _may_be_keys(shape, dtype):
                 raise self.wrong_key(column)
-            for block in chunks(file, dtype, shape):
-                yield int64(path, column, block)
+            yield from _keys(path, column, chunks(file, dtype, shape))
+
+    def files(self) -> list[Path]:
+        """The array, and its ids if there are any."""
+        return list(self._files.values())
 
 
 def _header(name: object, file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -149,17 +145,17 @@ def _header(name: object, file: IO[bytes], size: int) -> tuple[tuple[int, ...], 
     return shape, fortran_order, dtype
 
 
-def columnwise(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
-    """A two-dimensional array in Fortran order, from the current position of a file, in blocks of rows.
+def columnwise(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...], begin: int = 0) -> Iterator[NDArray[Any]]:
+    """A two-dimensional array in Fortran order, from the current position of a file, in blocks of rows from `begin` on.
 
     Raises:
         EOFError: the file ends too early.
     """
     start, (rows, columns) = file.tell(), shape
-    for begin in range(0, rows, BLOCK):
-        block = np.empty((min(BLOCK, rows - begin), columns), dtype, order="F")
+    for first in range(begin, rows, BLOCK):
+        block = np.empty((min(BLOCK, rows - first), columns), dtype, order="F")
         for column in range(columns):
-            file.seek(start + (column * rows + begin) * dtype.itemsize)
+            file.seek(start + (column * rows + first) * dtype.itemsize)
             data = file.read(len(block) * dtype.itemsize)
             if len(data) != len(block) * dtype.itemsize:
                 raise EOFError(f"it ends in column {column}")
@@ -167,30 +163,36 @@ def columnwise(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) ->
         yield block
 
 
-def chunks(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
-    """An array of one or two dimensions in C order, from the current position of a file, in blocks of rows.
+def chunks(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...], begin: int = 0) -> Iterator[NDArray[Any]]:
+    """An array of one or two dimensions in C order, from the current position of a file, in blocks of rows from `begin` on.
 
     Raises:
         EOFError: the file ends too early.
     """
     rows, width = shape[0], dtype.itemsize * math.prod(shape[1:])
-    for begin in range(0, rows if width else 0, BLOCK):
-        count = min(BLOCK, rows - begin)
+    if begin:
+        file.seek(begin * width, 1)
+    for first in range(begin, rows if width else 0, BLOCK):
+        count = min(BLOCK, rows - first)
         data = file.read(count * width)
         if len(data) != count * width:
-            raise EOFError(f"it ends in row {begin + len(data) // width}")
+            raise EOFError(f"it ends in row {first + len(data) // width}")
         yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
     file.read(1)  # at the end of a zip member, its checksum is compared
 
 
-def int64(path: Path, column: str, block: NDArray[Any]) -> pa.Array:
-    """Integers as int64.
+def _may_be_keys(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    return len(shape) == 1 and dtype.kind in "iufUS"
 
-    Raises:
-        EmbeddingError: an integer does not fit.
-    """
-    if block.dtype.kind == "u" and block.size and block.max() > np.iinfo(np.int64).max:
-        raise EmbeddingError(
-            f"{path}: column {column!r} has the id {block.max()}, which does not fit a signed 64-bit integer"
-        )
-    return pa.array(block.astype(np.int64))
+
+def _keys(path: Path, column: str, blocks: Iterator[NDArray[Any]]) -> Iterator[pa.Array]:
+    """The elements of a one-dimensional array as keys."""
+    row = 0
+    for block in blocks:
+        if block.dtype.kind == "U":
+            yield pa.array(block.tolist(), pa.large_string())
+        elif block.dtype.kind == "S":
+            yield pa.array([text.decode() for text in block.tolist()], pa.large_string())
+        else:
+            yield key_numbers(path, column, block, row)
+        row += len(block)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -58,8 +59,12 @@ class InputFile(ABC):
         """The columns that look like vectors."""
 
     @abstractmethod
-    def blocks(self, column: str) -> Iterator[NDArray[Any]]:
+    def blocks(self, column: str, begin: int = 0) -> Iterator[NDArray[Any]]:
         """The vectors of a column in order, as arrays of (at most `BLOCK`, dims) of one type.
+
+        Args:
+            column: as `vector_column` gives it.
+            begin: the row to begin with; those before it are read only where they cannot be skipped.
 
         Raises:
             EmbeddingError: a row is missing or of another length, or the file is damaged; names the row.
@@ -76,6 +81,14 @@ class InputFile(ABC):
         Raises:
             EmbeddingError: a row has no key, or the column holds neither integers nor text.
         """
+
+    def place(self, row: int) -> tuple[Path, int]:
+        """The file that a row is in, and its number there, for messages."""
+        return self.path, row
+
+    def files(self) -> list[Path]:
+        """The files and folders that are read."""
+        return [self.path]
 
     def vector_column(self, wanted: str | None) -> str:
         """The column of vectors: the one that is wanted, or else the only one that looks like it.
@@ -129,3 +142,37 @@ def reading(path: Path) -> Iterator[None]:
     except DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else repr(error)
         raise EmbeddingError(f"{path} cannot be read: {reason}") from error
+
+
+def after(blocks: Iterator[Any], begin: int) -> Iterator[Any]:
+    """Blocks of rows, from a row on."""
+    for block in blocks:
+        if begin < len(block):
+            yield block[begin:]
+        begin = max(begin - len(block), 0)
+
+
+def key_numbers(path: Path, column: str, block: NDArray[Any], first: int) -> pa.Array:
+    """Keys that are numbers, as int64: integers, and floating-point numbers if they are whole (pandas writes ids so).
+
+    Args:
+        path: the file, for messages.
+        column: the column, for messages.
+        block: some of its keys.
+        first: the row of the first of them.
+
+    Raises:
+        EmbeddingError: a number is not whole or does not fit; names the row.
+    """
+    if block.dtype.kind == "f":
+        # 2.0**63 is the first that does not fit.
+        wrong = ~((block == np.floor(block)) & (np.abs(block) < 2.0**63))
+    elif block.dtype.kind == "u":
+        wrong = block > np.iinfo(np.int64).max
+    else:
+        return pa.array(block.astype(np.int64))
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        what = "is not a whole number" if block.dtype.kind == "f" else "does not fit a signed 64-bit integer"
+        raise EmbeddingError(f"{path}: column {column!r} has the id {block[at]} in row {first + at}, which {what}")
+    return pa.array(block.astype(np.int64))

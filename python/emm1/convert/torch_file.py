@@ -1,17 +1,14 @@
 """``.pt`` files, which torch.save writes, read without torch and without running the pickle inside.
 
-The file is a zip: ``data.pkl`` describes the tensors, ``data/0``, ``data/1``… hold their numbers. A pickle is a
-program that may call anything. Here its instructions are read one by one, and only those that build plain values
-are interpreted. A call becomes a tensor, an empty dictionary or a size if torch.save writes such calls, and
-otherwise an `Opaque`, which names the function. Nothing is imported and nothing is called.
+The file is a zip: ``data.pkl`` describes the tensors, ``data/0``, ``data/1``… hold their numbers. Calls in the pickle that torch.save
+writes become tensors, empty dictionaries and sizes; `emm1.pickles` says what becomes of the rest.
 """
 
 from __future__ import annotations
 
 import math
-import pickletools
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +18,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from emm1.convert.arrays import COMPONENTS, MATRIX_DIMS, chunks, int64
-from emm1.convert.input_file import InputFile, reading
+from emm1 import pickles
+from emm1.convert.arrays import COMPONENTS, MATRIX_DIMS, chunks
+from emm1.convert.input_file import InputFile, key_numbers, reading
 from emm1.errors import EmbeddingError
+from emm1.pickles import Opaque
 
 STORAGES: dict[str, np.dtype[Any]] = {
     "torch FloatStorage": np.dtype("<f4"),
@@ -37,20 +36,6 @@ STORAGES: dict[str, np.dtype[Any]] = {
     "torch LongStorage": np.dtype("<i8"),
 }
 LARGEST = 1 << 62
-
-
-@dataclass(frozen=True, eq=False)
-class Opaque:
-    """A value that is not interpreted: an object of some class, or the class itself.
-
-    Attributes:
-        name: module and name of the class.
-    """
-
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
 
 
 @dataclass(frozen=True)
@@ -125,16 +110,18 @@ class TorchFile(InputFile):
         rows: int = self._values[column].shape[0]
         return rows
 
-    def blocks(self, column: str) -> Iterator[NDArray[Any]]:
+    def blocks(self, column: str, begin: int = 0) -> Iterator[NDArray[Any]]:
         """The rows of a tensor."""
-        yield from self._read(column, self._values[column])
+        yield from self._read(column, self._values[column], begin)
 
     def keys(self, column: str) -> Iterator[pa.Array]:
         """The elements of a list of text or integers, or of a one-dimensional tensor of integers."""
         value = self._values[column]
         if isinstance(value, Tensor) and len(value.shape) == 1 and value.dtype.kind in "iu":
+            row = 0
             for block in self._read(column, value):
-                yield int64(self.path, column, block)
+                yield key_numbers(self.path, column, block, row)
+                row += len(block)
         elif isinstance(value, list | tuple) and all(type(key) is str for key in value):
             yield pa.array(value, pa.large_string())
         elif isinstance(value, list | tuple) and all(type(key) is int for key in value):
@@ -143,7 +130,7 @@ class TorchFile(InputFile):
         else:
             raise self.wrong_key(column)
 
-    def _read(self, column: str, tensor: Tensor) -> Iterator[NDArray[Any]]:
+    def _read(self, column: str, tensor: Tensor, first: int = 0) -> Iterator[NDArray[Any]]:
         if not tensor.is_contiguous():
             raise EmbeddingError(f"{self.path}: {column!r} is not contiguous: save tensor.contiguous()")
         with reading(self.path), zipfile.ZipFile(self.path) as archive:
@@ -157,7 +144,7 @@ class TorchFile(InputFile):
                 )
             with archive.open(member) as file:
                 file.seek(begin)
-                yield from chunks(file, tensor.dtype, tensor.shape)
+                yield from chunks(file, tensor.dtype, tensor.shape, first)
 
 
 def _described(value: object) -> str:
@@ -169,126 +156,36 @@ def _described(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-class Program:
-    """The instructions of a pickle, interpreted as data.
+class Program(pickles.Program):
+    """The pickle of a ``.pt`` file."""
 
-    Args:
-        pickle: protocol 2 to 5, as torch.save writes it.
-    """
+    WRITER = "torch.save"
 
-    def __init__(self, pickle: bytes) -> None:
-        self._pickle = pickle
-        self._stack: list[Any] = []
-        self._marks: list[list[Any]] = []  # the stacks below each MARK
-        self._memo: dict[int, Any] = {}
-
-    def run(self) -> Any:
-        """The value that the pickle describes.
-
-        Raises:
-            ValueError: it is damaged, or does something that torch.save never does.
-        """
-        try:
-            for opcode, argument, _ in pickletools.genops(self._pickle):
-                if opcode.name == "STOP":
-                    return self._stack.pop()
-                self._step(opcode.name, argument)
-        except (IndexError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"its pickle is damaged ({error!r})") from error
-        raise ValueError("its pickle ends before it is done")
-
-    def _step(self, name: str, argument: Any) -> None:  # noqa: C901, PLR0912 - one case per instruction
-        stack = self._stack
+    def called(self, name: str, arguments: Any) -> Any:
+        """A tensor, a parameter, an empty dictionary or a size; an `Opaque` for any other call."""
         match name:
-            case "PROTO" | "FRAME":
-                pass
-            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "BINBYTES" | "SHORT_BINBYTES":
-                stack.append(argument)
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "BINFLOAT":
-                stack.append(argument)
-            case "NONE" | "NEWTRUE" | "NEWFALSE" | "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
-                stack.append(CONSTANTS[name]())
-            case "GLOBAL":
-                stack.append(Opaque(argument))
-            case "STACK_GLOBAL":
-                module, attribute = stack.pop(-2), stack.pop()
-                stack.append(Opaque(f"{module} {attribute}"))
-            case "BINPUT" | "LONG_BINPUT":
-                self._memo[argument] = stack[-1]
-            case "MEMOIZE":
-                self._memo[len(self._memo)] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                stack.append(self._memo[argument])
-            case "MARK":
-                self._marks.append(stack)
-                self._stack = []
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                count = int(name[-1])
-                stack[-count:] = [tuple(stack[-count:])]
-            case "TUPLE":
-                items = self._to_mark()
-                self._stack.append(tuple(items))
-            case "APPEND" | "APPENDS":
-                items = self._to_mark() if name == "APPENDS" else [stack.pop()]
-                if isinstance(self._stack[-1], list):
-                    self._stack[-1].extend(items)
-            case "SETITEM" | "SETITEMS":
-                items = self._to_mark() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-                self._set(self._stack[-1], items)
-            case "REDUCE" | "NEWOBJ":
-                called, arguments = stack.pop(-2), stack.pop()
-                stack.append(_called(called, arguments))
-            case "BUILD":
-                stack.pop()  # attributes of an object; the values that are kept have none
-            case "BINPERSID":
-                stack.append(_storage(stack.pop()))
-            case _:
-                raise ValueError(f"its pickle uses {name}, which torch.save does not")
+            case "torch._utils _rebuild_tensor_v2":
+                return _tensor(*arguments[:4])
+            case "torch._utils _rebuild_parameter":
+                return arguments[0]
+            case "collections OrderedDict" if not arguments:
+                return {}
+            case "torch Size":
+                return tuple(arguments[0])
+        return super().called(name, arguments)
 
-    def _to_mark(self) -> list[Any]:
-        items, self._stack = self._stack, self._marks.pop()
-        return items
-
-    @staticmethod
-    def _set(target: object, items: list[Any]) -> None:
-        if isinstance(target, dict):
-            # Other keys name no column, and hashing a deeply nested key of a hostile file could exhaust the C stack.
-            pairs = zip(items[::2], items[1::2], strict=True)
-            target.update({key: value for key, value in pairs if isinstance(key, str | int)})
+    def persistent(self, reference: Any) -> tuple[str, np.dtype[Any]] | Opaque:
+        """A storage, from the tuple ``('storage', class, key, location, length)``."""
+        _, kind, key, _, _ = reference
+        dtype = STORAGES.get(kind.name)
+        return Opaque(kind.name) if dtype is None else (str(key), dtype)
 
 
-CONSTANTS: dict[str, Callable[[], Any]] = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_DICT": dict,
-    "EMPTY_LIST": list,
-    "EMPTY_TUPLE": tuple,
-}
-
-
-def _storage(reference: Any) -> tuple[str, np.dtype[Any]] | Opaque:
-    """A storage, from the tuple ``('storage', class, key, location, length)``."""
-    _, kind, key, _, _ = reference
-    dtype = STORAGES.get(kind.name)
-    return Opaque(kind.name) if dtype is None else (str(key), dtype)
-
-
-def _called(called: Any, arguments: Any) -> Any:
-    """The result of a call that torch.save writes; an `Opaque` for any other."""
-    if called.name == "torch._utils _rebuild_tensor_v2":
-        storage, offset, shape, stride = arguments[:4]
-        if isinstance(storage, Opaque):
-            return storage
-        numbers = (offset, *shape, *stride)
-        if len(shape) != len(stride) or not all(type(number) is int and 0 <= number < LARGEST for number in numbers):
-            raise ValueError("a tensor has a shape or a stride that no tensor can have")
-        name, dtype = storage
-        return Tensor(name, dtype, offset, tuple(shape), tuple(stride))
-    if called.name == "torch._utils _rebuild_parameter":
-        return arguments[0]
-    if called.name == "collections OrderedDict" and not arguments:
-        return {}
-    if called.name == "torch Size":
-        return tuple(arguments[0])
-    return Opaque(called.name)
+def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> Tensor | Opaque:
+    if isinstance(storage, Opaque):
+        return storage
+    numbers = (offset, *shape, *stride)
+    if len(shape) != len(stride) or not all(type(number) is int and 0 <= number < LARGEST for number in numbers):
+        raise ValueError("a tensor has a shape or a stride that no tensor can have")
+    name, dtype = storage
+    return Tensor(name, dtype, offset, tuple(shape), tuple(stride))

@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 import emm1
 from emm1.cli import app
+from emm1.convert.formats import open_file
 from emm1.convert.input_file import BLOCK
 
 ROWS, DIMS = BLOCK + 700, 5
@@ -132,6 +133,18 @@ def test_every_format_gives_back_the_array(
     assert (np.load(tmp_path / "b.ids.npy") == ids).all()
     assert [str(warning.message).split()[0] for warning in recwarn] == ([] if dtype == written else [dtype])
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, "b.npy", "b.ids.npy"])
+
+
+@pytest.mark.parametrize("write", FORMATS)
+def test_reading_can_begin_at_any_row(tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an import does that goes on where another was interrupted."""
+    rows, ids = vectors("float32")
+    opened = open_file(write(tmp_path, rows, ids, monkeypatch))
+    column = opened.vector_column("vector")
+    for begin in (0, 1, 998, 999, 1000, 1600, BLOCK - 1, BLOCK, BLOCK + 1, ROWS - 1, ROWS):
+        blocks = list(opened.blocks(column, begin))
+        assert max(map(len, blocks), default=0) <= BLOCK
+        assert np.array_equal(np.concatenate([rows[:0], *blocks]), rows[begin:]), begin
 
 
 @pytest.mark.filterwarnings("ignore:bfloat16 was widened")
