@@ -10,7 +10,7 @@ PACKAGE = Path(emm1.__file__).parent
 # From the bottom up. A module may import from its own room (subpackage) and from lower layers, not from the same layer.
 LAYERS = [
     {"ground"},
-    {"embeddings"},
+    {"embeddings", "media"},
     {"store"},
     {"convert", "curation", "evaluation", "ingest", "sample"},
     {"cli"},

@@ -15,6 +15,7 @@ from emm1.cli import (
     extension,
     groups,
     ingest,
+    media,
     ratings,
     retrieval,
     sample,
@@ -52,6 +53,7 @@ app.command()(store.info)
 app.command()(store.check)
 app.command()(sql.sql)
 app.add_typer(embeddings.app, name="embeddings")
+app.add_typer(media.app, name="media")
 app.command()(search.search)
 app.command()(search.knn)
 app.command()(evaluate.evaluate)

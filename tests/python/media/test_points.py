@@ -1,0 +1,447 @@
+"""Point clouds as OpenShape and others write them, against the arrays that were written; hostile files."""
+
+from __future__ import annotations
+
+import copyreg
+import io
+import os
+import pickle
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from system import read_only, small_disk
+from typer.testing import CliRunner
+
+import emm1
+from emm1.cli import app
+from emm1.media.convert import convert_points
+from emm1.media.pickled import NumpyProgram
+from emm1.media.points import read_points
+
+POINTS = 10_000
+
+
+def cloud(points: int = POINTS) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    random = np.random.default_rng(2)
+    return random.uniform(-1, 1, (points, 3)).astype("f4"), random.uniform(0, 1, (points, 3)).astype("f4")
+
+
+def openshape(xyz: NDArray[Any], rgb: NDArray[Any]) -> dict[str, Any]:
+    """The entries that OpenShape's README lists, in an order of their own."""
+    features = {"original": np.ones((1, 1280), "f4"), "prompt_avg": np.ones(1280, "f2")}
+    return {
+        "dataset": "Objaverse",
+        "group": "000-001",
+        "id": "5ddf82cf4290e22780d2e2b3868dd4a5",
+        "xyz": xyz,
+        "image_feat": np.ones((12, 1280), "f2"),
+        "thumbnail_feat": np.ones((1, 1280), "f2"),
+        "text": ["a chair"],
+        "text_feat": [features],
+        "blip_caption": "a chair",
+        "blip_caption_feat": features,
+        "retrieval_text": [],
+        "score": np.float32(0.5),
+        "rgb": rgb,
+    }
+
+
+def save_pickled(path: Path, value: Any, protocol: int = 4) -> Path:
+    """As numpy.save does with each protocol that it has used: 2 and 3 by NumPy 1, 4 by NumPy 2."""
+    array = np.empty((), object)
+    array[()] = value
+    with path.open("wb") as file:
+        npy.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": ()})
+        pickle.dump(array, file, protocol)
+    return path
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("dtype", ["<f4", "<f8", ">f4", "<f2"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_dictionaries_of_openshape(tmp_path: Path, protocol: int, dtype: str, order: Any) -> None:
+    xyz, rgb = (part.astype(dtype, order=order) for part in cloud())
+    found = read_points(save_pickled(tmp_path / "a.npy", openshape(xyz, rgb), protocol))
+    expected = np.load(tmp_path / "a.npy", allow_pickle=True).item()
+    assert np.array_equal(found.array[:, :3], expected["xyz"].astype("f4"))
+    assert np.array_equal(found.array[:, 3:], expected["rgb"].astype("f4"))
+    assert found.array.dtype == np.float32
+    assert found.notes == ()
+    assert not found.ready
+    assert "image_feat" in found.others
+    assert "xyz" not in found.others
+
+
+def test_what_numpy_save_writes(tmp_path: Path) -> None:
+    xyz, rgb = cloud()
+    np.save(tmp_path / "a.npy", openshape(xyz, rgb))  # type: ignore[arg-type]
+    assert np.array_equal(read_points(tmp_path / "a.npy").array, np.hstack([xyz, rgb]))
+
+
+def test_names_of_numpy_1(tmp_path: Path) -> None:
+    """OpenShape's files were written by NumPy 1, whose module has another name."""
+    xyz, rgb = cloud(50)
+    path = save_pickled(tmp_path / "a.npy", {"xyz": xyz, "rgb": rgb}, 3)
+    path.write_bytes(path.read_bytes().replace(b"numpy._core.multiarray\n", b"numpy.core.multiarray\n"))
+    assert np.array_equal(read_points(path).array, np.hstack([xyz, rgb]))
+
+
+@pytest.mark.parametrize("dtype", ["<f4", "<f8", "<f2", ">f4"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_plain_arrays(tmp_path: Path, dtype: str, order: Any) -> None:
+    rows = np.hstack(cloud()).astype(dtype, order=order)
+    np.save(tmp_path / "a.npy", rows)
+    found = read_points(tmp_path / "a.npy")
+    assert np.array_equal(found.array, rows.astype("f4"))
+    assert found.ready is (dtype != ">f4")
+
+
+@pytest.mark.parametrize(
+    ("colours", "expected", "said"),
+    [
+        (np.array([[0, 128, 255]], "u1"), [0, 128 / 255, 1], True),
+        (np.array([[0, 1, 1]], "i8"), [0, 1 / 255, 1 / 255], True),
+        (np.array([[0.0, 51.0, 255.0]]), [0, 0.2, 1], True),
+        (np.array([[0.0, 0.2, 1.0]]), [0, 0.2, 1], False),
+        (np.array([[-1e-6, 0.2, 1.0000002]]), [0, 0.2, 1], False),
+    ],
+)
+def test_colours_from_0_to_255_become_0_to_1(tmp_path: Path, colours: Any, expected: list[float], said: bool) -> None:
+    found = read_points(save_pickled(tmp_path / "a.npy", {"xyz": np.zeros((1, 3)), "rgb": colours}))
+    np.testing.assert_allclose(found.array[0, 3:], expected, rtol=1e-6)
+    assert found.notes == (("colours from 0 to 255 were divided by 255",) if said else ())
+
+
+def test_clouds_without_colours_are_grey_as_in_openshape(tmp_path: Path) -> None:
+    xyz, _ = cloud(9)
+    np.save(tmp_path / "b.npy", xyz)
+    for path in (save_pickled(tmp_path / "a.npy", {"xyz": xyz}), tmp_path / "b.npy"):
+        found = read_points(path)
+        assert np.array_equal(found.array[:, :3], xyz)
+        assert (found.array[:, 3:] == np.float32(0.4)).all()
+        assert found.notes == ("it has no colours, which were set to 0.4",)
+        assert not found.ready
+
+
+XYZ, RGB = cloud(20)
+INFINITE = XYZ.copy()
+INFINITE[7, 1] = np.nan
+CYCLE: dict[str, Any] = {"xyz": XYZ}
+CYCLE["rgb"] = CYCLE
+LIST: list[Any] = []
+LIST.append(LIST)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"rgb": RGB}, r"its dictionary has no 'xyz': it has rgb$"),
+        ({"xyz": XYZ.tolist(), "rgb": RGB}, "its 'xyz' is no array but list"),
+        ({"xyz": XYZ[:, :2], "rgb": RGB}, r"its 'xyz' has the shape \(20, 2\), expected \(points, 3\)"),
+        ({"xyz": XYZ.ravel(), "rgb": RGB}, r"its 'xyz' has the shape \(60,\)"),
+        ({"xyz": XYZ, "rgb": RGB[:5]}, "it has 20 points, but 5 colours"),
+        ({"xyz": XYZ[:0], "rgb": RGB[:0]}, "it has no points"),
+        ({"xyz": INFINITE, "rgb": RGB}, "point 7 has a coordinate that is NaN, infinite or too large"),
+        ({"xyz": XYZ.astype("f8") * 1e300, "rgb": RGB}, "point 0 has a coordinate that is NaN, infinite or too large"),
+        ({"xyz": XYZ, "rgb": INFINITE}, "point 7 has a colour that is NaN"),
+        ({"xyz": XYZ, "rgb": RGB - 0.5}, r"point \d+ has the colour \[.*\]: expected 0 to 1, or 0 to 255"),
+        ({"xyz": XYZ, "rgb": RGB * 1000}, r"has the colour .*: expected 0 to 1, or 0 to 255"),
+        ({"xyz": XYZ.astype(object), "rgb": RGB}, "its 'xyz' is an array of 'O8', not of numbers"),
+        ({"xyz": XYZ.astype("c8"), "rgb": RGB}, "its 'xyz' is an array of 'c8', not of numbers"),
+        ({"xyz": np.array([["1", "2", "3"]]), "rgb": RGB}, "its 'xyz' is an array of 'U1', not of numbers"),
+        ([XYZ, RGB], r"it holds objects of shape \(\), expected one dictionary"),
+        ("xyz", "expected one dictionary"),
+        (None, "expected one dictionary"),
+        (CYCLE, "its 'rgb' is no array but dict"),
+        (LIST, "expected one dictionary"),
+        ({("a", "b"): 1, None: 2, 5: 3}, "its dictionary has no 'xyz': it has 5$"),
+    ],
+)
+def test_dictionaries_that_are_wrong(tmp_path: Path, value: Any, words: str) -> None:
+    path = save_pickled(tmp_path / "a.npy", value)
+    with pytest.raises(emm1.errors.SourceError, match=rf"a\.npy cannot be read as a point cloud: .*{words}"):
+        read_points(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (np.zeros((5, 4)), r"an array of shape \(5, 4\), expected \(points, 6\) or \(points, 3\)"),
+        (np.zeros(6), r"an array of shape \(6,\)"),
+        (np.zeros((0, 6)), "it has no points"),
+        (np.full((3, 6), np.inf), "point 0 has a coordinate"),
+        (np.zeros((3, 6), "c8"), "an array of 'c8', not of numbers"),
+        (np.zeros((3, 6), "S4"), "an array of 'S4', not of numbers"),
+        (np.array([{"xyz": XYZ, "rgb": RGB}]), r"it holds objects of shape \(1,\), expected one dictionary"),
+    ],
+)
+def test_arrays_that_are_wrong(tmp_path: Path, rows: Any, words: str) -> None:
+    np.save(tmp_path / "a.npy", rows)
+    with pytest.raises(emm1.errors.SourceError, match=words):
+        read_points(tmp_path / "a.npy")
+
+
+class Runs:
+    """Unpickling it runs a command."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_pickle_is_never_executed(tmp_path: Path, protocol: int) -> None:
+    proof = tmp_path / "proof"
+    beside = save_pickled(tmp_path / "a.npy", {"xyz": XYZ, "rgb": RGB, "run": Runs(proof)}, protocol)
+    assert len(read_points(beside).array) == 20
+    instead = save_pickled(tmp_path / "b.npy", {"xyz": Runs(proof), "rgb": RGB}, protocol)
+    with pytest.raises(emm1.errors.SourceError, match="its 'xyz' is no array but Opaque"):
+        read_points(instead)
+    with pytest.raises(emm1.errors.SourceError, match="expected one dictionary"):
+        read_points(save_pickled(tmp_path / "c.npy", Runs(proof), protocol))
+    assert not proof.exists()
+    np.load(beside, allow_pickle=True)
+    assert proof.exists()  # what unpickling does
+
+
+def header(shape: tuple[int, ...] = (), descr: str = "|O") -> bytes:
+    file = io.BytesIO()
+    npy.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "it is no .npy file"),
+        (b"\x93NUMPY", "magic"),
+        (b"\x93NUMPY\x09\x00", "version"),
+        (header()[:-20], "EOF|header"),
+        (header(), "exhausted|ends before|pickle"),
+        (header() + b"\x80\x04", "exhausted|ends before|pickle"),
+        (header() + b"\x80\x04(.", "damaged"),
+        (header() + b"(" * 100_000 + b".", "damaged"),
+        (header() + b"]" + b"]a" * 5 + b"\x8c\x01a" * 3 + b"R.", "damaged"),
+        (header() + b"ios\nsystem\n.", "its pickle uses INST, which numpy.save does not"),
+        (header() + b"cos\nsystem\n(S'true'\ntR.", "its pickle uses STRING, which numpy.save does not"),
+        (header() + b"\x80\x04\x95" + struct.pack("<Q", 1 << 62) + b".", "exhausted|expected|pickle"),
+        (header() + b"B" + struct.pack("<I", 0xFFFFFFFF) + b"x.", "expected|pickle"),
+        (header() + b"\x8b" + struct.pack("<i", -1) + b".", "negative|pickle|byte count"),
+        (header() + b"\x80\x04\x82\x01.", "its pickle uses EXT1"),
+        (header() + b"Pabc\n.", "its pickle uses PERSID"),
+        (header() + b"\x80\x04]Q.", "refers to a list outside of it, which numpy.save does not"),
+        (header((1 << 40, 6), "<f4"), "an array of shape"),
+        (header((10, 6), "<f4") + b"\0" * 239, r"an array of shape \(10, 6\) of float32 with 239 bytes"),
+        (header((10, 6), "<f4") + b"\0" * 241, "with 241 bytes"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS pointer"),
+    ],
+)
+def test_damaged_files(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "a.npy").write_bytes(data)
+    with pytest.raises(emm1.errors.SourceError, match=rf"a\.npy cannot be read as a point cloud: .*({words})"):
+        read_points(tmp_path / "a.npy")
+
+
+def array_that_says(**state: Any) -> bytes:
+    """A pickled dictionary whose xyz has a state that NumPy never writes."""
+    dtype = np.dtype("<f4")
+    values = {"version": 1, "shape": (1, 3), "dtype": dtype, "fortran": False, "data": bytes(12)} | state
+
+    class Lies:
+        def __reduce__(self) -> tuple[Any, ...]:
+            made: Any = XYZ.__reduce__()
+            return made[0], made[1], tuple(values.values())
+
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file, 4)
+    pickler.dispatch_table = copyreg.dispatch_table.copy()
+    pickler.dump({"xyz": Lies(), "rgb": RGB[:1]})
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"shape": (1 << 62, 1 << 62)},
+        {"shape": (-1, -3)},
+        {"shape": ("a", 3)},
+        {"shape": 5},
+        {"shape": (0, 3), "data": b""},
+        {"dtype": None},
+        {"dtype": np.dtype("V12")},
+        {"data": None},
+        {"data": "x" * 12},
+        {"data": bytes(11)},
+        {"data": [1.0] * 3},
+        {"extra": 1},
+    ],
+)
+def test_arrays_in_pickles_that_lie(tmp_path: Path, state: dict[str, Any]) -> None:
+    assert NumpyProgram(array_that_says()).run()["xyz"].numbers().tolist() == [[0, 0, 0]]
+    (tmp_path / "a.npy").write_bytes(header() + array_that_says(**state))
+    with pytest.raises(emm1.errors.SourceError, match=r"a\.npy cannot be read"):
+        read_points(tmp_path / "a.npy")
+
+
+WHOLE = pickle.dumps(np.array({"xyz": XYZ[:3], "rgb": RGB[:3], "text": ["a"], "f": np.float32(1)}, object), 4)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_mutated_pickles_are_values_or_errors(changes: list[tuple[int, int]]) -> None:
+    changed = bytearray(WHOLE)
+    for at, byte in changes:
+        changed[at] = byte
+    with suppress(ValueError):
+        NumpyProgram(bytes(changed)).run()
+
+
+def test_files_cut_short_are_refused(tmp_path: Path) -> None:
+    whole = save_pickled(tmp_path / "a.npy", {"xyz": XYZ, "rgb": RGB}).read_bytes()
+    for length in range(0, len(whole), 7):
+        (tmp_path / "a.npy").write_bytes(whole[:length])
+        with pytest.raises(emm1.errors.SourceError, match=r"a\.npy"):
+            read_points(tmp_path / "a.npy")
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    for read in (read_points, lambda path: convert_points(path, tmp_path / "b.npy")):
+        with pytest.raises(emm1.FileNotFoundError, match=r"none\.npy does not exist"):
+            read(tmp_path / "none.npy")
+    os.mkfifo(tmp_path / "pipe.npy")
+    with pytest.raises(emm1.errors.SourceError, match="not a regular file"):
+        read_points(tmp_path / "pipe.npy")
+    with pytest.raises(emm1.errors.SourceError, match="it is a folder"):
+        read_points(tmp_path)
+    with (tmp_path / "huge.npy").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(emm1.errors.SourceError, match="no point cloud has more than"):
+        read_points(tmp_path / "huge.npy")
+
+
+def ebind_reads(path: Path) -> NDArray[Any]:
+    """What EBind's Uni3DPointsProcessor does with a file, without torch."""
+    rows: NDArray[Any] = np.load(path)
+    return rows.astype(np.float32)
+
+
+def test_a_folder_is_converted_and_a_repeated_run_goes_on(tmp_path: Path) -> None:
+    source, target = tmp_path / "clouds", tmp_path / "converted"
+    (source / "deep").mkdir(parents=True)
+    for i, name in enumerate(("a", "b", "deep/c")):
+        save_pickled(source / f"{name}.npy", openshape(XYZ[: 20 - i], RGB[: 20 - i]))
+    save_pickled(source / "bad.npy", {"xyz": INFINITE})
+    (source / "readme.txt").touch()
+    done = convert_points(source, target)
+    assert (done.written, done.present, len(done.failed)) == (3, 0, 1)
+    assert "bad.npy cannot be read as a point cloud: point 7" in done.failed[0]
+    assert sorted(str(path.relative_to(target)) for path in target.rglob("*.npy")) == ["a.npy", "b.npy", "deep/c.npy"]
+    assert np.array_equal(ebind_reads(target / "deep/c.npy"), np.hstack([XYZ[:18], RGB[:18]]))
+    assert "the clouds have 18 to 20 points: EBind stacks" in "\n".join(done.facts())
+    (target / "a.npy").unlink()
+    again = convert_points(source, target)
+    assert (again.written, again.present) == (1, 2)
+
+
+def test_clouds_are_normalized_as_uni3d_does(tmp_path: Path) -> None:
+    path = save_pickled(tmp_path / "a.npy", {"xyz": XYZ * 3 + 7, "rgb": RGB})
+    convert_points(path, tmp_path / "b.npy", normalize=True)
+    xyz = (XYZ * 3 + 7).astype("f8")
+    xyz -= xyz.mean(axis=0)
+    xyz /= np.sqrt((xyz**2).sum(axis=1)).max()
+    np.testing.assert_allclose(ebind_reads(tmp_path / "b.npy"), np.hstack([xyz, RGB]), atol=1e-6)
+    convert_points(
+        save_pickled(tmp_path / "c.npy", {"xyz": XYZ[:1], "rgb": RGB[:1]}), tmp_path / "d.npy", normalize=True
+    )
+    assert ebind_reads(tmp_path / "d.npy")[0, :3].tolist() == [0, 0, 0]
+
+
+def test_requests_that_are_refused(tmp_path: Path) -> None:
+    source = tmp_path / "clouds"
+    source.mkdir()
+
+    def refused(words: str, made_of: Path, target: Path, error: type[emm1.Error] = emm1.errors.SourceError) -> None:
+        with pytest.raises(error, match=words):
+            convert_points(made_of, target)
+
+    refused("holds no .npy files", source, tmp_path / "b")
+    save_pickled(source / "a.npy", "x")
+    refused(r"none of the 1 files can be converted: .*a\.npy cannot be read", source, tmp_path / "b")
+    save_pickled(source / "a.npy", {"xyz": XYZ})
+    for target in (source, source / "deep"):
+        refused("lies in .*: name a folder outside of it", source, target)
+    (tmp_path / "file").touch()
+    refused("is a file, but", source, tmp_path / "file", emm1.errors.WriteError)
+    refused("exists: remove it first", source / "a.npy", source / "a.npy", emm1.errors.WriteError)
+    refused("exists: remove it first", source / "a.npy", source, emm1.errors.WriteError)
+    with read_only(source):
+        refused("Read-only file system", source / "a.npy", source / "b.npy", emm1.errors.WriteError)
+
+
+def test_a_full_disk_leaves_no_half_a_file(tmp_path: Path) -> None:
+    source = tmp_path / "clouds"
+    source.mkdir()
+    for i in range(8):
+        save_pickled(source / f"{i}.npy", openshape(*cloud()))
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        with pytest.raises(emm1.errors.WriteError, match="No space left on device"):
+            convert_points(source, disk / "converted")
+        for path in (disk / "converted").iterdir():
+            assert ebind_reads(path).shape == (POINTS, 6)
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    path = save_pickled(tmp_path / "a.npy", openshape(XYZ, (RGB * 255).astype("u1")))
+
+    def said(*arguments: object) -> str:
+        done = CliRunner().invoke(app, ["media", *map(str, arguments)])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    shown = said("show", path)
+    assert "a point cloud: a pickled dictionary, 20 points" in shown
+    assert "colours from 0 to 255 were divided by 255" in shown
+    assert "EBind reads it after `emm1 media convert-points`" in shown
+    assert "b.npy: 1 written" in said("convert-points", path, tmp_path / "b.npy").replace("\n", "")
+    assert "EBind reads it as it is" in said("show", tmp_path / "b.npy")
+
+
+KINDS: list[tuple[bytes, str]] = [
+    (b"\xff\xd8\xff\xe0\x00\x10JFIF", "a JPEG image"),
+    (b"\x00\x00\x00\x20ftypisom", "an MP4 file"),
+    (b"RIFF\x00\x00\x00\x00WAVEfmt ", "a WAV audio file"),
+    (b"", "an empty file"),
+    (b"\n<!DOCTYPE html><html>", "an HTML page"),
+    (bytes(600), "nothing but zeros"),
+    (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+    (b"\x01\x02\x03", "of no kind that emm1 knows"),
+    (b"\x93NUMPY\x01\x00broken", "no point cloud that can be used"),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), KINDS)
+def test_what_files_are(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "a.bin").write_bytes(data)
+    done = CliRunner().invoke(app, ["media", "show", str(tmp_path / "a.bin")])
+    assert done.exit_code == 0
+    assert words in done.output.replace("\n", " ")
+
+
+def test_every_kind_of_point_cloud_is_read_by_numpy_as_well(tmp_path: Path) -> None:
+    """The reader agrees with NumPy's own, on what NumPy may unpickle because the test wrote it."""
+    reads: list[Callable[[Path], Any]] = [lambda path: np.load(path, allow_pickle=True).item()["xyz"]]
+    for dtype in ("<i2", ">i4", "<u2", "|i1", "|u1", "<f8"):
+        xyz = (cloud(30)[0] * 100 + 100).astype(dtype)
+        path = save_pickled(tmp_path / "a.npy", {"xyz": xyz})
+        assert np.array_equal(read_points(path).array[:, :3], reads[0](path).astype("f4"))
