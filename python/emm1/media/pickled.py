@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from emm1.pickles import Program
 
 CODE = re.compile(r"[fiu][1248]")
+LARGEST = 1 << 62
+MOST_DIMENSIONS = 32
 # Modules that the functions were in, in NumPy 1 and 2.
 MODULES = ("numpy.core.", "numpy._core.")
 
@@ -55,7 +57,7 @@ class Array:
         """
         if CODE.fullmatch(self.dtype.code) is None:
             raise ValueError(f"an array of {self.dtype.code!r:.20}, not of numbers")
-        if not all(type(size) is int and size >= 0 for size in self.shape):
+        if len(self.shape) > MOST_DIMENSIONS or not all(type(n) is int and 0 <= n < LARGEST for n in self.shape):
             raise ValueError("an array of a shape that no array has")
         dtype = np.dtype(f"{'=' if self.dtype.order == '|' else self.dtype.order}{self.dtype.code}")
         if not isinstance(self.data, bytes | bytearray):

@@ -237,6 +237,8 @@ def array_that_says(**state: Any) -> bytes:
         {"shape": (-1, -3)},
         {"shape": ("a", 3)},
         {"shape": 5},
+        {"shape": (1,) * 100_000},
+        {"shape": (10**3000, 3)},
         {"shape": (0, 3), "data": b""},
         {"dtype": None},
         {"dtype": np.dtype("V12")},
@@ -250,6 +252,24 @@ def array_that_says(**state: Any) -> bytes:
 def test_arrays_in_pickles_that_lie(tmp_path: Path, state: dict[str, Any]) -> None:
     assert NumpyProgram(array_that_says()).run()["xyz"].numbers().tolist() == [[0, 0, 0]]
     (tmp_path / "a.npy").write_bytes(header() + array_that_says(**state))
+    with pytest.raises(emm1.errors.SourceError, match=r"a\.npy cannot be read"):
+        read_points(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"]" + b"\x85" * 300_000 + b".",
+        b"]" * 300_000 + b"a" * 299_999 + b".",
+        b"cnumpy._core.multiarray\n_reconstruct\n)R" * 20_000
+        + b"("
+        + b"K\x01)cnumpy\ndtype\nN\x85R\x89Nt"
+        + b"b" * 19_999
+        + b".",
+    ],
+)
+def test_values_may_be_nested_as_deeply_as_they_like(tmp_path: Path, program: bytes) -> None:
+    (tmp_path / "a.npy").write_bytes(header() + b"\x80\x02" + program)
     with pytest.raises(emm1.errors.SourceError, match=r"a\.npy cannot be read"):
         read_points(tmp_path / "a.npy")
 
