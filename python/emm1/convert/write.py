@@ -248,7 +248,7 @@ def facts_of(opened: InputFile, done: Written, *, normalize: bool) -> list[str]:
     if normalize:
         return [*facts, f"the norms were {norms}, and are 1 now"]
     if max(1 - done.least, done.most - 1) > FAR_FROM_1:
-        return [*facts, f"the norms are {norms}, not 1: for the metric dot, --normalize makes them 1"]
+        return [*facts, f"the norms are {norms}, not 1: normalize them for the metric dot"]
     return [*facts, f"the norms are {norms}"]
 
 

@@ -56,7 +56,7 @@ def test_norms_of_bfloat16_are_near_enough_to_1(tmp_path: Path, monkeypatch: pyt
 
 def test_norms_far_from_1_are_said_with_what_to_do(tmp_path: Path) -> None:
     done = imported(tmp_path, (unit() * 3).astype(np.float32))
-    assert done.facts == ["the norms are 3, not 1: for the metric dot, --normalize makes them 1"]
+    assert done.facts == ["the norms are 3, not 1: normalize them for the metric dot"]
     assert done.notes == []
 
 
