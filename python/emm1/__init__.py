@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from emm1.errors import EmbeddingError, Error, FileNotFoundError, SourceError, StoreError
 
 if TYPE_CHECKING:
+    from emm1 import encoders
     from emm1.convert import import_embeddings
+    from emm1.convert.embed import Embedded
     from emm1.curation.split_report import SplitReport
     from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
     from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EShotComparison",
     "EShotReport",
+    "Embedded",
     "EmbeddingError",
     "Embeddings",
     "Error",
@@ -48,6 +51,7 @@ __all__ = [
     "StoreError",
     "ZeroShotReport",
     "build",
+    "encoders",
     "import_embeddings",
     "knn",
     "knn_to_parquet",
@@ -63,9 +67,11 @@ __version__: str
 # The modules of the names above that are slow to import; each is imported on first use.
 _MODULES = {
     "convert": ("import_embeddings",),
+    "convert.embed": ("Embedded",),
     "curation.split_report": ("SplitReport",),
     "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),
     "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),
+    "encoders": (),
     "evaluation.eshot.comparison": ("EShotComparison",),
     "evaluation.eshot.classify": ("EShotReport",),
     "evaluation.groups.agreement": ("GroupsAgreement",),

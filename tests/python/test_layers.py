@@ -11,6 +11,7 @@ PACKAGE = Path(emm1.__file__).parent
 LAYERS = [
     {"ground"},
     {"embeddings", "media"},
+    {"encoders"},
     {"store"},
     {"convert", "curation", "evaluation", "ingest", "sample"},
     {"cli"},
@@ -19,7 +20,7 @@ LAYERS = [
 # Modules outside of the rooms are the lowest layer, except those that export and run all others.
 ENTRY_POINTS = {"__init__": "process", "__main__": "process"}
 # A store's methods delegate to higher layers, which they import when they are called.
-DELEGATES = {"store.store", "store.evaluations", "store.curations"}
+DELEGATES = {"store.store", "store.encoding", "store.evaluations", "store.curations"}
 
 
 def test_imports_go_down() -> None:

@@ -9,6 +9,7 @@ import typer
 
 from emm1.cli import (
     curation,
+    embed,
     embeddings,
     eshot,
     evaluate,
@@ -54,6 +55,7 @@ app.command()(store.check)
 app.command()(sql.sql)
 app.add_typer(embeddings.app, name="embeddings")
 app.add_typer(media.app, name="media")
+app.command()(embed.embed)
 app.command()(search.search)
 app.command()(search.knn)
 app.command()(evaluate.evaluate)

@@ -19,6 +19,12 @@ def search(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the embeddings.")],
     id: Annotated[int | None, typer.Option("--id", help="Search by the vector of this item.")] = None,  # noqa: A002
     vector: Annotated[Path | None, typer.Option(metavar="FILE", help="Search by the vector in this .npy file.")] = None,
+    text: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Search by this text, as --encoder encodes it.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(metavar="ENCODER", help="With --text: the encoder that made the embeddings.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
     metric: Annotated[str | None, typer.Option(help="cosine, dot or l2. [default: as registered]")] = None,
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Only items whose info row fulfils this.")] = None,
@@ -28,13 +34,16 @@ def search(
 ) -> None:
     """Show the nearest items, with captions or file paths; an id finds itself first unless excluded.
 
-    Example: `emm1 search emm1.duckdb image --id 7 -k 5 --where "source_dataset = 'COCO'"`
+    Example: `emm1 search emm1.duckdb image --id 7 -k 5 --where "source_dataset = 'COCO'"`,
+    or `emm1 search emm1.duckdb captions --text "a dog barks" --encoder minilm`
     """
     from emm1.arguments import read_query
     from emm1.embeddings.file import METRICS
 
-    if (id is None) == (vector is None):
-        raise typer.BadParameter("give one of --id and --vector")
+    if [id is None, vector is None, text is None].count(False) != 1:
+        raise typer.BadParameter("give one of --id, --vector and --text")
+    if (text is None) != (encoder is None):
+        raise typer.BadParameter("--text and --encoder belong together: give both or neither")
     if exclude_self and id is None:
         raise typer.BadParameter("leaves out the item of --id, which is not given", param_hint="--exclude-self")
     if metric is not None and metric not in METRICS:
@@ -49,6 +58,8 @@ def search(
             query,
             k,
             ids=id,
+            text=text,
+            encoder=encoder,
             where=where,
             metric=metric,
             exclude_self=exclude_self,

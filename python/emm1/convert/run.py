@@ -131,7 +131,7 @@ def convert(
     """
     sources = [Path(source)] if isinstance(source, str | os.PathLike) else [Path(path) for path in source]
     target = Path(target)
-    ids_target = _check_target(target)
+    ids_target = check_target(target)
     opened = open_files(sources, searchable=normalize)
     column = opened.vector_column(vector)
     key = key or opened.default_key
@@ -183,7 +183,7 @@ def _found(opened: InputFile, done: Written, row_ids: RowIds | None, *, normaliz
     return Imported(notes, facts) if row_ids is None else Imported([*row_ids.notes, *notes], [*row_ids.facts, *facts])
 
 
-def _check_target(target: Path) -> Path:
+def check_target(target: Path) -> Path:
     """Refuse a target before any work is done; returns the path of its ids."""
     if target.suffix != ".npy" or target.name.endswith(".ids.npy"):
         raise EmbeddingError(f"{target} must end with .npy (and not with .ids.npy, which is where the ids go)")

@@ -11,29 +11,56 @@ from duckdb import ConstantExpression as Constant
 from numpy.typing import ArrayLike, NDArray
 
 from emm1.arguments import as_ids, as_vectors, at_least_one
+from emm1.checks import check_text, listed
 from emm1.embeddings.file import Embeddings, Metric
 from emm1.embeddings.hits import Hits
 from emm1.embeddings.others import search_others
+from emm1.encoders import Encoder, encoder_named
+from emm1.encoders.named import encoded
 from emm1.errors import EmbeddingError, StoreError
 from emm1.store.connections import sql_seeing
 from emm1.store.registered import Registered
 
 
 def queries_of(
-    embeddings: Embeddings, queries: ArrayLike | None, ids: ArrayLike | None
+    embeddings: Embeddings,
+    queries: ArrayLike | None,
+    ids: ArrayLike | None,
+    text: str | Sequence[str] | None,
+    encoder: Encoder | str | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
     """The vectors to search by, (dim,) or (queries, dim), and the ids of the items that they are, if these were given.
 
     Raises:
-        emm1.errors.EmbeddingError: both or neither were given, or an id that the file does not have.
+        emm1.errors.EmbeddingError: none of queries, ids and text was given, or several, or an id that the file does not have;
+            text without an encoder, or one that gives other vectors.
     """
-    if (queries is None) == (ids is None):
-        raise EmbeddingError("give the vectors to search by, or the ids of items to search by: one of queries and ids")
+    if [queries is None, ids is None, text is None].count(False) != 1:
+        raise EmbeddingError(
+            "give the vectors to search by, or the ids of items, or a text: one of queries, ids and text"
+        )
+    if (text is None) != (encoder is None):
+        raise EmbeddingError("a text is searched by an encoder, and nothing else is: give text and encoder, or neither")
+    if text is not None:
+        vectors = _encoded(embeddings, [text] if isinstance(text, str) else listed(text, "text"), encoder)  # type: ignore[arg-type]  # checked above
+        return (vectors[0] if isinstance(text, str) else vectors), None
     if ids is None:
-        return as_vectors(queries), None  # type: ignore[arg-type]  # one of the two is given
+        return as_vectors(queries), None  # type: ignore[arg-type]  # one of them is given
     own = as_ids(ids, "ids")
     vectors = embeddings.vectors(own)
     return (vectors if np.ndim(ids) else vectors[0]), own
+
+
+def _encoded(embeddings: Embeddings, texts: list[str], encoder: Encoder | str) -> NDArray[np.float32]:
+    for text in texts:
+        check_text(text)
+    chosen = encoder_named(encoder) if isinstance(encoder, str) else encoder
+    if chosen.dims != embeddings.dim:
+        raise EmbeddingError(
+            f"the encoder gives {chosen.dims:,} components, but the vectors of {embeddings.path} have {embeddings.dim:,}: "
+            "search with the encoder that made them"
+        )
+    return encoded(chosen, "text", texts)
 
 
 def items_where(connection: duckdb.DuckDBPyConnection, entry: Registered, condition: str) -> NDArray[np.int64]:

@@ -164,16 +164,38 @@ class Registry(Mapping[str, Registered]):
         place = codes if codes is None or codes is False else Path(codes).absolute()
         entry = Registered(name, dataset, modality, metric, Path(file).absolute(), named, place, model)
         with self._writing:
-            _check_entry(entry)
-            if name in self and not replace:
-                raise StoreError(
-                    f"the name {name!r} is taken: remove it first, or register this one in its place", replace=True
-                )
-            self._check_model(entry)
+            self.check_new(entry, replace=replace)
             if listed is None:
                 return self._register(entry, progress)
             with beside(entry, listed) as ids_path:
                 return self._register(dataclasses.replace(entry, ids_path=ids_path), progress)
+
+    def check_new(self, entry: Registered, *, replace: bool) -> None:
+        """Refuse an entry that cannot be added, before its file is read, or made.
+
+        Raises:
+            emm1.errors.EmbeddingError: the entry names what there is not.
+            emm1.errors.StoreError: as for `add`.
+
+        >>> import emm1
+        >>> from pathlib import Path
+        >>> from emm1.store.registered import Registered
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> entry = Registered("text", "100m", "smell", "cosine", Path("text.npy"), None)
+        >>> store.registry.check_new(entry, replace=False)
+        Traceback (most recent call last):
+        emm1.errors.EmbeddingError: unknown modality 'smell': 100m has audio, image, points, text, video
+        """
+        _check_entry(entry)
+        if entry.name in self and not replace:
+            raise StoreError(
+                f"the name {entry.name!r} is taken: remove it first, or register this one in its place", replace=True
+            )
+        self._check_model(entry)
+        with self._connections.new() as connection, _writing():
+            connection.execute("DELETE FROM embeddings WHERE false")
 
     def _check_model(self, entry: Registered) -> None:
         """Refuse second embeddings of the same items by the same model: `models` would not know which is meant."""

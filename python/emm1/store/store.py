@@ -18,10 +18,12 @@ from emm1.arguments import as_ids
 from emm1.checks import PathLike
 from emm1.dataset import FILE_MODALITIES, Split, check_modalities, ranks_of
 from emm1.embeddings.file import Embeddings, Metric
+from emm1.encoders import Encoder
 from emm1.errors import EmbeddingsWarning, FileNotFoundError
 from emm1.lazy import LazyModule
 from emm1.store.connections import Connections, sql_seeing
 from emm1.store.curations import Curations
+from emm1.store.encoding import Encoding
 from emm1.store.evaluations import Evaluations
 from emm1.store.nearest import hits_of, items_where, queries_of, relation_of
 from emm1.store.registered import Registered, is_file
@@ -33,7 +35,7 @@ else:
     pl = LazyModule("polars")
 
 
-class Store(Evaluations, Curations):
+class Store(Evaluations, Curations, Encoding):
     """An emm1 store: one DuckDB file, open.
 
     `open` and `build` return it; as a context manager it closes its connection. Every method may be called from any
@@ -330,6 +332,8 @@ class Store(Evaluations, Curations):
         k: int = 10,
         *,
         ids: ArrayLike | None = None,
+        text: str | Sequence[str] | None = None,
+        encoder: Encoder | str | None = None,
         where: str | None = None,
         metric: Metric | None = None,
         exclude_self: bool = False,
@@ -342,6 +346,8 @@ class Store(Evaluations, Curations):
             queries: a vector, (dim,), or several, (queries, dim).
             k: how many for each query; all items if there are fewer.
             ids: in place of `queries`, the id of an item of these embeddings to search by, or several.
+            text: in place of `queries`, a text to search by, or several, which `encoder` encodes.
+            encoder: the encoder that made these embeddings, or shares its space with the one that did; or its name (`Store.embed`).
             where: an SQL condition on the info rows; only items that satisfy it are searched.
             metric: by default the registered one.
             exclude_self: leave out the item that is the query; k others are found. By `ids`, that is the item of the
@@ -371,7 +377,7 @@ class Store(Evaluations, Curations):
         connection = self._connections.for_call()
         entry = self.registry[name]
         embeddings = self._open(entry)
-        vectors, own = queries_of(embeddings, queries, ids)
+        vectors, own = queries_of(embeddings, queries, ids, text, encoder)
         among = None if where is None else items_where(connection, entry, where)
         hits = hits_of(embeddings, vectors, own, k, metric or entry.metric, among, exclude_self=exclude_self)
         return relation_of(connection, hits, single=vectors.ndim == 1, entry=entry if with_items else None)
