@@ -24,6 +24,7 @@ from emm1.embeddings.file import Metric
 from emm1.encoders import Encoder, encoder_named
 from emm1.encoders.named import check_modality, encoded
 from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.npy import write_npy
 from emm1.parts import parts_of
 from emm1.store.nearest import items_where
 from emm1.store.registered import Registered
@@ -226,6 +227,5 @@ def _joined(folder: Path, parts: list[Path], items: Items, dims: int) -> tuple[P
     if not len(numbers):
         first = items.inputs[0].as_py()
         raise EmbeddingError(f"no file of {len(items.ids):,} items can be read: the first is expected at {first}")
-    with ids.open("wb") as file:
-        np.save(file, items.ids[numbers])
+    write_npy(ids, items.ids[numbers])
     return vectors, ids, np.concatenate(bad)
