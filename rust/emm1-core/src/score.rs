@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::error::Error;
 use crate::kernel::{Kernels, kernels};
+use crate::shape::Row;
 
 /// How similar two vectors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,28 +60,38 @@ pub(crate) struct Query {
 impl Query {
     pub(crate) fn new(kernels: &'static Kernels, vector: &[f32], metric: Metric) -> Self {
         let mut query = Self { vector: Vec::new(), narrow: Vec::new(), norm: 0.0, metric, kernels };
-        query.set(vector);
+        query.set(vector.into());
         query
     }
 
     /// Replaces the query and reuses its memory.
-    pub(crate) fn set(&mut self, vector: &[f32]) {
-        self.norm = (self.kernels.square)(vector).sqrt();
+    pub(crate) fn set(&mut self, vector: Row<'_>) {
+        self.norm = self.kernels.square.of(&(), vector).sqrt();
         self.vector.clear();
-        self.vector.extend(vector.iter().copied().map(f64::from));
-        self.narrow.clear();
-        self.narrow.extend(vector);
+        self.vector.reserve(vector.len());
+        self.narrow.resize(vector.len(), 0.0);
+        vector.widen(&mut self.narrow);
+        self.vector.extend(self.narrow.iter().copied().map(f64::from));
+    }
+
+    /// Whether the query holds neither NaN nor an infinity.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.norm.is_finite() // squares of f32 do not leave the range of f64
     }
 
     /// The score of a row; None if the row is not finite. A dot product or a distance beyond f32 becomes an infinity,
     /// which is ordered correctly but must not be returned.
-    pub(crate) fn score(&self, row: &[f32]) -> Option<f32> {
-        self.score_with(row, self.norm_of(row))
+    pub(crate) fn score(&self, row: Row<'_>) -> Option<f32> {
+        if self.metric == Metric::Cosine {
+            let [product, square] = self.kernels.dot_and_square.of(&self.vector, row);
+            return rounded(self.cosine(product, square.sqrt()));
+        }
+        self.score_with(row, 0.0)
     }
 
     /// √(row·row), which cosine needs; 0 for the other metrics.
-    pub(crate) fn norm_of(&self, row: &[f32]) -> f64 {
-        if self.metric == Metric::Cosine { (self.kernels.square)(row).sqrt() } else { 0.0 }
+    pub(crate) fn norm_of(&self, row: Row<'_>) -> f64 {
+        if self.metric == Metric::Cosine { self.kernels.square.of(&(), row).sqrt() } else { 0.0 }
     }
 
     /// Between which values the merit of a row lies before it is rounded, from a dot product in f32; `norm` is √(row·row).
@@ -88,8 +99,8 @@ impl Query {
     ///
     /// A sum of f32 products misses a·b by at most n·2⁻²⁴·‖a‖·‖b‖, where n is how many roundings a term passes (Higham,
     /// Accuracy and Stability of Numerical Algorithms, 3.1), and by what underflows.
-    pub(crate) fn merit_bounds(&self, row: &[f32], norm: f64) -> [f64; 2] {
-        let product = f64::from((self.kernels.rough_dot)(&self.narrow, row));
+    pub(crate) fn merit_bounds(&self, row: Row<'_>, norm: f64) -> [f64; 2] {
+        let product = f64::from(self.kernels.rough_dot.of(&self.narrow, row));
         if !product.is_finite() {
             return [f64::NAN; 2];
         }
@@ -108,27 +119,29 @@ impl Query {
     }
 
     /// √(row·row), whatever the metric.
-    pub(crate) fn length_of(&self, row: &[f32]) -> f64 {
-        (self.kernels.square)(row).sqrt()
+    pub(crate) fn length_of(&self, row: Row<'_>) -> f64 {
+        self.kernels.square.of(&(), row).sqrt()
     }
 
     /// The score of a row whose norm (from [`norm_of`](Self::norm_of)) is known.
-    pub(crate) fn score_with(&self, row: &[f32], norm: f64) -> Option<f32> {
+    pub(crate) fn score_with(&self, row: Row<'_>, norm: f64) -> Option<f32> {
         let value = match self.metric {
-            Metric::Dot => (self.kernels.dot)(&self.vector, row),
-            Metric::L2 => (self.kernels.squared_distance)(&self.vector, row).sqrt(),
-            Metric::Cosine => {
-                let product = (self.kernels.dot)(&self.vector, row);
-                if product.is_finite() && (self.norm == 0.0 || norm == 0.0) {
-                    0.0
-                } else {
-                    product / (self.norm * norm)
-                }
-            }
+            Metric::Dot => self.kernels.dot.of(&self.vector, row),
+            Metric::L2 => self.kernels.squared_distance.of(&self.vector, row).sqrt(),
+            Metric::Cosine => self.cosine(self.kernels.dot.of(&self.vector, row), norm),
         };
-        // Finite for finite vectors: anything else indicates a NaN or an infinity.
-        value.is_finite().then_some(value as f32)
+        rounded(value)
     }
+
+    /// The cosine of a row, given its dot product and its norm.
+    fn cosine(&self, product: f64, norm: f64) -> f64 {
+        if product.is_finite() && (self.norm == 0.0 || norm == 0.0) { 0.0 } else { product / (self.norm * norm) }
+    }
+}
+
+/// A score, which is finite for finite vectors: anything else indicates a NaN or an infinity.
+fn rounded(value: f64) -> Option<f32> {
+    value.is_finite().then_some(value as f32)
 }
 
 /// The reference score of two vectors of the same length; None if one holds NaN or an infinity. A score beyond f32 is
@@ -142,7 +155,7 @@ impl Query {
 /// assert_eq!(score(Metric::L2, &[3.0, 0.0], &[0.0, 4.0]).unwrap(), Some(5.0));
 /// ```
 pub fn score(metric: Metric, a: &[f32], b: &[f32]) -> Result<Option<f32>, Error> {
-    Ok(Query::new(kernels()?, a, metric).score(b))
+    Ok(Query::new(kernels()?, a, metric).score(b.into()))
 }
 
 #[cfg(test)]
@@ -169,8 +182,8 @@ mod tests {
             for kernels in available() {
                 for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
                     let query = Query::new(kernels, &a, metric);
-                    let Some(score) = query.score(&b) else { continue };
-                    let [low, high] = query.merit_bounds(&b, query.length_of(&b));
+                    let Some(score) = query.score(b[..].into()) else { continue };
+                    let [low, high] = query.merit_bounds(b[..].into(), query.length_of(b[..].into()));
                     let merit = metric.merit(score);
                     prop_assert!(
                         !(low > f64::from(merit.next_up()) || high < f64::from(merit.next_down())),

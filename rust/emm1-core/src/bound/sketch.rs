@@ -113,7 +113,8 @@ impl SketchedQuery {
 /// Quantizes a query of this norm.
 fn code(kernels: &Kernels, axes: &Axes, query: &[f64], norm: f64) -> SketchQuery {
     let (zones, reach, skew) = (axes.zones, f64::from(axes.reach), f64::from(axes.skew));
-    let products: Vec<f64> = axes.basis.chunks_exact(query.len()).map(|axis| (kernels.dot)(query, axis)).collect();
+    let products: Vec<f64> =
+        axes.basis.chunks_exact(query.len()).map(|axis| kernels.dot.of(query, axis.into())).collect();
     let unit = norm * reach;
     let mut coded = SketchQuery::default();
     let SketchFactors { products: factors, lengths, .. } = &mut coded.factors;

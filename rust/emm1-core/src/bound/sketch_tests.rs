@@ -126,7 +126,7 @@ fn survive_in_sketches(
                 (kernels.finish)(records, sketched.finish, &mut upper, &mut estimates);
                 let exact = Query::new(kernels, query, metric);
                 for ((row, upper), estimate) in rows.iter().zip(upper).zip(estimates) {
-                    let Some(score) = exact.score(row) else { continue };
+                    let Some(score) = exact.score(row[..].into()) else { continue };
                     let needed = sketched.needed(metric.merit(score));
                     let left_out = upper < needed;
                     prop_assert!(!left_out, "{} {metric:?} {score} {upper} {estimate} {needed}", kernels.name);

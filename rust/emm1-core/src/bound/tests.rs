@@ -109,7 +109,7 @@ fn survive_their_own_scores(rows: &[Vec<f32>], queries: &[Vec<f32>], centre: boo
                 let coded_query = CodedQuery::new(&encoder, query, metric, kernels.max_component, true);
                 let exact = Query::new(kernels, query, metric);
                 for (number, row) in rows.iter().enumerate() {
-                    let Some(score) = exact.score(row) else { continue }; // beyond f32: an error, not a hit
+                    let Some(score) = exact.score(row[..].into()) else { continue }; // beyond f32: an error, not a hit
                     let record = Record::from_bytes(&coded.records[number]);
                     survive_finer(&encoder, &coded_query, row, &coded, number, metric.merit(score))?;
                     let fine = Level::ALL.map(|level| (&coded_query.fine, level));
@@ -163,7 +163,7 @@ proptest! {
         let record = Record::from_bytes(&coded.records[0]);
         for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
             let coded_query = CodedQuery::new(&encoder, &query, metric, 127, false);
-            let exact = metric.merit(Query::new(available().next().unwrap(), &query, metric).score(&row).unwrap());
+            let exact = metric.merit(Query::new(available().next().unwrap(), &query, metric).score(row[..].into()).unwrap());
             // What a score can be at most, or the distance of vectors that have nothing in common.
             let most = match metric {
                 Metric::Cosine => 1.0,

@@ -71,11 +71,11 @@ impl Encoder {
 
     /// Encodes one row, which is overwritten, into its part of each plane.
     fn row(&self, row: &mut [f32], [high, high_rest, low, low_rest]: [&mut [u8]; 4]) -> [u8; Record::BYTES] {
-        let norm = (self.kernels.square)(row).sqrt();
+        let norm = self.kernels.square.of(&(), (&*row).into()).sqrt();
         for (value, &mean) in row.iter_mut().zip(&self.mean) {
             *value -= mean;
         }
-        let centred = (self.kernels.square)(row).sqrt();
+        let centred = self.kernels.square.of(&(), (&*row).into()).sqrt();
         self.rotation.rotate(self.kernels, row);
         let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
         let scale = round_up_to_bf16(largest / 127.0);
@@ -93,7 +93,7 @@ impl Encoder {
             mixed: length(f64::from(fine) + f64::from(coarse_rest)),
             fine: length(f64::from(fine) + f64::from(fine_rest)),
         };
-        let rest = length((self.kernels.square)(second));
+        let rest = length(self.kernels.square.of(&(), second.into()));
         Record::rounded_up(scale, norm, centred * (1.0 + 1e-6), rest, &missed)
     }
 

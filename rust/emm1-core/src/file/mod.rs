@@ -14,6 +14,7 @@ use crate::lock::Lock;
 use crate::matrix::{Access, Matrix, View};
 use crate::parallel::{Stop, in_parallel};
 use crate::score::{Metric, Query};
+use crate::shape::Row;
 pub use ids::Ids;
 use locate::ids_beside;
 pub use locate::{Location, Registered};
@@ -164,10 +165,9 @@ impl EmbeddingFile {
                     mine.prefetch(row)?;
                     theirs.prefetch(other_row)?;
                 }
-                let a = mine.row(rows[at], &mut a)?;
-                query.set(a);
+                query.set(mine.row(rows[at], &mut a)?);
                 *score = query.score(theirs.row(other_rows[at], &mut b)?).ok_or_else(|| {
-                    let (file, row) = if finite(a) { (other, other_rows[at]) } else { (self, rows[at]) };
+                    let (file, row) = if query.is_finite() { (other, other_rows[at]) } else { (self, rows[at]) };
                     file.not_finite(row)
                 })?;
             }
@@ -247,7 +247,9 @@ impl EmbeddingFile {
     pub fn vectors(&self, ids: &[i64], stop: Stop<'_>) -> Result<Vec<f32>> {
         let mut vectors = list_for(ids.len().saturating_mul(self.matrix.dims()))?;
         self.each(ids, stop, |_, row| {
-            vectors.extend_from_slice(row);
+            let begin = vectors.len();
+            vectors.resize(begin + row.len(), 0.0);
+            row.widen(&mut vectors[begin..]);
             Ok(())
         })?;
         Ok(vectors)
@@ -265,20 +267,21 @@ impl EmbeddingFile {
         let mut by_row = list_for(ids.len())?;
         by_row.extend_from_slice(ids);
         by_row.sort_by_key(|&id| self.ids.row(id));
-        let mut sums: Vec<f64> = zeros(self.matrix.dims())?;
+        let (mut sums, mut values): (Vec<f64>, _) = (zeros(self.matrix.dims())?, zeros(self.matrix.dims())?);
         self.each(&by_row, stop, |number, row| {
-            for (sum, &value) in sums.iter_mut().zip(row) {
+            row.widen(&mut values);
+            for (sum, &value) in sums.iter_mut().zip(&values) {
                 *sum += f64::from(value);
             }
-            if row.iter().all(|value| value.is_finite()) { Ok(()) } else { Err(self.not_finite(number)) }
+            if finite(&values) { Ok(()) } else { Err(self.not_finite(number)) }
         })?;
         let mut mean = list_for(sums.len())?;
         mean.extend(sums.into_iter().map(|sum| (sum / ids.len() as f64) as f32));
         Ok(mean)
     }
 
-    /// Calls `with` with the row number and the vector of each id.
-    fn each(&self, ids: &[i64], stop: Stop<'_>, mut with: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
+    /// Calls `with` with the number and the components of the row of each id.
+    fn each(&self, ids: &[i64], stop: Stop<'_>, mut with: impl FnMut(usize, Row<'_>) -> Result<()>) -> Result<()> {
         let view = self.matrix.view(Access::Bulk)?;
         let mut row = zeros(self.matrix.dims())?;
         let piece = PIECE / self.matrix.dims().max(1) + 1;
@@ -287,8 +290,7 @@ impl EmbeddingFile {
                 return Err(Error::Stopped);
             }
             let number = self.row_of(id)?;
-            view.row_f32(number, &mut row)?;
-            with(number, &row)?;
+            with(number, view.row(number, &mut row)?)?;
         }
         Ok(())
     }

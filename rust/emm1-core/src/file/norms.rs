@@ -56,7 +56,7 @@ impl EmbeddingFile {
             let mut row = zeros(self.matrix.dims())?;
             for (at, norm) in norms.iter_mut().enumerate() {
                 self.finite_row(&view, piece * block + at, &mut row)?;
-                *norm = rounded(((kernels.square)(&row).sqrt() as f32).next_up());
+                *norm = rounded((kernels.square.of(&(), row[..].into()).sqrt() as f32).next_up());
             }
             progress(done.fetch_add(norms.len(), Ordering::Relaxed) + norms.len());
             Ok(())

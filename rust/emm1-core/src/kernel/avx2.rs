@@ -2,66 +2,24 @@
 
 use std::arch::x86_64::*;
 
-use super::{FOUR, divide, scalar, scalar::LANES, x86};
+use super::{FOUR, divide, scalar, x86};
 use crate::shape::{Panel, STEP};
 
 /// Rows and panels with each sum in two registers.
 const TILES: [usize; 2] = [4, 1];
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
-    // Every processor that has AVX2 also has f16c.
-    (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(&KERNELS)
+    let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+    has.then_some(&KERNELS)
 }
 
-x86::kernels!(avx2, "avx2", "avx2,fma", MAX_COMPONENT);
-
-/// Sums `add(sum, a[i], b[i])` as defined by the reference score, with b in place of a if a is None.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn lanes(b: &[f32], a: Option<&[f64]>, add: impl Fn(__m256d, __m256d, __m256d) -> __m256d) -> f64 {
-    let (a, (b, b_rest)) = (a.map(|a| x86::parts(&a[..b.len()])), x86::parts(b));
-    let mut sums = [_mm256_setzero_pd(); 4];
-    let mut step = |a: Option<&[f64; LANES]>, b: &[f32; LANES]| {
-        for (part, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: both have sixteen elements.
-            let (x, y) = unsafe {
-                let y = _mm256_cvtps_pd(_mm_loadu_ps(b.as_ptr().add(4 * part)));
-                (a.map_or(y, |a| _mm256_loadu_pd(a.as_ptr().add(4 * part))), y)
-            };
-            *sum = add(*sum, x, y);
-        }
-    };
-    for (number, b) in b.iter().enumerate() {
-        step(a.as_ref().map(|(a, _)| &a[number]), b);
-    }
-    if let Some(b) = &b_rest {
-        step(a.as_ref().and_then(|(_, rest)| rest.as_ref()), b);
-    }
-    let four = _mm256_add_pd(_mm256_add_pd(sums[0], sums[2]), _mm256_add_pd(sums[1], sums[3]));
-    let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
-    _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
-}
-
-/// A product of two f32 is exact in f64, so that the fused sum has the same bits.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn fused(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
-    _mm256_fmadd_pd(x, y, sum)
-}
-
-/// Difference and square are rounded separately, not fused.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn squared_difference(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
-    let difference = _mm256_sub_pd(x, y);
-    _mm256_add_pd(sum, _mm256_mul_pd(difference, difference))
-}
+x86::kernels!(avx2, "avx2", "avx2,fma,f16c", MAX_COMPONENT);
 
 /// Steps after which sums of 16 bits are widened to 32: 8 products of pairs, 8 · 2 · 15 · 127 = 30,480.
 const FULL: usize = 2;
 
 #[inline]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
     let (nibble, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
     let steps = query.len() / (2 * STEP);
@@ -97,7 +55,7 @@ fn four_dots(rows: [&[u8]; FOUR], query: &[i8]) -> [i32; FOUR] {
 
 /// Sums the eight lanes of each.
 #[inline]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn added(sums: [__m256i; FOUR]) -> [i32; FOUR] {
     let fours = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
     let whole = _mm_add_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256::<1>(fours));
@@ -109,7 +67,7 @@ fn added(sums: [__m256i; FOUR]) -> [i32; FOUR] {
 
 /// Products of a row of bytes with up to four queries; all have the same length, a multiple of [`STEP`].
 #[inline]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn row_with<const N: usize>(row: &[u8], queries: [&[i8]; N]) -> [i32; FOUR] {
     /// Half steps after which sums of 16 bits are widened to 32: 8 products of pairs, 8 · 2 · 15 · 127 = 30,480.
     const HALVES: usize = 8;
@@ -137,7 +95,7 @@ fn row_with<const N: usize>(row: &[u8], queries: [&[i8]; N]) -> [i32; FOUR] {
     added(sums)
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn divide(
     records: &[[u8; Record::BYTES]],
     places: &[u32],
@@ -149,7 +107,7 @@ fn divide(
     divide::divide(records, places, products, margins, lanes, found);
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn divide_finer(
     records: &[[u8; Record::BYTES]],
     places: &[u32],
@@ -165,7 +123,7 @@ fn divide_finer(
 /// The largest component of a query in a panel: two products of pairs fit in 16 bits, 2 · 2 · 255 · 31 = 31,620.
 const MAX_COMPONENT: i8 = 31;
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
     match panel.lanes() {
         8 => tiles::<1, 8>(rows, panel, 0, products),
@@ -175,7 +133,7 @@ fn multiply(rows: &[u8], panel: &Panel, products: &mut [i32]) {
 
 /// Multiplies `R` rows by `8 · V` queries from `first` on at a time, with each sum in a register.
 #[inline]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn tiles<const V: usize, const R: usize>(rows: &[u8], panel: &Panel, first: usize, products: &mut [i32]) {
     let (stride, lanes) = (panel.stride(), panel.lanes());
     let components = panel.components();

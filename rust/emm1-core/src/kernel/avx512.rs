@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{FOUR, scalar, scalar::LANES, x86};
+use super::{FOUR, scalar, x86};
 use crate::shape::{FINER, Panel, STEP, TILE, WIDEST};
 
 /// Rows and panels with each sum in a register.
@@ -17,49 +17,6 @@ pub(super) fn kernels() -> Option<&'static Kernels> {
 }
 
 x86::kernels!(avx512, "avx512", "avx512f,avx512bw,avx512vl,avx512vnni", i8::MAX);
-
-/// Sums `add(sum, a[i], b[i])` as defined by the reference score, with b in place of a if a is None.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn lanes(b: &[f32], a: Option<&[f64]>, add: impl Fn(__m512d, __m512d, __m512d) -> __m512d) -> f64 {
-    let (a, (b, b_rest)) = (a.map(|a| x86::parts(&a[..b.len()])), x86::parts(b));
-    let mut sums = [_mm512_setzero_pd(); 2];
-    let mut step = |a: Option<&[f64; LANES]>, b: &[f32; LANES]| {
-        for (part, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: both have sixteen elements.
-            let (x, y) = unsafe {
-                let y = _mm512_cvtps_pd(_mm256_loadu_ps(b.as_ptr().add(8 * part)));
-                (a.map_or(y, |a| _mm512_loadu_pd(a.as_ptr().add(8 * part))), y)
-            };
-            *sum = add(*sum, x, y);
-        }
-    };
-    for (number, b) in b.iter().enumerate() {
-        step(a.as_ref().map(|(a, _)| &a[number]), b);
-    }
-    if let Some(b) = &b_rest {
-        step(a.as_ref().and_then(|(_, rest)| rest.as_ref()), b);
-    }
-    let eight = _mm512_add_pd(sums[0], sums[1]);
-    let four = _mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd::<1>(eight));
-    let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
-    _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
-}
-
-/// A product of two f32 is exact in f64, so that the fused sum has the same bits.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn fused(sum: __m512d, x: __m512d, y: __m512d) -> __m512d {
-    _mm512_fmadd_pd(x, y, sum)
-}
-
-/// Difference and square are rounded separately, not fused.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn squared_difference(sum: __m512d, x: __m512d, y: __m512d) -> __m512d {
-    let difference = _mm512_sub_pd(x, y);
-    _mm512_add_pd(sum, _mm512_mul_pd(difference, difference))
-}
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]

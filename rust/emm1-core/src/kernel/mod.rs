@@ -12,6 +12,7 @@ mod avx512;
 mod divide;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod of_row;
 mod prefetch;
 mod scalar;
 mod sketch;
@@ -26,8 +27,9 @@ use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 use crate::shape::{
-    Finish, Level, Margin, Margins, Panel, Plane, Record, STEP, SketchQuery, Sketched, Survivor, WIDEST,
+    Finish, Level, Margin, Margins, Panel, Plane, Record, Row, STEP, SketchQuery, Sketched, Survivor, WIDEST,
 };
+pub(crate) use of_row::OfRow;
 pub(crate) use prefetch::prefetch;
 pub(crate) use sketch::{ROWS, panels, roundings};
 
@@ -147,13 +149,15 @@ pub(crate) struct Kernels {
     pub(crate) divide_finer: DivideFiner,
     pub(crate) row_dots: RowDots,
     /// a·b as defined by the reference score.
-    pub(crate) dot: fn(&[f64], &[f32]) -> f64,
-    /// a·a as defined by the reference score.
-    pub(crate) square: fn(&[f32]) -> f64,
+    pub(crate) dot: OfRow<[f64], f64>,
+    /// b·b as defined by the reference score.
+    pub(crate) square: OfRow<(), f64>,
+    /// The bits of [`dot`](Self::dot) and those of [`square`](Self::square), from reading b once.
+    pub(crate) dot_and_square: OfRow<[f64], [f64; 2]>,
     /// The sum of squared differences as defined by the reference score.
-    pub(crate) squared_distance: fn(&[f64], &[f32]) -> f64,
+    pub(crate) squared_distance: OfRow<[f64], f64>,
     /// a·b in f32: each product and each sum is rounded, and no term takes part in more than a 64th of them and seven.
-    pub(crate) rough_dot: fn(&[f32], &[f32]) -> f32,
+    pub(crate) rough_dot: OfRow<[f32], f32>,
     /// The fast Walsh–Hadamard transform in place; the length is a power of two.
     pub(crate) hadamard: fn(&mut [f32]),
     /// Quantizes a rotated row (see `codes::encode`).

@@ -5,15 +5,19 @@ use std::arch::asm;
 use std::arch::is_aarch64_feature_detected;
 use std::ops::Range;
 
+use super::of_row::neon::{doubles, halves, lanes, of_bf16, of_f16, of_f32, of_i8, of_u8};
+use super::of_row::of_row;
+use super::scalar::PARTIAL;
 use super::{FOUR, Factor, Kernels, scalar, sketch};
-use crate::shape::{Level, Margin, Panel, Plane, Record, STEP, SketchQuery, Sketched, Survivor};
+use crate::shape::{
+    Level, Margin, Panel, Plane, Record, STEP, SketchQuery, Sketched, Survivor, from_bf16, from_i8, from_u8,
+};
 
 pub(super) fn kernels() -> Option<&'static Kernels> {
     is_aarch64_feature_detected!("dotprod").then_some(&KERNELS)
 }
 
-/// Floating-point sums and margins are the scalar ones: the compiler vectorizes them with NEON, which every aarch64
-/// has.
+/// Margins are the scalar ones: the compiler vectorizes them with NEON, which every aarch64 has.
 static KERNELS: Kernels = Kernels {
     name: "neon",
     dots_and_prune: |factors, records, rows, level, margin, survivors| {
@@ -32,6 +36,25 @@ static KERNELS: Kernels = Kernels {
         // SAFETY: as above.
         unsafe { sketch(rows, query, upper, estimates) }
     },
+    dot: of_row!("neon", [|raw: &_| doubles(of_f32(raw)), |raw: &_| doubles(of_f16(raw)), |raw: &_| doubles(of_bf16(raw)), |raw: &_| doubles(of_i8(raw)), |raw: &_| doubles(of_u8(raw))], fn(a: &[f64], b, load) -> f64 {
+        let [product] = lanes(b, load, Some(a), |[sum], x, y| [vfmaq_f64(sum, x, y)]);
+        product
+    }),
+    square: of_row!("neon", [|raw: &_| doubles(of_f32(raw)), |raw: &_| doubles(of_f16(raw)), |raw: &_| doubles(of_bf16(raw)), |raw: &_| doubles(of_i8(raw)), |raw: &_| doubles(of_u8(raw))], fn(_a: &(), b, load) -> f64 {
+        let [square] = lanes(b, load, None, |[sum], x, y| [vfmaq_f64(sum, x, y)]);
+        square
+    }),
+    dot_and_square: of_row!("neon", [|raw: &_| doubles(of_f32(raw)), |raw: &_| doubles(of_f16(raw)), |raw: &_| doubles(of_bf16(raw)), |raw: &_| doubles(of_i8(raw)), |raw: &_| doubles(of_u8(raw))], fn(a: &[f64], b, load) -> [f64; 2] {
+        lanes(b, load, Some(a), |[product, square], x, y| [vfmaq_f64(product, x, y), vfmaq_f64(square, y, y)])
+    }),
+    squared_distance: of_row!("neon", [|raw: &_| doubles(of_f32(raw)), |raw: &_| doubles(of_f16(raw)), |raw: &_| doubles(of_bf16(raw)), |raw: &_| doubles(of_i8(raw)), |raw: &_| doubles(of_u8(raw))], fn(a: &[f64], b, load) -> f64 {
+        let [distance] = lanes(b, load, Some(a), |[sum], x, y| {
+            let difference = vsubq_f64(x, y);
+            [vaddq_f64(sum, vmulq_f64(difference, difference))] // rounded separately, not fused
+        });
+        distance
+    }),
+    rough_dot: of_row!("neon", [|raw: &[_; PARTIAL]| *raw, |raw: &_| halves(raw), |raw: &[_; PARTIAL]| raw.map(from_bf16), |raw: &[_; PARTIAL]| raw.map(from_i8), |raw: &[_; PARTIAL]| raw.map(from_u8)], fn(a: &[f32], b, widen) -> f32 { scalar::rough_dot(a, b, widen) }),
     ..scalar::KERNELS
 };
 

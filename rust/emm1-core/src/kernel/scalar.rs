@@ -3,8 +3,39 @@
 
 use std::ops::Range;
 
-use super::{FOUR, Factor, Kernels, RUN, consecutive, divide, sketch};
-use crate::shape::{FINER, Level, Margin, Margins, Panel, Plane, QUAD, Record, STEP, Survivor, survives};
+use super::{FOUR, Factor, Kernels, OfRow, RUN, consecutive, divide, sketch};
+use crate::shape::{
+    FINER, Level, Margin, Margins, Panel, Plane, QUAD, Record, STEP, Survivor, from_bf16, from_f16, from_i8, from_u8,
+    survives,
+};
+
+/// An [`OfRow`] whose functions have the same body but for the value of a component of each type.
+macro_rules! of_row {
+    (fn($a:ident: &$A:ty, $b:ident, $value:ident) -> $T:ty $body:block) => {
+        OfRow {
+            f32: |$a: &$A, $b| {
+                let $value = |value: f32| value;
+                $body
+            },
+            f16: |$a: &$A, $b| {
+                let $value = from_f16;
+                $body
+            },
+            bf16: |$a: &$A, $b| {
+                let $value = from_bf16;
+                $body
+            },
+            i8: |$a: &$A, $b| {
+                let $value = from_i8;
+                $body
+            },
+            u8: |$a: &$A, $b| {
+                let $value = from_u8;
+                $body
+            },
+        }
+    };
+}
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "scalar",
@@ -20,15 +51,18 @@ pub(super) const KERNELS: Kernels = Kernels {
     divide: divide::divide,
     divide_finer: divide::divide_finer,
     row_dots,
-    dot: |a, b| lanes(b, Some(a), |x, y| x * y),
-    square: |b| lanes(b, None, |x, y| x * y),
-    squared_distance: |a, b| {
-        lanes(b, Some(a), |x, y| {
+    dot: of_row!(fn(a: &[f64], b, value) -> f64 { lanes(b, value, Some(a), |x, y| x * y) }),
+    square: of_row!(fn(_a: &(), b, value) -> f64 { lanes(b, value, None, |x, y| x * y) }),
+    dot_and_square: of_row!(fn(a: &[f64], b, value) -> [f64; 2] {
+        [lanes(b, value, Some(a), |x, y| x * y), lanes(b, value, None, |x, y| x * y)]
+    }),
+    squared_distance: of_row!(fn(a: &[f64], b, value) -> f64 {
+        lanes(b, value, Some(a), |x, y| {
             let difference = x - y;
             difference * difference
         })
-    },
-    rough_dot,
+    }),
+    rough_dot: of_row!(fn(a: &[f32], b, value) -> f32 { rough_dot(a, b, |raw| raw.map(value)) }),
     hadamard,
     quantize,
     quantize_finer,
@@ -213,10 +247,11 @@ pub(super) const LANES: usize = 16;
 
 /// Sums `term(a[i], b[i])`, with b in place of a if a is None: lane j takes the elements i with i mod 16 = j in order,
 /// then the lanes are folded in halves.
-fn lanes(b: &[f32], a: Option<&[f64]>, term: impl Fn(f64, f64) -> f64) -> f64 {
+fn lanes<T: Copy>(b: &[T], value: impl Fn(T) -> f32, a: Option<&[f64]>, term: impl Fn(f64, f64) -> f64) -> f64 {
     let mut sums = [0.0f64; LANES];
     for (i, &y) in b.iter().enumerate() {
-        sums[i % LANES] += term(a.map_or(f64::from(y), |a| a[i]), f64::from(y));
+        let y = f64::from(value(y));
+        sums[i % LANES] += term(a.map_or(y, |a| a[i]), y);
     }
     for half in [8, 4, 2, 1] {
         for lane in 0..half {
@@ -227,19 +262,24 @@ fn lanes(b: &[f32], a: Option<&[f64]>, term: impl Fn(f64, f64) -> f64) -> f64 {
 }
 
 /// Partial sums of a rough dot product; enough that compilers use several registers.
-const PARTIAL: usize = 64;
+pub(super) const PARTIAL: usize = 64;
 
 #[inline(always)]
-pub(super) fn rough_dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn rough_dot<T: Copy + Default>(a: &[f32], b: &[T], widen: impl Fn(&[T; PARTIAL]) -> [f32; PARTIAL]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<PARTIAL>(), b.as_chunks::<PARTIAL>());
     let mut sums = [0.0; PARTIAL];
-    for (a, b) in a.iter().zip(b) {
+    let mut add = |a: &[f32], b: &[f32]| {
         for ((sum, x), y) in sums.iter_mut().zip(a).zip(b) {
             *sum += x * y;
         }
+    };
+    for (a, b) in a.iter().zip(b) {
+        add(a, &widen(b));
     }
-    for ((sum, x), y) in sums.iter_mut().zip(a_rest).zip(b_rest) {
-        *sum += x * y;
+    if !b_rest.is_empty() {
+        let mut padded = [T::default(); PARTIAL];
+        padded[..b_rest.len()].copy_from_slice(b_rest);
+        add(a_rest, &widen(&padded));
     }
     let mut half = PARTIAL;
     while half > 1 {

@@ -4,9 +4,46 @@ use super::workloads::noise;
 use super::*;
 use crate::shape::{FINER, SLACK, TILE, stride, survives};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 
 fn products(row: &[u8], query: &[i8]) -> i32 {
     row.iter().zip(query).map(|(&byte, &component)| i32::from(byte) * i32::from(component)).sum()
+}
+
+/// Every kernel for scores gives, for a row and its values, the bits of the definition; NaN has no particular bits.
+fn scores_agree(a: &[f32], row: Row<'_>, values: &[f32]) -> std::result::Result<(), TestCaseError> {
+    let wide: Vec<f64> = a.iter().copied().map(f64::from).collect();
+    // Lane by lane, as defined.
+    let lanes = |term: &dyn Fn(f64, f64) -> f64| {
+        let mut sums = [0.0f64; 16];
+        for (i, (&x, &y)) in wide.iter().zip(values).enumerate() {
+            sums[i % 16] += term(x, f64::from(y));
+        }
+        for half in [8, 4, 2, 1] {
+            (0..half).for_each(|lane| sums[lane] += sums[lane + half]);
+        }
+        sums[0]
+    };
+    let bits = |value: f64| if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+    let (dot, square) = (bits(lanes(&|x, y| x * y)), bits(lanes(&|_, y| y * y)));
+    let distance = bits(lanes(&|x, y| (x - y) * (x - y)));
+    let scale = a.iter().zip(values).map(|(x, y)| f64::from(x * y).abs()).sum::<f64>();
+    for kernels in available() {
+        let both = kernels.dot_and_square.of(&wide, row).map(bits);
+        prop_assert_eq!(bits(kernels.dot.of(&wide, row)), dot, "{} {:?}", kernels.name, row);
+        prop_assert_eq!(bits(kernels.square.of(&(), row)), square, "{} {:?}", kernels.name, row);
+        prop_assert_eq!(both, [dot, square], "{} {:?}", kernels.name, row);
+        prop_assert_eq!(bits(kernels.squared_distance.of(&wide, row)), distance, "{} {:?}", kernels.name, row);
+        let rough = f64::from(kernels.rough_dot.of(a, row));
+        let near = (rough - f64::from_bits(dot)).abs() <= 1e-5 * scale + 1e-35;
+        prop_assert!(near || scale.is_nan() || scale > 3e38, "{} {rough} {:?}", kernels.name, row);
+    }
+    let mut widened = vec![0.0; values.len()];
+    row.widen(&mut widened);
+    let same = |(x, y): (&f32, &f32)| x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan();
+    prop_assert!(widened.iter().zip(values).all(same), "{row:?}");
+    prop_assert!(row == *values || values.iter().any(|value| value.is_nan()));
+    Ok(())
 }
 
 proptest! {
@@ -264,31 +301,39 @@ proptest! {
     #[test]
     fn every_set_gives_the_same_bits(a in prop::collection::vec(-1e3f32..1e3, 1..300), shift in -2.0f32..2.0) {
         let b: Vec<f32> = a.iter().rev().map(|value| value * shift + 0.1).collect();
-        let wide: Vec<f64> = a.iter().copied().map(f64::from).collect();
-        // Lane by lane, as defined.
-        let lanes = |term: &dyn Fn(f64, f64) -> f64| {
-            let mut sums = [0.0f64; 16];
-            for (i, (&x, &y)) in wide.iter().zip(&b).enumerate() {
-                sums[i % 16] += term(x, f64::from(y));
-            }
-            for half in [8, 4, 2, 1] {
-                (0..half).for_each(|lane| sums[lane] += sums[lane + half]);
-            }
-            sums[0].to_bits()
-        };
-        let (dot, square) = (lanes(&|x, y| x * y), lanes(&|_, y| y * y));
-        let distance = lanes(&|x, y| (x - y) * (x - y));
+        scores_agree(&a, b[..].into(), &b)?;
         let length = 1 << a.len().ilog2();
         let mut rotated = a[..length].to_vec();
         (scalar::KERNELS.hadamard)(&mut rotated);
         for kernels in available() {
-            prop_assert_eq!((kernels.dot)(&wide, &b).to_bits(), dot, "{}", kernels.name);
-            prop_assert_eq!((kernels.square)(&b).to_bits(), square, "{}", kernels.name);
-            prop_assert_eq!((kernels.squared_distance)(&wide, &b).to_bits(), distance, "{}", kernels.name);
             let mut theirs = a[..length].to_vec();
             (kernels.hadamard)(&mut theirs);
             prop_assert_eq!(&theirs, &rotated);
         }
+    }
+
+    #[test]
+    fn rows_of_every_type_give_the_bits_of_their_values(
+        a in prop::collection::vec((-1e3f32..1e3, prop::sample::select(vec![1.0, 0.0, -0.0, 1e-40, 1e30])), 1..300),
+        unaligned in 0usize..4,
+        among in prop::sample::select(vec![&[0u16; 0][..], &[0, 0x8000, 1, 0x8001, 0x03ff, 0x0400, 0x7bff, 0xfbff], &[0x7c00, 0xfc00, 0x7e01, 0x7d01, 0x7f80]]),
+        seed in any::<u64>(),
+    ) {
+        let a: Vec<f32> = a.into_iter().map(|(value, scale)| value * scale).collect();
+        let mut next = noise(seed);
+        let bytes: Vec<u8> = (0..2 * a.len() + unaligned).map(|_| next()).collect();
+        let mut halves: Vec<u8> = bytes.clone();
+        // Zeros, subnormals, the largest; infinities and NaNs of either type.
+        for two in halves[unaligned..].as_chunks_mut::<2>().0.iter_mut().filter(|_| !among.is_empty()) {
+            *two = if next() < 128 { *two } else { among[usize::from(next()) % among.len()].to_le_bytes() };
+        }
+        let (halves, bytes) = (halves[unaligned..].as_chunks().0, bytes[unaligned..][..a.len()].as_chunks().0);
+        let f16 = |raw: &[u8; 2]| half::f16::from_le_bytes(*raw).to_f32();
+        let bf16 = |raw: &[u8; 2]| half::bf16::from_le_bytes(*raw).to_f32();
+        scores_agree(&a, Row::F16(halves), &halves.iter().map(f16).collect::<Vec<_>>())?;
+        scores_agree(&a, Row::BF16(halves), &halves.iter().map(bf16).collect::<Vec<_>>())?;
+        scores_agree(&a, Row::I8(bytes), &bytes.iter().map(|[byte]| f32::from(*byte as i8)).collect::<Vec<_>>())?;
+        scores_agree(&a, Row::U8(bytes), &bytes.iter().map(|[byte]| f32::from(*byte)).collect::<Vec<_>>())?;
     }
 
     #[test]

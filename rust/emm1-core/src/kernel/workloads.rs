@@ -137,6 +137,7 @@ impl Inputs {
             row_dots,
             dot,
             square,
+            dot_and_square,
             squared_distance,
             rough_dot,
             hadamard,
@@ -157,10 +158,12 @@ impl Inputs {
             ("divide", self.divide(divide)),
             ("divide_finer", self.divide_finer(divide_finer)),
             ("row_dots", self.row_dots(row_dots)),
-            ("dot", self.of_vectors(move |row| dot(&self.wide, row))),
-            ("square", self.of_vectors(square)),
-            ("squared_distance", self.of_vectors(move |row| squared_distance(&self.wide, row))),
-            ("rough_dot", self.of_vectors(move |row| rough_dot(&self.query, row))),
+            ("dot", self.of_vectors(move |row| dot.of(&self.wide, row))),
+            ("dot f16", self.of_halves(move |row| dot.of(&self.wide, row))),
+            ("square", self.of_vectors(move |row| square.of(&(), row))),
+            ("dot_and_square", self.of_vectors(move |row| dot_and_square.of(&self.wide, row))),
+            ("squared_distance", self.of_vectors(move |row| squared_distance.of(&self.wide, row))),
+            ("rough_dot", self.of_vectors(move |row| rough_dot.of(&self.query, row))),
             ("hadamard", self.hadamard(hadamard)),
             ("quantize", self.quantize(quantize)),
             ("quantize_finer", self.quantize_finer(quantize_finer)),
@@ -280,13 +283,24 @@ impl Inputs {
     }
 
     /// A function of each row of f32.
-    fn of_vectors<'a, T: 'a>(&'a self, kernel: impl Fn(&[f32]) -> T + 'a) -> Run<'a> {
+    fn of_vectors<'a, T: 'a>(&'a self, kernel: impl Fn(Row<'_>) -> T + 'a) -> Run<'a> {
         let run = move || {
             for row in self.vectors.chunks_exact(self.dims) {
-                black_box(kernel(row));
+                black_box(kernel(row.into()));
             }
         };
         (Amount::Bytes(size_of_val(&self.vectors[..])), Box::new(run))
+    }
+
+    /// A function of each row of f16.
+    fn of_halves<'a, T: 'a>(&'a self, kernel: impl Fn(Row<'_>) -> T + 'a) -> Run<'a> {
+        let (halves, _) = self.bytes[..2 * VECTORS * self.dims].as_chunks();
+        let run = move || {
+            for row in halves.chunks_exact(self.dims) {
+                black_box(kernel(Row::F16(row)));
+            }
+        };
+        (Amount::Bytes(size_of_val(halves)), Box::new(run))
     }
 
     /// Of zeros, which stay zeros however often they are transformed, and take as long as other values.
@@ -316,7 +330,7 @@ impl Inputs {
         (Amount::Bytes(size_of_val(&self.vectors[..])), Box::new(run))
     }
 
-    /// With half of the components in four bits and a quarter in two.
+    /// Half of the components in four bits, a quarter in two.
     fn sketch(&self, kernel: Sketch) -> Run<'_> {
         let zones = Zones { vectors: [self.dims / 16, self.dims / 64, 0] };
         let groups = &self.bytes[..self.bytes.len() / zones.group() * zones.group()];

@@ -1,27 +1,18 @@
 //! What the x86 instruction sets share: the source of `scalar`, recompiled for each, and the table of kernels.
 
-use super::scalar::LANES;
-
-/// Chunks of [`LANES`], and the remainder, if there is one, padded with zeros: adding their products changes no bit.
-#[inline(always)]
-pub(super) fn parts<T: Copy + Default>(values: &[T]) -> (&[[T; LANES]], Option<[T; LANES]>) {
-    let (parts, rest) = values.as_chunks();
-    if rest.is_empty() {
-        return (parts, None);
-    }
-    let mut padded = [T::default(); LANES];
-    padded[..rest.len()].copy_from_slice(rest);
-    (parts, Some(padded))
-}
-
 /// Defines the table `KERNELS` of an instruction set and compiles the kernels that are not written by hand with its
-/// features. The calling module defines `four_dots`, `row_with`, `divide`, `divide_finer`, `multiply`, `lanes`, `fused` and `squared_difference`, and `TILES`, how
-/// many rows and panels are projected at a time.
+/// features. The calling module defines `four_dots`, `row_with`, `divide`, `divide_finer` and `multiply`, and
+/// `TILES`, how many rows and panels are projected at a time.
 macro_rules! kernels {
     ($module:ident, $name:literal, $features:literal, $max_component:expr) => {
         use crate::kernel::sketch;
+        use crate::kernel::of_row::$module::{
+            fused, halves, lanes, of_bf16, of_f16, of_f32, of_i8, of_u8, squared_difference,
+        };
+        use crate::kernel::of_row::of_row;
+        use crate::kernel::scalar::PARTIAL;
         use crate::kernel::{Divided, Factor, Kernels};
-        use crate::shape::{Finish, Level, Margin, Margins, Plane, Record, SketchQuery, Sketched, Survivor};
+        use crate::shape::{Finish, Level, Margin, Margins, Plane, Record, SketchQuery, Sketched, Survivor, from_bf16, from_i8, from_u8};
 
         static KERNELS: Kernels = Kernels {
             name: $name,
@@ -63,22 +54,24 @@ macro_rules! kernels {
                 // SAFETY: as above.
                 unsafe { row_dots(row, queries, bits, sums) }
             },
-            dot: |a, b| {
-                // SAFETY: as above.
-                unsafe { dot(a, b) }
-            },
-            square: |a| {
-                // SAFETY: as above.
-                unsafe { square(a) }
-            },
-            squared_distance: |a, b| {
-                // SAFETY: as above.
-                unsafe { squared_distance(a, b) }
-            },
-            rough_dot: |a, b| {
-                // SAFETY: as above.
-                unsafe { rough_dot(a, b) }
-            },
+            dot: of_row!($features, [|raw: &_| of_f32(raw), |raw: &_| of_f16(raw), |raw: &_| of_bf16(raw), |raw: &_| of_i8(raw), |raw: &_| of_u8(raw)], fn(a: &[f64], b, load) -> f64 {
+                let [product] = lanes(b, load, Some(a), |[sum], x, y| [fused(sum, x, y)]);
+                product
+            }),
+            square: of_row!($features, [|raw: &_| of_f32(raw), |raw: &_| of_f16(raw), |raw: &_| of_bf16(raw), |raw: &_| of_i8(raw), |raw: &_| of_u8(raw)], fn(_a: &(), b, load) -> f64 {
+                let [square] = lanes(b, load, None, |[sum], x, y| [fused(sum, x, y)]);
+                square
+            }),
+            dot_and_square: of_row!($features, [|raw: &_| of_f32(raw), |raw: &_| of_f16(raw), |raw: &_| of_bf16(raw), |raw: &_| of_i8(raw), |raw: &_| of_u8(raw)], fn(a: &[f64], b, load) -> [f64; 2] {
+                lanes(b, load, Some(a), |[product, square], x, y| [fused(product, x, y), fused(square, y, y)])
+            }),
+            squared_distance: of_row!($features, [|raw: &_| of_f32(raw), |raw: &_| of_f16(raw), |raw: &_| of_bf16(raw), |raw: &_| of_i8(raw), |raw: &_| of_u8(raw)], fn(a: &[f64], b, load) -> f64 {
+                let [distance] = lanes(b, load, Some(a), |[sum], x, y| [squared_difference(sum, x, y)]);
+                distance
+            }),
+            rough_dot: of_row!($features, [|raw: &[_; PARTIAL]| *raw, |raw: &_| halves(raw), |raw: &[_; PARTIAL]| raw.map(from_bf16), |raw: &[_; PARTIAL]| raw.map(from_i8), |raw: &[_; PARTIAL]| raw.map(from_u8)], fn(a: &[f32], b, widen) -> f32 {
+                scalar::rough_dot(a, b, widen)
+            }),
             hadamard: |values| {
                 // SAFETY: as above.
                 unsafe { hadamard(values) }
@@ -171,26 +164,6 @@ macro_rules! kernels {
         #[target_feature(enable = $features)]
         fn unpack(high: &[u8], low: &[u8], out: &mut [u8]) {
             scalar::unpack(high, low, out);
-        }
-
-        #[target_feature(enable = $features)]
-        fn dot(a: &[f64], b: &[f32]) -> f64 {
-            lanes(b, Some(a), |sum, x, y| fused(sum, x, y))
-        }
-
-        #[target_feature(enable = $features)]
-        fn square(a: &[f32]) -> f64 {
-            lanes(a, None, |sum, x, y| fused(sum, x, y))
-        }
-
-        #[target_feature(enable = $features)]
-        fn squared_distance(a: &[f64], b: &[f32]) -> f64 {
-            lanes(b, Some(a), |sum, x, y| squared_difference(sum, x, y))
-        }
-
-        #[target_feature(enable = $features)]
-        fn rough_dot(a: &[f32], b: &[f32]) -> f32 {
-            scalar::rough_dot(a, b)
         }
 
         #[target_feature(enable = $features)]

@@ -1,7 +1,6 @@
 //! The types of components in files, and their exact conversion to f32.
 
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
+use crate::shape::Row;
 
 /// The type of a component in a file. Every value of each type is an f32, so that widening is exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,42 +38,34 @@ impl Dtype {
         }
     }
 
+    /// The components in little-endian bytes, which may begin at any address; None for f32 that are not as in memory.
+    #[inline]
+    pub(crate) fn row(self, bytes: &[u8]) -> Option<Row<'_>> {
+        Some(match self {
+            Self::F32 if cfg!(target_endian = "little") => Row::F32(bytemuck::try_cast_slice(bytes).ok()?),
+            Self::F32 => return None,
+            Self::F16 => Row::F16(bytes.as_chunks().0),
+            Self::BF16 => Row::BF16(bytes.as_chunks().0),
+            Self::I8 => Row::I8(bytes.as_chunks().0),
+            Self::U8 => Row::U8(bytes.as_chunks().0),
+        })
+    }
+
     /// Widens little-endian components, which may begin at any address, to f32; both slices have the same number of
     /// components.
     pub(crate) fn widen(self, bytes: &[u8], out: &mut [f32]) {
-        match self {
-            Self::F32 => each(bytes, out, f32::from_le_bytes),
-            Self::F16 => widen_halves(bytes, out),
-            Self::BF16 => each(bytes, out, |raw| bf16::from_le_bytes(raw).to_f32()),
-            Self::I8 => each(bytes, out, |raw| f32::from(i8::from_le_bytes(raw))),
-            Self::U8 => each(bytes, out, |[raw]| f32::from(raw)),
-        }
-    }
-}
-
-#[inline(always)]
-fn each<const SIZE: usize>(bytes: &[u8], out: &mut [f32], value: impl Fn([u8; SIZE]) -> f32) {
-    for (out, &raw) in out.iter_mut().zip(bytes.as_chunks().0) {
-        *out = value(raw);
-    }
-}
-
-/// In blocks: the hardware conversion, where there is one, takes slices of f16.
-fn widen_halves(bytes: &[u8], out: &mut [f32]) {
-    const BLOCK: usize = 256;
-    let mut block = [f16::ZERO; BLOCK];
-    for (out, raws) in out.chunks_mut(BLOCK).zip(bytes.chunks(2 * BLOCK)) {
-        let halves = &mut block[..out.len()];
-        for (half, &raw) in halves.iter_mut().zip(raws.as_chunks().0) {
-            *half = f16::from_le_bytes(raw);
-        }
-        halves.convert_to_f32_slice(out);
+        let Some(row) = self.row(bytes) else {
+            let values = bytes.as_chunks().0.iter().map(|&raw| f32::from_le_bytes(raw));
+            return out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+        };
+        row.widen(out);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::f16;
 
     fn widened(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
         let mut out = vec![0.0; bytes.len() / dtype.size()];

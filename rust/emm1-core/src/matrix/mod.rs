@@ -24,6 +24,7 @@ use crate::error::{Error, Result, list_for};
 use crate::identity::FileId;
 use crate::kernel::prefetch;
 use crate::parallel::Stop;
+use crate::shape::Row;
 use disk::hides_writes;
 pub use dtype::Dtype;
 use format::Format;
@@ -267,25 +268,22 @@ impl<'a> View<'a> {
         Ok(checksum.finalize())
     }
 
-    /// A row widened to f32 exactly: borrowed from the map if the file holds f32, otherwise written to `out`.
+    /// A row as it is in the map; f32 that are not aligned there are copied to `out`.
     ///
     /// # Errors
     /// Those of [`row_bytes`](Self::row_bytes).
     #[inline]
-    pub(crate) fn row<'b>(&self, row: usize, out: &'b mut [f32]) -> Result<&'b [f32]>
+    pub(crate) fn row<'b>(&self, row: usize, out: &'b mut [f32]) -> Result<Row<'b>>
     where
         'a: 'b,
     {
         let bytes = self.row_bytes(row)?;
         let dtype = self.shards[0].layout.dtype;
-        if dtype == Dtype::F32
-            && cfg!(target_endian = "little")
-            && let Ok(values) = bytemuck::try_cast_slice(bytes)
-        {
-            return Ok(values);
+        if let Some(row) = dtype.row(bytes) {
+            return Ok(row);
         }
         dtype.widen(bytes, out);
-        Ok(out)
+        Ok(Row::F32(out))
     }
 
     /// Prefetches the beginning of a row that is read soon; the hardware prefetcher does the rest.

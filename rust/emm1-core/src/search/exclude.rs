@@ -8,7 +8,7 @@ use crate::file::EmbeddingFile;
 use crate::kernel::{Kernels, kernels};
 use crate::matrix::Access;
 use crate::parallel::{Stop, in_parallel};
-use crate::shape::Record;
+use crate::shape::{Record, Row};
 
 /// Which rows a query leaves out.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +75,7 @@ impl EmbeddingFile {
             ids.into()
         });
         let lists: Vec<Arc<[i64]>> = lists.collect();
-        let of = |query: &&[f32]| known.first_equal(query).expect("a query is equal to itself");
+        let of = |query: &&[f32]| known.first_equal((*query).into()).expect("a query is equal to itself");
         Ok(queries.iter().map(|query| lists[of(query)].clone()).collect())
     }
 
@@ -115,22 +115,22 @@ impl<'a> Known<'a> {
         let dims = queries.first().map_or(0, |query| query.len());
         let weights = (1..=dims).map(|at| (at as f64 * 0.618_033_988_749_894_9).fract() + 0.1).collect();
         let mut known = Self { queries, kernels, weights, keys: Vec::new() };
-        known.keys = queries.iter().enumerate().map(|(at, query)| (known.key(query), at)).collect();
+        known.keys = queries.iter().enumerate().map(|(at, query)| (known.key((*query).into()), at)).collect();
         known.keys.sort_unstable();
         known
     }
 
     /// Equal for equal vectors, and hardly ever for others.
-    fn key(&self, vector: &[f32]) -> u64 {
-        ((self.kernels.dot)(&self.weights, vector) + 0.0).to_bits()
+    fn key(&self, vector: Row<'_>) -> u64 {
+        (self.kernels.dot.of(&self.weights, vector) + 0.0).to_bits()
     }
 
     /// The first query that is equal to a vector.
-    fn first_equal(&self, vector: &[f32]) -> Option<usize> {
+    fn first_equal(&self, vector: Row<'_>) -> Option<usize> {
         let key = self.key(vector);
         let begin = self.keys.partition_point(|&(other, _)| other < key);
         let mut same = self.keys[begin..].iter().take_while(|&&(other, _)| other == key).map(|&(_, query)| query);
-        same.find(|&query| self.queries[query] == vector)
+        same.find(|&query| vector == *self.queries[query])
     }
 }
 

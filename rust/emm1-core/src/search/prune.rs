@@ -63,10 +63,11 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         for &number in &self.rows {
             let row = self.view.row(number as usize, &mut self.row)?;
             let Some(first) = self.scan.queries.first() else { return Ok(()) };
-            let norm = first.norm_of(row);
+            // One query takes it from the same pass over the row as its product.
+            let norm = (self.scan.queries.len() > 1).then(|| first.norm_of(row));
             let id = self.scan.file.ids.id(number as usize);
             for (query, found) in self.scan.queries.iter().zip(&mut self.collectors) {
-                let score = query.score_with(row, norm);
+                let score = norm.map_or_else(|| query.score(row), |norm| query.score_with(row, norm));
                 let score = score.ok_or_else(|| self.scan.file.not_finite(number as usize))?;
                 found.push(Hit { id, score })?;
             }

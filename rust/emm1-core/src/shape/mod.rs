@@ -5,6 +5,7 @@ mod margin;
 mod panel;
 mod plane;
 mod record;
+mod row;
 mod sketch;
 
 pub(crate) use level::Level;
@@ -12,6 +13,7 @@ pub(crate) use margin::{FINER, Margin, Margins, NARROW, Terms, survives};
 pub(crate) use panel::{Panel, QUAD, TILE, WIDEST, stride};
 pub(crate) use plane::{Parts, Plane, SLACK, STEP};
 pub(crate) use record::{Missed, Record, round_up_to_bf16};
+pub(crate) use row::{Row, from_bf16, from_f16, from_i8, from_u8};
 pub(crate) use sketch::{Finish, GROUP, SketchFactors, SketchQuery, Sketched, UNKNOWN, VECTOR, Zones, reaches};
 
 /// A row that its margin cannot rule out.

@@ -63,7 +63,7 @@ pub(crate) fn choose(vectors: &Vectors<'_>, mean: &[f32], threads: usize, stop: 
     let farthest = [&train, &fresh]
         .into_iter()
         .flat_map(|sample| sample.rows.chunks_exact(dims))
-        .map(|row| (kernels.square)(row).sqrt());
+        .map(|row| kernels.square.of(&(), row.into()).sqrt());
     let reach = (1.25 * farthest.fold(0.0, f64::max)) as f32;
     if !REACHES.contains(&reach) {
         return Ok(None);
@@ -89,7 +89,7 @@ fn sample(kernels: &Kernels, vectors: &Vectors<'_>, mean: &[f32], numbers: Vec<u
     let mut norms = Vec::with_capacity(numbers.len());
     for (row, &number) in rows.chunks_exact_mut(mean.len()).zip(&numbers) {
         (vectors.read)(&view, number, row)?;
-        norms.push((kernels.square)(row).sqrt());
+        norms.push(kernels.square.of(&(), (&*row).into()).sqrt());
         row.iter_mut().zip(mean).for_each(|(value, &mean)| *value -= mean);
     }
     Ok(Sample { rows, norms, numbers })
@@ -132,7 +132,7 @@ impl Measured {
         let axes = order.iter().flat_map(|&at| &axes[at * dims..(at + 1) * dims]).copied().collect();
         let projected = raw.chunks_exact(count).flat_map(|row| order.iter().map(|&at| row[at])).collect();
         let variances = order.iter().map(|&at| variances[at]).collect();
-        let squares: Vec<f64> = fresh.rows.chunks_exact(dims).map(kernels.square).collect();
+        let squares: Vec<f64> = fresh.rows.chunks_exact(dims).map(|row| kernels.square.of(&(), row.into())).collect();
         let asking: Vec<usize> = (0..QUERIES).map(|at| (2 * at + 1) * rows / (2 * QUERIES)).collect();
         let lengths = fresh.norms.clone();
         let thresholds = thresholds(kernels, vectors, mean, fresh, &asking, threads, stop)?;
@@ -281,7 +281,7 @@ fn thresholds(
         for (row, &number) in these.chunks_exact_mut(dims).zip(&numbers) {
             (vectors.read)(&view, number, row)?;
         }
-        let norms: Vec<f64> = these.chunks_exact(dims).map(|row| (kernels.square)(row).sqrt()).collect();
+        let norms: Vec<f64> = these.chunks_exact(dims).map(|row| kernels.square.of(&(), row.into()).sqrt()).collect();
         let products = times(kernels, &queries, &these, dims, 1, &mut || false)?;
         let mut best = best.lock().expect("no thread panicked while it compared");
         for (row, &number) in numbers.iter().enumerate() {

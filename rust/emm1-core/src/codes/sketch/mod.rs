@@ -92,8 +92,8 @@ impl Axes {
     pub(crate) fn suit(&self, kernels: &Kernels, mean: &[f32], query: &[f32]) -> bool {
         let centred: Vec<f32> = query.iter().zip(mean).map(|(value, mean)| value - mean).collect();
         let axes = self.basis.chunks_exact(mean.len()).take(LEADING);
-        let inside: f32 = axes.map(|axis| (kernels.rough_dot)(&centred, axis).powi(2)).sum();
-        inside >= self.lead * (kernels.rough_dot)(&centred, &centred)
+        let inside: f32 = axes.map(|axis| kernels.rough_dot.of(&centred, axis.into()).powi(2)).sum();
+        inside >= self.lead * kernels.rough_dot.of(&centred, centred[..].into())
     }
 }
 
@@ -150,7 +150,7 @@ impl<'a> Sketcher<'a> {
             for (at, row) in centred.chunks_exact_mut(dims).enumerate() {
                 if at < present {
                     fill(begin + at, row)?;
-                    norms[at] = (self.kernels.square)(row).sqrt();
+                    norms[at] = self.kernels.square.of(&(), (&*row).into()).sqrt();
                     row.iter_mut().zip(self.mean).for_each(|(value, &mean)| *value -= mean);
                 } else {
                     row.fill(0.0);
@@ -172,7 +172,8 @@ impl<'a> Sketcher<'a> {
     /// Sketches a row into its place in a group; says whether anything is known about it.
     fn row(&self, centred: &[f32], projected: &[f32], norm: f64, place: usize, group: &mut [u8]) -> bool {
         let zones = self.axes.zones;
-        let (lengths, distance) = (group.len() - VECTOR + 4 * place, (self.kernels.square)(centred).sqrt());
+        let (lengths, distance) =
+            (group.len() - VECTOR + 4 * place, self.kernels.square.of(&(), centred.into()).sqrt());
         let slack = self.lost * distance * (1.0 + 4.0 * HALF) + 1e-12 * f64::from(self.axes.reach); // what underflows
         let mut vectors = group.chunks_exact_mut(VECTOR);
         let (mut known, mut codes) = ([0.0f64; Zones::COUNT], [0u8; 32]);

@@ -84,7 +84,7 @@ pub(super) fn orthonormalize(kernels: &Kernels, axes: &mut [f32], dims: usize, p
             let before = length(&axis);
             for _ in 0..passes {
                 for earlier in earlier.chunks_exact(dims) {
-                    let share = (kernels.dot)(&axis, earlier);
+                    let share = kernels.dot.of(&axis, earlier.into());
                     axis.iter_mut().zip(earlier).for_each(|(value, &other)| *value -= share * f64::from(other));
                 }
             }
@@ -113,7 +113,7 @@ pub(super) fn skew(kernels: &Kernels, axes: &[f32], dims: usize) -> f32 {
     let row = |at: usize| {
         let axis = &wide[at * dims..(at + 1) * dims];
         let products = axes.chunks_exact(dims).enumerate().map(|(other, axis_f32)| {
-            let product = (kernels.dot)(axis, axis_f32);
+            let product = kernels.dot.of(axis, axis_f32.into());
             (product - f64::from(u8::from(at == other))).abs()
         });
         products.sum::<f64>()

@@ -1,0 +1,105 @@
+//! Four components at a time.
+
+use std::arch::x86_64::*;
+
+use super::parts;
+use crate::kernel::scalar::{LANES, PARTIAL};
+
+/// Sums `add(sums, a[i], b[i])` as defined by the reference score, with b in place of a if a is None; N sums at once.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::kernel) fn lanes<T: Copy + Default, const N: usize>(
+    b: &[T],
+    load: impl Fn(&[T; 4]) -> __m256d,
+    a: Option<&[f64]>,
+    add: impl Fn([__m256d; N], __m256d, __m256d) -> [__m256d; N],
+) -> [f64; N] {
+    let (a, (b, b_rest)) = (a.map(|a| parts(&a[..b.len()])), parts(b));
+    let mut sums = [[_mm256_setzero_pd(); N]; LANES / 4];
+    let mut step = |a: Option<&[f64; LANES]>, b: &[T; LANES]| {
+        for (part, (sums, b)) in sums.iter_mut().zip(b.as_chunks().0).enumerate() {
+            let y = load(b);
+            // SAFETY: there are sixteen elements.
+            let x = a.map_or(y, |a| unsafe { _mm256_loadu_pd(a.as_ptr().add(4 * part)) });
+            *sums = add(*sums, x, y);
+        }
+    };
+    match a {
+        Some((a, a_rest)) => {
+            a.iter().zip(b).for_each(|(a, b)| step(Some(a), b));
+            a_rest.iter().zip(&b_rest).for_each(|(a, b)| step(Some(a), b));
+        }
+        None => b.iter().chain(&b_rest).for_each(|b| step(None, b)),
+    }
+    std::array::from_fn(|which| folded(sums.map(|sums| sums[which])))
+}
+
+/// The sum of sixteen lanes, folded in halves.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::kernel) fn folded(sums: [__m256d; LANES / 4]) -> f64 {
+    let four = _mm256_add_pd(_mm256_add_pd(sums[0], sums[2]), _mm256_add_pd(sums[1], sums[3]));
+    let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+    _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+}
+
+/// Four components of each type, widened.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::kernel) fn of_f32(raw: &[f32; 4]) -> __m256d {
+    // SAFETY: four elements are read; the same holds for all types.
+    _mm256_cvtps_pd(unsafe { _mm_loadu_ps(raw.as_ptr()) })
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::kernel) fn of_f16(raw: &[[u8; 2]; 4]) -> __m256d {
+    // SAFETY: as above.
+    _mm256_cvtps_pd(_mm_cvtph_ps(unsafe { _mm_loadl_epi64(raw.as_ptr().cast()) }))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::kernel) fn of_bf16(raw: &[[u8; 2]; 4]) -> __m256d {
+    // SAFETY: as above.
+    let words = _mm_cvtepu16_epi32(unsafe { _mm_loadl_epi64(raw.as_ptr().cast()) });
+    _mm256_cvtps_pd(_mm_castsi128_ps(_mm_slli_epi32::<16>(words)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::kernel) fn of_i8(raw: &[[u8; 1]; 4]) -> __m256d {
+    _mm256_cvtepi32_pd(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(i32::from_le_bytes(raw.map(|[byte]| byte)))))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::kernel) fn of_u8(raw: &[[u8; 1]; 4]) -> __m256d {
+    _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(i32::from_le_bytes(raw.map(|[byte]| byte)))))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::kernel) fn halves(raw: &[[u8; 2]; PARTIAL]) -> [f32; PARTIAL] {
+    let mut out = [0.0; PARTIAL];
+    for (out, raw) in out.chunks_exact_mut(8).zip(raw.as_chunks::<8>().0) {
+        // SAFETY: eight elements are read and written.
+        unsafe { _mm256_storeu_ps(out.as_mut_ptr(), _mm256_cvtph_ps(_mm_loadu_si128(raw.as_ptr().cast()))) };
+    }
+    out
+}
+
+/// A product of two f32 is exact in f64, so that the fused sum has the same bits.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::kernel) fn fused(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
+    _mm256_fmadd_pd(x, y, sum)
+}
+
+/// Difference and square are rounded separately, not fused.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::kernel) fn squared_difference(sum: __m256d, x: __m256d, y: __m256d) -> __m256d {
+    let difference = _mm256_sub_pd(x, y);
+    _mm256_add_pd(sum, _mm256_mul_pd(difference, difference))
+}
