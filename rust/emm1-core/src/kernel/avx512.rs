@@ -278,28 +278,32 @@ fn sixteens<const V: usize, const R: usize>(rows: &[u8], panel: &Panel, products
     }
 }
 
-/// Like [`sixteens`], for eight queries.
+/// Like [`sixteens`], for eight queries, of which a register holds two quads each: so they take half the time of sixteen.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn eights(rows: &[u8], panel: &Panel, products: &mut [i32]) {
     let stride = panel.stride();
     let components = panel.components();
-    assert!(components.len() == stride * 8);
+    assert!(components.len() == stride * 8 && stride.is_multiple_of(8));
+    // From eight queries' first quads and eight queries' second ones to both quads of each.
+    let pairs = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
     for (rows, products) in rows.chunks_exact(TILE * stride).zip(products.chunks_exact_mut(TILE * 8)) {
-        let mut sums = [_mm256_setzero_si256(); TILE];
-        for quad in 0..stride / 4 {
-            // SAFETY: each of the rows has `stride` bytes, and the panel 32 for each four of them.
+        let mut sums = [_mm512_setzero_si512(); TILE];
+        for pair in 0..stride / 8 {
+            // SAFETY: each of the rows has `stride` bytes, a multiple of eight, and the panel 64 for each eight of them.
             unsafe {
-                let query = _mm256_loadu_si256(components.as_ptr().add(quad * 32).cast());
+                let query = _mm512_loadu_si512(components.as_ptr().add(pair * 64).cast());
+                let query = _mm512_permutexvar_epi32(pairs, query);
                 for (r, sum) in sums.iter_mut().enumerate() {
-                    let bytes = rows.as_ptr().add(r * stride + 4 * quad).cast::<i32>().read_unaligned();
-                    *sum = _mm256_dpbusd_epi32(*sum, _mm256_set1_epi32(bytes), query);
+                    let bytes = rows.as_ptr().add(r * stride + 8 * pair).cast::<i64>().read_unaligned();
+                    *sum = _mm512_dpbusd_epi32(*sum, _mm512_set1_epi64(bytes), query);
                 }
             }
         }
         for (sum, products) in sums.iter().zip(products.chunks_exact_mut(8)) {
+            let both = _mm512_add_epi32(*sum, _mm512_srli_epi64::<32>(*sum));
             // SAFETY: eight lanes of 32 bits fit.
-            unsafe { _mm256_storeu_si256(products.as_mut_ptr().cast(), *sum) };
+            unsafe { _mm256_storeu_si256(products.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(both)) };
         }
     }
 }
