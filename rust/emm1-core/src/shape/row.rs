@@ -1,5 +1,8 @@
 //! Rows of vectors as files hold them: kernels widen components in registers, and nothing is copied.
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
 /// The components of a row, of one of the types in files. All but f32 are little-endian bytes at any address. Every value
 /// of each type is an f32, so that widening is exact.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +34,7 @@ impl Row<'_> {
     pub(crate) fn widen(&self, out: &mut [f32]) {
         match *self {
             Self::F32(values) => out.copy_from_slice(values),
-            Self::F16(raw) => each(raw, out, from_f16),
+            Self::F16(raw) => widen_halves(raw, out),
             Self::BF16(raw) => each(raw, out, from_bf16),
             Self::I8(raw) => each(raw, out, from_i8),
             Self::U8(raw) => each(raw, out, from_u8),
@@ -65,6 +68,19 @@ impl<'a> From<&'a [f32]> for Row<'a> {
 fn each<T: Copy>(raw: &[T], out: &mut [f32], value: impl Fn(T) -> f32) {
     for (out, &raw) in out.iter_mut().zip(raw) {
         *out = value(raw);
+    }
+}
+
+/// In blocks: the hardware conversion, where there is one, takes slices of f16.
+fn widen_halves(raw: &[[u8; 2]], out: &mut [f32]) {
+    const BLOCK: usize = 256;
+    let mut block = [f16::ZERO; BLOCK];
+    for (out, raw) in out.chunks_mut(BLOCK).zip(raw.chunks(BLOCK)) {
+        let halves = &mut block[..out.len()];
+        for (half, &raw) in halves.iter_mut().zip(raw) {
+            *half = f16::from_le_bytes(raw);
+        }
+        halves.convert_to_f32_slice(out);
     }
 }
 
