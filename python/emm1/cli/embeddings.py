@@ -134,7 +134,7 @@ def import_(
     source: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SOURCE…",
+            metavar="SOURCE",
             help="A .parquet, .arrow, .feather, .lance, .npz, .pt or .npy file, or a folder; several are read in their order.",
         ),
     ],

@@ -15,7 +15,7 @@ app = Commands("Look at media files, or convert point clouds.")
 
 @app.command(name="show")
 def show_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Media files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Media files.")],
 ) -> None:
     """Say what files are: images, videos, audio, point clouds, pointers and pages in their place.
 
