@@ -39,6 +39,7 @@ const SHIFT: f64 = 6_755_399_441_055_744.0;
 const EVEN: f64 = 1e-3;
 
 /// A query, coded for sketches.
+#[derive(Clone)]
 pub(crate) struct SketchedQuery {
     metric: Metric,
     pub(crate) coded: SketchQuery,

@@ -27,7 +27,8 @@ use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 use crate::shape::{
-    Finish, Level, Margin, Margins, Panel, Plane, Record, Row, STEP, SketchQuery, Sketched, Survivor, WIDEST,
+    Finish, Level, Margin, Margins, Panel, Plane, Record, Row, STEP, SketchQuery, SketchTile, Sketched, Survivor,
+    WIDEST,
 };
 pub(crate) use of_row::OfRow;
 pub(crate) use prefetch::prefetch;
@@ -123,6 +124,9 @@ pub(crate) type QuantizeFiner = fn(&[f32], f32, &[u8], &mut [u8]) -> f32;
 /// Upper bounds and estimates of the products of a query with sketched rows, in the units of its factors.
 pub(crate) type Sketch = fn(Sketched<'_>, &SketchQuery, &mut [f32], &mut [f32]);
 
+/// [`Sketch`] with several queries: the bounds and estimates of all rows for the first query, then for the second, and so on.
+pub(crate) type SketchedTile = fn(Sketched<'_>, &SketchTile<'_>, &mut [f32], &mut [f32]);
+
 /// Makes the bounds and estimates of rows with these records, in place, those of scores.
 pub(crate) type Finished = fn(&[[u8; Record::BYTES]], Finish, &mut [f32], &mut [f32]);
 
@@ -164,6 +168,7 @@ pub(crate) struct Kernels {
     pub(crate) quantize: Quantize,
     pub(crate) quantize_finer: QuantizeFiner,
     pub(crate) sketch: Sketch,
+    pub(crate) sketch_tile: SketchedTile,
     pub(crate) finish: Finished,
     pub(crate) reaching: Reaching,
     pub(crate) project: Project,

@@ -36,6 +36,12 @@ static KERNELS: Kernels = Kernels {
         // SAFETY: as above.
         unsafe { sketch(rows, query, upper, estimates) }
     },
+    sketch_tile: |rows, tile, upper, estimates| {
+        sketch::one_by_one(rows, tile, upper, estimates, |rows, query, upper, estimates| {
+            // SAFETY: as above.
+            unsafe { sketch(rows, query, upper, estimates) }
+        });
+    },
     dot: of_row!("neon", [|raw: &_| doubles(of_f32(raw)), |raw: &_| doubles(of_f16(raw)), |raw: &_| doubles(of_bf16(raw)), |raw: &_| doubles(of_i8(raw)), |raw: &_| doubles(of_u8(raw))], fn(a: &[f64], b, load) -> f64 {
         let [product] = lanes(b, load, Some(a), |[sum], x, y| [vfmaq_f64(sum, x, y)]);
         product

@@ -67,6 +67,11 @@ pub(super) const KERNELS: Kernels = Kernels {
     quantize,
     quantize_finer,
     sketch: |rows, query, upper, estimates| sketch::bounds(rows, query, upper, estimates, sketch::scalar),
+    sketch_tile: |rows, tile, upper, estimates| {
+        sketch::one_by_one(rows, tile, upper, estimates, |rows, query, upper, estimates| {
+            sketch::bounds(rows, query, upper, estimates, sketch::scalar);
+        });
+    },
     finish: sketch::finish,
     reaching: sketch::reaching,
     project: sketch::project::<4, 1>,

@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use super::*;
-use crate::shape::{Finish, GROUP, Missed, SLACK, SketchQuery, Sketched, TILE, Zones, stride};
+use crate::shape::{Finish, Missed, SIDE, SLACK, SketchQuery, SketchTile, Sketched, TILE, Zones, stride};
 
 /// Coded rows: a multiple of [`RUN`] and of [`TILE`].
 const ROWS: usize = 384;
@@ -144,6 +144,7 @@ impl Inputs {
             quantize,
             quantize_finer,
             sketch,
+            sketch_tile,
             finish,
             project,
             reaching,
@@ -168,6 +169,7 @@ impl Inputs {
             ("quantize", self.quantize(quantize)),
             ("quantize_finer", self.quantize_finer(quantize_finer)),
             ("sketch", self.sketch(sketch)),
+            ("sketch_tile", self.sketch_tile(sketch_tile)),
             ("finish", self.finish(finish)),
             ("project", self.project(project)),
             ("reaching", self.reaching(reaching)),
@@ -330,15 +332,27 @@ impl Inputs {
         (Amount::Bytes(size_of_val(&self.vectors[..])), Box::new(run))
     }
 
-    /// Half of the components in four bits, a quarter in two.
-    fn sketch(&self, kernel: Sketch) -> Run<'_> {
+    /// Groups with half of the components in four bits and a quarter in two, and queries for them.
+    fn sketched(&self) -> (Sketched<'_>, Vec<SketchQuery>) {
         let zones = Zones { vectors: [self.dims / 16, self.dims / 64, 0] };
         let groups = &self.bytes[..self.bytes.len() / zones.group() * zones.group()];
-        let components = self.queries.iter().flatten().copied().take(2 * self.dims).collect();
-        let query = SketchQuery { components, ..SketchQuery::default() };
-        let [mut upper, mut estimates] = [(); 2].map(|()| vec![0.0; groups.len() / zones.group() * GROUP]);
-        let run = move || kernel(Sketched { zones, groups }, &query, &mut upper, &mut estimates);
-        (Amount::Bytes(groups.len()), Box::new(run))
+        let mut all = self.queries.iter().flatten().copied().cycle();
+        let query = |_| SketchQuery { components: all.by_ref().take(2 * self.dims).collect(), ..Default::default() };
+        (Sketched { zones, groups }, (0..SIDE).map(query).collect())
+    }
+
+    fn sketch(&self, kernel: Sketch) -> Run<'_> {
+        let (rows, queries) = self.sketched();
+        let [mut upper, mut estimates] = [(); 2].map(|()| vec![0.0; rows.groups.len() / rows.zones.width()]);
+        (Amount::Bytes(rows.groups.len()), Box::new(move || kernel(rows, &queries[0], &mut upper, &mut estimates)))
+    }
+
+    fn sketch_tile(&self, kernel: SketchedTile) -> Run<'_> {
+        let (rows, queries) = self.sketched();
+        let count = SIDE * rows.groups.len() / rows.zones.width();
+        let [mut upper, mut estimates] = [(); 2].map(|()| vec![0.0; count]);
+        let run = move || kernel(rows, &SketchTile::new(queries.iter().collect()), &mut upper, &mut estimates);
+        (Amount::Rows(count), Box::new(run))
     }
 
     fn finish(&self, kernel: Finished) -> Run<'_> {

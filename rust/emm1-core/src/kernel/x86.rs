@@ -88,6 +88,10 @@ macro_rules! kernels {
                 // SAFETY: as above.
                 unsafe { sketch(rows, query, upper, estimates) }
             },
+            sketch_tile: |rows, tile, upper, estimates| {
+                // SAFETY: as above.
+                unsafe { sketch::$module::tile(rows, tile, upper, estimates) }
+            },
             finish: |records, finish, upper, estimates| {
                 // SAFETY: as above.
                 unsafe { finish_bounds(records, finish, upper, estimates) }

@@ -1,6 +1,6 @@
-//! Exact search of an embedding file: [`plan`] decides how to search, [`scan`] hands blocks of rows to threads, [`passes`]
-//! searches them with few queries, [`prune`] with many, [`topk`] collects the hits, [`exclude`] says which rows are none, and
-//! [`rank`] counts rows instead.
+//! Exact search of an embedding file: [`plan`] and [`ways`] decide how to search, [`scan`] hands blocks of rows to threads,
+//! [`passes`] searches them with few queries, [`prune`] with many, [`tiles`] with many and sketches, [`topk`] collects the
+//! hits, [`exclude`] says which rows are none, and [`rank`] counts rows instead.
 
 mod exclude;
 mod finer;
@@ -10,26 +10,26 @@ mod prune;
 mod rank;
 mod scan;
 mod sketched;
+mod tiles;
+#[cfg(all(test, unix))]
+mod tiles_tests;
 mod topk;
+mod ways;
 
-use std::sync::Mutex;
-use std::sync::atomic::AtomicUsize;
-
-use crate::bound::{CodedQuery, SketchedQuery};
 use crate::codes::CodesFile;
 use crate::error::{Error, Remark, Result};
 use crate::file::EmbeddingFile;
 use crate::kernel::kernels;
 use crate::parallel::Stop;
-use crate::score::Query;
 pub use exclude::Exclude;
-use finer::{Division, MAX_FINER_DIMS};
 pub use plan::Search;
-use plan::{BATCH, CodeSource, Rows, block_rows, pack_parts, panels};
+use plan::{BATCH, CodeSource, Rows};
 pub use rank::Rank;
-use scan::{Collect, Scan, Threshold};
+use scan::Collect;
+use tiles::Tiling;
 use topk::Collector;
 pub use topk::{Goal, Hit};
+use ways::Way;
 
 impl EmbeddingFile {
     /// The hits of each query, best first.
@@ -89,53 +89,16 @@ impl EmbeddingFile {
         for query in queries {
             self.check_query(query)?;
         }
-        let rows = Rows::of(search, self);
-        let kernels = kernels()?;
-        let code_source = CodeSource::choose(self, &rows, queries.len(), few, stop)?;
-        let batch = queries.len() >= BATCH;
-        let most = if batch { kernels.max_component } else { i8::MAX };
-        let coded: Vec<CodedQuery> = code_source.as_ref().map_or(Vec::new(), |source| {
-            let finer = batch && C::COUNTS && self.matrix.dims() <= MAX_FINER_DIMS;
-            queries.iter().map(|query| CodedQuery::new(source.encoder(), query, search.metric, most, finer)).collect()
-        });
-        let sketch = match &code_source {
-            Some(CodeSource::File(encoder, coded)) if !batch && search.among.is_none() => {
-                coded.sketch.map(|(axes, _)| (axes, encoder.mean()))
-            }
-            _ => None,
-        };
-        let sketched = queries.iter().zip(empty).map(|(query, collector)| {
-            let (axes, mean) = sketch?;
-            // Where the threshold is known from the start, every block tells whether its sketch is of use.
-            let of_use = collector.wanted().is_none() || axes.suit(kernels, mean, query);
-            of_use.then(|| SketchedQuery::new(kernels, axes, mean, query, search.metric)).flatten()
-        });
-        let sketched = sketched.collect();
-        let width = self.matrix.dims().div_ceil(2);
-        let panels = if batch { panels(width, &coded) } else { Vec::new() };
-        let divided = panels.iter().filter(|_| C::COUNTS);
-        let divisions = divided.map(|(begin, panel)| Division::new(*begin, panel, &coded, empty)).collect();
-        let mut scan = Scan {
-            file: self,
-            kernels,
-            metric: search.metric,
-            queries: queries.iter().map(|query| Query::new(kernels, query, search.metric)).collect(),
-            packed: coded.iter().map(|query| pack_parts(self.matrix.dims(), &query.fine.codes)).collect(),
-            coded,
-            sketched,
-            deferred: Vec::new(),
-            panels,
-            divisions,
-            thresholds: queries.iter().map(|_| Threshold::default()).collect(),
-            empty: empty.to_vec(),
-            collectors: Mutex::new(empty.to_vec()),
-            block: block_rows(self.matrix.dims(), code_source.is_some(), queries.len()),
-            code_source,
-            rows,
-            next: AtomicUsize::new(0),
-        };
-        scan.deferred = (0..queries.len()).map(|query| scan.probe(query)).collect::<Result<_>>()?;
-        scan.run(search.threads, stop)?;
-        Ok(scan.collectors.into_inner().expect("no thread panicked while it held the result"))
+        let source = CodeSource::choose(self, &Rows::of(search, self), queries.len(), few, stop)?;
+        if queries.len() < BATCH {
+            return self.scan_by(Way::Few, source, queries, search, empty, stop);
+        }
+        if let Some(CodeSource::File(encoder, coded)) = &source
+            && let Some(tiling) = Tiling::new(self, kernels()?, search, encoder, coded)
+        {
+            let chosen = tiling.choose(queries, empty, stop)?;
+            return self.scan_in_ways(chosen, (encoder, coded), queries, search, empty, stop);
+        }
+        self.scan_by(Way::Panels, source, queries, search, empty, stop)
     }
 }

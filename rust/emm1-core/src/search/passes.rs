@@ -26,6 +26,8 @@ const SAMPLE: usize = 64;
 /// Rows that may wait for the second pass, for each query and thread. With those that are promising and those that were
 /// scored, of which there are no more, the lists take at most 20 bytes a row, 2.6 MB.
 const WAITING: usize = 1 << 17;
+/// With so many rows left by all levels a query of a tile scores them.
+const ENOUGH: usize = 256;
 
 /// The rows that wait for the second pass of a query.
 pub(super) struct Waiting {
@@ -41,6 +43,8 @@ pub(super) struct Waiting {
     enough: usize,
     /// Those that were scored.
     pub(super) scored: Vec<u32>,
+    /// Those that no level ruled out, with the products of whole bytes.
+    last: Vec<Survivor>,
 }
 
 impl Waiting {
@@ -54,6 +58,7 @@ impl Waiting {
             promising: Vec::new(),
             enough,
             scored: Vec::new(),
+            last: Vec::new(),
         }
     }
 }
@@ -185,7 +190,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
         self.settle(query)?;
         let Waiting { rows, scored, promising, sketched, .. } = &mut self.waiting[query];
         promising.clear();
-        let (mut waiting, mut scored) = (std::mem::take(rows), std::mem::take(scored));
+        let (mut rows, mut scored) = (std::mem::take(rows), std::mem::take(scored));
         let sketched = std::mem::take(sketched);
         scored.sort_unstable();
         let mut survivors = self.left_by_sketches(query, &sketched);
@@ -196,7 +201,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
             if !survivors.is_empty() {
                 self.refine(coded, query, level, &mut survivors)?;
             }
-            let more = &mut waiting[level as usize];
+            let more = &mut rows[level as usize];
             if more.is_empty() {
                 continue;
             }
@@ -208,8 +213,19 @@ impl<C: Collect + Sync> Worker<'_, C> {
                 survivors.sort_unstable_by_key(|row| row.place);
             }
         }
-        self.waiting[query].rows = waiting; // keeps their memory
+        let waiting = &mut self.waiting[query];
+        waiting.rows = rows; // keeps their memory
+        if self.scan.tiled {
+            waiting.last.append(&mut survivors);
+            return if waiting.last.len() < ENOUGH { Ok(()) } else { self.finish_last(coded, query) };
+        }
         self.finish(coded, query, &survivors)
+    }
+
+    /// Scores or counts the rows that are left to a query of a tile, the most promising of many blocks first.
+    pub(super) fn finish_last(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
+        let last = std::mem::take(&mut self.waiting[query].last);
+        self.finish(coded, query, &last)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::codes::Coded;
 use crate::error::{Result, zeros};
 use crate::kernel::prefetch;
 use crate::matrix::View;
-use crate::shape::{Level, Margins, Panel, Record, SLACK, Survivor, TILE, stride, survives};
+use crate::shape::{Level, Margins, Panel, Record, SLACK, SketchTile, Survivor, TILE, stride, survives};
 
 /// If more than one in this many consecutive rows survives, reading all of them is faster than skipping the others.
 pub(super) const DENSE: usize = 4;
@@ -36,6 +36,10 @@ pub(super) struct Worker<'a, C> {
     pub(super) waiting: Vec<Waiting>,
     pub(super) likely: Vec<Survivor>,
     pub(super) bounds: Bounds,
+    /// The tiles of queries that are searched for with sketches.
+    pub(super) tiles: Vec<SketchTile<'a>>,
+    /// How many rows these have left since queries looked closer.
+    pub(super) left: usize,
     pub(super) finer: Finer,
 }
 
@@ -54,6 +58,8 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
             waiting: few.iter().map(|collector| Waiting::new(collector.wanted())).collect(),
             likely: Vec::new(),
             bounds: Bounds::default(),
+            tiles: scan.tiles(),
+            left: 0,
             finer: Finer::default(),
         })
     }
@@ -218,9 +224,12 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
             .sort_by_cached_key(|row| Reverse(ordered(coded_query.estimate(&record(row), Level::Bytes, row.product))));
         let mut threshold = self.threshold(query);
         let mut margin = margin_of(threshold);
-        for row in promising {
-            if !survives(margin.of(&record(&row), Level::Bytes, row.product)) {
+        for (at, row) in promising.iter().enumerate() {
+            if !survives(margin.of(&record(row), Level::Bytes, row.product)) {
                 continue;
+            }
+            if let Some(next) = promising.get(at + 1) {
+                self.view.prefetch(self.row_at(next.place))?;
             }
             self.score_row(query, row.place)?;
             let raised = self.threshold(query);

@@ -40,7 +40,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    fn new(metric: Metric, scores: &[f32]) -> Self {
+    pub(super) fn new(metric: Metric, scores: &[f32]) -> Self {
         let mut merits: Vec<f32> = scores.iter().map(|&score| metric.merit(score)).collect();
         merits.sort_by(f32::total_cmp);
         merits.dedup();
@@ -55,7 +55,7 @@ impl Tally {
     }
 
     /// The rank of a row with this score, which is one of the merits; `counted` is whether the row itself was counted.
-    fn rank(&self, score: f32, counted: bool) -> Rank {
+    pub(super) fn rank(&self, score: f32, counted: bool) -> Rank {
         let place = self.place(score);
         Rank { above: self.counts[place + 1..].iter().sum(), equal: self.counts[place] - u64::from(counted) }
     }

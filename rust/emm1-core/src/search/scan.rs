@@ -28,7 +28,7 @@ use crate::kernel::Kernels;
 use crate::matrix::Access;
 use crate::parallel::{Stop, share};
 use crate::score::{Metric, Query};
-use crate::shape::Panel;
+use crate::shape::{Panel, SIDE, SketchQuery, SketchTile};
 
 /// Products computed in about 0.1 ms: of f64, of nibbles read from memory, of panels.
 const EXACT_WORK: usize = 1 << 20;
@@ -107,6 +107,8 @@ pub(crate) struct Scan<'a, C> {
     pub(crate) packed: Vec<[Vec<i8>; 2]>,
     /// The queries for sketches, where they are of use.
     pub(crate) sketched: Vec<Option<SketchedQuery>>,
+    /// Whether all queries are searched for with tiles.
+    pub(crate) tiled: bool,
     /// Whether thresholds are found with the sketch.
     pub(crate) deferred: Vec<bool>,
     /// The panels of queries, each with the number of its first query; empty if there are few queries.
@@ -129,13 +131,19 @@ impl<C: Collect + Sync> Scan<'_, C> {
         share(threads.min(self.worthwhile()), self.rows.len().div_ceil(self.block), stop, |stop| self.work(stop))
     }
 
+    /// The queries in tiles, if they are searched for with them.
+    pub(super) fn tiles(&self) -> Vec<SketchTile<'_>> {
+        let queries: Vec<&SketchQuery> = self.sketched.iter().flatten().map(|query| &query.coded).collect();
+        queries.chunks(SIDE).filter(|_| self.tiled).map(|queries| SketchTile::new(queries.to_vec())).collect()
+    }
+
     /// The number of threads that is worthwhile: each has work for several times the cost of its start.
     fn worthwhile(&self) -> usize {
         let products = self.rows.len().saturating_mul(self.file.matrix.dims()).saturating_mul(self.queries.len());
         let rate = match (&self.code_source, self.panels.is_empty()) {
             (None, _) => EXACT_WORK,
-            (_, true) => CODED_WORK,
-            (_, false) => PANEL_WORK,
+            (_, true) if !self.tiled => CODED_WORK,
+            _ => PANEL_WORK,
         };
         products / rate + 1
     }
@@ -147,7 +155,7 @@ impl<C: Collect + Sync> Scan<'_, C> {
         let view = self.file.matrix.view(if few { Access::Sparse } else { Access::Bulk })?;
         let mut worker = Worker::new(self, view)?;
         // The first blocks are small: until a threshold is known, nothing can be ruled out.
-        let mut size = FIRST.min(self.block);
+        let mut size = if self.tiled { self.block } else { FIRST.min(self.block) };
         loop {
             let begin = self.next.fetch_add(size, Ordering::Relaxed);
             if begin >= self.rows.len() {
@@ -160,6 +168,7 @@ impl<C: Collect + Sync> Scan<'_, C> {
             size = self.block.min(4 * size);
             match &self.code_source {
                 None => worker.score_all()?,
+                Some(CodeSource::File(_, coded)) if self.tiled => worker.prune_by_sketch(**coded)?,
                 Some(CodeSource::File(_, coded)) if few => worker.first_pass(**coded)?,
                 Some(CodeSource::File(_, coded)) => {
                     worker.places.clone_from(&worker.rows);
@@ -178,7 +187,10 @@ impl<C: Collect + Sync> Scan<'_, C> {
         if let Some(CodeSource::File(_, coded)) = &self.code_source
             && few
         {
-            (0..self.queries.len()).try_for_each(|query| worker.second_pass(**coded, query))?;
+            (0..self.queries.len()).try_for_each(|query| {
+                worker.second_pass(**coded, query)?;
+                worker.finish_last(**coded, query)
+            })?;
         }
         let mut all = self.collectors.lock().expect("no thread panicked while it held the result");
         all.iter_mut().zip(worker.collectors).try_for_each(|(all, mine)| all.merge(mine))

@@ -64,12 +64,12 @@ pub(super) struct Stored {
 
 /// The rows with the best estimates, the worst first.
 #[derive(Debug, Default)]
-struct Best(BinaryHeap<Reverse<(i32, u32)>>);
+pub(super) struct Best(BinaryHeap<Reverse<(i32, u32)>>);
 
 impl Best {
     /// Adds rows with these estimates, of which the first is `first`, and keeps the best `most` of all; `list` is memory to
     /// reuse.
-    fn add(&mut self, kernels: &Kernels, estimates: &[f32], first: u32, most: usize, list: &mut Vec<u32>) {
+    pub(super) fn add(&mut self, kernels: &Kernels, estimates: &[f32], first: u32, most: usize, list: &mut Vec<u32>) {
         let floor = |rows: &BinaryHeap<Reverse<(i32, u32)>>| match rows.peek() {
             Some(Reverse((worst, _))) if rows.len() >= most => *worst,
             _ => i32::MIN,
@@ -94,7 +94,7 @@ impl Best {
     }
 
     /// Their places, the best first.
-    fn places(self) -> Vec<u32> {
+    pub(super) fn places(self) -> Vec<u32> {
         self.0.into_sorted_vec().into_iter().map(|Reverse((_, place))| place).collect()
     }
 }
@@ -111,10 +111,10 @@ const BUDGET: f64 = 0.005;
 /// Bounds and estimates of a block, kept to reuse their memory.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
-    upper: Vec<f32>,
-    estimates: Vec<f32>,
+    pub(super) upper: Vec<f32>,
+    pub(super) estimates: Vec<f32>,
     /// Positions of rows.
-    left: Vec<u32>,
+    pub(super) left: Vec<u32>,
 }
 
 impl<C: Collect + Sync> Scan<'_, C> {
@@ -174,7 +174,7 @@ impl<C: Collect + Sync> Scan<'_, C> {
 }
 
 impl Bounds {
-    fn resize(&mut self, rows: usize) {
+    pub(super) fn resize(&mut self, rows: usize) {
         self.upper.resize(rows, 0.0);
         self.estimates.resize(rows, 0.0);
     }

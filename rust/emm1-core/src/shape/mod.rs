@@ -14,7 +14,9 @@ pub(crate) use panel::{Panel, QUAD, TILE, WIDEST, stride};
 pub(crate) use plane::{Parts, Plane, SLACK, STEP};
 pub(crate) use record::{Missed, Record, round_up_to_bf16};
 pub(crate) use row::{Row, from_bf16, from_f16, from_i8, from_u8};
-pub(crate) use sketch::{Finish, GROUP, SketchFactors, SketchQuery, Sketched, UNKNOWN, VECTOR, Zones, reaches};
+pub(crate) use sketch::{
+    Finish, GROUP, SIDE, SketchFactors, SketchQuery, SketchTile, Sketched, UNKNOWN, VECTOR, Zones, reaches,
+};
 
 /// A row that its margin cannot rule out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

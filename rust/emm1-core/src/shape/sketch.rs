@@ -40,6 +40,11 @@ impl Zones {
         self.range(Self::COUNT - 1).end
     }
 
+    /// Products of a row with a query: two for each component of the first zone.
+    pub(crate) fn products(&self) -> usize {
+        self.range(0).len() + self.components()
+    }
+
     /// Half of the number of codes in a zone: code c of a component stands for c + ½ − `half` steps.
     pub(crate) const fn half(zone: usize) -> u8 {
         1 << (Self::BITS[zone] - 1)
@@ -57,12 +62,42 @@ impl Zones {
 }
 
 /// A query, quantized for sketches: sixteen bits for components of rows that have four, eight for the others.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SketchQuery {
     /// For each vector of a group the components as they follow there; for a vector of the first zone the high halves of
     /// its components, then the low halves: 256 · high + low.
     pub(crate) components: Vec<i8>,
     pub(crate) factors: SketchFactors,
+}
+
+/// Queries that are multiplied with sketches together.
+pub(crate) const SIDE: usize = 8;
+
+/// Up to [`SIDE`] queries for the same sketches, interleaved: four components of the first query, four of the second, and
+/// so on.
+pub(crate) struct SketchTile<'a> {
+    pub(crate) queries: Vec<&'a SketchQuery>,
+    /// Those of queries that are missing are zeros.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "other sets take the queries one by one"))]
+    pub(crate) components: Vec<i8>,
+}
+
+impl<'a> SketchTile<'a> {
+    pub(crate) fn new(queries: Vec<&'a SketchQuery>) -> Self {
+        assert!((1..=SIDE).contains(&queries.len()));
+        let mut components = vec![0; queries[0].components.len() * SIDE];
+        for (lane, query) in queries.iter().enumerate() {
+            let places = components.chunks_exact_mut(4).skip(lane).step_by(SIDE);
+            places.zip(query.components.chunks_exact(4)).for_each(|(place, four)| place.copy_from_slice(four));
+        }
+        Self { queries, components }
+    }
+
+    /// The factors of each query.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "other sets take the queries one by one"))]
+    pub(crate) fn factors(&self) -> [SketchFactors; SIDE] {
+        std::array::from_fn(|lane| self.queries.get(lane).map_or_else(SketchFactors::default, |query| query.factors))
+    }
 }
 
 /// What the sums of products and the lengths of a row are multiplied by.

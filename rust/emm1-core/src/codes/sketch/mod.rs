@@ -66,6 +66,14 @@ const PLANES: f64 = 130.0;
 /// And to make its bounds those of scores.
 const FINISH: f64 = 32.0;
 
+/// The same for batches, in products with whole bytes: for a row that is left, for the bounds of a row, and to make them
+/// those of a score.
+const SURVIVOR_IN_TILES: f64 = 10000.0;
+const BOUND_IN_TILES: f64 = 64.0;
+const FINISH_IN_TILES: f64 = 64.0;
+/// How many times as many products they must save as they take: queries are tried first, in vain where they are not alike.
+const MORE: f64 = 2.0;
+
 impl Axes {
     /// What a row costs in a scan of sketches, whose bounds are finished so, in bytes of sketches.
     pub(crate) fn cost(&self, finish: Finish) -> f64 {
@@ -80,6 +88,13 @@ impl Axes {
     /// The share of the rows that a sketch may leave: with more, planes are faster.
     pub(crate) fn affordable(&self, finish: Finish) -> f64 {
         (self.cost_of_planes() - self.cost(finish)).max(0.0) / (SURVIVOR + self.dims() as f64 / 2.0)
+    }
+
+    /// The share of the rows that a sketch may leave in a batch: with more, the products with whole bytes are faster.
+    pub(crate) fn affordable_in_tiles(&self, finish: Finish) -> f64 {
+        let finished = if finish == Finish::Product { 0.0 } else { FINISH_IN_TILES };
+        let products = self.zones.products() as f64 + BOUND_IN_TILES + finished;
+        (self.dims() as f64 - products * MORE).max(0.0) / SURVIVOR_IN_TILES
     }
 
     fn dims(&self) -> usize {

@@ -12,7 +12,7 @@ mod tests;
 
 use super::prefetch;
 use crate::shape::{
-    Finish, GROUP, NARROW, Record, SketchFactors, SketchQuery, Sketched, UNKNOWN, VECTOR, Zones, reaches,
+    Finish, GROUP, NARROW, Record, SketchFactors, SketchQuery, SketchTile, Sketched, UNKNOWN, VECTOR, Zones, reaches,
 };
 
 /// Components of a query for a vector of each zone: those of the first have two halves.
@@ -39,6 +39,27 @@ pub(super) fn zones_of<'a>(
     [(a, x), (b, y), (c, &rest[..third * QUERY[2]])]
 }
 
+/// [`zones_of`] for a tile of queries, four components of each at a time.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn zones_of_tile<'a>(
+    zones: Zones,
+    group: &'a [u8],
+    tile: &'a [i8],
+) -> [(&'a [[u8; VECTOR]], &'a [Fours]); Zones::COUNT] {
+    let (mut vectors, mut fours) = (group.as_chunks().0, tile.as_chunks().0);
+    std::array::from_fn(|zone| {
+        let (these, rest) = vectors.split_at(zones.vectors[zone]);
+        let (components, others) = fours.split_at(zones.vectors[zone] * QUERY[zone] / 4);
+        (vectors, fours) = (rest, others);
+        (these, components)
+    })
+}
+
+/// Four components of each query of a tile.
+#[cfg(target_arch = "x86_64")]
+pub(super) type Fours = [i8; 4 * crate::shape::SIDE];
+
 /// How far ahead a scan prefetches: the hardware prefetcher stops at the end of a page.
 const AHEAD: usize = 4096;
 
@@ -61,6 +82,19 @@ pub(super) fn bounds(
         let lengths = group[size - VECTOR..].first_chunk().expect("a group ends with a vector of lengths");
         [upper[number], estimates[number]] = bound(&query.factors, &sums, lengths);
     }
+}
+
+/// The bounds with several queries, by their definition: those with each.
+pub(super) fn one_by_one(
+    sketched: Sketched<'_>,
+    tile: &SketchTile<'_>,
+    upper: &mut [f32],
+    estimates: &mut [f32],
+    bounds: impl Fn(Sketched<'_>, &SketchQuery, &mut [f32], &mut [f32]),
+) {
+    let rows = sketched.groups.len() / sketched.zones.width();
+    let out = upper.chunks_exact_mut(rows).zip(estimates.chunks_exact_mut(rows));
+    tile.queries.iter().zip(out).for_each(|(query, (upper, estimates))| bounds(sketched, query, upper, estimates));
 }
 
 /// The bounds and the estimates of a group.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::kernel::available;
+use crate::shape::SIDE;
 use proptest::prelude::*;
 use std::ops::Range;
 
@@ -74,6 +75,45 @@ proptest! {
             let (mut upper, mut estimates) = (vec![0.0; groups * GROUP], vec![0.0; groups * GROUP]);
             (kernels.sketch)(Sketched { zones, groups: &bytes }, &query, &mut upper, &mut estimates);
             let found: Vec<(f32, f32)> = upper.into_iter().zip(estimates).collect();
+            prop_assert_eq!(&found, &expected, "{}", kernels.name);
+        }
+    }
+
+    #[test]
+    fn a_tile_has_the_bounds_of_each_of_its_queries(
+        vectors in [0usize..5, 0usize..4, 0usize..3],
+        groups in 1usize..4,
+        bytes in prop::collection::vec(any::<u8>(), 4 * 13 * VECTOR),
+        components in prop::collection::vec(any::<i8>(), 1..2000),
+        extreme in any::<bool>(),
+        factors in prop::collection::vec(-1f32..1.0, 30),
+        count in 1usize..=SIDE,
+    ) {
+        let zones = Zones { vectors };
+        let mut bytes = bytes[..groups * zones.group()].to_vec();
+        if extreme {
+            bytes.iter_mut().for_each(|byte| *byte |= 0xf7);
+        }
+        let sketched = Sketched { zones, groups: &bytes };
+        let mut endless = components.iter().copied().cycle();
+        let mut factor = factors.iter().copied().cycle();
+        let queries = (0..count).map(|_| {
+            let (_, mut query) = query(zones, || if extreme { i8::MIN } else { endless.next().unwrap() });
+            let mut some = || std::array::from_fn(|_| factor.next().unwrap());
+            query.factors = SketchFactors { products: some(), offset: 0.25, lengths: some(), slack: 0.5 };
+            query
+        });
+        let queries: Vec<SketchQuery> = queries.collect();
+        let rows = groups * GROUP;
+        let mut expected = [(); 2].map(|()| vec![0.0; count * rows]);
+        let [upper, estimates] = &mut expected;
+        for (query, (upper, estimates)) in queries.iter().zip(upper.chunks_mut(rows).zip(estimates.chunks_mut(rows))) {
+            bounds(sketched, query, upper, estimates, scalar);
+        }
+        for kernels in available() {
+            let mut found = [(); 2].map(|()| vec![1.0; count * rows]);
+            let [upper, estimates] = &mut found;
+            (kernels.sketch_tile)(sketched, &SketchTile::new(queries.iter().collect()), upper, estimates);
             prop_assert_eq!(&found, &expected, "{}", kernels.name);
         }
     }
