@@ -234,8 +234,8 @@ def test_a_full_disk(own_tree: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "todo"),
     [
-        ("audio.csv.gz", "decompress it"),
-        ("audio.csv.zst", "decompress it"),
+        ("audio.csv.bz2", "decompress it"),
+        ("audio.csv.xz", "decompress it"),
         ("audio.parquet", "write it as CSV"),
         ("audio.csv.parquet", "write it as CSV"),
     ],
@@ -248,6 +248,6 @@ def test_a_source_in_another_form_is_mentioned(form: str, todo: str, own_tree: P
     (warning,) = report.warnings
     assert (str(packed) in warning, todo in warning) == (True, True)
     groups = own_tree / "e-mm1_100m/nn_3/data_groups.csv"
-    groups.rename(groups.with_name("data_groups.csv.gz"))
+    groups.rename(groups.with_name("data_groups.csv.bz2"))
     with pytest.raises(emm1.FileNotFoundError, match=r"the ranks 3 were asked for; .*audio.*is not there, but"):
         build_store(own_tree, tmp_path / "emm1.duckdb", ranks=[1, 3])

@@ -41,7 +41,7 @@ def build(
     drop_own: DropOwn = False,
     switch_triplet_columns: Annotated[
         bool,
-        typer.Option("--switch-triplet-columns", help="Read a triplets.csv of 2025-10-07 as the corrected one."),
+        typer.Option("--switch-triplet-columns", help="Read a triplets.csv of 2025-10-15 as the corrected one."),
     ] = False,
 ) -> None:
     """Build a store from the published CSV and JSON files, or bring one up to date: what did not change is kept.

@@ -45,7 +45,7 @@ def build(
         threads: threads DuckDB may use; all cores by default.
         force: read every file again, whatever an existing store has already.
         drop_own: go on without what users made in an existing store and cannot be carried over.
-        switch_triplet_columns: read a ``triplets.csv`` of 2025-10-07 as the one of 2025-10-16.
+        switch_triplet_columns: read a ``triplets.csv`` of 2025-10-15 as the one of 2025-10-16.
 
     Raises:
         emm1.errors.SourceError: a published file is not what it should be; names file, row and column.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from emm1.checks import shown
 from emm1.dataset import FILE_MODALITIES, KEYS
 from emm1.errors import SourceError
+from emm1.ingest.content import open_text
 from emm1.ingest.diagnose import Expected, syntax_problem
 from emm1.ingest.enums import ENUMS
 
@@ -27,6 +28,8 @@ ALIASES = {"eshot_points_id": "eshot_point_id"}
 # NUL, or a byte that is not UTF-8, as surrogateescape has it.
 NOT_TEXT = re.compile("[\0\udc80-\udcff]")
 TRIPLET_MODALITIES = tuple(sorted(FILE_MODALITIES))
+# Columns that only the first published triplets.csv has (39,219,623 bytes, SHA-256 a34e2bfc…).
+EARLIEST_TRIPLETS = {"modality_1", "modality_2"}
 # The names that the columns of triplets get where they are switched.
 SWITCHED_NAMES = {
     "paired_modality": "annotated_modality",
@@ -70,6 +73,11 @@ def columns_of(source: Source, declared: Mapping[str, str], *, switch_triplet_co
         SourceError: a column is missing, or appears twice.
     """
     header = read_header(source.path)
+    if source.table == "triplets" and set(header) >= EARLIEST_TRIPLETS:
+        raise SourceError(
+            f"{source.path} is the triplets.csv of 2025-10-14, whose columns were replaced on 2025-10-15 "
+            f"(found: {shown(', '.join(header), 300)}): get the current file, of 2025-10-16"
+        )
     names = [ALIASES.get(name, name) for name in header]
     if source.table == "triplets" and switch_triplet_columns:
         names = [SWITCHED_NAMES.get(name, name) for name in names]
@@ -124,7 +132,7 @@ def read_header(path: Path) -> list[str]:
     Raises:
         SourceError: there is none, or it is not text.
     """
-    with path.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as file:
+    with open_text(path, errors="surrogateescape") as file:
         last = ""
         try:
             header = next(csv.reader((last := line for line in file), strict=True), [])
@@ -140,7 +148,7 @@ def read_header(path: Path) -> list[str]:
 
 def has_rows(path: Path) -> bool:
     """Whether a CSV file has a row, empty lines aside, after its header."""
-    with path.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as file:
+    with open_text(path, errors="surrogateescape") as file:
         return sum(1 for row in islice(filter(None, csv.reader(file)), 2)) > 1
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emm1.checks import shown
+from emm1.ingest.content import open_content
 
 INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
@@ -94,7 +95,7 @@ class _Lines:
         self.bytes = 0
 
     def __iter__(self) -> Iterator[str]:
-        with io.open(self.path, "rb") as file:  # noqa: UP020 - bytes first
+        with io.BufferedReader(open_content(self.path)) as file:
             for raw in file:
                 self.number += 1
                 self.bytes += len(raw)

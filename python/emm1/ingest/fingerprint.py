@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Literal, Self
 
 from emm1.errors import SourceError
+from emm1.ingest.content import open_content
 
 if TYPE_CHECKING:
     from emm1.ingest.sources import Source
@@ -23,7 +24,7 @@ BUFFER = 1 << 20
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """A file's content.
+    """A file's content; that of a compressed file is what it holds.
 
     Attributes:
         bytes: size.
@@ -36,28 +37,32 @@ class Fingerprint:
     published: Published
 
     @classmethod
-    def of(cls, source: Source, sha256: str) -> Self:
-        """The fingerprint of a file whose checksum is known."""
-        return cls(source.path.stat().st_size, sha256, published_files().get((source.name, sha256), "unknown"))
+    def of(cls, source: Source, digest: Digest) -> Self:
+        """The fingerprint of a file of which everything was read."""
+        sha256 = digest.hexdigest()
+        return cls(digest.bytes, sha256, published_files().get((source.name, sha256), "unknown"))
 
 
 class Digest:
-    """The SHA-256 of a file that is being read.
+    """The SHA-256 of a file that is being read, or of what it holds if it is compressed.
 
     Args:
         tell: called with the number of bytes read so far, on the thread that reads them.
+
+    Attributes:
+        bytes: the number of bytes read so far.
     """
 
     def __init__(self, tell: Callable[[int], object] = lambda _: None) -> None:
         self._sha256 = hashlib.sha256()
-        self._read = 0
+        self.bytes = 0
         self._tell = tell
 
     def update(self, data: memoryview) -> None:
         """Add the next bytes."""
         self._sha256.update(data)
-        self._read += data.nbytes
-        self._tell(self._read)
+        self.bytes += data.nbytes
+        self._tell(self.bytes)
 
     def hexdigest(self) -> str:
         """The checksum of the bytes read so far, hexadecimal."""
@@ -129,8 +134,8 @@ def fingerprint(source: Source, digest: Digest) -> Fingerprint:
     """
     before = Stamp.of(source)
     buffer = memoryview(bytearray(BUFFER))
-    with source.path.open("rb", buffering=0) as file:
+    with open_content(source.path) as file:
         while count := file.readinto(buffer):
             digest.update(buffer[:count])
     before.check(source)
-    return Fingerprint.of(source, digest.hexdigest())
+    return Fingerprint.of(source, digest)

@@ -11,6 +11,7 @@ from typing import Self
 import duckdb
 from sqlglot import exp
 
+from emm1.ingest.content import is_compressed
 from emm1.ingest.fingerprint import Digest, fingerprint
 from emm1.ingest.provenance import SWITCHED, ProvenanceRow, rows_of
 from emm1.ingest.readers.contract import NewStore
@@ -47,25 +48,27 @@ def unchanged(
 
     It keeps the time when a file was read, not the time when its rows were copied.
 
-    A checksum is computed only if the size is the same. EShot's categories refer to rows of its other files, so they are
+    A checksum is computed only if the size is the same or, of what is compressed, not known. EShot's categories refer to rows of its other files, so they are
     read again if any file of EShot is. So are triplets whose columns are switched now and were not before, or the reverse.
     """
     same_size = [
         source
         for source in sources
-        if source.name in previous.provenance and previous.provenance[source.name].bytes == source.path.stat().st_size
+        if source.name in previous.provenance
+        and (is_compressed(source.path) or previous.provenance[source.name].bytes == source.path.stat().st_size)
     ]
     total = sum(source.path.stat().st_size for source in same_size)
 
     def told(source: Source, before: int) -> Callable[[int], object]:
         progress(f"checksum of {source.name}", before, total)
-        return lambda read: progress(f"checksum of {source.name}", before + read, total)
+        most = source.path.stat().st_size  # a compressed file holds more
+        return lambda read: progress(f"checksum of {source.name}", before + min(read, most), total)
 
     done = 0
     kept: dict[str, ProvenanceRow] = {}
     for source in same_size:
         row, content = previous.provenance[source.name], fingerprint(source, Digest(told(source, done)))
-        done += content.bytes
+        done += source.path.stat().st_size
         as_switched = source.table != "triplets" or (row.note == SWITCHED) == switched
         if content.sha256 == row.sha256 and as_switched:
             note = row.note if source.rank is None else source.note

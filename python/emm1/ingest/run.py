@@ -127,7 +127,8 @@ def _fill(
 
     def begin(source: Source) -> Digest:
         progress(source.name, done[source.name], total)
-        return Digest(lambda read: progress(source.name, done[source.name] + read, total))
+        most = source.path.stat().st_size  # a compressed file holds more
+        return Digest(lambda read: progress(source.name, done[source.name] + min(read, most), total))
 
     new_store = NewStore(connection, columns, enums, begin)
     rows = dict(kept)

@@ -10,6 +10,7 @@ from pathlib import Path
 from emm1.checks import check_regular, is_pointer
 from emm1.dataset import RANKS, SCHEMAS, SPLITS, Split
 from emm1.errors import FileNotFoundError, SourceError
+from emm1.ingest.content import as_it_is
 from emm1.store.made_groups import note_of
 
 # The published name of each split's folder first, then the name that older texts use.
@@ -22,8 +23,8 @@ FOLDERS: dict[Split, tuple[str, ...]] = {
 INFOS = ("text", "image", "video", "audio", "points")
 AUDIO_CATEGORIES = "eshot/category_to_audio_ids.json"
 POINT_CATEGORIES = "eshot/category_to_point_ids.json"
-# Suffixes of a file that was compressed or converted.
-PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".parquet")
+# Suffixes of a file that was compressed or converted in a way that is not read.
+PACKED = (".bz2", ".xz", ".zip", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,15 @@ def _ranks_of(groups: Path, splits: Sequence[Split] | None) -> list[int]:
     """
     if splits is not None and "100m" not in splits:
         raise SourceError(f"the groups in {groups} are of the split 100m, which was not asked for")
-    there = [rank for rank in RANKS if (groups / f"nn_{rank}" / "data_groups.csv").exists()]
+    there = [rank for rank in RANKS if _group_file(groups, rank).exists()]
     if not there:
         what = "has no nn_1/data_groups.csv" if groups.is_dir() else "is no folder"
         raise FileNotFoundError(f"{groups} {what}: name the folder that `emm1 groups make` wrote")
     return there
+
+
+def _group_file(folder: Path, rank: int) -> Path:
+    return as_it_is(folder / f"nn_{rank}" / "data_groups.csv")
 
 
 def _packed(source: Source) -> str | None:
@@ -155,7 +160,7 @@ def _published(base: Path, split: Split, ranks: Iterable[int], groups: Path | No
     folder = next((base / name for name in folders if (base / name).is_dir()), base / folders[0])
 
     def source(relative: str, table: str, rank: int | None = None) -> Source:
-        return Source(f"{folders[0]}/{relative}", folder / relative, split, table, rank)
+        return Source(f"{folders[0]}/{relative}", as_it_is(folder / relative), split, table, rank)
 
     if split == "eshot":
         yield source("eshot_audio_info.csv", "audio")
@@ -169,7 +174,7 @@ def _published(base: Path, split: Split, ranks: Iterable[int], groups: Path | No
         note = None if groups is None else note_of(groups)
         for rank in ranks:
             published = source(f"nn_{rank}/data_groups.csv", "groups", rank)
-            path = published.path if groups is None else groups / published.path.relative_to(folder)
+            path = published.path if groups is None else _group_file(groups, rank)
             yield replace(published, path=path, note=note)
     else:
         yield source("annotation_mapping.csv", "annotation_mapping")

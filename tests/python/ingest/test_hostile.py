@@ -22,6 +22,8 @@ def published_name(name: str) -> str:
         return "e-mm1_100m/nn_1/data_groups.csv"
     if name.startswith("audio_"):
         return "e-mm1_1m/infos/audio.csv"
+    if name.startswith("triplets_"):
+        return "e-mm1_1m/triplets.csv"
     return "e-mm1_1m/annotation_mapping.csv" if name.startswith("labels_") else "e-mm1_1m/infos/points.csv"
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from emm1.checks import shown
 from emm1.dataset import KEYS
 from emm1.errors import SourceError
+from emm1.ingest.content import open_content
 from emm1.ingest.fingerprint import fingerprint
 from emm1.ingest.readers.contract import NewStore, ReadResult
 from emm1.ingest.sources import AUDIO_CATEGORIES, POINT_CATEGORIES, Source
@@ -61,7 +62,9 @@ def categories_in(path: Path) -> Categories:
         SourceError: the file has another structure; the message says where.
     """
     try:
-        listed = json.loads(path.read_bytes(), object_pairs_hook=_unique_keys, parse_int=_integer)
+        with open_content(path) as file:
+            content = file.readall()
+        listed = json.loads(content, object_pairs_hook=_unique_keys, parse_int=_integer)
     except UnicodeDecodeError as error:
         raise SourceError(f"{path}: byte {error.start} is not UTF-8: download the file again") from error
     except json.JSONDecodeError as error:

@@ -12,7 +12,7 @@ from emm1.dataset import KEYS
 from emm1.errors import SourceError
 from emm1.ingest.columns import Column, has_rows
 from emm1.ingest.diagnose import first_defect
-from emm1.ingest.fingerprint import fingerprint
+from emm1.ingest.fingerprint import Digest, fingerprint
 from emm1.ingest.readers.contract import NewStore, ReadResult
 from emm1.ingest.sources import Source
 from emm1.store.integrity import duplicates
@@ -42,6 +42,9 @@ def read_csv(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult]
     digest = new_store.begin(source)
     try:
         rows = _insert(new_store, source)
+    except duckdb.IOException:
+        fingerprint(source, Digest())  # says so if compressed data is not whole
+        raise
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException) as error:
         raise SourceError(diagnosis(new_store, source) or f"{source.path}: {str(error).splitlines()[0]}") from error
     # DuckDB reads no row, and reports nothing, where an unquoted name of the header contains a quote.

@@ -39,7 +39,7 @@ def read_groups(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResu
             for batch in _batches(source, header, digest):
                 rows += batch.num_rows
                 yield batch
-            results.append(ReadResult(rows, Fingerprint.of(source, digest.hexdigest())))
+            results.append(ReadResult(rows, Fingerprint.of(source, digest)))
 
     inserted = insert(new_store.connection, "e_mm1_100m.groups", SCHEMA, batches())
     return None if inserted is None else results

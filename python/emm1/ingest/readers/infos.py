@@ -79,7 +79,7 @@ def read_info(new_store: NewStore, sources: Sequence[Source]) -> list[ReadResult
     schema = schema_of([column.name for column in columns], [_field_type(column) for column in columns])
     batches = _batches(source, columns, schema, values, digest)
     rows = insert(new_store.connection, f"{source.schema}.{source.table}", schema, batches)
-    return None if rows is None else [ReadResult(rows, Fingerprint.of(source, digest.hexdigest()))]
+    return None if rows is None else [ReadResult(rows, Fingerprint.of(source, digest))]
 
 
 def _field_type(column: Column) -> FieldType:

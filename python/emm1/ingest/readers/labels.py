@@ -8,6 +8,7 @@ from pathlib import Path
 
 from emm1.checks import shown
 from emm1.errors import SourceError
+from emm1.ingest.content import open_text
 from emm1.ingest.diagnose import INTEGER, LIMITS, syntax_problem, to_int
 from emm1.ingest.fingerprint import fingerprint
 from emm1.ingest.readers.contract import NewStore, ReadResult
@@ -50,7 +51,7 @@ def labels_in(path: Path) -> dict[int, str]:
     labels: dict[int, str] = {}
     line = 1
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open_text(path) as file:
             reader = csv.reader(file, strict=True)
             for row in reader:
                 problem = _row_problem(row, labels, first=line == 1) if row else None

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from emm1._native import parse_records
+from emm1.errors import SourceError
+from emm1.ingest.content import is_compressed, open_content
 from emm1.ingest.fingerprint import Digest
 
 FieldType = Literal["integer", "number", "text", "symbol", "skipped"]
@@ -58,8 +60,8 @@ def read_records(
         UnsupportedFileError: a row is not clearly of these types.
     """
     # Not memory-mapped: the process would be killed if the file shrank.
-    buffer = np.empty(min(held, path.stat().st_size + 1), np.uint8)
-    with path.open("rb", buffering=0) as file:
+    buffer = np.empty(held if is_compressed(path) else min(held, path.stat().st_size + 1), np.uint8)
+    with open_content(path) as file:
         at, end, digested, wanting, last = 0, 0, 0, True, False
         crlf: bool | None = None
         while not last or at < end:
@@ -86,7 +88,7 @@ def read_records(
                 yield columns, rows
 
 
-def _filled(buffer: NDArray[np.uint8], end: int, file: io.FileIO) -> int:
+def _filled(buffer: NDArray[np.uint8], end: int, file: io.RawIOBase) -> int:
     """Read a file into a buffer from `end` on, until either ends; returns the new end of the data."""
     while end < len(buffer) and (count := file.readinto(buffer[end:].data)):
         end += count
@@ -108,15 +110,18 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema,
 
     Returns:
         The number of rows; None, with the table unchanged, if the batches raised `UnsupportedFileError`.
+
+    Raises:
+        SourceError: the batches raised it.
     """
-    refused = False
+    refusal: UnsupportedFileError | SourceError | None = None
 
     def watched() -> Batches:
-        nonlocal refused
+        nonlocal refusal
         try:
             yield from batches
-        except UnsupportedFileError:
-            refused = True
+        except (UnsupportedFileError, SourceError) as error:
+            refusal = error
             raise
 
     connection.register("batches", pa.RecordBatchReader.from_batches(schema, watched()))
@@ -124,7 +129,9 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema,
         insert = exp.Insert(this=exp.to_table(table), expression=exp.select("*").from_("batches"), by_name=True)
         inserted = connection.execute(insert.sql("duckdb")).fetchall()
     except duckdb.Error:
-        if refused:
+        if isinstance(refusal, SourceError):
+            raise refusal from None
+        if refusal:
             return None
         raise
     finally:
