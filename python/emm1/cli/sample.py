@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,19 @@ import typer
 from emm1.cli import show
 
 
+class Edition(StrEnum):
+    """The form in which the dataset is published."""
+
+    csv = "csv"
+    hub = "hub"
+
+
 def sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     scale: Annotated[float, typer.Option(help="Share of the published size; time grows with its square.")] = 0.001,
     embeddings: Annotated[int, typer.Option(metavar="DIM", help="Dimensions of the embeddings; 0 for none.")] = 64,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
+    edition: Annotated[Edition, typer.Option(help="CSV as in the repository, or Parquet as on the Hub.")] = Edition.csv,
 ) -> None:
     """Write a small dataset of the published shape, with embeddings whose neighbours are known.
 
@@ -24,7 +33,7 @@ def sample(
 
     with show.progress() as progress:
         progress(f"writing {folder}", 0, 0)
-        write_sample(folder, scale=scale, embeddings=embeddings, seed=seed)
+        write_sample(folder, scale=scale, embeddings=embeddings, seed=seed, edition=edition.value)
     files = [path for path in folder.rglob("*") if path.is_file()]
     total = sum(path.stat().st_size for path in files)
     show.say(f"{folder}: {len(files)} files, {show.size(total)}. Next: emm1 build {folder} emm1.duckdb")

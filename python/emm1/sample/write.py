@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from emm1 import errors
+from emm1.sample.editions import EDITIONS, Edition, Tables, write_csv
 from emm1.sample.neighbours import nearest_rows
 from emm1.sample.vectors import (
     Items,
@@ -51,15 +52,18 @@ TRIPLET_PAIRS = {
     ("image", "audio"): 0.1,
 }
 
+LABELS = {"annotation": [1, 2, 3], "annotation_string": ["Good Match", "Partial Match", "Bad Match"]}
 # The folders of a sample.
-PARTS = ("e-mm1_100m", "e-mm1_1m", "eshot", "embeddings")
+PARTS = ("e-mm1_100m", "e-mm1_1m", "E-MM1-100M", "E-MM1-1M", "eshot", "embeddings")
 
 YOUTUBE = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 DIGITS = HEX[:10]
 
 
-def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 64, seed: int = 0) -> None:
+def write_sample(
+    folder: str | Path, *, scale: float = 0.001, embeddings: int = 64, seed: int = 0, edition: Edition = "csv"
+) -> None:
     """Write a dataset tree in the published form, small enough for experiments.
 
     The tree has the published files, columns and quirks: captions with quotes, line breaks, other scripts
@@ -80,9 +84,11 @@ def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 
         embeddings: dimensions of the float32 unit vectors in `folder`/embeddings and, for the 1M split, in
             `folder`/embeddings/1m; 0 writes none and fills the groups at random.
         seed: another seed gives another tree.
+        edition: ``csv`` writes the files of the published repository, ``hub`` the same rows as the Parquet files of the
+            Hub, in `folder`/E-MM1-100M/data and `folder`/E-MM1-1M/data; EShot is CSV and JSON in both.
 
     Raises:
-        errors.SourceError: `folder` is a file or not empty, or `scale` or `seed` is out of range.
+        errors.SourceError: `folder` is a file or not empty, or `scale` or `seed` is out of range, or `edition` unknown.
         errors.EmbeddingError: `embeddings` is negative.
         errors.Error: the files cannot be written; any that were written are removed.
 
@@ -95,15 +101,16 @@ def write_sample(folder: str | Path, *, scale: float = 0.001, embeddings: int = 
     (51, 16)
     """
     folder = Path(folder)
-    _check(folder, scale, embeddings, seed)
+    _check(folder, scale, embeddings, seed, edition)
     with _whole(folder):
-        _write(folder, scale, embeddings, seed)
+        _write(folder, scale, embeddings, seed, edition)
 
 
-def _write(folder: Path, scale: float, embeddings: int, seed: int) -> None:
+def _write(folder: Path, scale: float, embeddings: int, seed: int, edition: Edition) -> None:
     streams = np.random.default_rng(seed).spawn(7)  # one per part, so that no part depends on the size of another
-    items = _split_100m(streams[0], folder / "e-mm1_100m", scale)
-    items_1m = _split_1m(streams[1], folder / "e-mm1_1m", scale, items)
+    items = _split_100m(streams[0], scale)
+    items_1m = _split_1m(streams[1], scale, items)
+    triplets = _triplets(streams[1], {modality: item.topic for modality, item in items_1m.items()}, scale)
     labels = _eshot(streams[2], folder / "eshot")
     if embeddings:
         topics = topic_vectors(streams[3], embeddings)
@@ -114,7 +121,14 @@ def _write(folder: Path, scale: float, embeddings: int, seed: int) -> None:
         groups = _nearest_groups(vectors)
     else:
         groups = _random_groups(streams[5], items)
-    _write_groups(folder / "e-mm1_100m", items["text"], groups)
+    tables = Tables(
+        infos_100m={modality: item.info for modality, item in items.items()},
+        groups=_group_tables(items["text"], groups),
+        infos_1m={modality: item.info for modality, item in items_1m.items()},
+        triplets=triplets,
+        labels=pl.DataFrame(LABELS),
+    )
+    EDITIONS[edition](folder, tables)
 
 
 @contextmanager
@@ -133,20 +147,22 @@ def _whole(folder: Path) -> Iterator[None]:
         raise
 
 
-def _check(folder: Path, scale: float, embeddings: int, seed: int) -> None:
+def _check(folder: Path, scale: float, embeddings: int, seed: int, edition: str) -> None:
     if not 0 < scale <= 1:
         raise errors.SourceError(f"scale is {scale}: give a number above 0 and up to 1 (0.001 is the default)")
     if embeddings < 0:
         raise errors.EmbeddingError(f"embeddings is {embeddings}: give the dimensions of a vector, or 0 for none")
     if seed < 0:
         raise errors.SourceError(f"seed is {seed}: give a whole number from 0")
+    if edition not in EDITIONS:
+        raise errors.SourceError(f"unknown edition {edition!r}: {', '.join(EDITIONS)}")
     if folder.exists() and not folder.is_dir():
         raise errors.SourceError(f"{folder} is a file: name a new or empty folder for the sample")
     if folder.is_dir() and any(folder.iterdir()):
         raise errors.SourceError(f"{folder} is not empty: name a new or empty folder for the sample")
 
 
-def _split_100m(rng: np.random.Generator, folder: Path, scale: float) -> dict[str, Items]:
+def _split_100m(rng: np.random.Generator, scale: float) -> dict[str, Items]:
     items = {}
     for modality in MODALITIES:
         rows = max(LEAST_ROWS, int(ROWS_100M[modality] * scale))
@@ -154,22 +170,16 @@ def _split_100m(rng: np.random.Generator, folder: Path, scale: float) -> dict[st
         if modality == "text":
             ids = np.sort(rng.choice(max(rows, int(TEXT_IDS_100M * scale)), rows, replace=False))
         items[modality] = _items(rng, modality, ids, ("e-mm1_100m_only", "shared"))
-        _write_csv(items[modality].info, folder / "infos" / f"{modality}.csv")
     return items
 
 
-def _split_1m(rng: np.random.Generator, folder: Path, scale: float, items_100m: dict[str, Items]) -> dict[str, Items]:
+def _split_1m(rng: np.random.Generator, scale: float, items_100m: dict[str, Items]) -> dict[str, Items]:
     items = {}
     for modality in MODALITIES:
         rows = max(LEAST_ROWS, int(ROWS_1M[modality] * scale))
         items[modality] = _items(rng, modality, np.arange(rows), ("e-mm1_1m_only",))
         if modality != "text":
             items[modality] = _with_shared_files(rng, modality, items[modality], items_100m[modality])
-        _write_csv(items[modality].info, folder / "infos" / f"{modality}.csv")
-    triplets = _triplets(rng, {modality: item.topic for modality, item in items.items()}, scale)
-    _write_csv(triplets, folder / "triplets.csv")
-    labels = {"annotation": [1, 2, 3], "annotation_string": ["Good Match", "Partial Match", "Bad Match"]}
-    _write_csv(pl.DataFrame(labels), folder / "annotation_mapping.csv")
     return items
 
 
@@ -295,8 +305,8 @@ def _eshot(rng: np.random.Generator, folder: Path) -> dict[str, NDArray[np.int64
     audio = pl.DataFrame({"eshot_audio_id": np.arange(len(labels["audio"]))})
     clips = _clips(rng, "audio", audio).with_columns(save_folder=pl.lit("eshot"))
     points = _points(rng, pl.DataFrame({"eshot_point_id": np.arange(len(labels["points"]))}))
-    _write_csv(clips, folder / "eshot_audio_info.csv")
-    _write_csv(points.with_columns(save_folder=pl.lit("eshot")), folder / "eshot_points_info.csv")
+    write_csv(clips, folder / "eshot_audio_info.csv")
+    write_csv(points.with_columns(save_folder=pl.lit("eshot")), folder / "eshot_points_info.csv")
     # The README says lists of ids, the published file's size suggests lists of file_ids; the latter is the harder case.
     _write_categories(folder / "category_to_audio_ids.json", labels["audio"], clips["eshot_audio_id"])
     _write_categories(folder / "category_to_point_ids.json", labels["points"], points["file_id"])
@@ -324,13 +334,15 @@ def _random_groups(rng: np.random.Generator, items: dict[str, Items]) -> dict[st
     }
 
 
-def _write_groups(folder: Path, text: Items, groups: dict[str, NDArray[np.int64]]) -> None:
-    for rank in range(1, RANKS + 1):
-        columns = {f"encord_{modality}_id": ids[:, rank - 1] for modality, ids in groups.items()}
-        table = text.info.select("encord_text_id").with_columns(
-            **{name: pl.Series(ids) for name, ids in columns.items()}, nn_index=pl.lit(rank)
+def _group_tables(text: Items, groups: dict[str, NDArray[np.int64]]) -> list[pl.DataFrame]:
+    """The groups of each rank from 1."""
+    return [
+        text.info.select("encord_text_id").with_columns(
+            **{f"encord_{modality}_id": pl.Series(ids[:, rank - 1]) for modality, ids in groups.items()},
+            nn_index=pl.lit(rank),
         )
-        _write_csv(table, folder / f"nn_{rank}" / "data_groups.csv")
+        for rank in range(1, RANKS + 1)
+    ]
 
 
 def _pick(rng: np.random.Generator, values: tuple[str, ...], rows: int) -> pl.Series:
@@ -352,8 +364,3 @@ def _youtube_ids(rng: np.random.Generator, rows: int) -> pl.Series:
 def _as_strings(characters: NDArray[np.uint8]) -> pl.Series:
     rows, width = characters.shape
     return pl.Series(np.ascontiguousarray(characters).view(f"S{width}").reshape(rows).astype(str))
-
-
-def _write_csv(table: pl.DataFrame, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.write_csv(path)

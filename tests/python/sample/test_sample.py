@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+import published
 import pytest
 from numpy.typing import NDArray
 
@@ -14,6 +17,13 @@ from emm1.sample.neighbours import nearest_rows, reference_cosine
 from emm1.sample.write import RANKS, TRIPLET_PAIRS, write_sample
 
 ITEMS = ("video", "audio", "image", "points")
+# The columns of E-MM1:1M on the Hub, in their order.
+VIEWER = """
+    encord_text_id annotated_modality paired_modality encord_annotated_id encord_paired_id annotation annotation_str
+    paired_source_dataset paired_dataset_license paired_file_id paired_youtube_id paired_start_time paired_end_time
+    paired_file_path annotated_source_dataset annotated_dataset_license annotated_file_id annotated_file_path
+    annotated_youtube_id annotated_start_time annotated_end_time caption
+"""
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +196,36 @@ def test_vectors_of_shared_files_and_copies(modality: str, tree: Path) -> None:
     assert ((vectors[own] @ base.T).max(axis=1) > 0.98).sum() >= len(own) // 10
 
 
+def test_the_hub_edition_has_the_same_rows(tree: Path, tmp_path: Path) -> None:
+    """Its columns and types are those of the dataset's viewer (E-MM1:1M), its rows those of the published scripts."""
+    write_sample(tmp_path / "hub", scale=0.0005, embeddings=24, seed=5, edition="hub")
+    names = {path.name for path in (tmp_path / "hub").iterdir()}
+    assert names == {"E-MM1-100M", "E-MM1-1M", "eshot", "embeddings"}
+    ours = pl.read_parquet(tmp_path / "hub/E-MM1-1M/data/*.parquet")
+    assert ours.columns == VIEWER.split()
+    numbers = {name for name, kind in ours.schema.items() if kind == pl.Int64}
+    assert numbers == {n for n in ours.columns if n.endswith(("_time", "annotation")) or n.startswith("encord_")}
+    theirs = pl.concat(published.triplets(tree, "root", list(pair)) for pair in combinations(ITEMS, 2) if has(pair))
+    renamed = ours.select(
+        *theirs.columns[:6],
+        *(
+            (pl.lit("root/") + pl.col(f"{s}_file_path")).alias(f"{s}_modality_file_path")
+            for s in ("paired", "annotated")
+        ),
+        "caption",
+    )
+    assert sorted(renamed.rows()) == sorted(theirs.select(renamed.columns).rows())
+    for rank in (1, 16):
+        joined = pl.read_parquet(tmp_path / f"hub/E-MM1-100M/data/nn_{rank:02}.parquet")
+        paths = [pl.format("root/{}/{}/{}", f"save_folder_{m}", pl.lit(m), f"file_name_{m}").alias(m) for m in ITEMS]
+        of_script = published.groups(tree, "root", rank, list(ITEMS))
+        assert joined.select(*of_script.columns[:6], *paths, "caption").rows() == of_script.rows()
+
+
+def has(pair: tuple[str, str]) -> bool:
+    return pair in TRIPLET_PAIRS or pair[::-1] in TRIPLET_PAIRS
+
+
 def test_without_embeddings(tmp_path: Path) -> None:
     write_sample(tmp_path / "new" / "tree", scale=0.0001, embeddings=0)
     assert not (tmp_path / "new/tree/embeddings").exists()
@@ -205,9 +245,10 @@ def test_without_embeddings(tmp_path: Path) -> None:
         ({"scale": float("nan")}, "scale is nan"),
         ({"embeddings": -1}, "embeddings is -1"),
         ({"seed": -1}, "seed is -1"),
+        ({"edition": "zip"}, "unknown edition 'zip': csv, hub"),
     ],
 )
-def test_refuses_bad_arguments(tmp_path: Path, arguments: dict[str, int], message: str) -> None:
+def test_refuses_bad_arguments(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(errors.Error, match=message):
         write_sample(tmp_path / "tree", **arguments)
     assert not (tmp_path / "tree").exists()
