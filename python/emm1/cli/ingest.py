@@ -24,7 +24,12 @@ DropOwn = Annotated[
 
 
 def build(
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="The dataset's clone, its datasets folder, or a copy.")],
+    root: Annotated[
+        Path,
+        typer.Argument(
+            metavar="ROOT", help="The dataset's clone, its datasets folder, or a copy; or the Hub's Parquet files."
+        ),
+    ],
     store: StorePath,
     ranks: Annotated[
         str | None, typer.Option(help="Ranks of the groups, e.g. 1-16 or 1,2,5. [default: all there]")
@@ -44,7 +49,7 @@ def build(
         typer.Option("--switch-triplet-columns", help="Read a triplets.csv of 2025-10-15 as the corrected one."),
     ] = False,
 ) -> None:
-    """Build a store from the published CSV and JSON files, or bring one up to date: what did not change is kept.
+    """Build a store from the published files, CSV and JSON or Parquet, or bring one up to date: what did not change is kept.
 
     Example: `emm1 build E-MM1/datasets emm1.duckdb --ranks 1-4`
     """

@@ -81,7 +81,11 @@ def _info_lines(
         *show.table(["table", "rows"], counts.items(), ["rows"], screen),
         "",
         *show.table(names, [source for *source, _ in sources], ["rows", "bytes"], screen),
-        *(line for *_, note in sources if note for line in show.lines(f"note: {note}", screen)),
+        *(
+            line
+            for note in dict.fromkeys(note for *_, note in sources if note)
+            for line in show.lines(f"note: {note}", screen)
+        ),
         "",
         *show.table(about, embeddings, ["rows", "dims"], screen),
     ]
@@ -129,11 +133,13 @@ def _check_lines(report: CheckReport, screen: Screen | None) -> list[str]:
     found = Counter(published for _, published, _ in report.provenance)
     unknown = f"; {found['unknown']} are of unknown version" if found["unknown"] else ""
     lines.append(f"{found['current']} of {found.total()} source files are the published ones{unknown}")
+    notes: dict[str, None] = {}
     for source, published, note in report.provenance:
         if published not in {"current", "unknown"}:
             lines += show.lines(f"{source}: {published} version{f' ({note})' if note else ''}", screen)
         elif note:
-            lines += show.lines(f"note: {note}", screen)
+            notes[note] = None
+    lines += [line for note in notes for line in show.lines(f"note: {note}", screen)]
     if report.media is not None:
         lines += ["", *show.table(report.media.columns, report.media.iter_rows(), ["items"], screen)]
         lines += [line for advice in report.advice for line in show.lines(f"note: {advice}", screen)]

@@ -34,13 +34,15 @@ def build(
     not asked for go; registered embeddings stay, and so do tables, views, macros and the like that users made.
 
     Args:
-        root: the clone of the dataset, its ``datasets`` folder, or a copy of that.
+        root: the clone of the dataset, its ``datasets`` folder, or a copy of that; or Parquet files of the Hub: their folder,
+            one of them, or a snapshot in the Hub's cache. Of both editions, the CSV files fill the tables that they can, and the
+            others are compared with them.
         store: the DuckDB file to write.
         ranks: ranks of the groups that the store ends with, from 1 to 16; None for those under ``root``.
         splits: ``100m``, ``1m``, ``eshot``; None for those under ``root``.
         groups: a folder that `emm1 groups make` wrote: the groups come from it, not from ``root``. As with ranks and splits, an
             update without it has the published groups again.
-        media_root: folder of the media, for file paths; ``root`` by default.
+        media_root: folder of the media, for file paths; ``root`` by default, or the folder that it is in if it is a file.
         memory_limit: what all of it may use; DuckDB gets half of that.
         threads: threads DuckDB may use; all cores by default.
         force: read every file again, whatever an existing store has already.

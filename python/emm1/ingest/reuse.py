@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +11,14 @@ from typing import Self
 import duckdb
 from sqlglot import exp
 
+from emm1.dataset import Split
 from emm1.ingest.content import is_compressed
 from emm1.ingest.fingerprint import Digest, fingerprint
+from emm1.ingest.hub.files import DATASETS
 from emm1.ingest.provenance import SWITCHED, ProvenanceRow, rows_of
 from emm1.ingest.readers.contract import NewStore
-from emm1.ingest.sources import AUDIO_CATEGORIES, Source
+from emm1.ingest.schema import add_columns, declared_columns
+from emm1.ingest.sources import AUDIO_CATEGORIES, FOLDERS, Source
 from emm1.store.database import connect, media_root_of
 
 # The name under which the previous store is attached; no user's store is called that.
@@ -78,14 +81,57 @@ def unchanged(
         for source in sources:
             if source.table == "categories":
                 kept.pop(source.name, None)
+    for source in [source for source in sources if source.table == "hub"]:
+        if not _same_files(source.split, sources, previous, kept):
+            kept.pop(source.name, None)
     return kept
 
 
-def copy_files(new_store: NewStore, sources: Iterable[Source]) -> None:
+def _same_files(
+    split: Split, sources: Iterable[Source], previous: PreviousStore, kept: Mapping[str, ProvenanceRow]
+) -> bool:
+    """Whether a split has the same files as before: the Hub's fill together what CSV files do not, and are compared with them."""
+    now = {source.name for source in sources if source.split == split}
+    names = (FOLDERS[split][0], DATASETS.get(split, ""))
+    before = {name for name in previous.provenance if name.partition("/")[0] in names}
+    return now == before and now <= kept.keys()
+
+
+def copy_files(new_store: NewStore, sources: Sequence[Source]) -> None:
     """Copy the rows of files from the attached previous store: the columns that reading each file would fill."""
     for source in sources:
         new_store.begin(source)
-        _copy_file(new_store, source)
+        if source.table != "hub":
+            _copy_file(new_store, source)
+    if sources[0].table == "hub":
+        _copy_tables(new_store, sources)
+
+
+def _copy_tables(new_store: NewStore, sources: Sequence[Source]) -> None:
+    """Copy what the Hub's files of a split filled."""
+    connection, schema = new_store.connection, sources[0].schema
+    filled = {source.table for source in sources[0].beside if source.rank is None}
+    of_csv = {rank for source in sources[0].beside for rank in source.ranks}
+    for (in_schema, table), columns in declared_columns(connection).items():
+        if in_schema != schema or table in filled:
+            continue
+        published = _published_columns(connection, schema, table)
+        add_columns(connection, schema, table, (name for name in published if name not in columns))
+        if table != "groups":
+            copy_rows(connection, schema, table, published)
+        elif ranks := {rank for source in sources for rank in source.ranks} - of_csv:
+            where = exp.column("nn_index").isin(*map(exp.Literal.number, sorted(ranks)))
+            copy_rows(connection, schema, table, published, where)
+
+
+def _published_columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> list[str]:
+    """The columns of a table of the previous store, without those that users added."""
+    query = (
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = $database AND schema_name = $schema "
+        "AND table_name = $table AND comment IS NOT NULL ORDER BY column_index"
+    )
+    rows = connection.execute(query, {"database": PREVIOUS, "schema": schema, "table": table}).fetchall()
+    return [name for (name,) in rows]
 
 
 def _copy_file(new_store: NewStore, source: Source) -> None:

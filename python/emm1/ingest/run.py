@@ -57,7 +57,7 @@ def build_store(
     sources = published.sources
     check_target(store, force=force)
     report = BuildReport(store, missing=published.missing, warnings=[*published.packed])
-    root_of_media = os.path.abspath(media_root or root).rstrip(os.sep)
+    root_of_media = os.path.abspath(media_root or (root.parent if root.is_file() else root)).rstrip(os.sep)
     if not Path(root_of_media or os.sep).is_dir():
         report.warnings.append(f"the media root {root_of_media} is not a folder: the store's file paths lead there")
     with failures_explained(store), staging(store) as folder:
@@ -117,8 +117,9 @@ def _fill(
     """Fill the tables, and record where their rows come from."""
     progress("values of the ENUMs", 0, 0)
     columns = _columns(connection, sources, report, switch_triplet_columns)
-    # If some rows are copied, or a file cannot be read natively, the ENUMs are made from the filled tables.
-    enums = None if kept else find_enum_values(sources, columns)
+    # If some rows are copied or come from Parquet, or a file cannot be read natively, the ENUMs are made from the filled tables.
+    joined = any(source.table == "hub" for source in sources)
+    enums = None if kept or joined else find_enum_values(sources, columns)
     if enums is not None:
         make_enums(connection, enums)
     in_order = [*batches(sources, kept)]
@@ -130,7 +131,7 @@ def _fill(
         most = source.path.stat().st_size  # a compressed file holds more
         return Digest(lambda read: progress(source.name, done[source.name] + min(read, most), total))
 
-    new_store = NewStore(connection, columns, enums, begin)
+    new_store = NewStore(connection, columns, enums, begin, lambda what: progress(what, 0, 0))
     rows = dict(kept)
     with attached(connection, report.path) if kept else nullcontext():
         for batch in in_order:
@@ -139,7 +140,7 @@ def _fill(
                 continue
             for source, result in zip(batch, read(new_store, batch), strict=True):
                 rows[source.name] = row_of(source, result, switched=switch_triplet_columns)
-                report.notes += [*result.notes, *result.remarks]
+                report.notes += [note for note in (*result.notes, *result.remarks) if note not in report.notes]
     for source in sources:
         if source.table == "triplets":
             check_annotations(new_store, source)

@@ -11,6 +11,8 @@ from emm1.checks import check_regular, is_pointer
 from emm1.dataset import RANKS, SCHEMAS, SPLITS, Split
 from emm1.errors import FileNotFoundError, SourceError
 from emm1.ingest.content import as_it_is
+from emm1.ingest.hub.columns import HubFile
+from emm1.ingest.hub.files import DATASETS, OWNER, hub_files, published_name
 from emm1.store.made_groups import note_of
 
 # The published name of each split's folder first, then the name that older texts use.
@@ -23,6 +25,8 @@ FOLDERS: dict[Split, tuple[str, ...]] = {
 INFOS = ("text", "image", "video", "audio", "points")
 AUDIO_CATEGORIES = "eshot/category_to_audio_ids.json"
 POINT_CATEGORIES = "eshot/category_to_point_ids.json"
+# Where paths begin that DuckDB opens and emm1 does not: every file is read for its checksum too.
+REMOTE = ("hf:", "http:", "https:", "s3:", "gs:")
 # Suffixes of a file that was compressed or converted in a way that is not read.
 PACKED = (".bz2", ".xz", ".zip", ".parquet")
 
@@ -35,9 +39,12 @@ class Source:
         name: its published name, such as ``e-mm1_100m/infos/audio.csv``.
         path: where it is.
         split: the split it belongs to.
-        table: the table of that split that it fills (for JSON files: ``categories``).
+        table: the table of that split that it fills (for JSON files: ``categories``); ``hub`` for the Hub's Parquet files, which
+            fill all that CSV files do not.
         rank: of a group file, the rank its folder names.
         note: what to know about the file before it is read.
+        hub: of one of the Hub's files, what its columns mean.
+        beside: of one of the Hub's files, the CSV files of its split, with which it is compared.
     """
 
     name: str
@@ -46,6 +53,8 @@ class Source:
     table: str
     rank: int | None = None
     note: str | None = None
+    hub: HubFile | None = None
+    beside: tuple[Source, ...] = ()
 
     @property
     def schema(self) -> str:
@@ -55,7 +64,12 @@ class Source:
     @property
     def has_columns(self) -> bool:
         """Whether it is a CSV file whose header names the columns of its table."""
-        return self.table not in ("annotation_mapping", "categories")
+        return self.table not in ("annotation_mapping", "categories", "hub")
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """The ranks of its groups."""
+        return self.hub.ranks if self.hub else () if self.rank is None else (self.rank,)
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ class PublishedFiles:
 
     Attributes:
         sources: those that are there.
-        missing: the names of those that are not.
+        missing: the names of those that are not, and whose rows no file of the Hub has.
         packed: notes about missing files that exist compressed, or as Parquet.
     """
 
@@ -76,7 +90,7 @@ class PublishedFiles:
 def find_sources(
     root: Path, splits: Sequence[Split] | None, ranks: Sequence[int] | None, groups: Path | None = None
 ) -> PublishedFiles:
-    """Look for the published files under ``root``: the clone, its ``datasets`` folder, or a copy of it.
+    """Look for the published files under ``root``: the clone, its ``datasets`` folder, or a copy of it; or the Hub's files.
 
     Args:
         root: where to look.
@@ -88,7 +102,7 @@ def find_sources(
         FileNotFoundError: no such folder, nothing published in it, or something asked for by name is absent.
         SourceError: some of the files are Git LFS pointers or empty.
     """
-    base = _base_folder(root)
+    base, hub = _base_folder(root)
     there: Sequence[int] = RANKS
     if groups is not None:
         there = _ranks_of(groups, splits)
@@ -96,7 +110,8 @@ def find_sources(
     for source in wanted:
         check_regular(source.path, SourceError)
     sources = [source for source in wanted if source.path.is_file()]
-    absent = [source for source in wanted if not source.path.is_file()]
+    sources += _of_hub(hub, sources, splits, ranks, own_groups=groups is not None)
+    absent = [source for source in wanted if not source.path.is_file() and not _in_hub(source, sources)]
     packed = [note for source in absent if (note := _packed(source))]
     _refuse_absent(base, sources, splits, ranks, packed, groups)
     _refuse_pointers(sources)
@@ -104,6 +119,32 @@ def find_sources(
         if source.path.stat().st_size == 0:
             raise SourceError(f"{source.path} is empty: download {source.name} again")
     return PublishedFiles(sources, [source.name for source in absent], packed)
+
+
+def _of_hub(
+    files: Iterable[HubFile],
+    beside: Sequence[Source],
+    splits: Sequence[Split] | None,
+    ranks: Sequence[int] | None,
+    *,
+    own_groups: bool,
+) -> list[Source]:
+    """The Hub's files of the splits and ranks wanted, next to the CSV files; groups of one's own replace theirs."""
+    found = []
+    for file in files:
+        wanted = () if own_groups else tuple(rank for rank in file.ranks if ranks is None or rank in ranks)
+        if (splits is not None and file.split not in splits) or (file.ranks and not wanted and not own_groups):
+            continue
+        of_split = tuple(source for source in beside if source.split == file.split)
+        hub = replace(file, ranks=wanted)
+        found.append(Source(published_name(file), file.path, file.split, "hub", hub=hub, beside=of_split))
+    return found
+
+
+def _in_hub(source: Source, sources: Iterable[Source]) -> bool:
+    """Whether the rows of a CSV file that is not there are in the Hub's files."""
+    hub = [other.hub for other in sources if other.hub and other.split == source.split]
+    return bool(hub) and (source.rank is None or any(source.rank in file.ranks for file in hub))
 
 
 def _ranks_of(groups: Path, splits: Sequence[Split] | None) -> list[int]:
@@ -137,21 +178,38 @@ def _packed(source: Source) -> str | None:
     return f"{source.name} is not there, but {found} is: {what} beside it, then build again"
 
 
-def _base_folder(root: Path) -> Path:
-    if not root.is_dir():
+def _base_folder(root: Path) -> tuple[Path, list[HubFile]]:
+    """The folder that has the folders of the splits, and the Hub's files.
+
+    Raises:
+        FileNotFoundError: there are neither.
+    """
+    if root.parts[:1] and root.parts[0] in REMOTE:
+        raise FileNotFoundError(
+            f"{root} is not on this machine: get it with `hf download {OWNER}/{DATASETS['1m']} --repo-type dataset "
+            "--local-dir DIR`, then build from DIR"
+        )
+    if not root.is_dir() and not (root.is_file() and root.suffix == ".parquet"):
         what = "is not a folder" if root.exists() else "does not exist"
         raise FileNotFoundError(
-            f"{root} {what}: name the folder that holds e-mm1_100m, e-mm1_1m or eshot (the clone or its datasets folder)"
+            f"{root} {what}: name the folder that holds e-mm1_100m, e-mm1_1m or eshot (the clone or its datasets folder), or "
+            "the Hub's Parquet files"
         )
+    hub, others = hub_files(root)
     names = [name for folders in FOLDERS.values() for name in folders]
     for base in (root / "datasets", root):
         if any((base / name).is_dir() for name in names):
-            return base
+            return base, hub
+    if hub:
+        return root, hub
     hint = ""
     if root.name in names:
         hint = f" (did you mean its parent, {root.parent}?)"
+    elif others:
+        hint = f"; {others[0]}, which are not those of the Hub's Parquet files"
     raise FileNotFoundError(
-        f"{root} holds none of the folders {', '.join(names)}, nor does a datasets folder in it{hint}"
+        f"{root} holds none of the folders {', '.join(names)}, nor does a datasets folder in it, and no Parquet files of the "
+        f"Hub{hint}"
     )
 
 
@@ -196,7 +254,7 @@ def _refuse_absent(
                 f"{base / FOLDERS[split][0]} is not there, but the split {split} was asked for{hint}"
             )
     if ranks and (splits is None or "100m" in splits):
-        there = {source.rank for source in sources}
+        there = {rank for source in sources for rank in source.ranks}
         absent = [str(rank) for rank in ranks if rank not in there]
         if absent:
             raise FileNotFoundError(

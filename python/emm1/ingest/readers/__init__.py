@@ -13,6 +13,7 @@ from emm1.ingest.readers.categories import read_categories
 from emm1.ingest.readers.contract import NewStore, Reader, ReadResult
 from emm1.ingest.readers.duckdb_csv import read_csv
 from emm1.ingest.readers.groups import read_groups
+from emm1.ingest.readers.hub import read_hub
 from emm1.ingest.readers.infos import read_info
 from emm1.ingest.readers.labels import read_labels
 from emm1.ingest.sources import Source
@@ -23,25 +24,28 @@ READERS: dict[str, tuple[Reader, ...]] = {
     "annotation_mapping": (read_labels,),
     "triplets": (read_csv,),
     "categories": (read_categories,),
+    "hub": (read_hub,),
 }
 # The readers of the tables of items.
 INFO_READERS: tuple[Reader, ...] = (read_info, read_csv)
 # Tables whose files are read together: group files in one statement, because DuckDB's threads wait for each other at the
-# end of every statement; category files because one of them numbers the classes of both.
-TOGETHER = {"groups", "categories"}
+# end of every statement; category files because one of them numbers the classes of both; the Hub's files of a split because
+# an item is in many of them.
+TOGETHER = {"groups", "categories", "hub"}
+# Tables that are filled last: triplets are checked against the labels, and the Hub's files fill, or are compared with, what
+# CSV files left or filled.
+LAST = ("triplets", "hub")
 
 
 def batches(sources: Sequence[Source], apart: Collection[str]) -> Iterator[list[Source]]:
     """The files in the order in which they are read; files that are read together are in one list.
 
-    Labels come before triplets, which are checked against them.
-
     Args:
         sources: the files.
         apart: published names of files that are not read; they never share a list with files that are.
     """
-    ordered = sorted(sources, key=lambda source: source.table == "triplets")
-    grouped = groupby(ordered, lambda s: (s.name in apart, s.table if s.table in TOGETHER else s.name))
+    ordered = sorted(sources, key=lambda source: LAST.index(source.table) if source.table in LAST else -1)
+    grouped = groupby(ordered, lambda s: (s.name in apart, s.split, s.table if s.table in TOGETHER else s.name))
     return (list(batch) for _, batch in grouped)
 
 

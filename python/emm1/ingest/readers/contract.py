@@ -21,12 +21,14 @@ class NewStore:
         columns: the columns of each CSV file with a header, by the file's published name.
         enums: the sorted values of each ENUM; None if the ENUMs are created only after all rows are loaded.
         begin: call it with each file before reading it, on any thread; it gives what computes the checksum.
+        step: call it with what is done with several files after they were read for their checksums.
     """
 
     connection: duckdb.DuckDBPyConnection
     columns: Mapping[str, Sequence[Column]]
     enums: Mapping[str, list[str]] | None
     begin: Callable[[Source], Digest]
+    step: Callable[[str], object] = lambda _what: None
 
 
 @dataclass(frozen=True)
