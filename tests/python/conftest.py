@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_files import smaller
 from hypothesis import settings
 from trees import copied
 
@@ -39,6 +40,20 @@ def store_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "emm1.duckdb"
     emm1.build(tree, path).close()
     return path
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same sample as the Hub has it."""
+    root = tmp_path_factory.mktemp("hub") / "sample"
+    emm1.write_sample(root, scale=0.0002, embeddings=16, seed=4, edition="hub")
+    return root
+
+
+@pytest.fixture
+def own_hub(hub: Path, tmp_path: Path) -> Path:
+    """A copy of it, of three ranks and without EShot, that a test may change."""
+    return smaller(copied(hub, tmp_path / "own"))
 
 
 @pytest.fixture

@@ -6,35 +6,29 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hub_files import HUNDRED, ONE, edit
 from store_content import content, rows_of
 from trees import copied
 
 import emm1
 from emm1.ingest.run import build_store
 
-ONE, HUNDRED = "E-MM1-1M/data", "E-MM1-100M/data"
-
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample of the fixture `tree` as the Hub has it; of four ranks."""
-    root = tmp_path_factory.mktemp("hub") / "sample"
-    emm1.write_sample(root, scale=0.0002, embeddings=16, seed=4, edition="hub")
+def four(hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Hub's files of four ranks."""
+    root = copied(hub, tmp_path_factory.mktemp("four") / "sample")
     for rank in range(5, 17):
         (root / HUNDRED / f"nn_{rank:02}.parquet").unlink()
     return root
 
 
 @pytest.fixture
-def both(tree: Path, hub: Path, tmp_path: Path) -> Path:
+def both(tree: Path, four: Path, tmp_path: Path) -> Path:
     root = copied(tree, tmp_path / "both")
     for name in ("E-MM1-1M", "E-MM1-100M"):
-        shutil.copytree(hub / name, root / name)
+        shutil.copytree(four / name, root / name)
     return root
-
-
-def edit(path: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
-    change(pl.read_parquet(path)).write_parquet(path)
 
 
 def edit_csv(path: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
@@ -121,9 +115,9 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str | None]] = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_an_update_equals_a_fresh_build(case: str, hub: Path, tmp_path: Path) -> None:
+def test_an_update_equals_a_fresh_build(case: str, four: Path, tmp_path: Path) -> None:
     change, read = CHANGES[case]
-    own = copied(hub, tmp_path / "own")
+    own = copied(four, tmp_path / "own")
     updated, fresh = tmp_path / "updated.duckdb", tmp_path / "fresh.duckdb"
     build_store(own, updated)
     assert build_store(own, updated).up_to_date
@@ -138,10 +132,10 @@ def test_an_update_equals_a_fresh_build(case: str, hub: Path, tmp_path: Path) ->
     assert content(updated) == content(fresh)
 
 
-def test_from_one_edition_to_the_other(tree: Path, hub: Path, both: Path, tmp_path: Path) -> None:
+def test_from_one_edition_to_the_other(tree: Path, four: Path, both: Path, tmp_path: Path) -> None:
     updated, fresh = tmp_path / "updated.duckdb", tmp_path / "fresh.duckdb"
     build_store(tree, updated)
-    for root in (hub, both, tree, both):
+    for root in (four, both, tree, both):
         build_store(root, updated, media_root=tmp_path)
         build_store(root, fresh, media_root=tmp_path, force=True)
         assert content(updated) == content(fresh)

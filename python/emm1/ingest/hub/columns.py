@@ -26,6 +26,7 @@ KEYS: dict[Split, tuple[str, ...]] = {
 KNOWN_BY = 2 / 3
 # Columns of groups and triplets, which describe no item. The label becomes a row of annotation_mapping.
 ROW_COLUMNS: dict[Split, tuple[str, ...]] = {"1m": TRIPLET_COLUMNS, "100m": GROUP_COLUMNS}
+IDS = {name for columns in ROW_COLUMNS.values() for name in columns if name.endswith("_id")}
 LABEL = "annotation_str"
 NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*")
 TEXTS = re.compile(r"VARCHAR|ENUM.*")
@@ -157,7 +158,7 @@ def _require(path: Path, split: Split, types: Mapping[str, str], sides: Mapping[
 
 
 def _check_types(path: Path, types: Mapping[str, str], sides: Iterable[Mapping[str, str]]) -> None:
-    numbers = [name for name in types if re.fullmatch(r"encord_.+_id|nn_index|annotation", name)]
+    numbers = [name for name in types if name in {*IDS, "nn_index", "annotation"}]
     texts = [name for name in types if name in ("paired_modality", "annotated_modality", LABEL)]
     for columns in sides:
         numbers += [columns[name] for name in TIMES if name in columns]

@@ -12,7 +12,7 @@ from emm1.checks import shown
 from emm1.dataset import FILE_MODALITIES, RANKS
 from emm1.errors import SourceError
 from emm1.ingest.diagnose import LIMITS
-from emm1.ingest.hub.columns import HubFile, path_columns
+from emm1.ingest.hub.columns import IDS, HubFile, path_columns
 from emm1.ingest.hub.queries import quoted, read_parquet
 
 
@@ -47,8 +47,7 @@ def refuse_defects(connection: duckdb.DuckDBPyConnection, file: HubFile) -> None
 
 
 def _defects(file: HubFile) -> Iterator[Defect]:
-    keys = {side.key for side in file.sides} | {name for name in file.rows if name.startswith("encord_")}
-    for name in sorted(keys):
+    for name in sorted(IDS.intersection(file.rows)):
         yield from _of_number(name, "INTEGER")
     if file.split == "100m":
         yield _absent("encord_text_id")

@@ -114,7 +114,8 @@ def _folders(base: Path) -> Iterator[Path]:
         if folder == base:
             yield folder
         yield folder / "data"
-        if (folder / "snapshots").is_dir():
+        known = folder == base or folder.name.rpartition("--")[2] in DATASETS.values()  # others are in the same cache
+        if known and (folder / "snapshots").is_dir():
             snapshot = _snapshot(folder)
             yield snapshot
             yield snapshot / "data"

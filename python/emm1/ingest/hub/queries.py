@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlglot import exp, parse_one
 
-from emm1.ingest.hub.columns import TIMES, HubFile, Side
+from emm1.ingest.hub.columns import IDS, TIMES, HubFile, Side
 
 READ = "SELECT * FROM read_parquet([''], hive_partitioning = false)"
 READ_NUMBERED = "SELECT * FROM read_parquet([''], hive_partitioning = false, file_row_number = true)"
@@ -105,7 +105,7 @@ def rows_of(file: HubFile, ranks: Sequence[int] | None = None) -> exp.Select:
 def _type_of(name: str) -> str:
     if name in ("nn_index", "annotation"):
         return "SMALLINT"
-    return "INTEGER" if name.startswith("encord_") else "VARCHAR"
+    return "INTEGER" if name in IDS else "VARCHAR"
 
 
 def placed(files: Sequence[HubFile], names: Sequence[str]) -> exp.Query:
