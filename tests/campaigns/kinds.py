@@ -34,6 +34,7 @@ def _ends(chance: Chance, x: Doubles) -> Doubles:
 KINDS: dict[str, Callable[[Chance, Doubles], Doubles]] = {
     "normal": lambda _, x: x,
     "clustered": _clustered,
+    "falling": lambda _, x: x * 0.96 ** np.arange(x.shape[1]),  # with principal components that say most
     "copies": lambda chance, x: x[chance.integers(0, min(4, len(x)), len(x))],
     "last bit": _last_bit,
     "decades": lambda chance, x: x * 10.0 ** chance.uniform(-15, 15, (len(x), 1)),

@@ -30,6 +30,8 @@ Ids = NDArray[np.int64]
 
 DIMS = (1, 2, 3, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 100, 127, 128, 129, 200, 255, 256, 257, 300, 384, 512, 768)
 WIDE = (1000, 1023, 1024, 1025, 1536, 2047, 2048, 2049, 4095, 4096, 4097)
+SKETCHED = ((8192, 9001, 16_384, 20_011), (48, 64, 65, 128, 192, 256))
+"""Rows and dims of files whose codes begin with a sketch, if the kind of vectors allows it."""
 ROWS = (1, 2, 3, 15, 40, 63, 64, 65, 95, 96, 97, 161, 300, 1000, 3000)
 # One query, a few that run one by one, and full and partial panels of 8, 16 and 32; from 24 on also without codes.
 BATCHES = (1, 1, 1, 2, 5, 6, 7, 8, 9, 16, 17, 23, 24, 25, 31, 32, 33, 40, 65, 100)
@@ -63,8 +65,11 @@ class Plan:
         large = dice.random() < 0.01  # enough work for several threads
         most = 5_000_000 if large else 600_000
         rows = max(1, most // dims) if large else min(rows, max(1, most // dims))
+        kind, codes = dice.choice(list(KINDS)), dice.choice(CODES)
+        if dice.random() < 0.04:
+            rows, dims, most = dice.choice(SKETCHED[0]), dice.choice(SKETCHED[1]), 20_000_000
+            kind, codes = dice.choice(("clustered", "falling")), "beside"
         queries = min(dice.choice(BATCHES), max(1, 4 * most // (rows * dims)))
-        kind = dice.choice(list(KINDS))
         spoilt = dice.random() < 0.03
         return cls(
             seed=dice.getrandbits(32),
@@ -74,7 +79,7 @@ class Plan:
             rows=rows,
             dims=dims,
             queries=queries,
-            codes="none" if spoilt else dice.choice(CODES),
+            codes="none" if spoilt else codes,
             spoilt=spoilt,
             ids=dice.random() < 0.6,
             metric=dice.choice(METRICS),
