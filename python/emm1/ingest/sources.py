@@ -12,7 +12,7 @@ from emm1.dataset import RANKS, SCHEMAS, SPLITS, Split
 from emm1.errors import FileNotFoundError, SourceError
 from emm1.ingest.content import as_it_is
 from emm1.ingest.hub.columns import HubFile
-from emm1.ingest.hub.files import DATASETS, OWNER, hub_files, published_name
+from emm1.ingest.hub.files import DOWNLOAD, hub_files, published_name
 from emm1.store.made_groups import note_of
 
 # The published name of each split's folder first, then the name that older texts use.
@@ -185,10 +185,7 @@ def _base_folder(root: Path) -> tuple[Path, list[HubFile]]:
         FileNotFoundError: there are neither.
     """
     if root.parts[:1] and root.parts[0] in REMOTE:
-        raise FileNotFoundError(
-            f"{root} is not on this machine: get it with `hf download {OWNER}/{DATASETS['1m']} --repo-type dataset "
-            "--local-dir DIR`, then build from DIR"
-        )
+        raise FileNotFoundError(f"{root} is not on this machine: get it with `{DOWNLOAD}`, then build from DIR")
     if not root.is_dir() and not (root.is_file() and root.suffix == ".parquet"):
         what = "is not a folder" if root.exists() else "does not exist"
         raise FileNotFoundError(

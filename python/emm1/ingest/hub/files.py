@@ -18,7 +18,8 @@ from emm1.store.refusals import Refusal, refusal_of
 
 # The names of the datasets on the Hub, after which files are listed in provenance.
 DATASETS = {"1m": "E-MM1-1M", "100m": "E-MM1-100M"}
-OWNER = "encord-team"
+DOWNLOAD = "hf download encord-team/E-MM1-1M --repo-type dataset --local-dir DIR"
+"""What fetches one of them; for people to read."""
 
 
 def hub_files(root: Path) -> tuple[list[HubFile], list[str]]:
@@ -145,8 +146,7 @@ def _check(path: Path) -> None:
         raise SourceError(f"{path} is empty: download it again")
     if is_pointer(path):
         raise SourceError(
-            f"{path} is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`, or all of them with "
-            f"`hf download {OWNER}/{DATASETS['1m']} --repo-type dataset --local-dir DIR`"
+            f"{path} is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`, or all of them with `{DOWNLOAD}`"
         )
 
 
