@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+LONGEST = 1000
+"""Characters of the longest name of a class."""
+
 
 @dataclass(frozen=True, eq=False)
 class Opaque:
@@ -88,8 +91,7 @@ class Program:
             case "GLOBAL":
                 stack.append(Opaque(argument))
             case "STACK_GLOBAL":
-                module, attribute = stack.pop(-2), stack.pop()
-                stack.append(Opaque(f"{module} {attribute}"))
+                stack.append(Opaque(self._name(stack.pop(-2), stack.pop())))
             case "BINPUT" | "LONG_BINPUT":
                 self._memo[argument] = stack[-1]
             case "MEMOIZE":
@@ -122,6 +124,12 @@ class Program:
                 stack.append(self.persistent(stack.pop()))
             case _:
                 raise ValueError(f"its pickle uses {name}, which {self.WRITER} does not")
+
+    def _name(self, module: object, attribute: object) -> str:
+        """Module and name of a class. Names of names of names could be as long as memory is."""
+        if not (isinstance(module, str) and isinstance(attribute, str) and len(module) + len(attribute) <= LONGEST):
+            raise ValueError(f"its pickle calls what has no name, which {self.WRITER} does not")
+        return f"{module} {attribute}"
 
     def _to_mark(self) -> list[Any]:
         items, self._stack = self._stack, self._marks.pop()

@@ -178,7 +178,9 @@ class Program(pickles.Program):
         """A storage, from the tuple ``('storage', class, key, location, length)``."""
         _, kind, key, _, _ = reference
         dtype = STORAGES.get(kind.name)
-        return Opaque(kind.name) if dtype is None else (str(key), dtype)
+        if not isinstance(key, str):
+            raise TypeError("a storage without a key")
+        return Opaque(kind.name) if dtype is None else (key, dtype)
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> Tensor | Opaque:

@@ -78,6 +78,7 @@ class NumpyProgram(Program):
     """
 
     WRITER = "numpy.save"
+    _encoded = 0  # bytes that calls gave so far
 
     def called(self, name: str, arguments: Any) -> Any:
         """An array, a type, or bytes as Python 2's protocol writes them; an `Opaque` for any other call."""
@@ -88,8 +89,13 @@ class NumpyProgram(Program):
                 data, dtype, shape, order = arguments
                 return Array(tuple(shape), dtype, order == "F", data)
         if name == "numpy dtype":
-            return Dtype(str(arguments[0]))
+            if not isinstance(arguments[0], str):
+                raise TypeError("a type without a name")
+            return Dtype(arguments[0])
         if name == "_codecs encode" and arguments[1] == "latin1":
+            self._encoded += len(arguments[0])
+            if self._encoded > len(self._pickle):
+                raise ValueError("its pickle writes the same bytes again and again, which numpy.save does not")
             return arguments[0].encode("latin1")
         return super().called(name, arguments)
 
@@ -101,6 +107,6 @@ class NumpyProgram(Program):
                 raise TypeError("an array without a type")
             target.shape, target.dtype, target.fortran, target.data = tuple(shape), dtype, bool(fortran), data
         elif isinstance(target, Dtype):
-            if state[1] not in {"<", ">", "=", "|"}:
+            if not isinstance(state[1], str) or state[1] not in {"<", ">", "=", "|"}:
                 raise TypeError("a type without a byte order")
             target.order = state[1]

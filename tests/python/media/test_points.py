@@ -7,6 +7,8 @@ import io
 import os
 import pickle
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -272,6 +274,37 @@ def test_values_may_be_nested_as_deeply_as_they_like(tmp_path: Path, program: by
     (tmp_path / "a.npy").write_bytes(header() + b"\x80\x02" + program)
     with pytest.raises(emm1.errors.SourceError, match=r"a\.npy cannot be read"):
         read_points(tmp_path / "a.npy")
+
+
+DOUBLED = b"".join(
+    b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86\x94" for i in range(40)
+)  # tuples: 2⁴⁰ values when written out
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        # Names of names: each twice as long.
+        b"\x8c\x01a\x94" + DOUBLED.replace(b"\x86", b"\x93") + b".",
+        b"N\x94" + DOUBLED + b"cnumpy\ndtype\nh\x28\x85R.",
+        b"cnumpy\ndtype\n\x8c\x02f4\x85RK\x03" + b"N" + b"\x85" * 3_000_000 + b"\x86b.",
+        # A string that is encoded thousands of times.
+        b"(X"
+        + struct.pack("<I", 10**6)
+        + b"a" * 10**6
+        + b"\x94"
+        + b"c_codecs\nencode\nh\x00\x8c\x06latin1\x86R" * 20_000
+        + b"t.",
+    ],
+)
+def test_small_files_do_not_fill_the_memory(tmp_path: Path, program: bytes) -> None:
+    (tmp_path / "a.npy").write_bytes(header() + b"\x80\x04" + program)
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)); from emm1.media.points import read_points; read_points(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", limit, str(tmp_path / "a.npy")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "SourceError" in done.stderr, done.stderr[-500:]
+    assert "a.npy cannot be read" in done.stderr
 
 
 WHOLE = pickle.dumps(np.array({"xyz": XYZ[:3], "rgb": RGB[:3], "text": ["a"], "f": np.float32(1)}, object), 4)
