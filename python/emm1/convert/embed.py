@@ -37,6 +37,8 @@ PART = 1024
 """Items of a part: an interrupted run repeats at most this many."""
 NAMED = 3
 """Unreadable files that are named."""
+ALIKE = 0.05
+"""How far, relative to its length, a vector may be from that of another run: models round differently with other batches."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,10 @@ def embed(
 ) -> Embedded:
     """Do the work of `emm1.Store.embed`."""
     at_least_one(batch_size, "batch_size")
+    if output is None and Path(name).name != name:
+        raise EmbeddingError(
+            f"{name!r} cannot be the name of a file: name the file to write, too, or take another name"
+        )
     target = Path(output) if output is not None else store.path.with_name(f"{name}.npy")
     spec = encoder if isinstance(encoder, str) else f"{type(encoder).__module__}.{type(encoder).__qualname__}"
     entry = Registered(name, dataset, modality, metric, target.absolute(), None, model=model)
@@ -130,6 +136,7 @@ def embed(
     items = _items(store, dataset, modality, None if root is None else Path(root), where)
     run = {"encoder": spec, "dims": chosen.dims, "items": items.digest, "part": PART}
     with parts_of(target, run) as folder:
+        _check_encoder(folder, items, chosen)
         begins = range(0, len(items.ids), PART)
         parts = [_part(folder, begin, items, chosen, batch_size, progress) for begin in begins]
         progress(f"writing {target.name}", 0, 0)
@@ -183,6 +190,19 @@ def _rows(connection: duckdb.DuckDBPyConnection, dataset: Split, modality: str) 
     return connection.view("assets").filter(same).select(Column("id"), Column("file_path").alias("input"))
 
 
+def _check_encoder(folder: Path, items: Items, encoder: Encoder) -> None:
+    """Refuse finished parts whose first vector is not what the encoder gives: its name may be that of other weights now."""
+    for part in sorted(folder.glob("*.npz"))[:1]:
+        with np.load(part) as loaded:
+            numbers, rows = loaded["numbers"], loaded["vectors"]
+        for at in np.flatnonzero(~np.isnan(rows[:, 0]))[:1]:
+            again = encoded(encoder, items.modality, [items.inputs[int(numbers[at])].as_py()])[0]
+            if not np.linalg.norm(again - rows[at]) <= ALIKE * np.linalg.norm(rows[at]):
+                raise EmbeddingError(
+                    f"{folder} holds vectors that another encoder made: remove the folder to start again"
+                )
+
+
 def _part(folder: Path, begin: int, items: Items, encoder: Encoder, batch_size: int, progress: Progress) -> Path:
     """Encode a part, unless it is there: the numbers of its items, and their vectors."""
     part = folder / f"{begin // PART:06}.npz"
@@ -225,6 +245,10 @@ def _joined(folder: Path, parts: list[Path], items: Items, dims: int) -> tuple[P
         file.seek(0)
         npy.write_array_header_1_0(file, {**header, "shape": (len(numbers), dims)})
     if not len(numbers):
+        for part in parts:  # so that a later run looks for the files again
+            part.unlink()
+        if items.modality == "text":
+            raise EmbeddingError(f"the encoder gives no vector for any of {len(items.ids):,} captions")
         first = items.inputs[0].as_py()
         raise EmbeddingError(f"no file of {len(items.ids):,} items can be read: the first is expected at {first}")
     write_npy(ids, items.ids[numbers])

@@ -15,6 +15,7 @@ from emm1.checks import PathLike, check_regular, is_pointer
 from emm1.errors import FileNotFoundError, SourceError
 from emm1.media.pickled import Array, Dtype, NumpyProgram
 
+LONG = 10**20  # of a key, a number that is not written out
 LARGEST = 1 << 28  # bytes of a file: OpenShape's have less than a hundredth of that
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 # Colours of clouds that have none: what OpenShape and Uni3D take then.
@@ -120,16 +121,23 @@ def _of_array(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], *, 
     return PointCloud(cloud, f"an array of {dtype}", ready, tuple(notes))
 
 
+def _named(key: str | int) -> str:
+    """The key of an entry on a line; a number that is too long to be written stays unwritten."""
+    if isinstance(key, str):
+        return key if key.isprintable() else repr(key)
+    return str(key) if abs(key) < LONG else "a long number"
+
+
 def _of_dictionary(file: IO[bytes], shape: tuple[int, ...]) -> PointCloud:
     value = NumpyProgram(file.read()).run()
     entries = value.data[0] if isinstance(value, Array) and isinstance(value.data, list) and value.data else value
     if shape or not isinstance(entries, dict):
         raise ValueError(f"it holds objects of shape {shape}, expected one dictionary with xyz and rgb")
     if "xyz" not in entries:
-        listing = ", ".join(sorted(map(str, entries))) or "nothing"
+        listing = ", ".join(sorted(map(_named, entries))) or "nothing"
         raise ValueError(f"its dictionary has no 'xyz': it has {listing:.200}")
     cloud, notes = _joined(_entry(entries, "xyz"), _entry(entries, "rgb") if "rgb" in entries else None)
-    others = tuple(str(key) for key in entries if key not in {"xyz", "rgb"})
+    others = tuple(_named(key) for key in entries if key not in {"xyz", "rgb"})
     return PointCloud(cloud, "a pickled dictionary", ready=False, notes=tuple(notes), others=others)
 
 

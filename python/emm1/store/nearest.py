@@ -11,7 +11,7 @@ from duckdb import ConstantExpression as Constant
 from numpy.typing import ArrayLike, NDArray
 
 from emm1.arguments import as_ids, as_vectors, at_least_one
-from emm1.checks import check_text, listed
+from emm1.checks import check_text, listed, shown
 from emm1.embeddings.file import Embeddings, Metric
 from emm1.embeddings.hits import Hits
 from emm1.embeddings.others import search_others
@@ -52,6 +52,8 @@ def queries_of(
 
 
 def _encoded(embeddings: Embeddings, texts: list[str], encoder: Encoder | str) -> NDArray[np.float32]:
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise EmbeddingError(f"text must be a text or a list of at least one, not {shown(texts)}")
     for text in texts:
         check_text(text)
     chosen = encoder_named(encoder) if isinstance(encoder, str) else encoder

@@ -88,7 +88,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(store: emm1.Store, 
     store.embed("again", rest, modality="text")
     captions = store.sql("SELECT count(*) FROM e_mm1_100m.text").fetchall()[0][0]
     assert captions > 1500 + 1024
-    assert sum(rest.batches) == captions - 1024
+    assert sum(rest.batches) == 1 + captions - 1024  # one tells that the encoder is the same
     for suffix in (".npy", ".ids.npy"):
         assert (tmp_path / f"again{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
 
@@ -98,6 +98,34 @@ def test_parts_of_other_items_or_another_encoder_are_not_taken(store: emm1.Store
         store.embed("letters", Letters(fails_after=1500), modality="text")
     with pytest.raises(emm1.EmbeddingError, match="parts of a run with other files or settings"):
         store.embed("letters", Letters(), modality="text", where="encord_text_id < 2000")
+
+
+def test_parts_of_another_encoder_of_the_same_name_are_not_taken(store: emm1.Store) -> None:
+    class Other(Letters):
+        def __init__(self, more: float, fails_after: int = 1 << 40) -> None:
+            super().__init__(fails_after)
+            self.more = more
+
+        def encode(self, modality: str, items: Sequence[str]) -> NDArray[np.float64]:
+            return super().encode(modality, items) + self.more
+
+    with pytest.raises(KeyboardInterrupt):
+        store.embed("letters", Other(0, fails_after=1500), modality="text")
+    with pytest.raises(emm1.EmbeddingError, match="that another encoder made"):
+        store.embed("letters", Other(1), modality="text")
+
+
+def test_media_that_come_later_are_found(store: emm1.Store, tmp_path: Path) -> None:
+    root = tmp_path / "media"
+    root.mkdir()
+    options = {"modality": "image", "dataset": "1m", "root": root, "where": "encord_image_id < 20"}
+    with pytest.raises(emm1.EmbeddingError, match="can be read"):
+        store.embed("pictures", Letters(), **options)  # type: ignore[arg-type]
+    store.sql(f"SET VARIABLE emm1_root = '{root}'")
+    for (path,) in store.sql("SELECT file_path FROM assets WHERE dataset = '1m' AND modality = 'image'").fetchall():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("xa", encoding="utf-8")
+    assert store.embed("pictures", Letters(), **options).missing == 0  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -130,6 +158,8 @@ def test_wrong_requests_say_what_is_wrong(store: emm1.Store, tmp_path: Path) -> 
         store.embed("letters", "ours", modality="text")
     with pytest.raises(emm1.EmbeddingError, match="batch_size"):
         store.embed("letters", Letters(), modality="text", batch_size=0)
+    with pytest.raises(emm1.EmbeddingError, match="'a/b' cannot be the name of a file"):
+        store.embed("a/b", Letters(), modality="text")
     with pytest.raises(emm1.StoreError, match="does not fit"):
         store.embed("letters", Letters(), modality="text", where="smell > 3")
     with pytest.raises(emm1.EmbeddingError, match="no text items of 100m that satisfy"):
@@ -158,6 +188,10 @@ def test_text_is_searched_by_its_vector(store: emm1.Store) -> None:
         store.nearest("letters", text="a dog")
     with pytest.raises(emm1.EmbeddingError, match="one of queries, ids and text"):
         store.nearest("letters", ids=3, text="a dog", encoder=Letters())
+
+    for wrong in ([], [b"a"], [None]):
+        with pytest.raises(emm1.EmbeddingError, match="text must be a text or a list"):
+            store.nearest("letters", text=wrong, encoder=Letters())  # type: ignore[arg-type]
 
     class Short(Letters):
         dims = 3

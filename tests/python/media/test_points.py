@@ -23,6 +23,7 @@ from numpy.lib import format as npy
 
 import emm1
 from emm1.media.convert import convert_points
+from emm1.media.describe import describe
 from emm1.media.pickled import NumpyProgram
 from emm1.media.points import read_points
 
@@ -305,6 +306,17 @@ def test_small_files_do_not_fill_the_memory(tmp_path: Path, program: bytes) -> N
     )
     assert "SourceError" in done.stderr, done.stderr[-500:]
     assert "a.npy cannot be read" in done.stderr
+
+
+def test_names_of_other_entries_stay_on_their_line(tmp_path: Path) -> None:
+    others = {"a\nEBind reads it as it is": 1, "\x1b[31mred": 2, 10**6000: 3}
+    path = save_pickled(tmp_path / "a.npy", {"xyz": XYZ, "rgb": RGB, **others})
+    assert sum("EBind reads it as it is" in line for line in describe(path)) == 1
+    assert all(line.isprintable() for line in describe(path))
+    save_pickled(path, others)
+    with pytest.raises(emm1.errors.SourceError, match="no 'xyz'") as refused:
+        read_points(path)
+    assert str(refused.value).isprintable()
 
 
 WHOLE = pickle.dumps(np.array({"xyz": XYZ[:3], "rgb": RGB[:3], "text": ["a"], "f": np.float32(1)}, object), 4)
