@@ -18,6 +18,8 @@ use crate::kernel::kernels;
 use crate::rotation::mixed;
 use crate::score::Metric;
 
+/// Fewer where an emulator runs them.
+const CASES: u32 = if cfg!(all(target_arch = "x86_64", unix)) { 10 } else { 2 };
 const DIMS: usize = 128;
 const ROWS: usize = 8700;
 /// The rows before it are those that a sketch is chosen by.
@@ -103,7 +105,7 @@ fn in_tiles<C: Collect + Sync>(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
 
     #[test]
     fn batches_in_tiles_answer_as_scans_do(
