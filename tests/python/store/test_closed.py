@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 
 import emm1
+from emm1.store.registered import Registered
 from emm1.store.registry import Registry
+
+ENTRY = Registered("y", "100m", "image", "cosine", Path("y.npy"), None)
 
 ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "connection": lambda store: store.connection,
@@ -30,6 +33,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "nearest": lambda store: store.nearest("x", np.ones(16)),
     "nearest where": lambda store: store.nearest("x", ids=[0], where="true", with_items=True),
     "add_embeddings": lambda store: store.add_embeddings("y", "y.npy", dataset="100m", modality="image"),
+    "embed": lambda store: store.embed("y", "minilm", modality="text"),
     "eshot": lambda store: store.eshot("x", "x"),
     "ratings": lambda store: store.ratings({"image": "x"}),
     "evaluate": lambda store: store.evaluate(["x"]),
@@ -45,6 +49,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "models": lambda store: store.registry.models,
     "whether a name is known": lambda store: "x" in store.registry,
     "add": lambda store: store.registry.add("y", "y.npy", dataset="100m", modality="image"),
+    "check_new": lambda store: store.registry.check_new(ENTRY, replace=False),
     "remove": lambda store: store.registry.remove("x"),
     "verify": lambda store: store.registry.verify("x"),
 }

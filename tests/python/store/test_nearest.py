@@ -77,7 +77,7 @@ def test_by_ids(store: emm1.Store) -> None:
     assert store.nearest("image", ids=2).fetchall() == store.nearest("image", vectors[1]).fetchall()
     assert store.nearest("image", ids=np.int32(2)).columns == ["rank", "id", "score"]
     for wrong in (None, vectors):
-        with pytest.raises(emm1.EmbeddingError, match="one of queries and ids"):
+        with pytest.raises(emm1.EmbeddingError, match="one of queries, ids and text"):
             store.nearest("image", wrong, ids=wrong if wrong is None else [9, 2, 9])
     with pytest.raises(emm1.EmbeddingError, match="id 999999"):
         store.nearest("image", ids=[2, 999_999])
