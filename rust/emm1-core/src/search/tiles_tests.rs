@@ -18,8 +18,6 @@ use crate::kernel::kernels;
 use crate::rotation::mixed;
 use crate::score::Metric;
 
-/// Fewer where an emulator runs them.
-const CASES: u32 = if cfg!(all(target_arch = "x86_64", unix)) { 10 } else { 2 };
 const DIMS: usize = 128;
 const ROWS: usize = 8700;
 /// The rows before it are those that a sketch is chosen by.
@@ -105,9 +103,10 @@ fn in_tiles<C: Collect + Sync>(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(CASES))]
+    #![proptest_config(ProptestConfig::with_cases(10))]
 
     #[test]
+    #[cfg_attr(not(target_arch = "x86_64"), ignore = "it takes minutes in an emulator; tests of kernels compare tiles")]
     fn batches_in_tiles_answer_as_scans_do(
         made in prop::collection::vec((0..ROWS, 0..ROWS, 0u8..6), 6..20),
         metric in prop::sample::select(vec![Metric::Dot, Metric::Cosine, Metric::L2]),
@@ -147,6 +146,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(not(target_arch = "x86_64"), ignore = "it takes minutes in an emulator; tests of kernels compare tiles")]
     fn ranks_in_tiles_are_those_of_scans(
         made in prop::collection::vec((0..ROWS, 0..ROWS, 0u8..6), 6..20),
         metric in prop::sample::select(vec![Metric::Dot, Metric::Cosine, Metric::L2]),
