@@ -8,25 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
-from duckdb import ColumnExpression as Column
-from duckdb import ConstantExpression as Constant
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike
 from emm1.convert.run import check_target
-from emm1.dataset import KEYS, SCHEMAS, Split
+from emm1.dataset import Split
 from emm1.embeddings.file import Metric
 from emm1.encoders import Encoder, encoder_named
 from emm1.encoders.named import check_modality, encoded
 from emm1.errors import EmbeddingError, FileNotFoundError
 from emm1.npy import write_npy
 from emm1.parts import parts_of
-from emm1.store.nearest import items_where
+from emm1.store.nearest import items_of, items_where
 from emm1.store.registered import Registered
 from emm1.store.registration import Registration
 from emm1.store.store import Store
@@ -133,7 +130,7 @@ def embed(
     ids_target = check_target(target)
     chosen = encoder_named(encoder) if isinstance(encoder, str) else encoder
     check_modality(chosen, modality)
-    items = _items(store, dataset, modality, None if root is None else Path(root), where)
+    items = _items(store, entry, None if root is None else Path(root), where)
     run = {"encoder": spec, "dims": chosen.dims, "items": items.digest, "part": PART}
     with parts_of(target, run) as folder:
         _check_encoder(folder, items, chosen)
@@ -158,36 +155,26 @@ def embed(
     return Embedded(registration, target, missing, len(bad), tuple(unreadable))
 
 
-def _items(store: Store, dataset: Split, modality: str, root: Path | None, where: str | None) -> Items:
+def _items(store: Store, entry: Registered, root: Path | None, where: str | None) -> Items:
     """The items, in the order of their ids."""
     if root is not None and not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}, where the media are expected")
     with store.cursor() as connection:
         if root is not None:
             connection.execute("SET VARIABLE emm1_root = $root", {"root": str(root.absolute())})
-        rows = _rows(connection, dataset, modality)
-        table = rows.order("id").to_arrow_table().combine_chunks()
-        ids = table["id"].to_numpy().astype(np.int64)
-        inputs = table["input"]
+        rows, (*_, given) = items_of(connection, entry)  # captions or paths
+        table = rows.select("item", given).order("item").to_arrow_table().combine_chunks()
+        ids = table["item"].to_numpy().astype(np.int64)
+        inputs = table[given]
         if where is not None:
-            entry = Registered("", dataset, modality, "cosine", Path(), None)
             wanted = np.isin(ids, items_where(connection, entry, where))
             ids, inputs = ids[wanted], inputs.filter(pa.array(wanted))
     if not len(ids):
         raise EmbeddingError(
-            f"there are no {modality} items of {dataset}{' that satisfy the condition' if where else ''}"
+            f"there are no {entry.modality} items of {entry.dataset}{' that satisfy the condition' if where else ''}"
         )
     joined = inputs.cast(pa.large_string()).combine_chunks()
-    return Items(modality, ids, joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined)
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, dataset: Split, modality: str) -> duckdb.DuckDBPyRelation:
-    """Id and input of each item."""
-    if modality == "text":
-        captions = connection.table(f"{SCHEMAS[dataset]}.text")
-        return captions.select(Column(KEYS[dataset, "text"]).alias("id"), Column("caption").alias("input"))
-    same = (Column("dataset") == Constant(dataset)) & (Column("modality") == Constant(modality))
-    return connection.view("assets").filter(same).select(Column("id"), Column("file_path").alias("input"))
+    return Items(entry.modality, ids, joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined)
 
 
 def _check_encoder(folder: Path, items: Items, encoder: Encoder) -> None:

@@ -122,7 +122,7 @@ def relation_of(
     names = [*order, "id", "score"]
     relation = _from_arrays(connection, {name: columns[name] for name in names})
     if entry is not None:
-        items, added = _items(connection, entry)
+        items, added = items_of(connection, entry)
         joined = relation.set_alias("h").join(items.set_alias("i"), "h.id = i.item", how="left")
         relation = joined.select(*(Column("h", name) for name in names), *(Column("i", name) for name in added))
     return relation.order(", ".join(order))
@@ -140,7 +140,7 @@ def _from_arrays(
         return connection.from_arrow(pa.table(columns))
 
 
-def _items(connection: duckdb.DuckDBPyConnection, entry: Registered) -> tuple[duckdb.DuckDBPyRelation, list[str]]:
+def items_of(connection: duckdb.DuckDBPyConnection, entry: Registered) -> tuple[duckdb.DuckDBPyRelation, list[str]]:
     """What the items of some embeddings are, by their id, `item`; and the names of the other columns."""
     if entry.modality == "text":
         items, added = connection.table(entry.table), ["source_dataset", "dataset_license", "caption"]
