@@ -66,19 +66,28 @@ fn answers(file: &EmbeddingFile, values: &[f32]) -> Vec<Vec<Hit>> {
 }
 
 #[test]
-fn a_sketch_changes_no_answer_and_damage_in_it_is_found() {
+fn a_sketch_changes_no_answer() {
+    let (folder, file, values) = coded();
+    let without = EmbeddingFile::open(&paths(folder.path()).0, None, &mut || false).unwrap();
+    assert_eq!(answers(&file, &values), answers(&without, &values));
+    assert!(file.remarks().is_empty());
+    assert!(file.verify_codes(2, &|_| {}, &mut || false).unwrap());
+}
+
+#[test]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    ignore = "it takes minutes in an emulator, and checksums are the same everywhere"
+)]
+fn damage_in_a_sketch_is_found() {
     let (folder, file, values) = coded();
     let (path, codes) = paths(folder.path());
-    let without = EmbeddingFile::open(&path, None, &mut || false).unwrap();
+    let expected = answers(&file, &values);
     let whole = fs::read(&codes).unwrap();
     let (_, sections) = Sections::read(&whole).unwrap();
     let place = |kind| sections.get(kind).expect("these vectors are sketched");
     let [axes, sketch, checks] = [place(b"axes\0\0\0\0"), place(b"sketch\0\0"), place(b"sketched")];
 
-    let expected = answers(&without, &values);
-    assert_eq!(answers(&file, &values), expected);
-    assert!(file.remarks().is_empty());
-    assert!(file.verify_codes(2, &|_| {}, &mut || false).unwrap());
     // A flipped bit in the sketch or a checksum of it is found when it is met, one in the axes when the file is opened.
     for at in [sketch.start + 5, sketch.end - 1, checks.start, checks.end - 1, axes.start, axes.end - 3] {
         let mut damaged = whole.clone();
