@@ -106,7 +106,6 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10))]
 
     #[test]
-    #[cfg_attr(not(target_arch = "x86_64"), ignore = "it takes minutes in an emulator; tests of kernels compare tiles")]
     fn batches_in_tiles_answer_as_scans_do(
         made in prop::collection::vec((0..ROWS, 0..ROWS, 0u8..6), 6..20),
         metric in prop::sample::select(vec![Metric::Dot, Metric::Cosine, Metric::L2]),
@@ -146,7 +145,6 @@ proptest! {
     }
 
     #[test]
-    #[cfg_attr(not(target_arch = "x86_64"), ignore = "it takes minutes in an emulator; tests of kernels compare tiles")]
     fn ranks_in_tiles_are_those_of_scans(
         made in prop::collection::vec((0..ROWS, 0..ROWS, 0u8..6), 6..20),
         metric in prop::sample::select(vec![Metric::Dot, Metric::Cosine, Metric::L2]),

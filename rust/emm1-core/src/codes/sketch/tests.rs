@@ -75,10 +75,6 @@ fn a_sketch_changes_no_answer() {
 }
 
 #[test]
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    ignore = "it takes minutes in an emulator, and checksums are the same everywhere"
-)]
 fn damage_in_a_sketch_is_found() {
     let (folder, file, values) = coded();
     let (path, codes) = paths(folder.path());
