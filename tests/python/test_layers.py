@@ -14,6 +14,7 @@ LAYERS = [
     {"encoders"},
     {"store"},
     {"convert", "curation", "evaluation", "ingest", "sample"},
+    {"explore"},
     {"cli"},
     {"process"},
 ]

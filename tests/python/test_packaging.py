@@ -79,7 +79,10 @@ def test_source_archive_to_wheel_to_search(tmp_path: Path, monkeypatch: pytest.M
     assert {"emm1/emm1.duckdb_extension", "emm1/py.typed", "emm1/data/published_files.csv"} <= names
     assert [name for name in names if name.startswith("emm1/_native.")]
     assert {f"emm1/{name}" for name in files("sql")} <= names
-    assert {name.removeprefix("python/") for name in files("python/emm1/evaluation/report/templates")} <= names
+    shown = files(
+        *(f"python/emm1/{folder}" for folder in ("evaluation/report/templates", "explore/static", "explore/templates"))
+    )
+    assert {name.removeprefix("python/") for name in shown} <= names
     assert not [name for name in names if name.endswith((".duckdb", ".rs", ".pyc"))]
 
     # A separate environment, which takes its dependencies from this one.

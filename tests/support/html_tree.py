@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"br", "input", "meta", "wbr"}
+VOID = {"br", "img", "input", "link", "meta", "wbr"}
 
 
 @dataclass

@@ -13,6 +13,7 @@ from emm1.cli import (
     embeddings,
     eshot,
     evaluate,
+    explore,
     extension,
     groups,
     ingest,
@@ -65,4 +66,5 @@ app.command()(retrieval.retrieval)
 app.command()(zero_shot.zero_shot)
 app.add_typer(groups.app, name="groups")
 app.command()(curation.split)
+app.command()(explore.explore)
 app.command()(extension.extension)

@@ -1,0 +1,43 @@
+"""The command explore."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emm1.cli import show
+from emm1.cli.parameters import StorePath
+from emm1.errors import FileNotFoundError
+from emm1.store.opening import open as open_store
+
+
+def explore(
+    store: StorePath,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 for one that is free.")] = 0,
+    root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the media. [default: that of the store]")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A saved report on retrieval, to step through its failures.")
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+) -> None:
+    """Look at a store in the browser: prints the address, which only this machine can open, until Ctrl-C.
+
+    Example: `emm1 explore emm1.duckdb --root /data/e-mm1`
+    """
+    from emm1.explore.serve import serve
+
+    if root is not None and not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder: name the one that holds the media")
+
+    def told(address: str) -> None:
+        show.say(address)
+        show.say("Ctrl-C ends it.")
+        sys.stdout.flush()
+
+    with open_store(store, read_only=True, root=root) as opened:
+        serve(opened, port=port, report=report, browser=not no_browser, told=told)

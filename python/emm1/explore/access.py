@@ -1,0 +1,83 @@
+"""Who may ask: whoever has the token, from this server's own pages; and what every answer lets a browser do."""
+
+from __future__ import annotations
+
+from secrets import compare_digest
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HOSTS = ("127.0.0.1", "localhost")
+PORT_LEFT_OUT = 80  # browsers do not write it
+# What `Sec-Fetch-Site` says of a page of this server, and of an address that somebody typed. Pages of other ports are "same-site".
+OWN_SITE = {"same-origin", "none"}
+HEADERS = {
+    "content-security-policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class Guard:
+    """Lets requests through to an application if they may ask, and adds to all answers what browsers must refuse.
+
+    A request is answered if it names this server as its host (a name that an attacker's DNS points to this machine does not),
+    and has the token: in its address, as it was printed, or in the cookie that the first answer set. With the cookie, it must
+    also come from a page of this server.
+
+    Args:
+        app: the application.
+        token: what only the user knows, who saw it printed.
+        port: the port that the server listens at. Cookies are shared by all ports of a host, so it is part of the cookie's name.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
+        self._app = app
+        self._token = token
+        self._hosts = {f"{host}:{port}" for host in HOSTS} | (set(HOSTS) if port == PORT_LEFT_OUT else set())
+        self._cookie = f"emm1_{port}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        request = Request(scope)
+        knows = self._is_token(request.query_params.get("token"))
+        refusal = self._refusal(request, knows=knows)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("cache-control", "no-store")
+                if knows and refusal is None:
+                    headers.append("set-cookie", f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/")
+            await send(message)
+
+        if refusal is None:
+            await self._app(scope, receive, answer)
+        else:
+            await PlainTextResponse(f"{refusal}\n", status_code=403)(scope, receive, answer)
+
+    def _refusal(self, request: Request, *, knows: bool) -> str | None:
+        """Why a request is not answered; None if it is."""
+        headers = request.headers
+        if headers.get("host", "").lower() not in self._hosts:
+            return "This server answers only under the address that `emm1 explore` printed."
+        if knows:
+            return None
+        if not self._is_token(request.cookies.get(self._cookie)):
+            return "Open the address that `emm1 explore` printed: it ends with a token, which is valid as long as emm1 runs."
+        origin = headers.get("origin")
+        if headers.get("sec-fetch-site", "none") not in OWN_SITE or not self._is_own(origin):
+            return "This was asked by a page of another site."
+        return None
+
+    def _is_token(self, given: str | None) -> bool:
+        return given is not None and compare_digest(given.encode(errors="replace"), self._token.encode())
+
+    def _is_own(self, origin: str | None) -> bool:
+        return origin is None or origin.removeprefix("http://") in self._hosts

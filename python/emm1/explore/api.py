@@ -1,0 +1,96 @@
+"""The answers as JSON, which the scripts of the page read. Nothing is written, and no address takes SQL."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from emm1.explore import asked
+from emm1.explore.look import Look
+
+HITS, MOST_HITS = 12, 200
+
+
+class Api:
+    """Addresses under ``/api``.
+
+    Args:
+        look: the store.
+        searching: lets few searches run at a time: each uses all cores, and others must be answered meanwhile.
+    """
+
+    def __init__(self, look: Look, searching: asyncio.Semaphore) -> None:
+        self._look = look
+        self._searching = searching
+
+    def routes(self) -> list[Route]:
+        """The addresses."""
+        return [
+            Route("/api/store", self.store),
+            Route("/api/captions", self.captions),
+            Route("/api/items/{dataset}/{modality}/{id}", self.item),
+            Route("/api/groups/{id}", self.groups),
+            Route("/api/triplets", self.triplets),
+            Route("/api/likeness", self.likeness),
+            Route("/api/report", self.report),
+        ]
+
+    def store(self, _request: Request) -> Response:
+        """The store."""
+        return JSONResponse(self._look.store())
+
+    def captions(self, request: Request) -> Response:
+        """``?dataset=100m&after=ID&limit=20``: captions in the order of their ids."""
+        return JSONResponse(self._look.captions(asked.dataset(request), asked.after(request), asked.limit(request)))
+
+    def item(self, request: Request) -> Response:
+        """An item and what it is connected to."""
+        found = self._look.item(*asked.item(request))
+        if found is None:
+            raise HTTPException(404, "The store has no such item.")
+        return JSONResponse(found)
+
+    def groups(self, request: Request) -> Response:
+        """The groups of a caption; none for an id that no caption has."""
+        caption = asked.whole(request.path_params["id"])
+        if caption is None:
+            raise HTTPException(404, "The id of a caption is a whole number.")
+        return JSONResponse(self._look.groups(caption))
+
+    def triplets(self, request: Request) -> Response:
+        """``?paired=&annotated=&label=&source_dataset=&dataset_license=&modality=&id=&after=&limit=``: rated triplets."""
+        return JSONResponse(self._look.triplets(asked.wanted(request)))
+
+    def report(self, request: Request) -> Response:
+        """``?after=PLACE&limit=20``: the queries of the report whose first hit is not right."""
+        return JSONResponse(failures(self._look, request))
+
+    async def likeness(self, request: Request) -> Response:
+        """``?by=NAME&id=ID&in=NAME&k=12&source_dataset=&dataset_license=&split=``: the items most like an item."""
+        return JSONResponse(await alike(self._look, self._searching, request, asked.required(request, "by")))
+
+
+def failures(look: Look, request: Request) -> dict[str, Any]:
+    """Queries of the report, from a place on."""
+    found = look.failures(asked.number(request, "after", 0), asked.limit(request))
+    if found is None:
+        raise HTTPException(404, "No report was named: emm1 explore takes the folder of one.")
+    return found
+
+
+async def alike(look: Look, searching: asyncio.Semaphore, request: Request, by: str) -> dict[str, Any]:
+    """The items most like the one whose id a request names, by registered embeddings that have its vector."""
+    given = request.path_params.get("id") or asked.required(request, "id")
+    number = asked.whole(given)
+    if number is None:
+        raise HTTPException(400, "id: expected a whole number.")
+    base = asked.text(request, "in") or by
+    k = asked.number(request, "k", HITS, MOST_HITS)
+    async with searching:
+        return await run_in_threadpool(look.alike, number, by, base, k, asked.narrowed(request))

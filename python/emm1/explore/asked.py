@@ -1,0 +1,102 @@
+"""What a request asks for, read from its address: anything odd is refused with a word about what is expected."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from emm1.dataset import MODALITIES_OF, SPLITS, Split
+from emm1.explore.items import Wanted
+from emm1.explore.likeness import Narrowed
+
+LARGEST_ID = 2**31 - 1  # ids are INTEGER
+DIGITS = frozenset("0123456789")
+SHOWN, MOST = 20, 500
+
+
+def item(request: Request) -> tuple[Split, str, int]:
+    """The item that an address is about, from its parts dataset, modality and id."""
+    parts = request.path_params
+    dataset, modality = parts["dataset"], parts["modality"]
+    number = whole(parts["id"])
+    if dataset not in SPLITS or modality not in MODALITIES_OF[dataset] or number is None:
+        raise HTTPException(
+            404, "There is no such item: an address is /items/DATASET/MODALITY/ID, as /items/100m/image/7."
+        )
+    return dataset, modality, number
+
+
+def dataset(request: Request) -> Split:
+    """The split whose captions are wanted."""
+    named = request.query_params.get("dataset", "100m")
+    if named not in SPLITS or "text" not in MODALITIES_OF[named]:
+        raise HTTPException(400, "dataset: expected 100m or 1m, which have captions.")
+    return named
+
+
+def number(request: Request, name: str, default: int, most: int = LARGEST_ID) -> int:
+    """A parameter that is a whole number from 0 to `most`."""
+    given = request.query_params.get(name)
+    if not given:
+        return default
+    found = whole(given)
+    if found is None or found > most:
+        raise HTTPException(400, f"{name}: expected a whole number from 0 to {most:,}.")
+    return found
+
+
+def limit(request: Request) -> int:
+    """How many rows are wanted."""
+    return number(request, "limit", SHOWN, MOST)
+
+
+def after(request: Request) -> int:
+    """The id or the place after which rows are wanted; −1 for all."""
+    return number(request, "after", -1)
+
+
+def text(request: Request, name: str) -> str | None:
+    """A parameter that is text; None where it is not given, or left empty in a form."""
+    return request.query_params.get(name) or None
+
+
+def required(request: Request, name: str) -> str:
+    """A parameter that must be given."""
+    found = text(request, name)
+    if found is None:
+        raise HTTPException(400, f"{name}: it is missing.")
+    return found
+
+
+def wanted(request: Request) -> Wanted:
+    """Which triplets are wanted."""
+    about = None
+    if text(request, "id") is not None:
+        about = (required(request, "modality"), number(request, "id", 0))
+    return Wanted(
+        after=after(request),
+        limit=limit(request),
+        paired=text(request, "paired"),
+        annotated=text(request, "annotated"),
+        label=text(request, "label"),
+        source_dataset=text(request, "source_dataset"),
+        dataset_license=text(request, "dataset_license"),
+        about=about,
+    )
+
+
+def narrowed(request: Request) -> Narrowed:
+    """Which items are searched."""
+    return Narrowed(text(request, "source_dataset"), text(request, "dataset_license"), text(request, "split"))
+
+
+def whole(given: str) -> int | None:
+    """A whole number of at most ten digits that is an id, or None.
+
+    >>> whole("7"), whole("-7"), whole("7.0"), whole("²"), whole("9" * 5000), whole("2147483648")
+    (7, None, None, None, None, None)
+    """
+    if not 0 < len(given) <= len(str(LARGEST_ID)) or not DIGITS.issuperset(given):
+        return None
+    found = int(given)
+    return found if found <= LARGEST_ID else None

@@ -1,0 +1,145 @@
+"""What the page and its JSON show of one store: the same answers for both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emm1.dataset import FILE_MODALITIES, SPLITS, Split
+from emm1.explore import items as read
+from emm1.explore.described import describe, describe_failure, describe_group, describe_triplet
+from emm1.explore.likeness import Narrowed, alike
+from emm1.explore.media import Media, MediaFolder
+
+if TYPE_CHECKING:
+    from emm1.explore.failures import Failures
+    from emm1.store import Store
+
+
+class Look:
+    """A store as it is looked at, from any thread.
+
+    Args:
+        store: the store.
+        report: the folder of a saved report on retrieval, or None.
+
+    Raises:
+        emm1.errors.Error: the folder holds no such report.
+    """
+
+    def __init__(self, store: Store, report: Path | None = None) -> None:
+        self._store = store
+        self._failures = None if report is None else _failures_of(report)
+        with store.cursor() as cursor:
+            ((root,),) = cursor.execute("SELECT media_root()").fetchall()
+        self.folder = MediaFolder(root)
+        self.name = store.path.name
+        self.root = str(root)
+        self.report = None if self._failures is None else self._failures.name
+
+    def store(self) -> dict[str, Any]:
+        """The store: its name, the folder of its media, the name of the report, and the registered embeddings."""
+        return {
+            "name": self.name,
+            "media_root": self.root,
+            "report": self.report,
+            "embeddings": [
+                {
+                    "name": entry.name,
+                    "dataset": entry.dataset,
+                    "modality": entry.modality,
+                    "model": entry.model,
+                    "metric": entry.metric,
+                }
+                for entry in self._store.registry.values()
+            ],
+        }
+
+    def captions(self, dataset: Split, after: int, limit: int) -> dict[str, Any]:
+        """Captions in the order of their ids; `next` is what comes after them, or None."""
+        with self._store.cursor() as cursor:
+            found = read.captions(cursor, dataset, after, limit + 1)
+        following = found[limit - 1].id if 0 < limit < len(found) else None
+        return {"captions": [describe(each, self.folder) for each in found[:limit]], "next": following}
+
+    def item(self, dataset: Split, modality: str, number: int) -> dict[str, Any] | None:
+        """An item with all that it is connected to; None if the store has no such item.
+
+        `groups` are those of a caption of E-MM1:100M, `neighbour_of` the captions that have the item as a neighbour,
+        `triplets` the first ratings that it is part of, `categories` those of a sample of EShot; `embeddings` are the names of
+        those that are of its kind.
+        """
+        with self._store.cursor() as cursor:
+            found = read.items(cursor, dataset, modality, [number])[number]
+            if not found.columns:
+                return None
+            shown = describe(found, self.folder) | {"embeddings": self._embeddings_of(dataset, modality)}
+            if dataset == SPLITS[0] and modality == "text":
+                shown["groups"] = [describe_group(group, self.folder) for group in read.groups(cursor, number)]
+            elif dataset == SPLITS[0]:
+                near = read.captions_near(cursor, modality, number)
+                shown["neighbour_of"] = [
+                    {"nn_index": rank, "caption": describe(caption, self.folder)} for rank, caption in near
+                ]
+            elif dataset == SPLITS[1]:
+                rated = read.triplets(cursor, read.Wanted(about=(modality, number)))
+                shown["triplets"] = [describe_triplet(triplet, self.folder) for triplet in rated]
+            else:
+                shown["categories"] = read.categories(cursor, modality, number)
+        return shown
+
+    def groups(self, caption: int) -> dict[str, Any]:
+        """The groups of a caption."""
+        with self._store.cursor() as cursor:
+            found = read.groups(cursor, caption)
+        return {"groups": [describe_group(group, self.folder) for group in found]}
+
+    def triplets(self, wanted: read.Wanted) -> dict[str, Any]:
+        """Rated triplets; `next` is what comes after them, or None."""
+        with self._store.cursor() as cursor:
+            found = read.triplets(cursor, wanted)
+        following = found[-1].place if found and len(found) == wanted.limit else None
+        return {"triplets": [describe_triplet(each, self.folder) for each in found], "next": following}
+
+    def alike(self, number: int, by: str, base: str, k: int, narrowed: Narrowed) -> dict[str, Any]:
+        """The items most like an item, with their scores and the time that took."""
+        found = alike(self._store, number, by, base, k, narrowed)
+        return {
+            "hits": [
+                {"rank": rank, "score": score, "item": describe(item, self.folder)} for rank, item, score in found.hits
+            ],
+            "metric": found.metric,
+            "seconds": found.seconds,
+        }
+
+    def failures(self, start: int, limit: int) -> dict[str, Any] | None:
+        """Queries of the report whose first hit is not right; `next` is the place to go on, or None. None without a report."""
+        if self._failures is None:
+            return None
+        with self._store.cursor() as cursor:
+            found = self._failures.read(cursor, start, limit)
+        end = start + len(found)
+        return {
+            "report": self.report,
+            "failures": len(self._failures),
+            "queries": [describe_failure(each, self.folder) for each in found],
+            "next": end if found and end < len(self._failures) else None,
+        }
+
+    def media(self, dataset: Split, modality: str, number: int) -> Media | None:
+        """The media of an item; None for items that are no files, and if the store has no such item."""
+        if modality not in FILE_MODALITIES:
+            return None
+        with self._store.cursor() as cursor:
+            found = read.items(cursor, dataset, modality, [number])[number]
+        return self.folder.find(found.path) if found.columns else None
+
+    def _embeddings_of(self, dataset: Split, modality: str) -> list[str]:
+        entries = self._store.registry.values()
+        return [entry.name for entry in entries if (entry.dataset, entry.modality) == (dataset, modality)]
+
+
+def _failures_of(report: Path) -> Failures:
+    from emm1.explore.failures import Failures  # noqa: PLC0415 - needs polars, and only this does
+
+    return Failures(report)

@@ -1,0 +1,96 @@
+"""The pages: complete without scripts."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from emm1.dataset import MODALITIES_OF, SPLITS
+from emm1.explore import asked
+from emm1.explore.api import alike, failures
+from emm1.explore.look import Look
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Pages:
+    """Addresses that people open.
+
+    Args:
+        look: the store.
+        searching: as for `Api`.
+    """
+
+    def __init__(self, look: Look, searching: asyncio.Semaphore) -> None:
+        self._look = look
+        self._searching = searching
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def routes(self) -> list[Route]:
+        """The addresses."""
+        return [
+            Route("/", self.captions),
+            Route("/find", self.find),
+            Route("/triplets", self.triplets),
+            Route("/report", self.report),
+            Route("/items/{dataset}/{modality}/{id}", self.item),
+        ]
+
+    def captions(self, request: Request) -> Response:
+        """Captions in the order of their ids."""
+        dataset = asked.dataset(request)
+        found = self._look.captions(dataset, asked.after(request), asked.limit(request))
+        if not found["captions"] and "dataset" not in request.query_params:  # a store of the other split
+            dataset = "1m"
+            found = self._look.captions(dataset, asked.after(request), asked.limit(request))
+        return self._page("captions.html", dataset=dataset, limit=asked.limit(request), **found)
+
+    def find(self, request: Request) -> Response:
+        """Go to the item that a form names."""
+        dataset, modality, given = (asked.required(request, name) for name in ("dataset", "modality", "id"))
+        number = asked.whole(given)
+        if number is None or dataset not in SPLITS or modality not in MODALITIES_OF[dataset]:
+            raise HTTPException(400, "There are no such items.")
+        return RedirectResponse(f"/items/{dataset}/{modality}/{number}", status_code=303)
+
+    def triplets(self, request: Request) -> Response:
+        """Rated triplets."""
+        wanted = asked.wanted(request)
+        return self._page("triplets.html", wanted=wanted, **self._look.triplets(wanted))
+
+    def report(self, request: Request) -> Response:
+        """The failures of the report."""
+        return self._page("report.html", **failures(self._look, request))
+
+    async def item(self, request: Request) -> Response:
+        """An item with all that it is connected to; ``?like=NAME`` adds the items most like it in these embeddings."""
+        found = await run_in_threadpool(self._look.item, *asked.item(request))
+        if found is None:
+            raise HTTPException(404, "The store has no such item.")
+        like = asked.text(request, "like")
+        hits = None if like is None else await alike(self._look, self._searching, request, like)
+        return await run_in_threadpool(self._page, "item.html", item=found, like=like, alike=hits)
+
+    def refused(self, reason: str, status: int) -> Response:
+        """A page that says why there is none."""
+        return self._page("refused.html", status=status, reason=reason)
+
+    def _page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        shown = self._environment.get_template(template).render(
+            name=self._look.name, has_report=self._look.report is not None, **values
+        )
+        return HTMLResponse(shown, status_code=status)

@@ -1,0 +1,259 @@
+"""The pages and their JSON show what the store holds."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import polars as pl
+import pytest
+from exploring import Explored, exploring
+from html_tree import Reader
+
+import emm1
+from emm1.dataset import FILE_MODALITIES, KEYS, MODALITIES_OF, SCHEMAS, SPLITS
+
+
+def test_the_first_captions_in_order(explored: Explored) -> None:
+    page = Reader(explored.server.get("/").text).root
+    shown = [
+        (int(str(each.attributes["value"])), each.one("a").text)
+        for each in page.all("li")
+        if "value" in each.attributes
+    ]
+    rows = explored.sql("SELECT encord_text_id, caption FROM e_mm1_100m.text ORDER BY 1 LIMIT 20")
+    assert [number for number, _ in shown] == [number for number, _ in rows]
+    for (_, text), (_, caption) in zip(shown, rows, strict=True):
+        # HTML has no carriage returns or NULs, and the parser reads line ends as a browser does.
+        assert text.split() == (caption or "(no caption)").split()
+
+
+@pytest.mark.parametrize("dataset", ["100m", "1m"])
+def test_all_captions_page_by_page(explored: Explored, dataset: str) -> None:
+    found, after = [], ""
+    while True:
+        answer = explored.server.get(f"/api/captions?dataset={dataset}&limit=97&after={after}").json
+        found += [(each["id"], each["caption"], each["source_dataset"]) for each in answer["captions"]]
+        if answer["next"] is None:
+            break
+        after = answer["next"]
+    query = f"SELECT encord_text_id, caption, source_dataset FROM e_mm1_{dataset}.text ORDER BY 1"
+    assert found == explored.sql(query)
+
+
+@pytest.mark.parametrize(("dataset", "modality"), [(s, m) for s in SPLITS for m in MODALITIES_OF[s]])
+def test_items(explored: Explored, dataset: str, modality: str) -> None:
+    table, key = f"{SCHEMAS[dataset]}.{modality}", KEYS[dataset, modality]  # type: ignore[index]
+    columns = [name for name, *_ in explored.sql(f"DESCRIBE {table}") if name != key]
+    ((number, *values),) = explored.sql(f"SELECT {key}, * EXCLUDE ({key}) FROM {table} ORDER BY hash({key}) LIMIT 1")
+    shown = explored.server.get(f"/api/items/{dataset}/{modality}/{number}").json
+    assert (shown["dataset"], shown["modality"], shown["id"], shown["known"]) == (dataset, modality, number, True)
+    assert shown["columns"] == dict(zip(columns, values, strict=True))
+    ((path,),) = explored.sql(
+        "SELECT file_path FROM assets WHERE dataset = $dataset AND modality = $modality AND id = $number",
+        dataset=dataset,
+        modality=modality,
+        number=number,
+    )
+    if modality == "text":
+        assert shown["media"] is None
+    else:
+        there = Path(path).exists()
+        assert (shown["media"]["path"], shown["media"]["state"]) == (path, "there" if there else "missing")
+    page = explored.server.get(f"/items/{dataset}/{modality}/{number}")
+    assert page.status == 200
+    assert Reader(page.text).root.one("dl").text.split()
+
+
+def test_groups(explored: Explored) -> None:
+    ((caption,),) = explored.sql("SELECT min(encord_text_id) FROM e_mm1_100m.groups")
+    columns = [f"encord_{modality}_id" for modality in FILE_MODALITIES]
+    rows = explored.sql(
+        f"SELECT nn_index, {', '.join(columns)} FROM e_mm1_100m.groups WHERE encord_text_id = $caption ORDER BY 1",
+        caption=caption,
+    )
+    shown = explored.server.get(f"/api/groups/{caption}").json["groups"]
+    ids = [(group["nn_index"], *(group[m] and group[m]["id"] for m in FILE_MODALITIES)) for group in shown]
+    assert ids == rows
+    assert explored.server.get(f"/api/items/100m/text/{caption}").json["groups"] == shown
+    page = Reader(explored.server.get(f"/items/100m/text/{caption}").text).root
+    assert len(page.all("section")) == len(rows)
+
+
+def test_captions_that_an_item_is_a_neighbour_of(explored: Explored) -> None:
+    ((image,),) = explored.sql(
+        "SELECT encord_image_id FROM e_mm1_100m.groups WHERE encord_image_id IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+    )
+    rows = explored.sql(
+        "SELECT nn_index, encord_text_id FROM e_mm1_100m.groups WHERE encord_image_id = $image ORDER BY ALL LIMIT 20",
+        image=image,
+    )
+    shown = explored.server.get(f"/api/items/100m/image/{image}").json["neighbour_of"]
+    assert [(near["nn_index"], near["caption"]["id"]) for near in shown] == rows
+
+
+@pytest.mark.parametrize(
+    ("asked", "condition"),
+    [
+        ({}, "true"),
+        ({"paired": "image", "annotated": "audio"}, "paired_modality = 'image' AND annotated_modality = 'audio'"),
+        ({"label": "Good"}, "annotation_label = 'Good'"),
+        ({"label": "O'Brien"}, "false"),
+        (
+            {"source_dataset": "COCO", "annotated": "image"},
+            "annotated_modality = 'image' AND encord_annotated_id IN (FROM coco)",
+        ),
+        ({"paired": "no such"}, "false"),
+    ],
+)
+def test_triplets(explored: Explored, asked: dict[str, str], condition: str) -> None:
+    rows = explored.sql(
+        "WITH coco AS (SELECT encord_image_id FROM e_mm1_1m.image WHERE source_dataset = 'COCO'), placed AS (SELECT t.rowid AS place, * FROM e_mm1_1m.triplets t LEFT JOIN e_mm1_1m.annotation_mapping m USING (annotation)) "
+        "SELECT place, encord_text_id, paired_modality::VARCHAR, encord_paired_id, annotated_modality::VARCHAR, encord_annotated_id, "
+        f"annotation_label::VARCHAR FROM placed WHERE {condition} ORDER BY place"
+    )
+    found: list[tuple[object, ...]] = []
+    after = ""
+    while True:
+        answer = explored.server.get(f"/api/triplets?{urlencode({**asked, 'limit': 31, 'after': after})}").json
+        found += [
+            (
+                each["place"],
+                each["caption"]["id"],
+                each["paired"]["modality"],
+                each["paired"]["id"],
+                each["annotated"]["modality"],
+                each["annotated"]["id"],
+                each["annotation_label"],
+            )
+            for each in answer["triplets"]
+        ]
+        if answer["next"] is None or len(found) > 300:
+            break
+        after = answer["next"]
+    assert found == rows[: len(found)]
+    assert len(found) == len(rows) or len(found) > 300
+    assert explored.server.get(f"/triplets?{urlencode(asked)}").status == 200
+
+
+@pytest.mark.parametrize("base", ["text", "image"])
+def test_more_like_this(explored: Explored, base: str, tree: Path) -> None:
+    texts = np.load(tree / "embeddings/text.npy").astype(np.float64)
+    text_ids = np.load(tree / "embeddings/text.ids.npy")
+    ids = text_ids if base == "text" else np.arange(len(np.load(tree / f"embeddings/{base}.npy")))
+    vectors = np.load(tree / f"embeddings/{base}.npy").astype(np.float64)
+    scores = vectors @ texts[3] / np.linalg.norm(vectors, axis=1) / np.linalg.norm(texts[3])
+    order = [row for row in np.argsort(-scores, kind="stable") if base == "image" or row != 3][:7]
+    answer = explored.server.get(f"/api/likeness?by=text&in={base}&id={text_ids[3]}&k=7").json
+    assert [hit["item"]["id"] for hit in answer["hits"]] == ids[order].tolist()
+    assert [hit["score"] for hit in answer["hits"]] == pytest.approx(scores[order], abs=1e-6)
+    assert [hit["rank"] for hit in answer["hits"]] == list(range(1, 8))
+    assert (answer["metric"], answer["seconds"] > 0) == ("cosine", True)
+
+
+def test_more_like_this_from_one_source(explored: Explored) -> None:
+    query = urlencode({"by": "image", "id": 1, "k": 50, "source_dataset": "COCO"})
+    found = {hit["item"]["id"] for hit in explored.server.get(f"/api/likeness?{query}").json["hits"]}
+    rows = explored.sql(
+        "SELECT id FROM nearest_among('image', embedding('image', 1), (SELECT list(encord_image_id) FROM e_mm1_100m.image "
+        "WHERE source_dataset = 'COCO' AND encord_image_id <> 1), k := 50)"
+    )
+    assert found == {number for (number,) in rows}
+    for value in ("' OR true --", "x'); DROP TABLE e_mm1_100m.text; --"):
+        query = urlencode({"by": "image", "id": 1, "source_dataset": value, "split": value})
+        assert explored.server.get(f"/api/likeness?{query}").json["hits"] == []
+    page = Reader(explored.server.get("/items/100m/image/1?like=image").text).root
+    assert page.all("h2")[0].text == "Most like this, by image"
+
+
+def test_more_like_this_from_one_split(explored: Explored, tmp_path: Path) -> None:
+    store = Path(shutil.copy(explored.store, tmp_path / "emm1.duckdb"))
+    with emm1.open(store) as opened:
+        opened.connection.execute(
+            "INSERT INTO splits SELECT '100m', 'image', encord_image_id, if(encord_image_id < 9, 'test', 'train') FROM e_mm1_100m.image"
+        )
+        file = explored.store.parent.joinpath(opened.registry["image"].path)
+        opened.add_embeddings("image", file, dataset="100m", modality="image", replace=True)
+    with exploring(store) as server:
+        hits = server.get("/api/likeness?by=image&id=1&k=50&split=test").json["hits"]
+    assert {hit["item"]["id"] for hit in hits} == {*range(9)} - {1}
+
+
+def test_the_store(explored: Explored) -> None:
+    shown = explored.server.get("/api/store").json
+    assert (shown["name"], shown["media_root"]) == (explored.store.name, str(explored.root))
+    assert [(each["name"], each["metric"]) for each in shown["embeddings"]] == [("image", "cosine"), ("text", "cosine")]
+
+
+def test_media(explored: Explored) -> None:
+    ((path,),) = explored.sql("SELECT file_path FROM assets WHERE dataset = '100m' AND modality = 'image' AND id = 1")
+    content = Path(path).read_bytes()
+    whole = explored.server.get("/media/100m/image/1")
+    assert (whole.status, whole.body, whole.headers["content-type"]) == (200, content, "image/jpeg")
+    for asked, expected in (("bytes=5-9", content[5:10]), ("bytes=-3", b"end"), ("bytes=1000-", b"end")):
+        part = explored.server.get("/media/100m/image/1", {"Range": asked})
+        assert (part.status, part.body) == (206, expected)
+    assert explored.server.get("/media/100m/image/1", {"Range": "bytes=5000-"}).status == 416
+    head = explored.server.get("/media/100m/image/1", method="HEAD")
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(content)))
+    audio = explored.server.get("/media/100m/audio/1")
+    assert (audio.status, audio.headers["content-type"]) == (200, "audio/mp4")
+
+
+def test_point_clouds(explored: Explored) -> None:
+    answer = explored.server.get("/points/100m/points/1")
+    points = np.frombuffer(answer.body, "<f4").reshape(-1, 6)
+    assert np.array_equal(points, np.linspace(0, 1, 600, dtype=np.float32).reshape(100, 6))
+    assert explored.server.get("/points/100m/image/1").status == 404
+
+
+def test_missing_media_are_a_card_with_their_path(explored: Explored) -> None:
+    ((number, path),) = explored.sql(
+        "SELECT id, file_path FROM assets WHERE dataset = '100m' AND modality = 'video' ORDER BY id DESC LIMIT 1"
+    )
+    page = Reader(explored.server.get(f"/items/100m/video/{number}").text).root
+    assert not page.all("video")
+    (card,) = [each for each in page.all("p") if each.attributes.get("class") == "absent"]
+    assert card.one("code").text == path
+    assert explored.server.get(f"/media/100m/video/{number}").status == 404
+
+
+def test_a_form_leads_to_an_item(explored: Explored) -> None:
+    answer = explored.server.get("/find?dataset=100m&modality=image&id=7")
+    assert (answer.status, answer.headers["location"]) == (303, "/items/100m/image/7")
+    for query in ("dataset=100m&modality=image", "dataset=eshot&modality=text&id=1", "dataset=x&modality=image&id=1"):
+        assert explored.server.get(f"/find?{query}").status == 400
+
+
+def test_failures_of_a_report(explored: Explored) -> None:
+    assert explored.report is not None
+    rows = pl.read_parquet(explored.report / "per_query.parquet").select("query_id", "best_rank").rows()
+    failed = [(query, best) for query, best in rows if best is None or best > 1]
+    expected = sorted(failed, key=lambda row: (row[1] is None, -(row[1] or 0), row[0]))
+    assert len(expected) > 5
+    shown: list[dict[str, Any]] = []
+    after = 0
+    while after is not None and len(shown) < 100:
+        answer = explored.server.get(f"/api/report?limit=7&after={after}").json
+        shown += answer["queries"]
+        after = answer["next"]
+    assert answer["failures"] == len(expected)
+    assert [(each["query"]["id"], each["best_rank"]) for each in shown] == expected[: len(shown)]
+    first = shown[0]
+    found = explored.sql(
+        "SELECT rank, id FROM nearest('image', embedding('text', $query), k := 5)", query=first["query"]["id"]
+    )
+    assert [(hit["rank"], hit["item"]["id"]) for hit in first["hits"]] == found
+    rows = explored.sql("SELECT encord_text_id FROM e_mm1_100m.text ORDER BY 1 LIMIT 90")
+    assert all(rows[each["right"]["id"]] == (each["query"]["id"],) for each in shown)  # as the pairs of the report say
+    page = Reader(explored.server.get("/report?limit=3").text).root
+    assert len(page.all("section")) == 3
+
+
+def test_without_a_report(explored: Explored) -> None:
+    with exploring(explored.store) as server:
+        assert server.get("/api/report").status == server.get("/report").status == 404
+        assert "/report" not in server.get("/").text
