@@ -12,7 +12,7 @@ import duckdb
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -21,7 +21,7 @@ from emm1.explore import asked
 from emm1.explore.access import Guard
 from emm1.explore.api import Api
 from emm1.explore.look import Look
-from emm1.explore.media import BYTES, KEPT, Media, MediaResponse, State, type_of
+from emm1.explore.media import BYTES, KEPT, Media, State, type_of
 from emm1.explore.pages import Pages
 from emm1.streams import printable
 
@@ -105,7 +105,7 @@ class Files:
         """The file of an item, in the ranges that are asked for."""
         _, modality, _ = asked.item(request)
         media, file = self._there(request)
-        return MediaResponse(
+        return FileResponse(
             file, media_type=type_of(modality, file), stat_result=media.found, headers={"cache-control": KEPT}
         )
 

@@ -1,4 +1,4 @@
-"""Media files of items: only those inside the media folder, in ranges, and as long as somebody reads."""
+"""Media files of items: only those inside the media folder."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ import stat
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-
-import anyio
-from starlette.responses import FileResponse
-from starlette.types import Receive, Scope, Send
 
 # Types that a browser shows. It runs nothing that has one of them; whatever else a file is, it is only bytes.
 BYTES = "application/octet-stream"
@@ -93,24 +89,3 @@ def type_of(modality: str, file: Path) -> str:
     ('audio/mp4', 'application/octet-stream')
     """
     return TYPES.get(modality, {}).get(file.suffix.lower(), BYTES)
-
-
-class MediaResponse(FileResponse):
-    """A file, in the ranges that are asked for, until the reader is gone.
-
-    The server discards what is sent after that, so a player that seeks in a large video would leave a task behind at each
-    step that reads the rest of the file.
-    """
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the file."""
-        async with anyio.create_task_group() as tasks:
-
-            async def read() -> None:
-                await super(MediaResponse, self).__call__(scope, receive, send)
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(read)
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            tasks.cancel_scope.cancel()
