@@ -1,6 +1,7 @@
 """Encoders that need torch, through the real interfaces of their packages, with tiny models of random weights."""
 
 import json
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from emm1.encoders.named import encoded
+from emm1.errors import EmbeddingError
 
 torch = pytest.importorskip("torch")
 
@@ -21,7 +23,7 @@ def image(path: Path) -> str:
 
 def test_sentence_transformers(tmp_path: Path) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
-    from sentence_transformers.models import Pooling, Transformer  # noqa: PLC0415
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer  # noqa: PLC0415
     from transformers import BertConfig, BertModel, BertTokenizer  # noqa: PLC0415
 
     from emm1.encoders.sentence_transformer import SentenceTransformerEncoder  # noqa: PLC0415
@@ -58,7 +60,8 @@ def test_open_clip(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.linalg.norm([vectors[0], *texts], axis=1), 1, atol=1e-5)
 
 
-def test_ebind(tmp_path: Path) -> None:
+def ebind() -> Any:
+    """EBind, whose backbones give numbers that depend on what goes in."""
     pytest.importorskip("ebind")
     from ebind.configuration import EBindConfig  # noqa: PLC0415
     from ebind.modeling import EBindModel  # noqa: PLC0415
@@ -77,7 +80,11 @@ def test_ebind(tmp_path: Path) -> None:
     model = EBindModel(config)
     for kind in ("vision", "text", "audio", "points"):
         setattr(model, f"{kind}_backbone", Backbone())
-    encoder = EBind(model, EBindProcessor(config))
+    return EBind(model, EBindProcessor(config))
+
+
+def test_ebind(tmp_path: Path) -> None:
+    encoder = ebind()
     assert set(encoder.modalities) == {"text", "image", "video", "audio", "points"}
     assert encoded(encoder, "text", ["a dog", "a cat"]).shape == (2, 1024)
     (tmp_path / "broken.png").write_bytes(b"no image")
@@ -91,3 +98,25 @@ def test_ebind(tmp_path: Path) -> None:
     assert np.isfinite(vectors).all()
     alone = encoded(encoder, "points", clouds[1:2])
     np.testing.assert_allclose(vectors[1], alone[0], atol=1e-5)
+
+
+def test_ebind_decodes_sound_and_films(tmp_path: Path) -> None:
+    encoder = ebind()
+    from torchcodec.encoders import VideoEncoder  # noqa: PLC0415
+
+    from emm1.encoders.ebind import check_decoder  # noqa: PLC0415
+
+    try:
+        check_decoder()
+    except EmbeddingError as error:
+        pytest.skip(str(error))
+    sound, film, broken = (str(tmp_path / name) for name in ("sound.wav", "film.mp4", "broken.mp4"))
+    with wave.open(sound, "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))
+        file.writeframes((np.sin(np.arange(64_000) / 10) * 8_000).astype("<i2").tobytes())
+    frames = np.random.default_rng(0).integers(0, 255, (20, 3, 64, 64), np.uint8)
+    VideoEncoder(torch.from_numpy(frames), frame_rate=10).to_file(film)
+    Path(broken).write_bytes(b"no film")
+    for modality, file_there in (("audio", sound), ("video", film)):
+        vectors = encoded(encoder, modality, [file_there, broken])
+        assert np.isnan(vectors[:, 0]).tolist() == [False, True]

@@ -6,6 +6,8 @@ under CC BY-NC-SA 4.0.
 
 from __future__ import annotations
 
+import io
+import wave
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emm1.encoders.unreadable import encode_readable
-from emm1.errors import Error
+from emm1.errors import EmbeddingError, Error
 from emm1.media.points import read_points
 
 MODEL = "encord-team/ebind-full"
@@ -36,7 +38,13 @@ class EBind:
         self._device = next(model.parameters()).device
 
     def encode(self, modality: str, items: Sequence[str]) -> NDArray[np.float32]:
-        """The vectors of captions, or of files: images, films, sound, or point clouds of (points, 6)."""
+        """The vectors of captions, or of files: images, films, sound, or point clouds of (points, 6).
+
+        Raises:
+            emm1.errors.EmbeddingError: what films and sound are decoded with is not there.
+        """
+        if modality in {"audio", "video"}:
+            check_decoder()
         loaded = [self._load(modality, item) for item in items]
         return encode_readable(loaded, DIMS, lambda tensors: self._encode(modality, tensors))
 
@@ -60,6 +68,28 @@ class EBind:
             with torch.inference_mode():
                 vectors[alike] = self._model.forward(**{modality: batch})[modality].float().cpu().numpy()
         return vectors
+
+
+def check_decoder() -> None:
+    """Decode a short sound, because without FFmpeg EBind takes every film and every sound for damaged.
+
+    Raises:
+        emm1.errors.EmbeddingError: torchcodec cannot decode it.
+    """
+    from torchcodec.decoders import AudioDecoder
+
+    with io.BytesIO() as file:
+        with wave.open(file, "wb") as sound:
+            sound.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))
+            sound.writeframes(bytes(3_200))
+        silence = file.getvalue()
+    try:
+        AudioDecoder(silence).get_all_samples()
+    except Exception as error:  # whatever keeps FFmpeg's libraries from being loaded
+        raise EmbeddingError(
+            "EBind decodes films and sound with torchcodec, which does not work here: it needs the shared libraries of FFmpeg, "
+            "which the package ffmpeg of the operating system has"
+        ) from error
 
 
 def _points(path: str) -> Any:

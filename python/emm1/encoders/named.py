@@ -82,13 +82,13 @@ def _loaded(point: EntryPoint, name: str, argument: str | None) -> object:
         return point.load()(argument)
     except EmbeddingError:
         raise
-    except ModuleNotFoundError as error:
-        raise EmbeddingError(
-            f"the encoder {name!r} needs the module {error.name}, which is not installed: "
-            f"docs/guide/encoders.md says how to install what encoders need"
-        ) from error
     except Exception as error:  # whatever a library raises that loads a model
-        raise EmbeddingError(f"the encoder {name!r} cannot be loaded: {_in_a_line(error)}") from error
+        if isinstance(error, ModuleNotFoundError) and error.name is not None:
+            raise EmbeddingError(
+                f"the encoder {name!r} needs the module {error.name}, which is not installed: "
+                f"docs/guide/encoders.md says how to install what encoders need"
+            ) from error
+        raise EmbeddingError(f"the encoder {name!r} cannot be loaded: {_in_a_line(_first_cause(error))}") from error
 
 
 def check_modality(encoder: Encoder, modality: str) -> None:
@@ -130,6 +130,13 @@ def encoded(encoder: Encoder, modality: str, items: Sequence[str]) -> NDArray[np
     return vectors
 
 
-def _in_a_line(error: Exception) -> str:
+def _first_cause(error: BaseException) -> BaseException:
+    """What a chain of exceptions began with: libraries hide that a package does not fit another behind names of their own."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _in_a_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

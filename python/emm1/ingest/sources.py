@@ -185,7 +185,8 @@ def _base_folder(root: Path) -> tuple[Path, list[HubFile]]:
         FileNotFoundError: there are neither.
     """
     if root.parts[:1] and root.parts[0] in REMOTE:
-        raise FileNotFoundError(f"{root} is not on this machine: get it with `{DOWNLOAD}`, then build from DIR")
+        address = root.as_posix().replace(":/", "://", 1)  # a Path has one slash
+        raise FileNotFoundError(f"{address} is not on this machine: get it with `{DOWNLOAD}`, then build from DIR")
     if not root.is_dir() and not (root.is_file() and root.suffix == ".parquet"):
         what = "is not a folder" if root.exists() else "does not exist"
         raise FileNotFoundError(
@@ -254,8 +255,9 @@ def _refuse_absent(
         there = {rank for source in sources for rank in source.ranks}
         absent = [str(rank) for rank in ranks if rank not in there]
         if absent:
+            lacking = "no such groups" if base.is_file() else f"no nn_{absent[0]}/data_groups.csv"
             raise FileNotFoundError(
-                f"{groups or base / FOLDERS['100m'][0]} has no nn_{absent[0]}/data_groups.csv, but the ranks "
+                f"{groups or (base if base.is_file() else base / FOLDERS['100m'][0])} has {lacking}, but the ranks "
                 f"{', '.join(absent)} were asked for{hint}"
             )
     if not sources:

@@ -236,3 +236,26 @@ def test_two_snapshots(hub: Path, tmp_path: Path) -> None:
     refused(
         tmp_path / "both", tmp_path, "are both E-MM1-1M/data/audio_to_image.parquet: name the folder of one of them"
     )
+
+
+def test_one_file_under_two_names(own_hub: Path, tmp_path: Path) -> None:
+    folder = own_hub / ONE
+    shutil.copy(folder / "audio_to_image.parquet", folder / "copy.parquet")
+    refused(
+        own_hub,
+        tmp_path,
+        f"{folder / 'audio_to_image.parquet'} and {folder / 'copy.parquet'} have the same content: move one of them away",
+    )
+
+
+def test_a_snapshot_that_is_not_there(hub: Path, tmp_path: Path) -> None:
+    dataset = in_cache(hub, tmp_path, "E-MM1-1M")
+    (dataset / "refs/main").write_text("ffff")
+    refused(tmp_path, tmp_path, f"{dataset / 'refs/main'} names the snapshot 'ffff', which is not there")
+
+
+def test_ranks_that_a_single_file_lacks(hub: Path, tmp_path: Path) -> None:
+    file = hub / HUNDRED / "nn_01.parquet"
+    with pytest.raises(FileNotFoundError) as caught:
+        build_store(file, tmp_path / "emm1.duckdb", ranks=[3])
+    assert f"{file} has no such groups, but the ranks 3 were asked for" in str(caught.value)
