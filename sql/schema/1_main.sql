@@ -89,3 +89,49 @@ COMMENT ON COLUMN splits.dataset IS 'Split as published: 100m, 1m or eshot';
 COMMENT ON COLUMN splits.modality IS 'Modality of the item';
 COMMENT ON COLUMN splits.id IS 'Its id, unique within the dataset and modality only';
 COMMENT ON COLUMN splits.split IS 'train, validation, test, or purged: in none of them, because training with it would leak';
+
+CREATE TABLE maps (
+    "name" VARCHAR NOT NULL,
+    id INTEGER NOT NULL,
+    x FLOAT NOT NULL,
+    y FLOAT NOT NULL
+);
+COMMENT ON TABLE maps IS 'Embeddings laid out in the plane, so that what is alike lies together; written by emm1 map, empty before';
+COMMENT ON COLUMN maps."name" IS 'Name of the registered embeddings';
+COMMENT ON COLUMN maps.id IS 'Id of the item, of the dataset and modality of the embeddings';
+COMMENT ON COLUMN maps.x IS 'Its place; the axes have no unit';
+COMMENT ON COLUMN maps.y IS 'Its place; the axes have no unit';
+
+CREATE TABLE media_status (
+    dataset VARCHAR NOT NULL,
+    modality modality NOT NULL,
+    id INTEGER NOT NULL,
+    status VARCHAR NOT NULL,
+    detail VARCHAR,
+    checked_at TIMESTAMP NOT NULL
+);
+COMMENT ON TABLE media_status IS 'Whether the media file of an item can be read; written by emm1 media check, empty before';
+COMMENT ON COLUMN media_status.dataset IS 'Split as published: 100m, 1m or eshot';
+COMMENT ON COLUMN media_status.modality IS 'Modality of the item';
+COMMENT ON COLUMN media_status.id IS 'Its id, unique within the dataset and modality only';
+COMMENT ON COLUMN media_status.status IS 'What was found';
+COMMENT ON COLUMN media_status.detail IS 'More about it, if there is more to say';
+COMMENT ON COLUMN media_status.checked_at IS 'When it was checked, UTC';
+
+CREATE TABLE flags (
+    dataset VARCHAR NOT NULL,
+    modality modality NOT NULL,
+    id INTEGER NOT NULL,
+    flag VARCHAR NOT NULL,
+    detail VARCHAR,
+    source VARCHAR NOT NULL,
+    "at" TIMESTAMP NOT NULL
+);
+COMMENT ON TABLE flags IS 'What commands and people noted about items, one row for each note; empty before';
+COMMENT ON COLUMN flags.dataset IS 'Split as published: 100m, 1m or eshot';
+COMMENT ON COLUMN flags.modality IS 'Modality of the item';
+COMMENT ON COLUMN flags.id IS 'Its id, unique within the dataset and modality only';
+COMMENT ON COLUMN flags.flag IS 'The note in a word, as in duplicate, leak or broken';
+COMMENT ON COLUMN flags.detail IS 'More about it, if there is more to say';
+COMMENT ON COLUMN flags.source IS 'The command or page that noted it';
+COMMENT ON COLUMN flags."at" IS 'When, UTC';

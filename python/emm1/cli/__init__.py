@@ -16,6 +16,7 @@ from emm1.cli import (
     explore,
     extension,
     groups,
+    index,
     ingest,
     media,
     ratings,
@@ -57,6 +58,7 @@ app.command()(sql.sql)
 app.add_typer(embeddings.app, name="embeddings")
 app.add_typer(media.app, name="media")
 app.command()(embed.embed)
+app.add_typer(index.app, name="index")
 app.command()(search.search)
 app.command()(search.knn)
 app.command()(evaluate.evaluate)

@@ -25,6 +25,12 @@ SOURCES = {
 FILLED = {
     "embeddings": "no embeddings are registered: emm1 embeddings add",
     "splits": "the store is not split yet: emm1 split",
+    "maps": "no map is made yet",
+    "media_status": "no media files are checked yet",
+    "flags": "no item has a flag yet",
+    "caption_index": "the captions have no index yet: emm1 index captions",
+    "caption_words": "the captions have no index yet: emm1 index captions",
+    "caption_postings": "the captions have no index yet: emm1 index captions",
 }
 # Values that are listed if none is near.
 LISTED = 10

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, get_args
 
 import duckdb
@@ -20,7 +19,7 @@ from emm1.curation.split_report import SplitReport
 from emm1.curation.universe import SOURCES, Source, Told, Universe, sql
 from emm1.dataset import MODALITIES_OF
 from emm1.errors import StoreError
-from emm1.store.refusals import Refusal, refusal_of
+from emm1.store.transactions import all_or_nothing
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -46,7 +45,8 @@ def split_store(
         raise StoreError(f"unknown way to split {shown(by)}: {', '.join(get_args(By))}")
     if not test + validation:
         raise StoreError("test and validation are both 0: say how many texts at least one of them is to have")
-    with store.cursor() as connection, _all_or_nothing(connection):
+    changed = "the table of splits was changed by another connection meanwhile: split again"
+    with store.cursor() as connection, all_or_nothing(connection, purpose="split it", changed=changed):
         replaced = connection.table("splits").shape[0]
         connection.execute("DELETE FROM splits")  # first, so that a store for reading is refused at once
         universe = Universe(connection, seed, _telling(progress, "captions and files"))
@@ -136,18 +136,3 @@ def _write(
                 rows.append((dataset, modality, *np.bincount(codes, minlength=len(LABELS)).tolist()))
     there = [source for source in SOURCES if universe.rows[source.name]]
     return rows + [(source.dataset, source.name, *found.rows[source.name].tolist()) for source in there]
-
-
-@contextmanager
-def _all_or_nothing(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    connection.begin()
-    try:
-        yield
-        connection.commit()
-    except BaseException as error:
-        connection.rollback()
-        if isinstance(error, duckdb.Error) and refusal_of(error)[0] is Refusal.READ_ONLY:
-            raise StoreError("the store is open for reading only: open it for writing to split it") from error
-        if isinstance(error, duckdb.TransactionException):
-            raise StoreError("the table of splits was changed by another connection meanwhile: split again") from error
-        raise

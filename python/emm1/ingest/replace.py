@@ -11,7 +11,7 @@ import duckdb
 
 from emm1 import system
 from emm1.errors import StoreError
-from emm1.ingest.own_tables import keep_own_rows
+from emm1.ingest.own_tables import keep_own_rows, of_other_items
 from emm1.ingest.reuse import attached
 from emm1.ingest.target import settle
 from emm1.ingest.users_objects import carry_over
@@ -42,12 +42,10 @@ def put_in_place(
     seen = _stamp(store)
     if seen:
         with attached(connection, store):
-            keep_own_rows(connection)  # first: users' objects may refer to them
-        notes = carry_over(connection, store, file.parent, drop=drop_own).notes()
-        if not same_rows and connection.table("splits").limit(1).fetchall():
-            notes.append(
-                "the table splits was carried over, but captions, items or groups may be others now: run `emm1 split` again"
-            )
+            notes += keep_own_rows(connection)  # first: users' objects may refer to them
+        notes += carry_over(connection, store, file.parent, drop=drop_own).notes()
+        if not same_rows:
+            notes += of_other_items(connection)
     with held(store):
         if _stamp(store) != seen:
             raise StoreError(f"{store} was written to while the new store was made from it: run the command again")

@@ -14,7 +14,7 @@ from emm1.interrupts import interruptible
 from emm1.store.extension import load_extension
 from emm1.store.refusals import Refusal, refusal_of
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 # Files that DuckDB 1.2 and later can read.
 STORAGE_VERSION = "v1.2.0"
 # The extension is not signed by DuckDB; only the call that opens a file can allow it to be loaded.

@@ -21,6 +21,7 @@ from emm1.embeddings.file import Embeddings, Metric
 from emm1.encoders import Encoder
 from emm1.errors import EmbeddingsWarning, FileNotFoundError
 from emm1.lazy import LazyModule
+from emm1.store.captions import Captions
 from emm1.store.connections import Connections, sql_seeing
 from emm1.store.curations import Curations
 from emm1.store.encoding import Encoding
@@ -35,7 +36,7 @@ else:
     pl = LazyModule("polars")
 
 
-class Store(Evaluations, Curations, Encoding):
+class Store(Evaluations, Curations, Encoding, Captions):
     """An emm1 store: one DuckDB file, open.
 
     `open` and `build` return it; as a context manager it closes its connection. Every method may be called from any

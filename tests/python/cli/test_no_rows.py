@@ -49,6 +49,12 @@ QUERIES = {
     "FROM groups WHERE false": [],
     "FROM embeddings WHERE name = 'text'": [],
     "SELECT id FROM splits WHERE split = 'test'": ["the store is not split yet: emm1 split"],
+    "FROM maps WHERE name = 'image'": ["no map is made yet"],
+    "FROM flags JOIN media_status USING (dataset, modality, id)": [
+        "no item has a flag yet",
+        "no media files are checked yet",
+    ],
+    "FROM caption_words WHERE word = 'dog'": ["the captions have no index yet: emm1 index captions"],
     "SHOW TABLES FROM nowhere": [],
     "SELECT (": [],
     "source_dataset = 'coco'": [UNKNOWN],

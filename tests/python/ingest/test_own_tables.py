@@ -1,8 +1,9 @@
-"""What commands record in a store (registered embeddings, splits) survives; a user's object of such a name is named."""
+"""What commands record in a store (registered embeddings, splits, indexes) survives; a user's object of such a name is named."""
 
 import lzma
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ from system import emm1_cli
 import emm1
 from emm1.store.database import SCHEMA_VERSION
 
+RECORDED = ("splits", "maps", "media_status", "flags")
 DATA = Path(__file__).parents[2] / "data"
 
 
@@ -28,27 +30,41 @@ def execute(path: Path, *statements: str) -> None:
 
 @pytest.fixture
 def recorded(tree: Path, store_path: Path, tmp_path: Path) -> Path:
-    """A store with splits and with embeddings of a model."""
+    """A store in which commands recorded something in each table, and with embeddings of a model."""
     store = Path(shutil.copy(store_path, tmp_path / "emm1.duckdb"))
     with emm1.open(store) as opened:
         text = tree / "embeddings/text.npy"
         opened.add_embeddings("text", text, dataset="100m", modality="text", model="ours")
         opened.add_embeddings("again", text, dataset="100m", modality="text")
-    execute(store, "INSERT INTO splits VALUES ('100m', 'text', 7, 'test'), ('1m', 'audio', 7, 'purged')")
+    execute(
+        store,
+        "INSERT INTO splits VALUES ('100m', 'text', 7, 'test'), ('1m', 'audio', 7, 'purged')",
+        "INSERT INTO maps VALUES ('text', 7, 0.1, -1e30), ('text', -1, 0, 0)",
+        "INSERT INTO media_status VALUES ('100m', 'image', 7, 'broken', NULL, '2026-01-02 03:04:05.678901')",
+        "INSERT INTO flags VALUES ('1m', 'points', 7, 'leak', 'of \"7\"', 'us', '2026-01-02 03:04:05.678901')",
+    )
     return store
+
+
+def rows_of(store: Path) -> list[list[tuple[object, ...]]]:
+    """What commands recorded."""
+    recorded = [ask(store, f"FROM {table}") for table in RECORDED]
+    return [*recorded, ask(store, "SELECT * EXCLUDE (store_id) FROM embeddings ORDER BY name")]
 
 
 @pytest.mark.parametrize("way", ["update", "force", "upgrade"])
 def test_rows_that_commands_wrote_are_carried_over(way: str, recorded: Path, tree: Path) -> None:
-    expected = ask(recorded, "FROM splits"), ask(recorded, "SELECT * EXCLUDE (store_id) FROM embeddings ORDER BY name")
+    expected = rows_of(recorded)
     if way == "upgrade":
         execute(recorded, f"UPDATE emm1_store SET schema_version = {SCHEMA_VERSION - 1}")
         done = emm1_cli("upgrade", recorded)
     else:
         done = emm1_cli("build", tree, recorded, "--ranks", "1,2", *(["--force"] if way == "force" else []))
-    assert (done.returncode, "run `emm1 split` again" in done.stdout) == (0, way != "upgrade"), done
-    kept = ask(recorded, "FROM splits"), ask(recorded, "SELECT * EXCLUDE (store_id) FROM embeddings ORDER BY name")
-    assert kept == expected
+    assert done.returncode == 0, done
+    for note in ("run `emm1 split` again", *(f"the table {table} was carried over" for table in RECORDED)):
+        assert (note in done.stdout) == (way != "upgrade"), done
+    assert all(expected)
+    assert rows_of(recorded) == expected
     with emm1.open(recorded, read_only=True) as opened:
         assert opened.registry.models == {"ours": {("100m", "text"): "text"}}
 
@@ -75,6 +91,11 @@ IN_THE_WAY = {
         "your table splits",
     ),
     "a view": (["CREATE VIEW splits AS SELECT 1 AS a"], "your view splits"),
+    **{
+        f"a table with the name {name}": ([f"CREATE TABLE {name}(id INTEGER)"], f"your table {name}")
+        for name in ("maps", "media_status", "flags")
+    },
+    "a table with a name of the index": (["CREATE TABLE caption_words(id INTEGER)"], "your table caption_words"),
     "a column": (
         ["ALTER TABLE embeddings ADD COLUMN model INTEGER", "UPDATE embeddings SET model = 3"],
         "column model of main.embeddings",
@@ -112,3 +133,74 @@ def test_a_table_that_a_user_dropped_is_made_anew(recorded: Path) -> None:
     done = emm1_cli("upgrade", recorded)
     assert done.returncode == 0, done.stderr
     assert ask(recorded, "FROM splits") == []
+
+
+def index_of(store: Path) -> list[list[tuple[object, ...]]]:
+    return [ask(store, f"FROM caption_{name}") for name in ("index", "words", "postings")]
+
+
+def indexed(store: Path) -> list[list[tuple[object, ...]]]:
+    with emm1.open(store) as opened:
+        opened.index_captions()
+    return index_of(store)
+
+
+@pytest.mark.parametrize("way", ["update", "force", "upgrade"])
+def test_an_index_of_the_same_captions_is_carried_over(way: str, recorded: Path, tree: Path) -> None:
+    expected = indexed(recorded)
+    if way == "upgrade":
+        execute(recorded, f"UPDATE emm1_store SET schema_version = {SCHEMA_VERSION - 1}")
+        # Under this number the names are a user's, unless they have emm1's comments, as they do here.
+        done = emm1_cli("upgrade", recorded)
+    else:
+        done = emm1_cli("build", tree, recorded, "--ranks", "1,2", *(["--force"] if way == "force" else []))
+    assert (done.returncode, "index of captions" in done.stdout + done.stderr) == (0, False), done
+    assert index_of(recorded) == expected
+    with emm1.open(recorded, read_only=True) as opened:
+        assert opened.match_captions("dog", 1).fetchall()
+
+
+def changed_caption(tree: Path, store: Path) -> None:
+    del store
+    file = tree / "e-mm1_1m/infos/text.csv"
+    text = file.read_text(encoding="utf-8")
+    assert "dog" in text
+    file.write_text(text.replace("dog", "fox", 1), encoding="utf-8")
+
+
+def removed_captions(tree: Path, store: Path) -> None:
+    del store
+    (tree / "e-mm1_1m/infos/text.csv").unlink()
+
+
+def changed_in_the_store(tree: Path, store: Path) -> None:
+    del tree
+    execute(
+        store,
+        "UPDATE e_mm1_1m.text SET caption = 'fox' WHERE encord_text_id = (SELECT min(encord_text_id) FROM e_mm1_1m.text)",
+    )
+
+
+@pytest.mark.parametrize("change", [changed_caption, removed_captions, changed_in_the_store])
+def test_an_index_of_other_captions_is_dropped_with_a_note(
+    change: Callable[[Path, Path], None], own_tree: Path, recorded: Path
+) -> None:
+    emm1.build(own_tree, recorded).close()
+    assert all(indexed(recorded))
+    change(own_tree, recorded)
+    if change is changed_in_the_store:  # the rows of the file are copied: they are no longer those of the index
+        done = emm1_cli("build", own_tree, recorded, "--ranks", "1,2")
+    else:
+        done = emm1_cli("build", own_tree, recorded)
+    assert (done.returncode, "run `emm1 index captions` again" in done.stdout) == (0, True), done
+    assert index_of(recorded) == [[], [], []]
+    with emm1.open(recorded) as opened, pytest.raises(emm1.StoreError, match="no index yet"):
+        opened.match_captions("fox")
+
+
+def test_an_index_without_one_of_its_tables_is_not_carried_over(recorded: Path) -> None:
+    indexed(recorded)
+    execute(recorded, "DROP TABLE caption_words", f"UPDATE emm1_store SET schema_version = {SCHEMA_VERSION - 1}")
+    done = emm1_cli("upgrade", recorded)
+    assert done.returncode == 0, done.stderr
+    assert index_of(recorded) == [[], [], []]

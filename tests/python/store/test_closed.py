@@ -43,6 +43,8 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "make_groups": lambda store: store.make_groups("own", {"text": "x", "image": "x"}),
     "score_groups": lambda store: store.score_groups("scores.parquet", {"text": "x", "image": "x"}),
     "split": lambda store: store.split(5, 5),
+    "index_captions": lambda store: store.index_captions(),
+    "match_captions": lambda store: store.match_captions("dog"),
     "names": lambda store: list(store.registry),
     "number of names": lambda store: len(store.registry),
     "a name": lambda store: store.registry["x"],

@@ -128,6 +128,7 @@ def search_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for modality in ("audio", "points"):
             name = f"eshot_{modality}"
             store.add_embeddings(name, files / f"{name}.npy", dataset="eshot", modality=modality)
+        store.index_captions()
     return path
 
 
