@@ -5,6 +5,7 @@
 # make test-encoders  the adapters of encoders that need torch, with tiny models of random weights; installs several GB
 # make test-versions  the tour with each supported DuckDB, in the stores built by each of the others
 # make clients-matrix  write what each client can do to docs/guide/clients.md
+# make web    bundle the scripts of `emm1 explore`, of web/, into the package (needs Node.js and npm)
 # make reference  write docs/reference from docstrings, comments in SQL and the parameters of commands
 # make bench  search, in Python and in SQL, compared with its rivals, and starting; with TREE=folder-with-the-published-files also the store; with BEFORE=folder-with-an-earlier-emm1 also that; renews docs/benchmarks.md
 # make microbench  every kernel of every instruction set by itself; ONLY=multiply/avx2 runs those with that name
@@ -15,7 +16,7 @@
 # make lock   pin the newest versions of every dependency
 # make release-check  what is missing for a release; TAG=v0.2.0 compares the version
 # make clean  remove everything that the other targets made
-.PHONY: demo test wheel wheels try-wheel tour test-newest test-versions test-clients test-encoders clients-matrix reference test-neon test-windows bench microbench \
+.PHONY: demo test web wheel wheels try-wheel tour test-newest test-versions test-clients test-encoders clients-matrix reference test-neon test-windows bench microbench \
 	lint lint-rust lint-python add-targets check-targets fmt lock \
 	release-check clean
 .PRECIOUS: .tour/%
@@ -66,9 +67,14 @@ test: .venv/built .venv/encoder lint
 	$(BIN)/pytest
 	$(MAKE) test-clients
 
-# Clients whose runtime or packages are not available are skipped by name, and so is the browser that opens the report.
+# Clients whose runtime or packages are not available are skipped by name, and so are the browser that opens the pages,
+# and the build of their scripts.
 test-clients: .venv/built
-	$(BIN)/pytest tests/clients tests/browser
+	$(BIN)/pytest tests/clients tests/browser tests/web
+
+web:
+	@command -v npm >/dev/null || { echo "the scripts are bundled with Node.js 20 or newer and npm: https://nodejs.org" >&2; exit 1; }
+	cd web && npm ci --loglevel error --no-audit --no-fund && node build.mjs
 
 # Adapters of encoders that need torch (several GB), with tiny models of random weights.
 test-encoders: .venv/built

@@ -16,6 +16,7 @@ from typing import Any
 TOP = Path(__file__).parents[2]
 SOURCES = TOP / "tests" / "clients"
 INSTALLED = TOP / ".clients"
+MADE = {"__pycache__", "node_modules"}  # not part of a client's sources
 UV = str(Path(sys.executable).with_name("uv"))
 
 Command = tuple[str, ...]
@@ -48,7 +49,7 @@ class Client:
             NotAvailableError: a runtime or a package is missing.
         """
         files = sorted(path for path in (SOURCES / self.source).rglob("*") if path.is_file())
-        files = [path for path in files if "__pycache__" not in path.parts]
+        files = [path for path in files if not MADE.intersection(path.parts)]
         digest = hashlib.sha256(
             repr((self.fetch, self.build, sys.version, [path.read_bytes() for path in files])).encode()
         ).hexdigest()
@@ -56,7 +57,7 @@ class Client:
         if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.copytree(SOURCES / self.source, self.folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(SOURCES / self.source, self.folder, ignore=shutil.ignore_patterns(*MADE))
         for command in self.fetch:
             try:
                 self._run(command)

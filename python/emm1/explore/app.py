@@ -6,7 +6,7 @@ import asyncio
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from starlette.applications import Starlette
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 SEARCHES = 2  # at a time
 MOST_POINTS = 100_000
+READ_BY_SCRIPTS = ("/api/", "/points/")
 REASONS = {
     State.missing: "This file is not on the disk.",
     State.outside: "The real path of this file is outside the media folder: start emm1 with the folder that it is in.",
@@ -55,7 +56,7 @@ def application(store: Store, token: str, port: int, report: Path | None = None)
     files = Files(look)
 
     def say(request: Request, reason: str, status: int) -> Response:
-        if request.scope["path"].startswith("/api/"):
+        if request.scope["path"].startswith(READ_BY_SCRIPTS):
             return JSONResponse({"error": reason}, status_code=status)
         return pages.refused(reason, status)
 
@@ -79,7 +80,7 @@ def application(store: Store, token: str, port: int, report: Path | None = None)
             *Api(look, searching).routes(),
             Route("/media/{dataset}/{modality}/{id}", files.media),
             Route("/points/{dataset}/{modality}/{id}", files.points),
-            Mount("/static", StaticFiles(directory=STATIC)),
+            Mount("/static", Static(directory=STATIC)),
         ],
         exception_handlers={
             HTTPException: refused,
@@ -89,6 +90,16 @@ def application(store: Store, token: str, port: int, report: Path | None = None)
         },
     )
     return Guard(app, token, port)
+
+
+class Static(StaticFiles):
+    """The files of the page. Browsers keep them, and ask whether they changed: they would ask again for all of them otherwise."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """The answer with a file."""
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["cache-control"] = "no-cache"
+        return answer
 
 
 class Files:
