@@ -19,7 +19,7 @@ class BuildReport:
     Attributes:
         path: the store.
         rows: rows per table, by ``schema.table``.
-        missing: published names of the files that were not there.
+        missing: published names of the files that were not there, and of the folders of splits of which there was nothing.
         read: published names of the files that were read.
         kept: those whose rows the store had already.
         dropped: those whose rows it had and no longer has.

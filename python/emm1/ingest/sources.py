@@ -78,7 +78,8 @@ class PublishedFiles:
 
     Attributes:
         sources: those that are there.
-        missing: the names of those that are not, and whose rows no file of the Hub has.
+        missing: the names of those that are not, and whose rows no file of the Hub has; of a split of which there is nothing, its
+            folder.
         packed: notes about missing files that exist compressed, or as Parquet.
     """
 
@@ -118,7 +119,10 @@ def find_sources(
     for source in sources:
         if source.path.stat().st_size == 0:
             raise SourceError(f"{source.path} is empty: download {source.name} again")
-    return PublishedFiles(sources, [source.name for source in absent], packed)
+    there_of = {source.split for source in sources}
+    # A split of which there is nothing is named once.
+    missing = dict.fromkeys(source.name if source.split in there_of else FOLDERS[source.split][0] for source in absent)
+    return PublishedFiles(sources, list(missing), packed)
 
 
 def _of_hub(

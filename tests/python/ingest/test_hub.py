@@ -291,3 +291,8 @@ def test_audio_in_another_folder(own_hub: Path, tmp_path: Path) -> None:
         edit(path, lambda f: f.with_columns(pl.col("annotated_file_path").str.replace("/audio/", "/video/")))
     report = build_store(own_hub, tmp_path / "emm1.duckdb")
     assert "audio items have video/ where the store's have audio/, such as '" in "".join(report.notes)
+
+
+def test_a_split_of_which_there_is_nothing_is_named_once(hub: Path, tmp_path: Path) -> None:
+    report = build_store(hub / "E-MM1-1M", tmp_path / "emm1.duckdb")
+    assert report.missing == ["e-mm1_100m", "eshot"]
