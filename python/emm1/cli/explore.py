@@ -21,7 +21,11 @@ def explore(
         Path | None, typer.Option(metavar="DIR", help="Folder of the media. [default: that of the store]")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A saved report on retrieval, to step through its failures.")
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="A saved report on retrieval, EShot or zero-shot classification, to step through its failures; a second one on retrieval is compared.",
+        ),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
@@ -40,4 +44,4 @@ def explore(
         sys.stdout.flush()
 
     with open_store(store, read_only=True, root=root) as opened:
-        serve(opened, port=port, report=report, browser=not no_browser, told=told)
+        serve(opened, port=port, reports=report or (), browser=not no_browser, told=told)

@@ -15,6 +15,7 @@ from emm1.explore import asked
 from emm1.explore.look import Look
 
 HITS, MOST_HITS = 12, 200
+SAMPLES = 100  # of a category, and of each modality
 
 
 class Api:
@@ -38,6 +39,8 @@ class Api:
             Route("/api/groups/{id}", self.groups),
             Route("/api/triplets", self.triplets),
             Route("/api/likeness", self.likeness),
+            Route("/api/eshot", self.eshot),
+            Route("/api/eshot/{category:path}", self.eshot_category),
             Route("/api/report", self.report),
         ]
 
@@ -68,19 +71,39 @@ class Api:
         return JSONResponse(self._look.triplets(asked.wanted(request)))
 
     def report(self, request: Request) -> Response:
-        """``?after=PLACE&limit=20``: the queries of the report whose first hit is not right."""
-        return JSONResponse(failures(self._look, request))
+        """``?kind=failures&after=PLACE&limit=20``, or of a classification ``?direction=&category=&predicted=&after=&limit=``."""
+        return JSONResponse(report(self._look, request))
+
+    def eshot(self, _request: Request) -> Response:
+        """The categories of EShot."""
+        return JSONResponse(self._look.eshot())
+
+    def eshot_category(self, request: Request) -> Response:
+        """``?limit=100``: the samples of a category."""
+        return JSONResponse(eshot_category(self._look, request))
 
     async def likeness(self, request: Request) -> Response:
         """``?by=NAME&id=ID&in=NAME&k=12&source_dataset=&dataset_license=&split=``: the items most like an item."""
         return JSONResponse(await alike(self._look, self._searching, request, asked.required(request, "by")))
 
 
-def failures(look: Look, request: Request) -> dict[str, Any]:
-    """Queries of the report, from a place on."""
-    found = look.failures(asked.number(request, "after", 0), asked.limit(request))
+def report(look: Look, request: Request) -> dict[str, Any]:
+    """Queries or confused classes of the reports, from a place on."""
+    start, limit = asked.number(request, "after", 0), asked.limit(request)
+    if look.reported.failures is not None:
+        return look.reported.queries(asked.kind(request), start, limit)
+    if look.reported.confusions is not None:
+        direction, category, predicted = (asked.text(request, name) for name in ("direction", "category", "predicted"))
+        return look.reported.pairs(direction, category, predicted, start, limit)
+    raise HTTPException(404, "No report was named: emm1 explore takes the folder of one, or of two to compare.")
+
+
+def eshot_category(look: Look, request: Request) -> dict[str, Any]:
+    """The samples of the category that a request names."""
+    limit = asked.number(request, "limit", SAMPLES, asked.MOST)
+    found = look.eshot_category(request.path_params["category"], limit)
     if found is None:
-        raise HTTPException(404, "No report was named: emm1 explore takes the folder of one.")
+        raise HTTPException(404, "EShot has no such category in this store.")
     return found
 
 

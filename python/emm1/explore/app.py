@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,19 +40,19 @@ REASONS = {
 }
 
 
-def application(store: Store, token: str, port: int, report: Path | None = None) -> Guard:
+def application(store: Store, token: str, port: int, reports: Sequence[Path] = ()) -> Guard:
     """The application that looks at a store.
 
     Args:
         store: the store, which is only read.
         token: what requests must have.
         port: the port that it is served at.
-        report: the folder of a saved report on retrieval, or None.
+        reports: the folders of saved reports: one, or two on retrieval to compare.
 
     Raises:
-        emm1.errors.Error: the folder holds no such report.
+        emm1.errors.Error: a folder holds no such report, or two cannot be compared.
     """
-    look, searching = Look(store, report), asyncio.Semaphore(SEARCHES)
+    look, searching = Look(store, reports), asyncio.Semaphore(SEARCHES)
     pages = Pages(look, searching)
     files = Files(look)
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from emm1.dataset import MODALITIES_OF, SPLITS, Split
 from emm1.explore.items import Wanted
+from emm1.explore.kind import Kind
 from emm1.explore.likeness import Narrowed
 
 LARGEST_ID = 2**31 - 1  # ids are INTEGER
@@ -88,6 +89,15 @@ def wanted(request: Request) -> Wanted:
 def narrowed(request: Request) -> Narrowed:
     """Which items are searched."""
     return Narrowed(text(request, "source_dataset"), text(request, "dataset_license"), text(request, "split"))
+
+
+def kind(request: Request) -> Kind:
+    """Which queries of reports on retrieval are wanted."""
+    named = text(request, "kind") or Kind.failures.value
+    try:
+        return Kind(named)
+    except ValueError as error:
+        raise HTTPException(400, f"kind: expected {', '.join(Kind)}.") from error
 
 
 def whole(given: str) -> int | None:

@@ -10,7 +10,7 @@ from emm1.explore.items import Group, Item, Triplet
 from emm1.explore.media import MediaFolder, State, type_of
 
 if TYPE_CHECKING:
-    from emm1.explore.failures import Failure
+    from emm1.explore.failures import Answer, Failure
 
 YOUTUBE_ID = re.compile(r"[\w-]{5,20}", re.ASCII)
 WEB = re.compile(r"https?://\S+", re.IGNORECASE)
@@ -89,13 +89,17 @@ def describe_triplet(triplet: Triplet, folder: MediaFolder) -> dict[str, Any]:
 
 
 def describe_failure(failure: Failure, folder: MediaFolder) -> dict[str, Any]:
-    """A query whose first hit is not right, with its best right answer and its first hits."""
+    """A query with the best right answer and the first hits of a model, and likewise of its baseline; None without one."""
+    model, *baseline = (_describe_answer(answer, folder) for answer in failure.answers)
+    return {"query": describe(failure.query, folder), **model, "baseline": baseline[0] if baseline else None}
+
+
+def _describe_answer(answer: Answer, folder: MediaFolder) -> dict[str, Any]:
     return {
-        "query": describe(failure.query, folder),
-        "right": failure.right and describe(failure.right, folder),
-        "best_rank": failure.best_rank,
+        "right": answer.right and describe(answer.right, folder),
+        "best_rank": answer.best_rank,
         "hits": [
             {"rank": rank, "score": score, "grade": grade, "item": describe(item, folder)}
-            for rank, item, score, grade in failure.hits
+            for rank, item, score, grade in answer.hits
         ],
     }

@@ -131,7 +131,7 @@ def captions_near(connection: duckdb.DuckDBPyConnection, modality: str, number: 
 
 def triplets(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> list[Triplet]:
     """Rated triplets in the order of the published file."""
-    rows = connection.sql(_sql("triplets")).filter(_condition(wanted))
+    rows = connection.sql(sql("triplets")).filter(_condition(wanted))
     if wanted.source_dataset is not None or wanted.dataset_license is not None:
         rows = rows.set_alias("t").join(
             _rated(connection, wanted).set_alias("i"),
@@ -228,5 +228,6 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | str) else str(value)
 
 
-def _sql(name: str) -> str:
+def sql(name: str) -> str:
+    """A query of sql/explore."""
     return (files("emm1") / "sql" / "explore" / f"{name}.sql").read_text(encoding="utf-8")

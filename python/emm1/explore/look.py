@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emm1.dataset import FILE_MODALITIES, SPLITS, Split
+from emm1.explore import eshot
 from emm1.explore import items as read
-from emm1.explore.described import describe, describe_failure, describe_group, describe_triplet
+from emm1.explore.described import describe, describe_group, describe_triplet
 from emm1.explore.likeness import Narrowed, alike
 from emm1.explore.media import Media, MediaFolder
+from emm1.explore.reported import Reported
 
 if TYPE_CHECKING:
-    from emm1.explore.failures import Failures
     from emm1.store import Store
 
 
@@ -21,28 +23,27 @@ class Look:
 
     Args:
         store: the store.
-        report: the folder of a saved report on retrieval, or None.
+        reports: the folders of saved reports, as `Reported` takes them.
 
     Raises:
-        emm1.errors.Error: the folder holds no such report.
+        emm1.errors.Error: a folder holds no such report, or two cannot be compared.
     """
 
-    def __init__(self, store: Store, report: Path | None = None) -> None:
+    def __init__(self, store: Store, reports: Sequence[Path] = ()) -> None:
         self._store = store
-        self._failures = None if report is None else _failures_of(report)
         with store.cursor() as cursor:
             ((root,),) = cursor.execute("SELECT media_root()").fetchall()
         self.folder = MediaFolder(root)
         self.name = store.path.name
         self.root = str(root)
-        self.report = None if self._failures is None else self._failures.name
+        self.reported = Reported(store, self.folder, reports)
 
     def store(self) -> dict[str, Any]:
         """The store: its name, the folder of its media, the name of the report, and the registered embeddings."""
         return {
             "name": self.name,
             "media_root": self.root,
-            "report": self.report,
+            "report": self.reported.name,
             "embeddings": [
                 {
                     "name": entry.name,
@@ -112,19 +113,38 @@ class Look:
             "seconds": found.seconds,
         }
 
-    def failures(self, start: int, limit: int) -> dict[str, Any] | None:
-        """Queries of the report whose first hit is not right; `next` is the place to go on, or None. None without a report."""
-        if self._failures is None:
-            return None
+    def eshot(self) -> dict[str, Any]:
+        """The categories of EShot; with a report on it, how many samples are classified correctly in each direction."""
         with self._store.cursor() as cursor:
-            found = self._failures.read(cursor, start, limit)
-        end = start + len(found)
+            rows = eshot.classes(cursor)
+        report = self.reported.confusions
+        correct = report.accuracies() if report is not None and report.eshot else {}
         return {
-            "report": self.report,
-            "failures": len(self._failures),
-            "queries": [describe_failure(each, self.folder) for each in found],
-            "next": end if found and end < len(self._failures) else None,
+            "categories": [
+                {
+                    "category": category,
+                    "audio": audio,
+                    "points": points,
+                    "correct": {
+                        direction: {"correct": right, "samples": samples}
+                        for direction, (right, samples) in correct.get(category, {}).items()
+                    },
+                }
+                for category, audio, points in rows
+            ],
         }
+
+    def eshot_category(self, category: str, limit: int) -> dict[str, Any] | None:
+        """The samples of a category of EShot, at most so many of each modality; None if there is no such category."""
+        with self._store.cursor() as cursor:
+            found = eshot.samples(cursor, category, limit)
+        if not found:
+            return None
+        samples = {
+            modality: {"count": each.count, "items": [describe(item, self.folder) for item in each.items]}
+            for modality, each in found.items()
+        }
+        return {"category": category, **samples}
 
     def media(self, dataset: Split, modality: str, number: int) -> Media | None:
         """The media of an item; None for items that are no files, and if the store has no such item."""
@@ -137,9 +157,3 @@ class Look:
     def _embeddings_of(self, dataset: Split, modality: str) -> list[str]:
         entries = self._store.registry.values()
         return [entry.name for entry in entries if (entry.dataset, entry.modality) == (dataset, modality)]
-
-
-def _failures_of(report: Path) -> Failures:
-    from emm1.explore.failures import Failures  # noqa: PLC0415 - needs polars, and only this does
-
-    return Failures(report)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from emm1.dataset import MODALITIES_OF, SPLITS
 from emm1.explore import asked
-from emm1.explore.api import alike, failures
+from emm1.explore.api import alike, eshot_category, report
 from emm1.explore.look import Look
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -46,6 +46,8 @@ class Pages:
             Route("/", self.captions),
             Route("/find", self.find),
             Route("/triplets", self.triplets),
+            Route("/eshot", self.eshot),
+            Route("/eshot/{category:path}", self.eshot_category),
             Route("/report", self.report),
             Route("/items/{dataset}/{modality}/{id}", self.item),
         ]
@@ -73,8 +75,17 @@ class Pages:
         return self._page("triplets.html", wanted=wanted, **self._look.triplets(wanted))
 
     def report(self, request: Request) -> Response:
-        """The failures of the report."""
-        return self._page("report.html", **failures(self._look, request))
+        """Queries of reports on retrieval, or confused classes of one on a classification."""
+        template = "confusions.html" if self._look.reported.confusions is not None else "report.html"
+        return self._page(template, limit=asked.limit(request), **report(self._look, request))
+
+    def eshot(self, _request: Request) -> Response:
+        """The categories of EShot."""
+        return self._page("eshot.html", **self._look.eshot())
+
+    def eshot_category(self, request: Request) -> Response:
+        """The samples of a category of EShot."""
+        return self._page("eshot_category.html", **eshot_category(self._look, request))
 
     async def item(self, request: Request) -> Response:
         """An item with all that it is connected to; ``?like=NAME`` adds the items most like it in these embeddings."""
@@ -91,6 +102,6 @@ class Pages:
 
     def _page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         shown = self._environment.get_template(template).render(
-            name=self._look.name, has_report=self._look.report is not None, **values
+            name=self._look.name, report_name=self._look.reported.name, **values
         )
         return HTMLResponse(shown, status_code=status)

@@ -7,7 +7,7 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ def serve(
     store: Store,
     *,
     port: int = 0,
-    report: Path | None = None,
+    reports: Sequence[Path] = (),
     browser: bool = True,
     told: Callable[[str], object] = print,
 ) -> None:
@@ -35,12 +35,12 @@ def serve(
     Args:
         store: the store; open it for reading only, so that others can read it too.
         port: the port; 0 for one that is free.
-        report: the folder of a saved report on retrieval, whose failures are shown; or None.
+        reports: the folders of saved reports that are shown: one, or two on retrieval to compare.
         browser: whether to open the page in the browser.
         told: called with the address of the page, which ends with a new token, when connections are accepted.
 
     Raises:
-        emm1.errors.Error: starlette and uvicorn are not installed, the port is taken, or the folder holds no report.
+        emm1.errors.Error: starlette and uvicorn are not installed, the port is taken, or a folder holds no report that can be shown.
     """
     try:
         import uvicorn  # noqa: PLC0415 - of the extra
@@ -52,7 +52,7 @@ def serve(
     token = secrets.token_urlsafe(24)
     with listening(port) as listener:
         number = listener.getsockname()[1]
-        app = application(store, token, number, report)
+        app = application(store, token, number, reports)
         # Nothing that a client sends is trusted (proxy_headers), and this module says what there is to say (log_config).
         server = uvicorn.Server(
             uvicorn.Config(

@@ -243,11 +243,15 @@ def test_saved_files(report: EShotReport, tmp_path: Path) -> None:
         "categories.csv",
         "confusion_audio_to_points.csv",
         "confusion_points_to_audio.csv",
+        "predictions.parquet",
     }
     assert (folder / "report.txt").read_text("utf-8") == f"{report}\n"
     assert pl.read_csv(folder / "categories.csv").equals(report.to_frame().cast({"class_index": pl.Int64}))
     for direction in DIRECTIONS:
         assert pl.read_csv(folder / f"confusion_{direction}.csv").equals(report.confusion(direction))
+        rows = pl.read_parquet(folder / "predictions.parquet").filter(direction=direction).drop("direction").rows()
+        whole = report.predictions(direction).rows()
+        assert rows == [(number, category, predicted[:5]) for number, category, predicted in whole]
     saved = json.loads((folder / "report.json").read_text("utf-8"))
     assert saved["overall"] == report.overall.to_dicts()
     assert len(saved["categories"]) == 2 * len(report.classes)

@@ -428,7 +428,7 @@ def test_what_cannot_be_served(explored: Explored, tmp_path: Path) -> None:
         ),
         (
             [explored.store, "--report", tmp_path],
-            f"{tmp_path} holds no saved report on retrieval: No such file or directory",
+            f"{tmp_path} holds no saved report on retrieval, EShot or a zero-shot classification: name the folder that one was written to",
         ),
         (
             [tmp_path / "no.duckdb"],

@@ -199,10 +199,11 @@ class EShotReport:
         return pl.DataFrame({"eshot_id": outcome.ids, "category": category} | correct)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the report as text, as a page with charts, CSV and JSON.
+        """Write the report as text, as a page with charts, CSV, JSON and Parquet.
 
         Writes report.txt, report.html (one file that needs no network), report.json, categories.csv,
-        confusion_audio_to_points.csv and confusion_points_to_audio.csv.
+        confusion_audio_to_points.csv, confusion_points_to_audio.csv and predictions.parquet (direction, eshot_id, category, and
+        predicted: the five most similar categories of every sample).
 
         Args:
             folder: the folder to write to; created if missing. Existing files of these names are replaced.

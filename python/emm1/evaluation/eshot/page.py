@@ -1,14 +1,17 @@
-"""Writes the EShot report as files: text, a page, CSV and JSON."""
+"""Writes the EShot report as files: text, a page, CSV, JSON and Parquet."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from emm1.evaluation.eshot.view import DirectionView, direction_view
 from emm1.evaluation.report.folder import written
 from emm1.evaluation.report.page import TEMPLATES, render, write_parts
 from emm1.evaluation.statistics import intervals
+from emm1.evaluation.zero_shot.tables import TOP
 from emm1.evaluation.zero_shot.view import PAIRS
 
 if TYPE_CHECKING:
@@ -22,7 +25,19 @@ def save(report: EShotReport, folder: Path) -> Path:
         report.to_frame().write_csv(folder / "categories.csv")
         for direction in report.overall["direction"]:
             report.confusion(direction).write_csv(folder / f"confusion_{direction}.csv")
+        predictions(report).write_parquet(folder / "predictions.parquet")
     return folder
+
+
+def predictions(report: EShotReport) -> pl.DataFrame:
+    """Every sample with its five most similar categories: `EShotReport.predictions` of both directions."""
+    frames = [
+        report.predictions(direction)
+        .select(pl.lit(direction).alias("direction"), "*")
+        .with_columns(pl.col("predicted").list.head(max(TOP)))
+        for direction in report.overall["direction"]
+    ]
+    return pl.concat(frames)
 
 
 def to_dict(report: EShotReport) -> dict[str, Any]:
