@@ -89,8 +89,8 @@ class Explored:
 
 
 @contextmanager
-def exploring(store: Path, *options: object) -> Iterator[Server]:
-    """A server of a store, which has printed its address and no error when it is ended."""
+def exploring(store: Path, *options: object, warned: str = "") -> Iterator[Server]:
+    """A server of a store, which has printed its address and no error but what it warned of when it is ended."""
     process = subprocess.Popen(
         command("explore", store, "--no-browser", *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -102,4 +102,4 @@ def exploring(store: Path, *options: object) -> Iterator[Server]:
         finally:
             process.terminate()
             _, errors = process.communicate(timeout=30)
-        assert errors == ""
+        assert errors == warned

@@ -17,6 +17,9 @@ from emm1.store.opening import open as open_store
 def explore(
     store: StorePath,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 for one that is free.")] = 0,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="The IP address to listen at; 0.0.0.0 for all of this machine.")
+    ] = "127.0.0.1",
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the media. [default: that of the store]")
     ] = None,
@@ -29,7 +32,7 @@ def explore(
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
-    """Look at a store in the browser: prints the address, which only this machine can open, until Ctrl-C.
+    """Look at a store in the browser: prints the address, which only this machine can open by default, until Ctrl-C.
 
     Example: `emm1 explore emm1.duckdb --root /data/e-mm1`
     """
@@ -38,10 +41,16 @@ def explore(
     if root is not None and not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder: name the one that holds the media")
 
+    if not host.startswith("127.") and host != "::1":
+        show.warn(
+            "warning: whoever reaches this port and has the address, which travels unencrypted, sees the store and its media; "
+            "ssh -L leads to a port of another machine without that"
+        )
+
     def told(address: str) -> None:
         show.say(address)
         show.say("Ctrl-C ends it.")
         sys.stdout.flush()
 
     with open_store(store, read_only=True, root=root) as opened:
-        serve(opened, port=port, reports=report or (), browser=not no_browser, told=told)
+        serve(opened, host=host, port=port, reports=report or (), browser=not no_browser, told=told)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from ipaddress import ip_address
 from secrets import compare_digest
 
 from starlette.datastructures import MutableHeaders
@@ -9,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HOSTS = ("127.0.0.1", "localhost")
+from emm1.explore.addresses import LOOPBACK, in_url
+
 PORT_LEFT_OUT = 80  # browsers do not write it
 # What `Sec-Fetch-Site` says of a page of this server, and of an address that somebody typed. Pages of other ports are "same-site".
 OWN_SITE = {"same-origin", "none"}
@@ -33,13 +36,18 @@ class Guard:
     Args:
         app: the application.
         token: what only the user knows, who saw it printed.
+        host: the IP address that the server listens at. If it is that of all, every IP address of the machine is its name, too:
+            DNS gives a page no address for a name, so nobody can pretend it.
         port: the port that the server listens at. Cookies are shared by all ports of a host, so it is part of the cookie's name.
     """
 
-    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, token: str, host: str, port: int) -> None:
         self._app = app
         self._token = token
-        self._hosts = {f"{host}:{port}" for host in HOSTS} | (set(HOSTS) if port == PORT_LEFT_OUT else set())
+        self._everywhere = ip_address(host).is_unspecified
+        names = {LOOPBACK, "localhost", in_url(host), *([] if host == LOOPBACK else [socket.gethostname().lower()])}
+        self._hosts = {f"{name}:{port}" for name in names} | (names if port == PORT_LEFT_OUT else set())
+        self._port = port
         self._cookie = f"emm1_{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +73,7 @@ class Guard:
     def _refusal(self, request: Request, *, knows: bool) -> str | None:
         """Why a request is not answered; None if it is."""
         headers = request.headers
-        if headers.get("host", "").lower() not in self._hosts:
+        if not self._is_host(headers.get("host", "")):
             return "This server answers only under the address that `emm1 explore` printed."
         if knows:
             return None
@@ -80,4 +88,15 @@ class Guard:
         return given is not None and compare_digest(given.encode(errors="replace"), self._token.encode())
 
     def _is_own(self, origin: str | None) -> bool:
-        return origin is None or origin.removeprefix("http://") in self._hosts
+        return origin is None or self._is_host(origin.removeprefix("http://"))
+
+    def _is_host(self, given: str) -> bool:
+        if given.lower() in self._hosts:
+            return True
+        name, colon, port = given.rpartition(":")
+        if not self._everywhere or (colon, port) != (":", str(self._port)):
+            return False
+        try:
+            return in_url(str(ip_address(name.strip("[]")))) == name.lower()
+        except ValueError:
+            return False

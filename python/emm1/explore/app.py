@@ -40,12 +40,13 @@ REASONS = {
 }
 
 
-def application(store: Store, token: str, port: int, reports: Sequence[Path] = ()) -> Guard:
+def application(store: Store, token: str, host: str, port: int, reports: Sequence[Path] = ()) -> Guard:
     """The application that looks at a store.
 
     Args:
         store: the store, which is only read.
         token: what requests must have.
+        host: the IP address that it is served at.
         port: the port that it is served at.
         reports: the folders of saved reports: one, or two on retrieval to compare.
 
@@ -90,7 +91,7 @@ def application(store: Store, token: str, port: int, reports: Sequence[Path] = (
             Exception: failed,
         },
     )
-    return Guard(app, token, port)
+    return Guard(app, token, host, port)
 
 
 class Static(StaticFiles):

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emm1.errors import Error
+from emm1.explore.addresses import LOOPBACK, in_url
 
 if TYPE_CHECKING:
     from emm1.store import Store
 
-HOST = "127.0.0.1"
+IPV6 = 6
 BACKLOG = 2048
 # Seconds that answers have to finish after Ctrl-C; a large file is not waited for.
 GRACE = 1
@@ -25,22 +28,24 @@ GRACE = 1
 def serve(
     store: Store,
     *,
+    host: str = LOOPBACK,
     port: int = 0,
     reports: Sequence[Path] = (),
     browser: bool = True,
     told: Callable[[str], object] = print,
 ) -> None:
-    """Serve a store until Ctrl-C, to this machine only.
+    """Serve a store until Ctrl-C, by default to this machine only.
 
     Args:
         store: the store; open it for reading only, so that others can read it too.
+        host: the IP address of this machine to listen at; 0.0.0.0 or :: for all that it has.
         port: the port; 0 for one that is free.
         reports: the folders of saved reports that are shown: one, or two on retrieval to compare.
         browser: whether to open the page in the browser.
         told: called with the address of the page, which ends with a new token, when connections are accepted.
 
     Raises:
-        emm1.errors.Error: starlette and uvicorn are not installed, the port is taken, or a folder holds no report that can be shown.
+        emm1.errors.Error: starlette and uvicorn are not installed, the address or port cannot be used, or a folder holds no report that can be shown.
     """
     try:
         import uvicorn  # noqa: PLC0415 - of the extra
@@ -50,9 +55,9 @@ def serve(
         package = str(error.name).partition(".")[0]
         raise Error(f"the page needs the package {package}: pip install 'emm1[explore]'") from error
     token = secrets.token_urlsafe(24)
-    with listening(port) as listener:
+    with listening(host, port) as listener:
         number = listener.getsockname()[1]
-        app = application(store, token, number, reports)
+        app = application(store, token, host, number, reports)
         # Nothing that a client sends is trusted (proxy_headers), and this module says what there is to say (log_config).
         server = uvicorn.Server(
             uvicorn.Config(
@@ -68,24 +73,36 @@ def serve(
                 timeout_graceful_shutdown=GRACE,
             )
         )
-        address = f"http://{HOST}:{number}/?token={token}"
+        name = socket.gethostname() if ip_address(host).is_unspecified else in_url(host)
+        address = f"http://{name}:{number}/?token={token}"
         told(address)
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()  # text browsers wait
         server.run(sockets=[listener])
 
 
-def listening(port: int) -> socket.socket:
-    """A socket that accepts connections from this machine.
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that accepts connections.
 
-    >>> with listening(0) as listener:
+    Args:
+        host: an IP address of this machine.
+        port: the port; 0 for one that is free.
+
+    Raises:
+        emm1.errors.Error: this is no address of this machine, or the port is taken.
+
+    >>> with listening("127.0.0.1", 0) as listener:
     ...     listener.getsockname()[0]
     '127.0.0.1'
     """
     try:
-        return socket.create_server((HOST, port), backlog=BACKLOG)
+        family = socket.AF_INET6 if ip_address(host).version == IPV6 else socket.AF_INET
+    except ValueError:
+        raise Error(f"{host!r} is no IP address: name one of this machine, or 0.0.0.0 for all that it has") from None
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise Error(
-            f"port {port} cannot be used ({os.strerror(error.errno) if error.errno else error}): name another, or have a free one taken",
-            port=0,
-        ) from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise Error(f"{host} is no address of this machine ({reason})") from error
+        raise Error(f"port {port} cannot be used ({reason}): name another, or have a free one taken", port=0) from error

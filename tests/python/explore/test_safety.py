@@ -463,7 +463,7 @@ def test_a_bug_is_told_and_survived(explored: Explored, monkeypatch: pytest.Monk
         sent.append(message)
 
     with emm1.open(explored.store, read_only=True) as store, pytest.raises(RuntimeError, match="broken"):
-        asyncio.run(application(store, "x", 1)(scope, receive, send))
+        asyncio.run(application(store, "x", "127.0.0.1", 1)(scope, receive, send))
     assert sent[0]["status"] == 500
     assert json.loads(sent[1]["body"])["error"].startswith("internal error in emm1 (a bug)")
     assert (b"x-content-type-options", b"nosniff") in sent[0]["headers"]
