@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from emm1 import encoders
     from emm1.convert import import_embeddings
     from emm1.convert.embed import Embedded
+    from emm1.curation.map_report import MapReport
     from emm1.curation.split_report import SplitReport
     from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
     from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
@@ -39,6 +40,7 @@ __all__ = [
     "FileNotFoundError",
     "GroupsAgreement",
     "Hits",
+    "MapReport",
     "ModelsReport",
     "Neighbours",
     "Ranks",
@@ -68,6 +70,7 @@ __version__: str
 _MODULES = {
     "convert": ("import_embeddings",),
     "convert.embed": ("Embedded",),
+    "curation.map_report": ("MapReport",),
     "curation.split_report": ("SplitReport",),
     "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),
     "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),

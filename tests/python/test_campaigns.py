@@ -32,7 +32,7 @@ def test_searches_equal_the_reference(tmp_path: Path, simd: str) -> None:
 
 def test_intervals_hold_the_truth_as_often_as_they_must() -> None:
     """Few data sets: this finds intervals that are far too narrow, and a campaign that does not run."""
-    run = campaign("coverage.py", "--sets", 25, "--seed", 1)
+    run = campaign("intervals.py", "--sets", 25, "--seed", 1)
     assert run.returncode == 0, f"{run.stdout}{run.stderr}"
 
 

@@ -28,6 +28,7 @@ from emm1.cli import (
     store,
     zero_shot,
 )
+from emm1.cli import map as maps
 from emm1.cli.commands import Commands
 
 app = Commands("E-MM1 as one DuckDB file, with exact top-k similarity.")
@@ -68,5 +69,6 @@ app.command()(retrieval.retrieval)
 app.command()(zero_shot.zero_shot)
 app.add_typer(groups.app, name="groups")
 app.command()(curation.split)
+app.command("map")(maps.map_)
 app.command()(explore.explore)
 app.command()(extension.extension)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, cast
 
 import emm1
+from emm1.embeddings.file import Metric
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -56,3 +57,63 @@ class Curations:
         from emm1.curation.splits import split_store
 
         return split_store(cast("Store", self), test, validation, by, seed, progress=progress)
+
+    def map(
+        self,
+        name: str,
+        *,
+        n_neighbors: int = 15,
+        min_dist: float = 0.1,
+        metric: Metric | None = None,
+        sample: int = 400_000,
+        seed: int = 0,
+        progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
+    ) -> emm1.MapReport:
+        """Lay registered embeddings out in two dimensions, so that near items are near, and write the table ``maps``.
+
+        The layout is UMAP's (L. McInnes, J. Healy and J. Melville, 2018), made from the exact nearest neighbours; it needs the
+        package umap-learn: ``pip install 'emm1[map]'``. The same arguments give the same map on the same machine; on another one
+        its bits may differ. A map of these embeddings that the store has is replaced.
+
+        Args:
+            name: the registered embeddings.
+            n_neighbors: neighbours that each item is to be near to, itself among them, as in UMAP: more show the whole, fewer
+                details.
+            min_dist: how near points may be, from 0 to 1, as in UMAP.
+            metric: the distance that says what is near: ``cosine`` or ``l2``; by default the registered metric, and cosine for
+                ``dot``, which is no distance.
+            sample: at most so many items, chosen by a hash of their ids and the seed; neighbours are then those in the sample.
+            seed: UMAP's ``random_state``, and the seed of the sample.
+            progress: called from time to time with what is being done, how much of it is done, and how much there is.
+
+        Returns:
+            What the map shows, and what was left out: zero vectors, by cosine.
+
+        Raises:
+            emm1.errors.EmbeddingError: an unknown name, an argument out of range, NaN or an infinity in a row, no rows.
+            emm1.errors.StoreError: the store is read-only; as after any error, the map is then as it was.
+            emm1.errors.Error: umap-learn is not installed.
+
+        >>> import emm1, numpy as np
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> np.save(folder / "three.npy", np.array([[3, 0], [0, 1], [0, 2]], dtype="float32"))
+        >>> store.add_embeddings("three", folder / "three.npy", dataset="100m", modality="text", ids=[0, 1, 2])
+        >>> print(store.map("three").summary)
+        map of three: 3 points, by cosine, on principal axes
+        >>> store.sql("SELECT id, round(x), round(y) + 0 FROM maps ORDER BY id").fetchall()
+        [(0, 10.0, 0.0), (1, -5.0, 0.0), (2, -5.0, 0.0)]
+        """
+        from emm1.curation.maps import make_map
+
+        return make_map(
+            cast("Store", self),
+            name,
+            n_neighbors=n_neighbors,
+            min_dist=min_dist,
+            metric=metric,
+            sample=sample,
+            seed=seed,
+            progress=progress,
+        )

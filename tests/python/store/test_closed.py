@@ -45,6 +45,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "split": lambda store: store.split(5, 5),
     "index_captions": lambda store: store.index_captions(),
     "match_captions": lambda store: store.match_captions("dog"),
+    "map": lambda store: store.map("x"),
     "names": lambda store: list(store.registry),
     "number of names": lambda store: len(store.registry),
     "a name": lambda store: store.registry["x"],

@@ -1,6 +1,6 @@
 """How often 95 % intervals hold the truth: data sets drawn from distributions whose true values are known.
 
-    PYTHONPATH=tests/campaigns python tests/campaigns/coverage.py [NAME ...] --sets 2000 --seed 1
+    PYTHONPATH=tests/campaigns python tests/campaigns/intervals.py [NAME ...] --sets 2000 --seed 1
 
 Prints a row for each interval of `STUDIES`: the share of the data sets whose interval holds the truth, how often the truth lies
 below and above it, and the mean width. Exit status 1 if a share is lower than the study allows by more than chance explains.
