@@ -134,4 +134,4 @@ COMMENT ON COLUMN flags.id IS 'Its id, unique within the dataset and modality on
 COMMENT ON COLUMN flags.flag IS 'The note in a word, as in duplicate, leak or broken';
 COMMENT ON COLUMN flags.detail IS 'More about it, if there is more to say';
 COMMENT ON COLUMN flags.source IS 'The command or page that noted it';
-COMMENT ON COLUMN flags."at" IS 'When, UTC';
+COMMENT ON COLUMN flags."at" IS 'When, UTC; in quotes in a query, since AT is a word of SQL';

@@ -73,6 +73,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with emm1.build(tree, path) as store:
         store.add_embeddings("text", tree / "embeddings/text.npy", dataset="100m", modality="text")
         put_media(store)
+        store.index_captions()
         ((caption,),) = store.sql("SELECT min(encord_text_id) FROM e_mm1_100m.groups").fetchall()
     paths = [
         "/",
@@ -81,6 +82,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "/items/100m/audio/0",
         "/items/1m/text/0",
         "/triplets",
+        "/search?words=script",
+        "/search?words=7",
     ]
     with exploring(path) as server:
         done = CHROMIUM.run("node", "HERE/see_explore.mjs", server.url, *paths, where=folder, check=False)
@@ -94,7 +97,7 @@ def test_nothing_is_reported_or_requested_elsewhere(seen: dict[str, Any]) -> Non
 
 
 def test_every_page_can_be_used_by_everyone(seen: dict[str, Any]) -> None:
-    assert len(seen["looks"]) == 12
+    assert len(seen["looks"]) == 16
     for look in seen["looks"]:
         assert (look["path"], look["status"], look["violations"]) == (look["path"], 200, [])
         assert look["scrollWidth"] <= look["width"]
@@ -102,7 +105,7 @@ def test_every_page_can_be_used_by_everyone(seen: dict[str, Any]) -> None:
 
 def test_hostile_captions_are_text(seen: dict[str, Any]) -> None:
     shown = [look for look in seen["looks"] if HOSTILE in look["text"]]
-    assert {look["path"].partition("?")[0] for look in shown} >= {"/", "/items/1m/text/0", "/triplets"}
+    assert {look["path"].partition("?")[0] for look in shown} >= {"/", "/items/1m/text/0", "/triplets", "/search"}
     assert not any(look["ran"] for look in seen["looks"])
 
 

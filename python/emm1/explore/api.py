@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from emm1.explore import asked
 from emm1.explore.look import Look
+from emm1.explore.search import Search
 
 HITS, MOST_HITS = 12, 200
 SAMPLES = 100  # of a category, and of each modality
@@ -23,11 +24,13 @@ class Api:
 
     Args:
         look: the store.
+        search: the same store, searched.
         searching: lets few searches run at a time: each uses all cores, and others must be answered meanwhile.
     """
 
-    def __init__(self, look: Look, searching: asyncio.Semaphore) -> None:
+    def __init__(self, look: Look, search: Search, searching: asyncio.Semaphore) -> None:
         self._look = look
+        self._search = search
         self._searching = searching
 
     def routes(self) -> list[Route]:
@@ -42,6 +45,7 @@ class Api:
             Route("/api/eshot", self.eshot),
             Route("/api/eshot/{category:path}", self.eshot_category),
             Route("/api/report", self.report),
+            Route("/api/search", self.search),
         ]
 
     def store(self, _request: Request) -> Response:
@@ -85,6 +89,34 @@ class Api:
     async def likeness(self, request: Request) -> Response:
         """``?by=NAME&id=ID&in=NAME&k=12&source_dataset=&dataset_license=&split=``: the items most like an item."""
         return JSONResponse(await alike(self._look, self._searching, request, asked.required(request, "by")))
+
+    async def search(self, request: Request) -> Response:
+        """How the store can be searched, and what was found.
+
+        ``?words=&dataset=&source_dataset=&dataset_license=&split=&after=&limit=20``: captions by words, and items by an id.
+        ``?text=&in=NAME&encoder=&source_dataset=&dataset_license=&split=&k=12``: the items most like a text.
+        """
+        return JSONResponse(await searched(self._search, self._searching, request))
+
+
+async def searched(search: Search, searching: asyncio.Semaphore, request: Request) -> dict[str, Any]:
+    """What a request searches for, how it can be searched, and what was found; None if nothing is searched for."""
+    words, text = asked.searched(request, "words"), asked.searched(request, "text")
+    if words is not None and text is not None:
+        raise HTTPException(400, "Search by words or by text, not by both.")
+    ways = await run_in_threadpool(search.ways)
+    found = None
+    if words is not None:
+        sought = asked.sought(request, words)
+        async with searching:
+            found = await run_in_threadpool(search.by_words, sought)
+    elif text is not None:
+        base = asked.required(request, "in")
+        encoder = asked.text(request, "encoder") or search.encoder_of(base) or asked.required(request, "encoder")
+        k, narrowed = asked.number(request, "k", HITS, MOST_HITS), asked.narrowed(request)
+        async with searching:
+            found = await run_in_threadpool(search.by_text, text, encoder, base, k, narrowed)
+    return {"words": words, "text": text, "ways": ways, "found": found}
 
 
 def report(look: Look, request: Request) -> dict[str, Any]:

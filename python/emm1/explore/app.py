@@ -24,6 +24,7 @@ from emm1.explore.api import Api
 from emm1.explore.look import Look
 from emm1.explore.media import BYTES, KEPT, Media, State, type_of
 from emm1.explore.pages import Pages
+from emm1.explore.search import Search
 from emm1.streams import printable
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def application(store: Store, token: str, host: str, port: int, reports: Sequenc
         emm1.errors.Error: a folder holds no such report, or two cannot be compared.
     """
     look, searching = Look(store, reports), asyncio.Semaphore(SEARCHES)
-    pages = Pages(look, searching)
+    search = Search(store, look.folder)
+    pages = Pages(look, search, searching)
     files = Files(look)
 
     def say(request: Request, reason: str, status: int) -> Response:
@@ -79,7 +81,7 @@ def application(store: Store, token: str, host: str, port: int, reports: Sequenc
     app = Starlette(
         routes=[
             *pages.routes(),
-            *Api(look, searching).routes(),
+            *Api(look, search, searching).routes(),
             Route("/media/{dataset}/{modality}/{id}", files.media),
             Route("/points/{dataset}/{modality}/{id}", files.points),
             Mount("/static", Static(directory=STATIC)),

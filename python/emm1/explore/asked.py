@@ -9,10 +9,12 @@ from emm1.dataset import MODALITIES_OF, SPLITS, Split
 from emm1.explore.items import Wanted
 from emm1.explore.kind import Kind
 from emm1.explore.likeness import Narrowed
+from emm1.explore.words import Sought
 
 LARGEST_ID = 2**31 - 1  # ids are INTEGER
 DIGITS = frozenset("0123456789")
 SHOWN, MOST = 20, 500
+LONGEST = 1000  # characters that are searched for
 
 
 def item(request: Request) -> tuple[Split, str, int]:
@@ -98,6 +100,20 @@ def kind(request: Request) -> Kind:
         return Kind(named)
     except ValueError as error:
         raise HTTPException(400, f"kind: expected {', '.join(Kind)}.") from error
+
+
+def searched(request: Request, name: str) -> str | None:
+    """What was typed to be searched for; None if nothing was."""
+    found = text(request, name)
+    if found is not None and len(found) > LONGEST:
+        raise HTTPException(400, f"{name}: expected at most {LONGEST:,} characters.")
+    return found
+
+
+def sought(request: Request, words: str) -> Sought:
+    """Which captions are wanted."""
+    split = None if text(request, "dataset") is None else dataset(request)
+    return Sought(words, split, narrowed(request), number(request, "after", 0), limit(request))
 
 
 def whole(given: str) -> int | None:

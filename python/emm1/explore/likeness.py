@@ -85,7 +85,11 @@ def alike(store: Store, number: int, by: str, base: str, k: int, narrowed: Narro
         (vector,) = entry.open().vectors([number])
         found = store.nearest(base, vector, k=k, where=condition)
     rows = found.fetchall()
-    seconds = perf_counter() - start
+    return shown_hits(store, searched, rows, perf_counter() - start)
+
+
+def shown_hits(store: Store, searched: Registered, rows: list[tuple[int, int, float]], seconds: float) -> Alike:
+    """What the hits of a search are: rows of rank, id and score."""
     with store.cursor() as cursor:
         known = items(cursor, searched.dataset, searched.modality, (hit for _, hit, _ in rows))
     return Alike([(rank, known[hit], score) for rank, hit, score in rows], searched.metric, seconds)

@@ -15,9 +15,13 @@ from starlette.routing import Route
 
 from emm1.dataset import MODALITIES_OF, SPLITS
 from emm1.explore import asked
-from emm1.explore.api import alike, eshot_category, report
+from emm1.explore.api import alike, eshot_category, report, searched
 from emm1.explore.look import Look
+from emm1.explore.search import Search
 
+# What the forms ask for beside words, text and ids.
+NARROWED = ("source_dataset", "dataset_license", "split", "in")
+SEARCHED = ("dataset", "limit", "encoder", *NARROWED)
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -26,11 +30,13 @@ class Pages:
 
     Args:
         look: the store.
+        search: the same store, searched.
         searching: as for `Api`.
     """
 
-    def __init__(self, look: Look, searching: asyncio.Semaphore) -> None:
+    def __init__(self, look: Look, search: Search, searching: asyncio.Semaphore) -> None:
         self._look = look
+        self._search = search
         self._searching = searching
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
@@ -45,6 +51,7 @@ class Pages:
         return [
             Route("/", self.captions),
             Route("/find", self.find),
+            Route("/search", self.search),
             Route("/triplets", self.triplets),
             Route("/eshot", self.eshot),
             Route("/eshot/{category:path}", self.eshot_category),
@@ -68,6 +75,13 @@ class Pages:
         if number is None or dataset not in SPLITS or modality not in MODALITIES_OF[dataset]:
             raise HTTPException(400, "There are no such items.")
         return RedirectResponse(f"/items/{dataset}/{modality}/{number}", status_code=303)
+
+    async def search(self, request: Request) -> Response:
+        """Captions by words, items by an id, and what is like a typed text."""
+        found = await searched(self._search, self._searching, request)
+        given = {name: request.query_params.get(name, "") for name in SEARCHED}
+        state = {"words": found["words"], **{name: value for name, value in given.items() if value}}
+        return await run_in_threadpool(self._page, "search.html", given=given, state=state, **found)
 
     def triplets(self, request: Request) -> Response:
         """Rated triplets."""
@@ -94,7 +108,11 @@ class Pages:
             raise HTTPException(404, "The store has no such item.")
         like = asked.text(request, "like")
         hits = None if like is None else await alike(self._look, self._searching, request, like)
-        return await run_in_threadpool(self._page, "item.html", item=found, like=like, alike=hits)
+        given = {name: request.query_params.get(name, "") for name in NARROWED}
+        bases = [each["name"] for each in self._look.store()["embeddings"]]
+        return await run_in_threadpool(
+            self._page, "item.html", item=found, like=like, alike=hits, given=given, bases=bases
+        )
 
     def refused(self, reason: str, status: int) -> Response:
         """A page that says why there is none."""
