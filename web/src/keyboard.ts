@@ -19,9 +19,9 @@ export function find(selectors: readonly string[], page: Document): HTMLElement 
   return null;
 }
 
-/** Follow a link, press a button, or enter anything else. */
+/** Follow a link, press a button, tick a box, or enter anything else. */
 function use(target: HTMLElement): void {
-  if (target.matches("a, button, summary")) return target.click();
+  if (target.matches("a, button, summary, [type=checkbox]")) return target.click();
   target.focus();
   if (target instanceof HTMLInputElement) target.select();
 }

@@ -22,10 +22,13 @@ export const KEYS: readonly Key[] = [
   { keys: ["p"], does: "point clouds", targets: ["[data-modality=points]"] },
   { keys: ["e"], does: "every modality", targets: ["[data-modality=all]"] },
   { keys: ["m"], does: "more like this", targets: ["a[data-like]"] },
+  { keys: ["b"], does: "put it in the basket, or take it out", targets: ['main input[name=items]'] },
   { keys: ["/"], does: "the search box", targets: ["input[type=search]", "header input"] },
   { keys: ["g c"], does: "captions", targets: ['header a[href^="/?"]'] },
   { keys: ["g t"], does: "rated triplets", targets: ['header a[href="/triplets"]'] },
-  { keys: ["g f"], does: "failures of the report", targets: ['header a[href="/report"]'] },
+  { keys: ["g e"], does: "EShot", targets: ['header a[href="/eshot"]'] },
+  { keys: ["g b"], does: "the basket", targets: ["item-basket form button"] },
+  { keys: ["g f"], does: "the report", targets: ['header a[href="/report"]'] },
   { keys: ["?"], does: "this help", targets: ["key-help button"] },
 ];
 

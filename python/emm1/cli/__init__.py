@@ -15,6 +15,7 @@ from emm1.cli import (
     evaluate,
     explore,
     extension,
+    flags,
     groups,
     index,
     ingest,
@@ -70,5 +71,6 @@ app.command()(zero_shot.zero_shot)
 app.add_typer(groups.app, name="groups")
 app.command()(curation.split)
 app.command("map")(maps.map_)
+app.add_typer(flags.app, name="flags")
 app.command()(explore.explore)
 app.command()(extension.extension)

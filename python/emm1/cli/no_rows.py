@@ -27,7 +27,7 @@ FILLED = {
     "splits": "the store is not split yet: emm1 split",
     "maps": "no map is made yet",
     "media_status": "no media files are checked yet",
-    "flags": "no item has a flag yet",
+    "flags": "no item has a flag yet: emm1 flags add",
     "caption_index": "the captions have no index yet: emm1 index captions",
     "caption_words": "the captions have no index yet: emm1 index captions",
     "caption_postings": "the captions have no index yet: emm1 index captions",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+from contextvars import ContextVar
 from ipaddress import ip_address
 from secrets import compare_digest
+from urllib.parse import parse_qsl, urlencode
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import URL, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +26,10 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+
+# The address of the request that is answered, without the token, if it has one: pages leave for it, so that the token stands
+# in no address that is kept or passed on.
+WITHOUT_TOKEN: ContextVar[str | None] = ContextVar("WITHOUT_TOKEN", default=None)
 
 
 class Guard:
@@ -55,6 +61,7 @@ class Guard:
         request = Request(scope)
         knows = self._is_token(request.query_params.get("token"))
         refusal = self._refusal(request, knows=knows)
+        WITHOUT_TOKEN.set(without_token(request.url) if "token" in request.query_params else None)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -100,3 +107,13 @@ class Guard:
             return in_url(str(ip_address(name.strip("[]")))) == name.lower()
         except ValueError:
             return False
+
+
+def without_token(url: URL) -> str:
+    """The path and the query of an address, without its token.
+
+    >>> without_token(URL("http://127.0.0.1:1/triplets?label=a%26b&token=x")), without_token(URL("http://127.0.0.1:1/?token=x"))
+    ('/triplets?label=a%26b', '/')
+    """
+    query = [(name, value) for name, value in parse_qsl(url.query, keep_blank_values=True) if name != "token"]
+    return f"{url.path}?{urlencode(query)}" if query else url.path

@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from emm1.explore import asked
+from emm1.explore.basket import TYPES, Format, Named
+from emm1.explore.likeness import Narrowed
 from emm1.explore.look import Look
 from emm1.explore.search import Search
 
@@ -42,6 +44,9 @@ class Api:
             Route("/api/groups/{id}", self.groups),
             Route("/api/triplets", self.triplets),
             Route("/api/likeness", self.likeness),
+            Route("/api/basket", self.basket),
+            Route("/api/export", self.export),
+            Route("/api/export", self.export_sent, methods=["POST"]),
             Route("/api/eshot", self.eshot),
             Route("/api/eshot/{category:path}", self.eshot_category),
             Route("/api/report", self.report),
@@ -77,6 +82,23 @@ class Api:
     def report(self, request: Request) -> Response:
         """``?kind=failures&after=PLACE&limit=20``, or of a classification ``?direction=&category=&predicted=&after=&limit=``."""
         return JSONResponse(report(self._look, request))
+
+    def basket(self, request: Request) -> Response:
+        """``?items=100m.image.5,…``: these items."""
+        return JSONResponse(self._look.basket(asked.basket(request)))
+
+    def export(self, request: Request) -> Response:
+        """``?format=csv|parquet&items=100m.image.5,…``: a file of their ids."""
+        return self._exported(asked.basket(request), asked.format_of(request))
+
+    async def export_sent(self, request: Request) -> Response:
+        """The same of items that a page of this server sends, which may be more than an address has room for."""
+        return await run_in_threadpool(self._exported, await asked.posted(request), asked.format_of(request))
+
+    def _exported(self, named: list[Named], format: Format) -> Response:  # noqa: A002 - as options have it
+        file = self._look.exported(named, format)
+        headers = {"content-disposition": f'attachment; filename="basket.{format}"'}
+        return Response(file, media_type=TYPES[format], headers=headers)
 
     def eshot(self, _request: Request) -> Response:
         """The categories of EShot."""
@@ -141,11 +163,16 @@ def eshot_category(look: Look, request: Request) -> dict[str, Any]:
 
 async def alike(look: Look, searching: asyncio.Semaphore, request: Request, by: str) -> dict[str, Any]:
     """The items most like the one whose id a request names, by registered embeddings that have its vector."""
+    wanted = likeness(request, by)
+    async with searching:
+        return await run_in_threadpool(look.alike, *wanted)
+
+
+def likeness(request: Request, by: str) -> tuple[int, str, str, int, Narrowed]:
+    """What `Look.alike` is to find."""
     given = request.path_params.get("id") or asked.required(request, "id")
     number = asked.whole(given)
     if number is None:
         raise HTTPException(400, "id: expected a whole number.")
     base = asked.text(request, "in") or by
-    k = asked.number(request, "k", HITS, MOST_HITS)
-    async with searching:
-        return await run_in_threadpool(look.alike, number, by, base, k, asked.narrowed(request))
+    return number, by, base, asked.number(request, "k", HITS, MOST_HITS), asked.narrowed(request)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from emm1.checks import shown
 from emm1.dataset import MODALITIES_OF, SPLITS, Split
+from emm1.explore.basket import Format, Named
 from emm1.explore.items import Wanted
 from emm1.explore.kind import Kind
 from emm1.explore.likeness import Narrowed
@@ -15,6 +20,9 @@ LARGEST_ID = 2**31 - 1  # ids are INTEGER
 DIGITS = frozenset("0123456789")
 SHOWN, MOST = 20, 500
 LONGEST = 1000  # characters that are searched for
+# Items of a basket: as many as an address has room for (serve.LONGEST_HEAD), and as a script may send.
+MOST_IN_ADDRESS, MOST_SENT = 2_000, 100_000
+MOST_BYTES = 32 * MOST_SENT
 
 
 def item(request: Request) -> tuple[Split, str, int]:
@@ -91,6 +99,56 @@ def wanted(request: Request) -> Wanted:
 def narrowed(request: Request) -> Narrowed:
     """Which items are searched."""
     return Narrowed(text(request, "source_dataset"), text(request, "dataset_license"), text(request, "split"))
+
+
+def basket(request: Request) -> list[Named]:
+    """The items that an address names, each once: ``?items=100m.image.5,eshot.audio.7``, also as several parameters."""
+    given = ",".join(request.query_params.getlist("items"))
+    return named(filter(None, given.split(",")), MOST_IN_ADDRESS)
+
+
+async def posted(request: Request) -> list[Named]:
+    """The items that a page of this server sends as JSON: ``{"items": ["100m.image.5"]}``."""
+    if request.headers.get("origin") != f"http://{request.headers.get('host')}":
+        raise HTTPException(403, "Only pages of this server send items.")
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise HTTPException(415, "Items are sent as JSON.")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise HTTPException(413, f"At most {MOST_SENT:,} items are sent at once.")
+    try:
+        given = json.loads(body)["items"]
+        words = [each for each in given if isinstance(each, str)]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise HTTPException(400, 'items: expected JSON such as {"items": ["100m.image.5"]}.') from error
+    if len(words) < len(given):
+        raise HTTPException(400, "items: each is a text, such as 100m.image.5.")
+    return named(words, MOST_SENT)
+
+
+def named(given: Iterable[str], most: int) -> list[Named]:
+    """Items as addresses name them, each once."""
+    found: dict[Named, None] = {}
+    for each in given:
+        dataset, _, rest = each.partition(".")
+        modality, _, digits = rest.partition(".")
+        number = whole(digits)
+        if dataset not in SPLITS or modality not in MODALITIES_OF[dataset] or number is None:
+            raise HTTPException(400, f"items: {shown(each)} is none: one is named as 100m.image.5.")
+        found[dataset, modality, number] = None
+        if len(found) > most:
+            raise HTTPException(400, f"items: at most {most:,}.")
+    return list(found)
+
+
+def format_of(request: Request) -> Format:
+    """What a basket is exported as."""
+    try:
+        return Format(required(request, "format"))
+    except ValueError as error:
+        raise HTTPException(400, f"format: expected {' or '.join(Format)}.") from error
 
 
 def kind(request: Request) -> Kind:

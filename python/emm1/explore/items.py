@@ -162,6 +162,12 @@ def triplets(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> list[Trip
     ]
 
 
+def triplet_choices(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The values of each filter of triplets: `label`, `source_dataset` and `dataset_license`."""
+    ((labels, sources, licenses),) = connection.execute(sql("triplet_choices")).fetchall()
+    return {"label": labels or [], "source_dataset": sources or [], "dataset_license": licenses or []}
+
+
 def categories(connection: duckdb.DuckDBPyConnection, modality: str, number: int) -> list[str]:
     """The categories of a sample of EShot."""
     table = connection.table("eshot.categories")

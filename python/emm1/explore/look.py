@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emm1.dataset import FILE_MODALITIES, SPLITS, Split
+from emm1.explore import basket as baskets
 from emm1.explore import eshot
 from emm1.explore import items as read
 from emm1.explore.described import describe, describe_group, describe_triplet
@@ -15,6 +18,7 @@ from emm1.explore.media import Media, MediaFolder
 from emm1.explore.reported import Reported
 
 if TYPE_CHECKING:
+    from emm1.explore.copied import Copied, Copies
     from emm1.store import Store
 
 
@@ -112,6 +116,39 @@ class Look:
             "metric": found.metric,
             "seconds": found.seconds,
         }
+
+    def basket(self, named: Sequence[baskets.Named]) -> dict[str, Any]:
+        """The items of a basket, in its order."""
+        with self._store.cursor() as cursor:
+            found = baskets.find(cursor, named)
+        return {"items": [describe(item, self.folder) for item in found]}
+
+    def exported(self, named: Sequence[baskets.Named], format: baskets.Format) -> bytes:  # noqa: A002 - as options have it
+        """The ids of a basket as a file."""
+        with self._store.cursor() as cursor:
+            return baskets.exported(cursor, named, format)
+
+    @property
+    def argument(self) -> str:
+        """The store as an argument of a command in a shell."""
+        return shlex.quote(str(self._store.path))
+
+    @cached_property
+    def triplet_choices(self) -> dict[str, list[str]]:
+        """The values of each filter of triplets, which do not change while the store is open for reading."""
+        with self._store.cursor() as cursor:
+            return read.triplet_choices(cursor)
+
+    @cached_property
+    def copies(self) -> Copies:
+        """The texts that say in SQL and Python what is on screen."""
+        from emm1.explore.copied import Copies  # noqa: PLC0415 - sqlglot takes longer to import than the rest to start
+
+        return Copies(self._store.path)
+
+    def alike_copied(self, number: int, by: str, base: str, k: int, narrowed: Narrowed) -> Copied:
+        """The text of what `alike` finds."""
+        return self.copies.alike(self._store.registry[by], self._store.registry[base], number, k, narrowed)
 
     def eshot(self) -> dict[str, Any]:
         """The categories of EShot; with a report on it, how many samples are classified correctly in each direction."""

@@ -15,7 +15,9 @@ from starlette.routing import Route
 
 from emm1.dataset import MODALITIES_OF, SPLITS
 from emm1.explore import asked
-from emm1.explore.api import alike, eshot_category, report, searched
+from emm1.explore.access import WITHOUT_TOKEN
+from emm1.explore.api import alike, eshot_category, likeness, report, searched
+from emm1.explore.basket import key
 from emm1.explore.look import Look
 from emm1.explore.search import Search
 
@@ -53,6 +55,7 @@ class Pages:
             Route("/find", self.find),
             Route("/search", self.search),
             Route("/triplets", self.triplets),
+            Route("/basket", self.basket),
             Route("/eshot", self.eshot),
             Route("/eshot/{category:path}", self.eshot_category),
             Route("/report", self.report),
@@ -66,7 +69,8 @@ class Pages:
         if not found["captions"] and "dataset" not in request.query_params:  # a store of the other split
             dataset = "1m"
             found = self._look.captions(dataset, asked.after(request), asked.limit(request))
-        return self._page("captions.html", dataset=dataset, limit=asked.limit(request), **found)
+        copied = [self._look.copies.captions(dataset, asked.after(request), asked.limit(request))]
+        return self._page("captions.html", dataset=dataset, limit=asked.limit(request), copied=copied, **found)
 
     def find(self, request: Request) -> Response:
         """Go to the item that a form names."""
@@ -86,20 +90,37 @@ class Pages:
     def triplets(self, request: Request) -> Response:
         """Rated triplets."""
         wanted = asked.wanted(request)
-        return self._page("triplets.html", wanted=wanted, **self._look.triplets(wanted))
+        copied = [self._look.copies.triplets(wanted)]
+        choices = self._look.triplet_choices
+        return self._page("triplets.html", wanted=wanted, choices=choices, copied=copied, **self._look.triplets(wanted))
 
     def report(self, request: Request) -> Response:
         """Queries of reports on retrieval, or confused classes of one on a classification."""
         template = "confusions.html" if self._look.reported.confusions is not None else "report.html"
-        return self._page(template, limit=asked.limit(request), **report(self._look, request))
+        found, limit = report(self._look, request), asked.limit(request)
+        copied = [self._look.reported.copied(self._look.copies, found, asked.number(request, "after", 0), limit)]
+        return self._page(template, limit=limit, copied=copied, **found)
+
+    def basket(self, request: Request) -> Response:
+        """The items that the address names."""
+        named = asked.basket(request)
+        return self._page(
+            "basket.html",
+            keys=",".join(map(key, named)),
+            store=self._look.argument,
+            copied=[self._look.copies.basket(named)] if named else [],
+            **self._look.basket(named),
+        )
 
     def eshot(self, _request: Request) -> Response:
         """The categories of EShot."""
-        return self._page("eshot.html", **self._look.eshot())
+        return self._page("eshot.html", copied=[self._look.copies.eshot()], **self._look.eshot())
 
     def eshot_category(self, request: Request) -> Response:
         """The samples of a category of EShot."""
-        return self._page("eshot_category.html", **eshot_category(self._look, request))
+        found = eshot_category(self._look, request)
+        copied = [self._look.copies.eshot_category(found["category"])]
+        return self._page("eshot_category.html", copied=copied, **found)
 
     async def item(self, request: Request) -> Response:
         """An item with all that it is connected to; ``?like=NAME`` adds the items most like it in these embeddings."""
@@ -108,11 +129,15 @@ class Pages:
             raise HTTPException(404, "The store has no such item.")
         like = asked.text(request, "like")
         hits = None if like is None else await alike(self._look, self._searching, request, like)
+        return await run_in_threadpool(self._item, request, found, like, hits)
+
+    def _item(self, request: Request, item: dict[str, Any], like: str | None, hits: dict[str, Any] | None) -> Response:
         given = {name: request.query_params.get(name, "") for name in NARROWED}
         bases = [each["name"] for each in self._look.store()["embeddings"]]
-        return await run_in_threadpool(
-            self._page, "item.html", item=found, like=like, alike=hits, given=given, bases=bases
-        )
+        copied = self._look.copies.item(*asked.item(request))
+        if like is not None:
+            copied.insert(0, self._look.alike_copied(*likeness(request, like)))
+        return self._page("item.html", item=item, like=like, alike=hits, given=given, bases=bases, copied=copied)
 
     def refused(self, reason: str, status: int) -> Response:
         """A page that says why there is none."""
@@ -120,6 +145,6 @@ class Pages:
 
     def _page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         shown = self._environment.get_template(template).render(
-            name=self._look.name, report_name=self._look.reported.name, **values
+            name=self._look.name, report_name=self._look.reported.name, without_token=WITHOUT_TOKEN.get(), **values
         )
         return HTMLResponse(shown, status_code=status)

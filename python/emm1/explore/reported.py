@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emm1.errors import Error, FileNotFoundError
 from emm1.explore.described import describe, describe_failure
+from emm1.explore.kind import Kind
 
 if TYPE_CHECKING:
     from emm1.explore.confusions import Confusions
+    from emm1.explore.copied import Copied, Copies
     from emm1.explore.failures import Failures
-    from emm1.explore.kind import Kind
     from emm1.explore.media import MediaFolder
     from emm1.store import Store
 
@@ -108,6 +109,15 @@ class Reported:
             ],
             **_neighbours(start, limit, len(found), pairs),
         }
+
+    def copied(self, copies: Copies, shown: Mapping[str, Any], start: int, limit: int) -> Copied:
+        """The text of what `queries` or `pairs` has shown from a place on."""
+        if self.failures is not None:
+            return copies.queries(self.failures.folders, Kind(shown["kind"]), start, limit)
+        assert self.confusions is not None  # noqa: S101 - asked by those who looked
+        direction = shown["direction"] if self.confusions.eshot else None
+        folder, chosen = self.confusions.folder, (shown["category"], shown["predicted"])
+        return copies.confusions(folder, direction, *chosen, start, limit)
 
 
 def _neighbours(start: int, limit: int, found: int, there: int) -> dict[str, int | None]:

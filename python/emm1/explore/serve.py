@@ -9,6 +9,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ IPV6 = 6
 BACKLOG = 2048
 # Seconds that answers have to finish after Ctrl-C; a large file is not waited for.
 GRACE = 1
+LONGEST_HEAD = 64 << 10  # bytes of a request without its body: an address may name 2,000 items
 
 
 def serve(
@@ -70,12 +72,15 @@ def serve(
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                h11_max_incomplete_event_size=LONGEST_HEAD,
                 timeout_graceful_shutdown=GRACE,
             )
         )
         name = socket.gethostname() if ip_address(host).is_unspecified else in_url(host)
         address = f"http://{name}:{number}/?token={token}"
         told(address)
+        # What the first page needs, while the browser starts.
+        threading.Thread(target=import_module, args=("emm1.explore.copied",), daemon=True).start()
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()  # text browsers wait
         server.run(sockets=[listener])

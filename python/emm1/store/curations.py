@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import emm1
+from emm1.checks import PathLike
 from emm1.embeddings.file import Metric
 
 if TYPE_CHECKING:
@@ -117,3 +118,33 @@ class Curations:
             seed=seed,
             progress=progress,
         )
+
+    def add_flags(self, items: PathLike | Any, flag: str, *, detail: str | None = None, source: str = "basket") -> int:
+        """Note something about items in the table ``flags``; what the same source noted in the same word about them is replaced.
+
+        Args:
+            items: a file (.csv, .tsv, .json, .jsonl, .ndjson or .parquet) such as a basket of the local page, or a frame of any
+                library, with the columns dataset (``100m``, ``1m`` or ``eshot``), modality and id. Repeats count once.
+            flag: the note in a word, such as ``broken``: up to 40 of a-z, 0-9, _ and -, with a letter first.
+            detail: more about it, the same for all items.
+            source: who says so, likewise a word.
+
+        Returns:
+            How many items have the flag by this source now.
+
+        Raises:
+            emm1.errors.Error: a row that names no item of the store (none is flagged then), a file that cannot be read, or a store
+                that is open for reading only.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> store.add_flags({"dataset": ["100m"], "modality": ["image"], "id": [7]}, "blurred", detail="see above")
+        1
+        >>> store.sql("SELECT modality, id, flag, detail, source FROM flags").fetchall()
+        [('image', 7, 'blurred', 'see above', 'basket')]
+        """
+        from emm1.curation.flags import add
+
+        return add(cast("Store", self), items, flag, detail, source)

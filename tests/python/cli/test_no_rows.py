@@ -51,7 +51,7 @@ QUERIES = {
     "SELECT id FROM splits WHERE split = 'test'": ["the store is not split yet: emm1 split"],
     "FROM maps WHERE name = 'image'": ["no map is made yet"],
     "FROM flags JOIN media_status USING (dataset, modality, id)": [
-        "no item has a flag yet",
+        "no item has a flag yet: emm1 flags add",
         "no media files are checked yet",
     ],
     "FROM caption_words WHERE word = 'dog'": ["the captions have no index yet: emm1 index captions"],

@@ -101,6 +101,7 @@ def test_captions_that_an_item_is_a_neighbour_of(explored: Explored) -> None:
         ({}, "true"),
         ({"paired": "image", "annotated": "audio"}, "paired_modality = 'image' AND annotated_modality = 'audio'"),
         ({"label": "Good"}, "annotation_label = 'Good'"),
+        ({"label": "Good Match"}, "annotation_label = 'Good Match'"),
         ({"label": "O'Brien"}, "false"),
         (
             {"source_dataset": "COCO", "annotated": "image"},
@@ -257,3 +258,31 @@ def test_without_a_report(explored: Explored) -> None:
     with exploring(explored.store) as server:
         assert server.get("/api/report").status == server.get("/report").status == 404
         assert "/report" not in server.get("/").text
+
+
+def test_the_filters_of_triplets_list_what_there_is(explored: Explored) -> None:
+    page = Reader(explored.server.get("/triplets?label=no+such&source_dataset=COCO").text).root
+    shown = {
+        str(each.attributes["name"]): [option.text for option in each.all("option")][1:]
+        for each in page.one("main").all("select")
+    }
+    sources, licences = (
+        sorted(
+            {
+                value
+                for modality in FILE_MODALITIES
+                for (value,) in explored.sql(f"SELECT DISTINCT {column}::VARCHAR FROM e_mm1_1m.{modality}")
+                if value is not None
+            }
+        )
+        for column in ("source_dataset", "dataset_license")
+    )
+    assert shown == {
+        "paired": list(FILE_MODALITIES),
+        "annotated": list(FILE_MODALITIES),
+        "label": ["Good Match", "Partial Match", "Bad Match", "no such"],
+        "source_dataset": sources,
+        "dataset_license": licences,
+    }
+    chosen = [each.text for each in page.one("main").all("option") if "selected" in each.attributes]
+    assert chosen == ["no such", "COCO"]

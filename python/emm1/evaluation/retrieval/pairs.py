@@ -14,7 +14,7 @@ import polars as pl
 from emm1.arguments import at_least_one
 from emm1.errors import EmbeddingError
 from emm1.evaluation.statistics.intervals import SEED
-from emm1.evaluation.tables import first, frame_of, integers, read
+from emm1.tables import first, frame_of, integers, read
 
 KEYS = ("query_id", "id")
 GRADE = "grade"

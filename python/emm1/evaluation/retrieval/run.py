@@ -20,9 +20,9 @@ from emm1.evaluation.retrieval.pairs import Pairs, pairs_of
 from emm1.evaluation.retrieval.report import RetrievalReport
 from emm1.evaluation.retrieval.summary import chosen
 from emm1.evaluation.retrieval.task import Progress, Rules, Side, Task, carry_out
-from emm1.evaluation.tables import READERS, is_table
 from emm1.store.nearest import items_where
 from emm1.store.registered import Registered, check_same_items, is_file
+from emm1.tables import READERS, is_table
 
 if TYPE_CHECKING:
     from emm1.store.store import Store

@@ -13,7 +13,6 @@ from emm1.checks import PathLike
 from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError
 from emm1.evaluation.report.provenance import Source
-from emm1.evaluation.tables import READERS, integers, is_table, read
 from emm1.evaluation.zero_shot.call import same_file
 from emm1.evaluation.zero_shot.classify import Way
 from emm1.evaluation.zero_shot.evaluate import evaluate
@@ -22,6 +21,7 @@ from emm1.evaluation.zero_shot.labels import as_labels, each_its_own
 from emm1.evaluation.zero_shot.report import ZeroShotReport
 from emm1.store.registered import is_file
 from emm1.store.store import Store
+from emm1.tables import READERS, integers, is_table, read
 
 # How a statement that gives rows begins; anything else is the name of a file.
 STATEMENTS = {"from", "pivot", "select", "summarize", "table", "unpivot", "values", "with"}

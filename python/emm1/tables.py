@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import polars as pl
 
 from emm1.checks import check_regular, shown
 from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import polars as pl
+else:
+    pl = LazyModule("polars")
 
 # What reads a file. Text is read as text, so that nothing is rounded before it is checked, and a label 007 stays one.
 READERS = {

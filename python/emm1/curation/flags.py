@@ -1,0 +1,89 @@
+"""Flags items of a store: what people found out about them, so that it can be queried."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from emm1.checks import PathLike, check_text, shown
+from emm1.curation.universe import sql
+from emm1.dataset import MODALITIES_OF
+from emm1.errors import EmbeddingError, StoreError
+from emm1.store.transactions import all_or_nothing
+from emm1.tables import first, frame_of, integers, read
+
+if TYPE_CHECKING:
+    from emm1.store.store import Store
+
+COLUMNS = ("dataset", "modality", "id")
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+SOURCE = "basket"
+LONGEST = 1000
+
+
+def add(store: Store, items: PathLike | Any, flag: str, detail: str | None, source: str) -> int:
+    """Flag items; `emm1.Store.add_flags` says what the arguments mean."""
+    for name, what in ((flag, "flag"), (source, "source")):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise StoreError(
+                f"the {what} {shown(name)} is no name of one: up to 40 of a-z, 0-9, _ and -, with a letter first"
+            )
+    if detail is not None:
+        _check_detail(detail)
+    rows = _rows(items)
+    if rows.is_empty():
+        raise StoreError("there are no items to flag")
+    parameters = {"flag": flag, "source": source}
+    changed = "flags were changed by another connection meanwhile: flag the items again"
+    with store.cursor() as connection, all_or_nothing(connection, purpose="flag items", changed=changed):
+        connection.register("emm1_flagged", rows.to_arrow())
+        unknown = connection.execute(sql("unknown_flagged")).fetchall()
+        if unknown:
+            some = ", ".join(
+                f"{modality} {number} of {dataset} (row {row})" for row, dataset, modality, number, _ in unknown
+            )
+            raise StoreError(
+                f"the store has no {some}{' …' if unknown[0][-1] > len(unknown) else ''}: no item was flagged"
+            )
+        connection.execute(sql("replace_flags"), parameters)
+        ((added,),) = connection.execute(sql("add_flags"), parameters | {"detail": detail}).fetchall()
+        connection.unregister("emm1_flagged")
+    return int(added)
+
+
+def _check_detail(detail: Any) -> None:
+    if not isinstance(detail, str) or len(detail) > LONGEST or "\0" in detail:
+        raise StoreError(f"detail must be a text of at most {LONGEST:,} characters, not {shown(detail)}")
+    check_text(detail, StoreError)
+
+
+def _rows(items: PathLike | Any) -> pl.DataFrame:
+    """The items with the number of their row, from 1.
+
+    Raises:
+        emm1.errors.Error: a column is missing, or a row names no kind of item.
+    """
+    what = "the items"
+    if isinstance(items, str | os.PathLike):
+        what = os.fspath(items)
+        rows = read(Path(items), "items")
+    else:
+        rows = frame_of(items, what, COLUMNS)
+    missing = [column for column in COLUMNS if column not in rows.columns]
+    if missing:
+        raise EmbeddingError(f"{what}: no column {missing[0]}; the columns are {', '.join(rows.columns) or 'none'}")
+    dataset, modality = (rows[column].cast(pl.String, strict=False) for column in COLUMNS[:2])
+    kinds = pl.DataFrame({"dataset": dataset, "modality": modality}).rows()
+    known = pl.Series([m in MODALITIES_OF.get(d, ()) for d, m in kinds], dtype=pl.Boolean)
+    if (row := first(~known)) is not None:
+        raise EmbeddingError(
+            f"{what}: row {row + 1} is of the dataset {dataset[row]!r} and the modality {modality[row]!r}, which there is not"
+        )
+    return pl.DataFrame(
+        {"row": range(1, len(rows) + 1), "dataset": dataset, "modality": modality, "id": integers(rows["id"], what)},
+        schema_overrides={"row": pl.Int64},
+    )

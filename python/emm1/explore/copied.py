@@ -1,0 +1,251 @@
+"""What is on screen as a statement of SQL and as a program in Python, to be copied: the server runs neither.
+
+Statements are composed with parameters ($name). In the SQL they become quoted literals, in Python they are handed over beside it, so
+that nothing that an address or a store says can end a text or begin another statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp, parse_one
+
+from emm1.dataset import KEYS, SCHEMAS, Split
+from emm1.explore.items import CONNECTED, Wanted, sql
+from emm1.explore.kind import Kind
+
+if TYPE_CHECKING:
+    from emm1.explore.basket import Named
+    from emm1.explore.likeness import Narrowed
+    from emm1.store.registered import Registered
+
+DIALECT = "duckdb"
+
+
+@dataclass(frozen=True)
+class Copied:
+    """One text of each language.
+
+    Attributes:
+        title: what it is.
+        sql: a statement, for `emm1 sql` and for every client that has loaded the extension.
+        python: a program; `rows` is what it finds.
+    """
+
+    title: str
+    sql: str
+    python: str
+
+
+class Copies:
+    """The texts about a store.
+
+    >>> text = Copies(Path("/data/emm1.duckdb")).captions("1m", 7, 20)
+    >>> print(text.sql)
+    SELECT
+      *
+    FROM e_mm1_1m.text
+    WHERE
+      encord_text_id > 7
+    ORDER BY
+      encord_text_id
+    LIMIT 20;
+    >>> print(text.python.splitlines()[2])
+    store = emm1.open('/data/emm1.duckdb', read_only=True)
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._store = str(store)
+
+    def captions(self, dataset: Split, after: int, limit: int) -> Copied:
+        """Captions in the order of their ids."""
+        key = KEYS[dataset, "text"]
+        query = exp.select("*").from_(_table(dataset, "text"))
+        if after >= 0:
+            query = query.where(exp.column(key) > _given("after"))
+        return self._query("Captions", _ordered(query, key).limit(limit), after=after)
+
+    def item(self, dataset: Split, modality: str, number: int) -> list[Copied]:
+        """An item, and what it is connected to."""
+        key = KEYS[dataset, modality]
+        row = exp.select("*").from_(_table(dataset, modality)).where(exp.column(key).eq(_given("id")))
+        found = [self._query("Row", row, id=number)]
+        if dataset == "100m" and modality == "text":
+            found.append(self.groups(number))
+        elif dataset == "100m":
+            near = exp.select("nn_index", "encord_text_id").from_(_table("100m", "groups"))
+            near = near.where(exp.column(f"encord_{modality}_id").eq(_given("id")))
+            near = _ordered(near, "nn_index", "encord_text_id").limit(CONNECTED)
+            found.append(self._query("Captions it is a neighbour of", near, id=number))
+        elif dataset == "1m":
+            found.append(self.triplets(Wanted(about=(modality, number))))
+        else:
+            listed = _ordered(exp.select("category").from_(_table("eshot", "categories")), "category")
+            listed = listed.where(
+                exp.column("modality").eq(_given("modality")), exp.column("eshot_id").eq(_given("id"))
+            )
+            found.append(self._query("Categories", listed, modality=modality, id=number))
+        return found
+
+    def groups(self, caption: int) -> Copied:
+        """The groups of a caption."""
+        query = _ordered(exp.select("*").from_(exp.table_("groups")), "nn_index")
+        query = query.where(exp.column("encord_text_id").eq(_given("caption")))
+        call = f"store.groups(captions=[{caption}]).order('nn_index')"
+        return Copied("Groups", _written(query, caption=caption), self._program(call))
+
+    def triplets(self, wanted: Wanted) -> Copied:
+        """Rated triplets."""
+        query = (
+            exp.select("*").with_("rated", as_=parse_one(sql("triplets"), dialect=DIALECT)).from_(exp.table_("rated"))
+        )
+        given = {
+            "paired_modality": wanted.paired,
+            "annotated_modality": wanted.annotated,
+            "annotation_label": wanted.label,
+        }
+        named = {"source_dataset": wanted.source_dataset, "dataset_license": wanted.dataset_license}
+        conditions = [*_equal(given), *_about(wanted), *_of_source(named)]
+        if wanted.after >= 0:
+            conditions.insert(0, exp.column("place") > _given("after"))
+        modality, number = wanted.about or (None, None)
+        query = _ordered(query.where(*conditions), "place").limit(wanted.limit)
+        return self._query("Rated triplets", query, after=wanted.after, **given, **named, modality=modality, id=number)
+
+    def alike(self, by: Registered, searched: Registered, number: int, k: int, narrowed: Narrowed) -> Copied:
+        """The items most like an item."""
+        condition = narrowed.condition(searched)
+        program = self._alike_program(by, searched, number, k, condition)
+        vector = exp.func("embedding", _given("by"), _given("id"))
+        same = by.name == searched.name
+        found: exp.Func
+        if condition is None:
+            best = exp.PropertyEQ(this=exp.to_identifier("k"), expression=exp.Literal.number(k + 1 if same else k))
+            found = exp.func("nearest", _given("base"), vector, best)
+        else:
+            ids = exp.select(exp.func("list", exp.column(searched.key))).from_(
+                _table(searched.dataset, searched.modality)
+            )
+            ids = ids.where(condition, dialect=DIALECT)
+            if same:
+                ids = ids.where(exp.column(searched.key).neq(_given("id")))
+            best = exp.PropertyEQ(this=exp.to_identifier("k"), expression=exp.Literal.number(k))
+            found = exp.func("nearest_among", _given("base"), vector, ids.subquery(), best)
+        query = _ordered(exp.select("id", "score").from_(exp.Table(this=found)), "rank").limit(k)
+        if same and condition is None:
+            query = query.where(exp.column("id").neq(_given("id")))
+        written = _written(query, by=by.name, base=searched.name, id=number)
+        return Copied(f"Most like this, by {by.name}", written, program)
+
+    def _alike_program(self, by: Registered, searched: Registered, number: int, k: int, condition: str | None) -> str:
+        same = by.name == searched.name
+        asked = f"ids={number}" if same else f"store.embeddings({by.name!r}).vectors([{number}])[0]"
+        words = [repr(searched.name), asked, f"k={k}"]
+        words += [] if condition is None else [f"where={condition!r}"]
+        words += ["exclude_self=True"] if same else []
+        return self._program(f"store.nearest({', '.join(words)}, with_items=True)")
+
+    def basket(self, named: Sequence[Named]) -> Copied:
+        """The items of a basket."""
+        columns = ("dataset", "modality", "id")
+        rows = exp.values([tuple(map(exp.convert, each)) for each in named], alias="basket", columns=columns)
+        query = exp.select("*").from_(exp.table_("assets")).join(rows, using=list(columns), join_type="semi")
+        frame = dict(zip(columns, map(list, zip(*named, strict=True)), strict=True))
+        call = f'store.sql("FROM assets SEMI JOIN basket USING ({", ".join(columns)})")'
+        return Copied("Basket", _written(query), self._program(call, f"basket = pl.DataFrame({frame!r})\n"))
+
+    def eshot(self) -> Copied:
+        """The categories of EShot."""
+        return self._query("Categories", parse_one(sql("eshot_classes"), dialect=DIALECT))
+
+    def eshot_category(self, category: str) -> Copied:
+        """The samples of a category."""
+        query = exp.select("modality", "eshot_id").from_(_table("eshot", "categories"))
+        query = query.where(exp.column("category").eq(_given("category")))
+        return self._query("Samples", _ordered(query, "modality", "rowid"), category=category)
+
+    def queries(self, folders: Sequence[Path], kind: Kind, start: int, limit: int) -> Copied:
+        """Queries of one saved report on retrieval, or of two."""
+        name = "failures" if len(folders) == 1 else kind.value
+        query = parse_one(sql(f"copied_{name}"), dialect=DIALECT, into=exp.Select).limit(limit).offset(start)
+        files = [str(folder.resolve() / "per_query.parquet") for folder in folders]
+        return self._query("Queries", query, **dict(zip(("model", "baseline"), files, strict=False)))
+
+    def confusions(
+        self, folder: Path, direction: str | None, category: str | None, predicted: str | None, start: int, limit: int
+    ) -> Copied:
+        """Confused classes of a saved report; the direction is None for one that is not on EShot."""
+        name = "copied_confusions" if direction is None else "copied_eshot_confusions"
+        query = exp.select("*").with_("pairs", as_=parse_one(sql(name), dialect=DIALECT)).from_(exp.table_("pairs"))
+        given = {"category": category, "predicted": predicted}
+        query = _ordered(query.where(*_equal(given)), exp.column("samples").desc(), "category", "predicted")
+        query = query.limit(limit).offset(start)
+        file = str(folder.resolve() / "predictions.parquet")
+        return self._query("Confusions", query, predictions=file, direction=direction, **given)
+
+    def _query(self, title: str, query: exp.Expr, **given: Any) -> Copied:
+        """A query with the values of its parameters."""
+        named = {parameter.name for parameter in query.find_all(exp.Placeholder)}
+        used = {name: value for name, value in given.items() if name in named}
+        text = query.sql(DIALECT, pretty=True, normalize_functions=False, comments=False)
+        params = f", params={used!r}" if used else ""
+        return Copied(title, _written(query, **used), self._program(f'store.sql("""\n{text}\n"""{params})'))
+
+    def _program(self, call: str, before: str = "") -> str:
+        modules = "import emm1\nimport polars as pl\n" if before else "import emm1\n"
+        return f"{modules}\nstore = emm1.open({self._store!r}, read_only=True)\n{before}rows = {call}\nprint(rows)"
+
+
+def _about(wanted: Wanted) -> list[exp.Condition]:
+    """That a triplet contains an item."""
+    if wanted.about is None:
+        return []
+    if wanted.about[0] == "text":
+        return [exp.column("encord_text_id").eq(_given("id"))]
+    places = [
+        exp.and_(
+            exp.column(f"{role}_modality").eq(_given("modality")), exp.column(f"encord_{role}_id").eq(_given("id"))
+        )
+        for role in ("paired", "annotated")
+    ]
+    return [exp.or_(*places)]
+
+
+def _of_source(named: dict[str, str | None]) -> list[exp.Condition]:
+    """That the rated item of a triplet has a source and a licence."""
+    conditions = _equal(named)
+    if not conditions:
+        return []
+    items = exp.select("modality", "id").from_(exp.table_("assets")).where(exp.column("dataset").eq("1m"), *conditions)
+    rated = exp.Tuple(expressions=[exp.column("annotated_modality"), exp.column("encord_annotated_id")])
+    return [exp.In(this=rated, query=items.subquery())]
+
+
+def _equal(given: dict[str, str | None]) -> list[exp.Condition]:
+    """That columns have the values that are given."""
+    return [exp.column(column).eq(_given(column)) for column, value in given.items() if value is not None]
+
+
+def _ordered(query: exp.Select, *by: str | exp.Expr) -> exp.Select:
+    return query.order_by(*by, dialect=DIALECT)
+
+
+def _table(dataset: Split, table: str) -> exp.Table:
+    return exp.table_(table, db=SCHEMAS[dataset])
+
+
+def _given(name: str) -> exp.Placeholder:
+    """A parameter."""
+    return exp.Placeholder(this=name)
+
+
+def _written(query: exp.Expr, **given: Any) -> str:
+    """A statement with literals in the places of parameters."""
+    literals = {name: exp.convert(value) for name, value in given.items()}
+    return (
+        exp.replace_placeholders(query, **literals).sql(DIALECT, pretty=True, normalize_functions=False, comments=False)
+        + ";"
+    )
