@@ -29,6 +29,7 @@ export const KEYS: readonly Key[] = [
   { keys: ["g e"], does: "EShot", targets: ['header a[href="/eshot"]'] },
   { keys: ["g b"], does: "the basket", targets: ["item-basket form button"] },
   { keys: ["g f"], does: "the report", targets: ['header a[href="/report"]'] },
+  { keys: ["g m"], does: "maps", targets: ['header a[href="/map"]'] },
   { keys: ["?"], does: "this help", targets: ["key-help button"] },
 ];
 

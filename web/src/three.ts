@@ -10,6 +10,7 @@ export {
   Points,
   PointsMaterial,
   Scene,
+  Sphere,
   WebGLRenderer,
 } from "three";
 export { OrbitControls } from "three/addons/controls/OrbitControls.js";

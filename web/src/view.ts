@@ -115,7 +115,8 @@ function pointsOf(three: Three, cloud: Cloud) {
   return new three.Points(geometry, new three.PointsMaterial({ size, vertexColors: true, map: disc(three), alphaTest: 0.5 }));
 }
 
-function disc(three: Three) {
+/** What makes points round. */
+export function disc(three: Three) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 32;
   const pen = canvas.getContext("2d")!;

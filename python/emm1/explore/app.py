@@ -22,6 +22,8 @@ from emm1.explore import asked
 from emm1.explore.access import Guard
 from emm1.explore.api import Api
 from emm1.explore.look import Look
+from emm1.explore.map_pages import MapPages
+from emm1.explore.maps import Maps
 from emm1.explore.media import BYTES, KEPT, Media, State, type_of
 from emm1.explore.pages import Pages
 from emm1.explore.search import Search
@@ -82,6 +84,7 @@ def application(store: Store, token: str, host: str, port: int, reports: Sequenc
         routes=[
             *pages.routes(),
             *Api(look, search, searching).routes(),
+            *MapPages(Maps(store), look.folder, pages.show).routes(),
             Route("/media/{dataset}/{modality}/{id}", files.media),
             Route("/points/{dataset}/{modality}/{id}", files.points),
             Mount("/static", Static(directory=STATIC)),

@@ -143,6 +143,10 @@ class Pages:
         """A page that says why there is none."""
         return self._page("refused.html", status=status, reason=reason)
 
+    def show(self, template: str, **values: Any) -> Response:
+        """A page of a template; parts of the page that have a module of their own are shown by it."""
+        return self._page(template, **values)
+
     def _page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         shown = self._environment.get_template(template).render(
             name=self._look.name, report_name=self._look.reported.name, without_token=WITHOUT_TOKEN.get(), **values
