@@ -36,6 +36,18 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def illustrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of the same sample with media, which is in the folder `sample` beside it."""
+    folder = tmp_path_factory.mktemp("illustrated")
+    emm1.write_sample(folder / "sample", scale=0.0002, embeddings=16, seed=4, media=True)
+    path = folder / "emm1.duckdb"
+    with emm1.build(folder / "sample", path) as store:
+        for name in ("text", "image"):
+            store.add_embeddings(name, folder / f"sample/embeddings/{name}.npy", dataset="100m", modality=name)
+    return path
+
+
+@pytest.fixture(scope="session")
 def store_path(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "emm1.duckdb"
     emm1.build(tree, path).close()

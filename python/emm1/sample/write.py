@@ -54,7 +54,17 @@ TRIPLET_PAIRS = {
 
 LABELS = {"annotation": [1, 2, 3], "annotation_string": ["Good Match", "Partial Match", "Bad Match"]}
 # The folders of a sample.
-PARTS = ("e-mm1_100m", "e-mm1_1m", "E-MM1-100M", "E-MM1-1M", "eshot", "embeddings")
+PARTS = (
+    "e-mm1_100m",
+    "e-mm1_1m",
+    "E-MM1-100M",
+    "E-MM1-1M",
+    "eshot",
+    "embeddings",
+    "e-mm1_100m_only",
+    "e-mm1_1m_only",
+    "shared",
+)
 
 YOUTUBE = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
@@ -62,7 +72,13 @@ DIGITS = HEX[:10]
 
 
 def write_sample(
-    folder: str | Path, *, scale: float = 0.001, embeddings: int = 64, seed: int = 0, edition: Edition = "csv"
+    folder: str | Path,
+    *,
+    scale: float = 0.001,
+    embeddings: int = 64,
+    seed: int = 0,
+    edition: Edition = "csv",
+    media: bool = False,
 ) -> None:
     """Write a dataset tree in the published form, small enough for experiments.
 
@@ -86,11 +102,15 @@ def write_sample(
         seed: another seed gives another tree.
         edition: ``csv`` writes the files of the published repository, ``hub`` the same rows as the Parquet files of the
             Hub, in `folder`/E-MM1-100M/data and `folder`/E-MM1-1M/data; EShot is CSV and JSON in both.
+        media: whether some items have files, in `folder`/save_folder/modality, where a store of the folder looks for them: at
+            most 48 of each modality and split (the first items, and those of the first groups and triplets), and two samples
+            of every category of EShot. The bytes of these also depend on the versions of pillow and av, which write them.
 
     Raises:
         errors.SourceError: `folder` is a file or not empty, or `scale` or `seed` is out of range, or `edition` unknown.
         errors.EmbeddingError: `embeddings` is negative.
-        errors.Error: the files cannot be written; any that were written are removed.
+        errors.Error: the files cannot be written; any that were written are removed. Or `media` are wanted, but pillow or
+            av is not installed.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -102,21 +122,24 @@ def write_sample(
     """
     folder = Path(folder)
     _check(folder, scale, embeddings, seed, edition)
+    if media:
+        _check_packages()
     with _whole(folder):
-        _write(folder, scale, embeddings, seed, edition)
+        _write(folder, scale, embeddings, seed, edition, media=media)
 
 
-def _write(folder: Path, scale: float, embeddings: int, seed: int, edition: Edition) -> None:
+def _write(folder: Path, scale: float, embeddings: int, seed: int, edition: Edition, *, media: bool) -> None:
     streams = np.random.default_rng(seed).spawn(7)  # one per part, so that no part depends on the size of another
     items = _split_100m(streams[0], scale)
     items_1m = _split_1m(streams[1], scale, items)
     triplets = _triplets(streams[1], {modality: item.topic for modality, item in items_1m.items()}, scale)
-    labels = _eshot(streams[2], folder / "eshot")
+    samples = _eshot(streams[2], folder / "eshot")
     if embeddings:
         topics = topic_vectors(streams[3], embeddings)
         vectors = item_vectors(streams[3], topics, items)
         write_embeddings(folder / "embeddings", items, vectors)
         write_1m_embeddings(streams[6], folder / "embeddings" / "1m", topics, items_1m, (items, vectors))
+        labels = {modality: sample.topic for modality, sample in samples.items()}
         write_eshot_embeddings(streams[4], folder / "embeddings", labels, embeddings)
         groups = _nearest_groups(vectors)
     else:
@@ -129,6 +152,18 @@ def _write(folder: Path, scale: float, embeddings: int, seed: int, edition: Edit
         labels=pl.DataFrame(LABELS),
     )
     EDITIONS[edition](folder, tables)
+    if media:
+        from emm1.sample.media import write_media  # noqa: PLC0415 - needs the extra
+
+        write_media(folder, (items, groups), (items_1m, triplets), samples)
+
+
+def _check_packages() -> None:
+    try:
+        import emm1.sample.media  # noqa: F401, PLC0415 - of the extra
+    except ModuleNotFoundError as error:
+        package = "pillow" if error.name == "PIL" else error.name
+        raise errors.Error(f"the media are written by the package {package}: pip install 'emm1[media]'") from error
 
 
 @contextmanager
@@ -296,8 +331,8 @@ def _triplets(rng: np.random.Generator, topics: dict[str, NDArray[np.int64]], sc
     return pl.concat([triplets, triplets.head(rows // 200)])  # the dataset does not promise unique rows
 
 
-def _eshot(rng: np.random.Generator, folder: Path) -> dict[str, NDArray[np.int64]]:
-    """Write EShot's files; return each modality's categories, one per row of its info file."""
+def _eshot(rng: np.random.Generator, folder: Path) -> dict[str, Items]:
+    """Write EShot's files; return each modality's samples, whose topics are categories."""
     labels = {
         modality: rng.permutation(np.repeat(np.arange(len(CATEGORIES)), rng.integers(5, 26, len(CATEGORIES))))
         for modality in ("audio", "points")
@@ -305,12 +340,13 @@ def _eshot(rng: np.random.Generator, folder: Path) -> dict[str, NDArray[np.int64
     audio = pl.DataFrame({"eshot_audio_id": np.arange(len(labels["audio"]))})
     clips = _clips(rng, "audio", audio).with_columns(save_folder=pl.lit("eshot"))
     points = _points(rng, pl.DataFrame({"eshot_point_id": np.arange(len(labels["points"]))}))
+    points = points.with_columns(save_folder=pl.lit("eshot"))
     write_csv(clips, folder / "eshot_audio_info.csv")
-    write_csv(points.with_columns(save_folder=pl.lit("eshot")), folder / "eshot_points_info.csv")
+    write_csv(points, folder / "eshot_points_info.csv")
     # The README says lists of ids, the published file's size suggests lists of file_ids; the latter is the harder case.
     _write_categories(folder / "category_to_audio_ids.json", labels["audio"], clips["eshot_audio_id"])
     _write_categories(folder / "category_to_point_ids.json", labels["points"], points["file_id"])
-    return labels
+    return {"audio": Items(clips, labels["audio"]), "points": Items(points, labels["points"])}
 
 
 def _write_categories(path: Path, labels: NDArray[np.int64], keys: pl.Series) -> None:
