@@ -79,7 +79,11 @@ def test_points_are_those_of_the_store(store: Path, server: Server, name: str) -
         ("text", "dataset_license", "SELECT encord_text_id, dataset_license FROM e_mm1_100m.text"),
         ("text", "split", "SELECT id, split FROM splits WHERE dataset = '100m' AND modality = 'text'"),
         ("video", "youtube_id", "SELECT encord_video_id, youtube_id FROM e_mm1_100m.video"),
-        ("eshot", "category", "SELECT eshot_id, min(category) FROM eshot.categories WHERE modality = 'audio' GROUP BY ALL"),
+        (
+            "eshot",
+            "category",
+            "SELECT eshot_id, min(category) FROM eshot.categories WHERE modality = 'audio' GROUP BY ALL",
+        ),
     ],
 )
 def test_classes_are_the_most_frequent_values(store: Path, server: Server, name: str, column: str, values: str) -> None:
