@@ -37,8 +37,6 @@ async function opened(options, scripts = true) {
   await page.goto(url); // from here on, the cookie opens the pages
   await page.goto(origin + path);
   if (!scripts) return page;
-  await page.addInitScript(() => document.addEventListener("emm1-select", (event) => (globalThis.told = event.detail)));
-  await page.reload();
   await page.waitForSelector("item-map[drawn]");
   return page;
 }
@@ -56,9 +54,10 @@ for (const options of [{ viewport: { width: 1200, height: 900 }, colorScheme: "l
 
 const page = await opened({ viewport: { width: 1200, height: 900 } });
 const canvas = page.locator("canvas");
+const selected = () => page.evaluate(() => ({ ids: document.querySelector("item-map").selected }));
 const told = async () => {
   await page.waitForSelector("section[aria-label=Selection] article");
-  return { ...await page.evaluate(() => globalThis.told), heading: await page.innerText("section h2"), cards: await page.locator("section article").count() };
+  return { ...await selected(), heading: await page.innerText("section h2"), cards: await page.locator("section article").count() };
 };
 const { width, height } = await canvas.boundingBox();
 seen.size = [width, height];
@@ -76,9 +75,11 @@ seen.lasso = await told();
 await page.getByRole("button", { name: "Copy as SQL" }).click();
 seen.query = await page.evaluate(() => navigator.clipboard.readText());
 const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download ids as CSV" }).click()]);
+await page.getByRole("button", { name: "Put in the basket" }).click();
+seen.basket = await page.evaluate(() => document.querySelector("item-basket").items);
 seen.csv = readFileSync(await download.path(), "utf-8");
 await page.getByRole("button", { name: "Clear" }).click();
-seen.cleared = { ...await page.evaluate(() => globalThis.told), focus: await page.evaluate(() => document.activeElement.localName) };
+seen.cleared = { ...await selected(), focus: await page.evaluate(() => document.activeElement.localName) };
 
 // By keys: everything within a fifth of the view around its middle.
 await page.keyboard.press("Home");

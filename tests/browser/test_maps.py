@@ -83,7 +83,6 @@ def check_selected(selected: dict[str, Any], depth: dict[int, float]) -> None:
     assert len(found) == len(selected["ids"])
     assert found >= {number for number, inside in depth.items() if inside > NOT_SURE}
     assert not found & {number for number, inside in depth.items() if inside < -NOT_SURE}
-    assert (selected["dataset"], selected["modality"]) == ("100m", "text")
     assert selected["heading"] == f"{len(found):,} selected"
     assert selected["cards"] == min(100, len(found))
 
@@ -108,6 +107,7 @@ def test_a_selection_leaves_the_page(store: Path, seen: dict[str, Any]) -> None:
     with duckdb.connect(str(store), read_only=True) as connection:
         assert [row[0] for row in connection.execute(seen["query"]).fetchall()] == ids
     assert seen["csv"] == "id\n" + "".join(f"{number}\n" for number in ids)
+    assert seen["basket"] == [f"100m.text.{number}" for number in seen["lasso"]["ids"]]
     assert (seen["cleared"]["ids"], seen["cleared"]["focus"]) == ([], "canvas")
 
 

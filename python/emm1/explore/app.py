@@ -84,7 +84,7 @@ def application(store: Store, token: str, host: str, port: int, reports: Sequenc
         routes=[
             *pages.routes(),
             *Api(look, search, searching).routes(),
-            *MapPages(Maps(store), look.folder, pages.show).routes(),
+            *MapPages(Maps(store), look, pages.show).routes(),
             Route("/media/{dataset}/{modality}/{id}", files.media),
             Route("/points/{dataset}/{modality}/{id}", files.points),
             Mount("/static", Static(directory=STATIC)),

@@ -157,6 +157,16 @@ class Copies:
         call = f'store.sql("FROM assets SEMI JOIN basket USING ({", ".join(columns)})")'
         return Copied("Basket", _written(query), self._program(call, f"basket = pl.DataFrame({frame!r})\n"))
 
+    def map(self, name: str, dataset: Split | None, modality: str | None) -> Copied:
+        """The points of a map, with the rows of their items if it is known what they are."""
+        query = exp.select("m.id", "m.x", "m.y").from_(exp.table_("maps", alias="m"))
+        if dataset is not None and modality is not None:
+            items = exp.alias_(_table(dataset, modality), "i", table=True)
+            same = exp.column(KEYS[dataset, modality], table="i").eq(exp.column("id", table="m"))
+            query = query.select("i.*").join(items, on=same, join_type="left")
+        query = _ordered(query.where(exp.column("name", table="m").eq(_given("name"))), "m.id")
+        return self._query("Map", query, name=name)
+
     def eshot(self) -> Copied:
         """The categories of EShot."""
         return self._query("Categories", parse_one(sql("eshot_classes"), dialect=DIALECT))

@@ -14,8 +14,9 @@ from starlette.routing import Route
 from emm1.dataset import KEYS, SCHEMAS
 from emm1.explore import asked
 from emm1.explore.described import describe
+from emm1.explore.look import Look
 from emm1.explore.maps import Map, Maps, describe_colours, describe_map, sketch
-from emm1.explore.media import BYTES, MediaFolder
+from emm1.explore.media import BYTES
 
 # Items of a selection that are listed.
 LISTED = 100
@@ -27,13 +28,13 @@ class MapPages:
 
     Args:
         maps: the maps of the store.
-        folder: where media are.
+        look: the store.
         show: renders a template with values as a page.
     """
 
-    def __init__(self, maps: Maps, folder: MediaFolder, show: Callable[..., Response]) -> None:
+    def __init__(self, maps: Maps, look: Look, show: Callable[..., Response]) -> None:
         self._maps = maps
-        self._folder = folder
+        self._look = look
         self._show = show
 
     def routes(self) -> list[Route]:
@@ -65,6 +66,7 @@ class MapPages:
             column=column,
             colours=None if coloured is None else describe_colours(coloured),
             sketch=sketch(places, coloured),
+            copied=[self._look.copies.map(shown.name, shown.dataset, shown.modality)],
             table=f"{SCHEMAS[shown.dataset]}.{shown.modality}" if shown.dataset else None,
             key=KEYS[shown.dataset, str(shown.modality)] if known and shown.dataset else None,
         )
@@ -76,7 +78,7 @@ class MapPages:
         if len(ids) > LISTED or None in ids:
             raise HTTPException(400, f"ids: expected at most {LISTED} whole numbers, with commas between them.")
         found = self._maps.items(shown, [number for number in ids if number is not None])
-        return self._show("map_items.html", items=[describe(item, self._folder) for item in found])
+        return self._show("map_items.html", items=[describe(item, self._look.folder) for item in found])
 
     def api_all(self, _request: Request) -> Response:
         """All maps."""

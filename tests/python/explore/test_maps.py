@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -139,6 +141,19 @@ def test_items_of_a_selection(server: Server) -> None:
     assert "<html" not in part
     assert server.get("/map/gone/items?ids=7").text.strip() == ""
     assert server.get(f"/map/{quote(ODD)}/items?ids=2").text.count("<article") == 1
+
+
+@pytest.mark.parametrize("name", ["text", "video", "gone", ODD])
+def test_what_is_copied_finds_the_points(store: Path, server: Server, name: str) -> None:
+    page = server.get(f"/map/{quote(name)}").text
+    query, program = (unescape(text) for text in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL))
+    expected = rows(store, f"SELECT id, x, y FROM maps WHERE name = '{name}' ORDER BY id")
+    assert [row[:3] for row in rows(store, query)] == expected
+    found: dict[str, Any] = {}
+    exec(program, found)  # noqa: S102 - what somebody would run
+    assert [row[:3] for row in found["rows"].fetchall()] == expected
+    assert ("caption" in found["rows"].columns) == (name in {"text", ODD})
+    found["store"].close()
 
 
 WRONG = {

@@ -2,6 +2,7 @@ import { html, nothing, svg } from "lit";
 import { unsafeHTML } from "lit/directives/unsafe-html.js";
 import { coloursOf, inside, Nearest, nearer, placeOf, queryOf, readPoints, shadesOf, wholeFrame, type MapPoints, type Place } from "../map.ts";
 import { MapView } from "../map-view.ts";
+import { SELECT, type Selected } from "../basket.ts";
 import type { Three } from "../view.ts";
 import { Part } from "./part.ts";
 
@@ -9,6 +10,7 @@ const NEAR = 8; // pixels of CSS from the pointer to a point
 const STILL = 4; // pixels that a click may move
 const LISTED = 100;
 const MOST_IN_QUERY = 10_000;
+const MOST_IN_BASKET = 10_000; // browsers keep five megabytes
 const CLASSES = 13; // the last is that of other values
 const SHADES = 7;
 const STEP = 0.1; // of the view, for each press of a key
@@ -19,7 +21,7 @@ type Mode = (typeof MODES)[number];
 
 /**
  * `<item-map points colours items kind label split modality table key>`: a map that pointers and keys move, and on which items are selected.
- * A selection is told to the page by the event `emm1-select`, with {dataset, modality, ids}.
+ * A selection that is to be in the basket is told to the page by the event `emm1-select`.
  */
 class ItemMap extends Part {
   static override properties = {
@@ -125,6 +127,7 @@ class ItemMap extends Part {
         <h2 role="status">${count.toLocaleString("en")} selected</h2>
         <div class="tools">
           ${this.table && count <= MOST_IN_QUERY ? html`<button @click=${this.#copy}>${this.copied ? "Copied" : "Copy as SQL"}</button>` : nothing}
+          ${this.split && count <= MOST_IN_BASKET ? html`<button @click=${this.#put}>Put in the basket</button>` : nothing}
           <button @click=${this.#download}>Download ids as CSV</button>
           <button @click=${this.#clear}>Clear</button>
         </div>
@@ -292,10 +295,14 @@ class ItemMap extends Part {
     this.listed = "";
     this.copied = false;
     this.#choose();
-    const { split: dataset, modality, selected: ids } = this;
-    this.dispatchEvent(new CustomEvent("emm1-select", { detail: { dataset, modality, ids }, bubbles: true, composed: true }));
-    if (dataset && ids.length) void this.#items(ids.slice(0, LISTED)).then((listed) => this.selected === ids && (this.listed = listed));
+    const ids = this.selected;
+    if (this.split && ids.length) void this.#items(ids.slice(0, LISTED)).then((listed) => this.selected === ids && (this.listed = listed));
   }
+
+  readonly #put = (): void => {
+    const detail: Selected = { dataset: this.split!, modality: this.modality!, ids: this.selected };
+    this.dispatchEvent(new CustomEvent(SELECT, { detail, bubbles: true }));
+  };
 
   readonly #clear = (): void => {
     this.#select([]);
