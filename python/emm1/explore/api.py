@@ -133,12 +133,17 @@ async def searched(search: Search, searching: asyncio.Semaphore, request: Reques
         async with searching:
             found = await run_in_threadpool(search.by_words, sought)
     elif text is not None:
-        base = asked.required(request, "in")
-        encoder = asked.text(request, "encoder") or search.encoder_of(base) or asked.required(request, "encoder")
-        k, narrowed = asked.number(request, "k", HITS, MOST_HITS), asked.narrowed(request)
+        wanted = typed(search, request, text)
         async with searching:
-            found = await run_in_threadpool(search.by_text, text, encoder, base, k, narrowed)
+            found = await run_in_threadpool(search.by_text, *wanted)
     return {"words": words, "text": text, "ways": ways, "found": found}
+
+
+def typed(search: Search, request: Request, text: str) -> tuple[str, str, str, int, Narrowed]:
+    """What `Search.by_text` is to find."""
+    base = asked.required(request, "in")
+    encoder = asked.text(request, "encoder") or search.encoder_of(base) or asked.required(request, "encoder")
+    return text, encoder, base, asked.number(request, "k", HITS, MOST_HITS), asked.narrowed(request)
 
 
 def report(look: Look, request: Request) -> dict[str, Any]:

