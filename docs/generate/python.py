@@ -13,10 +13,11 @@ from typing import Any, get_args, get_type_hints
 from docs.generate.markdown import code, page
 
 import emm1
+import emm1.torch
 from emm1 import encoders, errors
 
 ABOUT = (
-    "Every public name: those of `emm1`, of `emm1.encoders`, the errors and warnings in `emm1.errors`, and what they return. The examples run\n"
+    "Every public name: those of `emm1`, of `emm1.encoders` and `emm1.torch`, the errors and warnings in `emm1.errors`, and what they return. The examples run\n"
     "as tests, each in an empty folder, here called `work`."
 )
 SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):$")
@@ -38,6 +39,7 @@ def python_page() -> str:
     parts += ["## What these return", *(_class(each, each.__name__) for each in returned)]
     parts += ["## Encoders", _class(encoders.Encoder, "emm1.encoders.Encoder")]
     parts += [_function(each, f"emm1.encoders.{each.__name__}", "###") for each in of_encoders]
+    parts += ["## Training", *(_class(getattr(emm1.torch, name), f"emm1.torch.{name}") for name in emm1.torch.__all__)]
     parts += ["## Errors and warnings", *(_class(each, f"emm1.errors.{each.__name__}") for each in of_errors)]
     everything = [*functions, *(method for kind in [*classes, *returned] for _, method in _methods(kind))]
     aliases = dict(sorted(found for function in everything for found in _aliases(function)))

@@ -13,7 +13,7 @@ LAYERS = [
     {"embeddings", "media"},
     {"encoders"},
     {"store"},
-    {"convert", "curation", "evaluation", "ingest", "sample"},
+    {"convert", "curation", "evaluation", "ingest", "sample", "torch"},
     {"explore"},
     {"cli"},
     {"process"},

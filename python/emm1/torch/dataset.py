@@ -1,0 +1,65 @@
+"""The rows of a query by their numbers: a map-style data set of torch's."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import numpy as np
+
+from emm1.checks import PathLike
+from emm1.torch.rows import rows_of
+
+if TYPE_CHECKING:
+    from emm1.store.store import Store
+
+
+class QueryDataset:
+    """The rows of a query as dictionaries, in a fixed order: by all columns, unless the query orders them.
+
+    It can be given to ``torch.utils.data.DataLoader`` with any number of workers. The rows are written to the disk once, and
+    mapped by every process.
+
+    Args:
+        store: an open store, or its path.
+        sql: one query.
+        cache: the folder in which rows are kept; by default ``STORE.rows``, beside the store.
+
+    Raises:
+        emm1.errors.StoreError: the query is none, or fails.
+        emm1.errors.WriteError: the rows cannot be written.
+        emm1.errors.Error: a value is of a type that cannot be kept.
+
+    >>> import emm1, emm1.torch
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample", embeddings=0)
+    >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["100m"])
+    >>> captions = emm1.torch.QueryDataset(store, "SELECT encord_text_id AS id, caption FROM e_mm1_100m.text")
+    >>> len(captions), captions[-1]["id"], captions[0]["caption"]
+    (6706, 8133, 'A woman in a blue coat laughs and claps near the harbour, then walks slowly past')
+    """
+
+    def __init__(self, store: Store | PathLike, sql: str, *, cache: PathLike | None = None) -> None:
+        self._rows = rows_of(store, sql, cache)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return self._rows.names
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
+
+    def __getitem__(self, number: SupportsIndex) -> dict[str, Any]:
+        """The row with a number; negative ones count from the end."""
+        (row,) = self.__getitems__([number])
+        return row
+
+    def __getitems__(self, numbers: Sequence[SupportsIndex]) -> list[dict[str, Any]]:
+        """The rows with some numbers; torch asks for the rows of a batch so."""
+        wanted = np.array([operator.index(number) for number in numbers], np.int64)
+        if ((wanted < -len(self)) | (wanted >= len(self))).any():
+            raise IndexError(f"there are {len(self):,} rows, numbered from 0")
+        return self._rows.take(np.where(wanted < 0, wanted + len(self), wanted))

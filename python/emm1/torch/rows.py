@@ -1,0 +1,163 @@
+"""The rows of a query, kept on the disk once, and mapped by every process that wants them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike
+
+from emm1.checks import PathLike
+from emm1.errors import Error, StoreError, WriteError
+from emm1.store.opening import open as open_store
+from emm1.store.store import Store
+from emm1.system import locked
+from emm1.torch.columns import ColumnWriter, kept_as, mapped_column
+
+# Rows that DuckDB gives at a time, and seconds between looks whether another process has finished.
+BATCH, WAIT = 1 << 17, 0.2
+
+
+class Rows:
+    """The rows of a query by their numbers. It can be pickled: the copy maps the same files.
+
+    Args:
+        folder: as `kept_rows` gives it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        described = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
+        schema = pa.ipc.read_schema(pa.py_buffer((folder / "schema").read_bytes()))
+        self._rows = int(described["rows"])
+        columns = [mapped_column(folder / str(i), field.type, self._rows) for i, field in enumerate(schema)]
+        # A dictionary has a name once; of columns with one name, the later ones get a number, as in DuckDB's frames.
+        self._batch = pa.RecordBatch.from_arrays(columns, names=described["names"])
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return self._rows
+
+    def __reduce__(self) -> tuple[type[Rows], tuple[Path]]:
+        """What a copy is made of."""
+        return Rows, (self.folder,)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return list(self._batch.schema.names)
+
+    def take(self, numbers: ArrayLike) -> list[dict[str, Any]]:
+        """The rows with some numbers, as dictionaries, in this order."""
+        if not self.names:
+            return [{} for _ in np.asarray(numbers)]
+        taken: list[dict[str, Any]] = self._batch.take(pa.array(np.asarray(numbers, np.int64))).to_pylist()
+        return taken
+
+
+def rows_of(store: Store | PathLike, sql: str, cache: PathLike | None) -> Rows:
+    """The rows of a query, which are kept in a folder, in a fixed order: by all columns, unless the query orders them.
+
+    Args:
+        store: an open store, or its path.
+        sql: one query.
+        cache: the folder of such folders; by default ``STORE.rows``, beside the store.
+
+    Raises:
+        emm1.errors.StoreError: the query is none, or fails.
+        emm1.errors.WriteError: the rows cannot be written.
+        emm1.errors.Error: a value is of a type that cannot be kept.
+    """
+    if not isinstance(store, Store):
+        with open_store(store, read_only=True) as opened:
+            return rows_of(opened, sql, cache)
+    with store.cursor() as connection:
+        ordered = _check_query(connection, sql)
+        ((root, version),) = connection.execute("SELECT media_root(), version()").fetchall()
+        found = store.path.stat()
+        query = hashlib.sha256(sql.encode()).hexdigest()[:16]
+        identity = json.dumps([str(store.path.resolve()), found.st_size, found.st_mtime_ns, root, version])
+        base = Path(cache) if cache is not None else store.path.with_name(f"{store.path.name}.rows")
+        folder = base / f"{query}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+        try:
+            _keep(connection, sql, folder, ordered=ordered)
+        except OSError as error:
+            if isinstance(error, Error):
+                raise
+            raise WriteError(f"{base} cannot hold the rows of the query: {error.strerror or error}") from error
+        except duckdb.Error as error:
+            raise StoreError(f"the query cannot be run: {error}") from error
+    return Rows(folder)
+
+
+def _check_query(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    """Refuse what is not one query; returns whether it orders its rows."""
+    ((text,),) = connection.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()
+    parsed = json.loads(text)
+    if parsed["error"]:
+        raise StoreError(f"the query cannot be run: {parsed['error_message']}")
+    statements = parsed["statements"]
+    if len(statements) != 1:
+        raise StoreError(f"one query is wanted, not {len(statements)}")
+    return any(modifier["type"] == "ORDER_MODIFIER" for modifier in statements[0]["node"]["modifiers"])
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, sql: str, folder: Path, *, ordered: bool) -> None:
+    """Write the rows, unless they are there; of several processes one does, and the others wait."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = folder.with_name(f"{folder.name}.writing")
+    while not folder.exists():
+        try:
+            release = locked(work)
+        except BlockingIOError:
+            time.sleep(WAIT)
+            continue
+        try:
+            if not folder.exists():
+                relation = connection.sql(sql)
+                # So that the numbers of the rows mean the same whenever the query is run.
+                _write(relation if ordered else relation.order("ALL"), work / "rows")
+                (work / "rows").replace(folder)
+                _remove_outdated(folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            release()
+
+
+def _write(relation: duckdb.DuckDBPyRelation, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    names = [f"{name}_{i}" if name in relation.columns[:i] else name for i, name in enumerate(relation.columns)]
+    reader = relation.to_arrow_reader(BATCH)
+    for field in reader.schema:
+        try:
+            kept_as(field.type)
+        except Error as error:
+            raise Error(f"column {field.name!r}: {error}") from None
+    writers = [ColumnWriter(folder / str(i), field.type) for i, field in enumerate(reader.schema)]
+    rows = 0
+    for batch in reader:
+        rows += batch.num_rows
+        for writer, column in zip(writers, batch.columns, strict=True):
+            writer.append(column)
+    for writer in writers:
+        writer.finish()
+    (folder / "schema").write_bytes(reader.schema.serialize())
+    (folder / "rows.json").write_text(json.dumps({"rows": rows, "names": names}), encoding="utf-8")
+
+
+def _remove_outdated(folder: Path) -> None:
+    """Remove what the same query gave when the store was another; who has it mapped keeps it."""
+    query = folder.name.partition("-")[0]
+    for other in folder.parent.glob(f"{query}-*"):
+        if other != folder and other.suffix != ".writing":
+            with suppress(OSError):
+                shutil.rmtree(other)
