@@ -2,7 +2,7 @@
 # make test   everything: Rust and Python tests, linters, type checker, other DuckDB clients
 # make tour   the essentials from the built wheel, with its lowest declared dependencies and with the newest ones
 # make test-newest  every Python test with the newest of every dependency; PRE=--pre takes pre-releases
-# make test-encoders  the adapters of encoders that need torch, with tiny models of random weights; installs several GB
+# make test-encoders  what needs torch: adapters of encoders, with tiny models of random weights, and its DataLoader; installs several GB
 # make test-versions  the tour with each supported DuckDB, in the stores built by each of the others
 # make clients-matrix  write what each client can do to docs/guide/clients.md
 # make web    bundle the scripts of `emm1 explore`, of web/, into the package (needs Node.js and npm)
@@ -76,11 +76,11 @@ web:
 	@command -v npm >/dev/null || { echo "the scripts are bundled with Node.js 20 or newer and npm: https://nodejs.org" >&2; exit 1; }
 	cd web && npm ci --loglevel error --no-audit --no-fund && node build.mjs
 
-# Adapters of encoders that need torch (several GB), with tiny models of random weights.
+# What needs torch (several GB): the adapters of encoders, with tiny models of random weights, and rows through its DataLoader.
 test-encoders: .venv/built
 	$(PYTHON) -m venv --clear .encoders
 	.encoders/bin/python -m pip install --quiet --disable-pip-version-check pytest '.[ebind,open-clip,sentence-transformers]'
-	.encoders/bin/python -m pytest tests/encoders
+	.encoders/bin/python -m pytest tests/encoders tests/loader
 
 clients-matrix: .venv/built
 	$(BIN)/pytest tests/clients/test_programs.py --write-matrix
