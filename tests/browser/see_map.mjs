@@ -85,6 +85,7 @@ seen.cleared = { ...await selected(), focus: await page.evaluate(() => document.
 await page.keyboard.press("Home");
 for (const key of ["Shift+ArrowRight", "Enter"]) await page.keyboard.press(key);
 seen.keys = await told();
+seen.ticked = await page.evaluate(() => [...document.querySelectorAll("section article input:checked")].map((box) => box.value));
 
 // What is under the pointer, and where it leads.
 const [x, y] = await page.evaluate(async () => {

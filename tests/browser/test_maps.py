@@ -108,6 +108,8 @@ def test_a_selection_leaves_the_page(store: Path, seen: dict[str, Any]) -> None:
         assert [row[0] for row in connection.execute(seen["query"]).fetchall()] == ids
     assert seen["csv"] == "id\n" + "".join(f"{number}\n" for number in ids)
     assert seen["basket"] == [f"100m.text.{number}" for number in seen["lasso"]["ids"]]
+    again = [f"100m.text.{number}" for number in seen["keys"]["ids"][:100]]
+    assert seen["ticked"] == [name for name in again if name in seen["basket"]] != []
     assert (seen["cleared"]["ids"], seen["cleared"]["focus"]) == ([], "canvas")
 
 

@@ -7,6 +7,8 @@ export interface Selected {
   readonly ids: readonly number[];
 }
 export const SELECT = "emm1-select";
+/** What they dispatch when they show items that the page did not have, so that those in the basket are ticked. */
+export const LISTED = "emm1-listed";
 
 export const MOST_IN_ADDRESS = 2000; // as emm1/explore/asked.py has it
 

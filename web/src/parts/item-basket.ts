@@ -1,5 +1,5 @@
 import { html } from "lit";
-import { addressOf, changed, MOST_IN_ADDRESS, namesOf, read, SELECT, type Selected } from "../basket.ts";
+import { addressOf, changed, LISTED, MOST_IN_ADDRESS, namesOf, read, SELECT, type Selected } from "../basket.ts";
 import { Part } from "./part.ts";
 
 const BOX = 'input[name="items"][form="basket"]';
@@ -20,6 +20,7 @@ class ItemBasket extends Part {
     this.read();
     document.addEventListener("change", this.tick);
     document.addEventListener(SELECT, this.select);
+    document.addEventListener(LISTED, this.read);
     addEventListener("storage", this.read);
     addEventListener("pageshow", this.read); // also of a page that the browser kept
     this.querySelector("form")?.addEventListener("submit", this.open);

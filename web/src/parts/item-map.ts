@@ -1,14 +1,14 @@
-import { html, nothing, svg } from "lit";
+import { html, nothing, svg, type PropertyValues } from "lit";
 import { unsafeHTML } from "lit/directives/unsafe-html.js";
 import { coloursOf, inside, Nearest, nearer, placeOf, queryOf, readPoints, shadesOf, wholeFrame, type MapPoints, type Place } from "../map.ts";
 import { MapView } from "../map-view.ts";
-import { SELECT, type Selected } from "../basket.ts";
+import { LISTED, SELECT, type Selected } from "../basket.ts";
 import type { Three } from "../view.ts";
 import { Part } from "./part.ts";
 
 const NEAR = 8; // pixels of CSS from the pointer to a point
 const STILL = 4; // pixels that a click may move
-const LISTED = 100;
+const FIRST = 100;
 const MOST_IN_QUERY = 10_000;
 const MOST_IN_BASKET = 10_000; // browsers keep five megabytes
 const CLASSES = 13; // the last is that of other values
@@ -131,7 +131,7 @@ class ItemMap extends Part {
           <button @click=${this.#download}>Download ids as CSV</button>
           <button @click=${this.#clear}>Clear</button>
         </div>
-        ${count > LISTED ? html`<p class="quiet">The first ${LISTED}:</p>` : nothing}
+        ${count > FIRST ? html`<p class="quiet">The first ${FIRST}:</p>` : nothing}
         <div class="cards">${unsafeHTML(this.listed)}</div>
       </section>`;
   }
@@ -148,7 +148,8 @@ class ItemMap extends Part {
     return this.outline.length ? svg`<polygon points=${asText(this.outline)}></polygon>` : cross;
   }
 
-  protected override updated(): void {
+  protected override updated(changed: PropertyValues<this>): void {
+    if (changed.has("listed")) this.dispatchEvent(new Event(LISTED, { bubbles: true }));
     const canvas = this.querySelector("canvas");
     if (!this.map || !this.#three || !canvas || this.#view) return;
     try {
@@ -296,7 +297,7 @@ class ItemMap extends Part {
     this.copied = false;
     this.#choose();
     const ids = this.selected;
-    if (this.split && ids.length) void this.#items(ids.slice(0, LISTED)).then((listed) => this.selected === ids && (this.listed = listed));
+    if (this.split && ids.length) void this.#items(ids.slice(0, FIRST)).then((listed) => this.selected === ids && (this.listed = listed));
   }
 
   readonly #put = (): void => {
