@@ -14,7 +14,7 @@ from emm1.curation.layout import Told
 from emm1.embeddings import Embeddings
 from emm1.errors import Error, WriteError
 from emm1.hashing import splitmix64
-from emm1.npy import write_npy
+from emm1.npy import write_npy, write_npy_parts
 
 BATCH = 4096
 
@@ -63,20 +63,20 @@ def only(embeddings: Embeddings, wanted: NDArray[np.bool_], folder: Path, told: 
 
 
 def _copy(embeddings: Embeddings, wanted: NDArray[np.bool_], file: Path, told: Told) -> None:
-    count, done = int(np.count_nonzero(wanted)), 0
+    shape = int(np.count_nonzero(wanted)), embeddings.dim
     try:
         write_npy(file.with_name("rows.ids.npy"), embeddings.ids[wanted])
-        rows = np.lib.format.open_memmap(file, "w+", np.float32, (count, embeddings.dim))
-        for begin in range(0, len(wanted), BATCH):
-            chosen = wanted[begin : begin + BATCH]
-            if chosen.any():
-                _, vectors = embeddings.rows(begin, begin + BATCH)
-                rows[done : done + np.count_nonzero(chosen)] = vectors[chosen]
-                done += int(np.count_nonzero(chosen))
-                told("copying the rows of the map", done, count)
-        rows.flush()
-        del rows
+        write_npy_parts(file, _wanted(embeddings, wanted, told), shape, np.float32)
     except OSError as error:
         if isinstance(error, Error):
             raise
         raise WriteError(f"{file.parent} cannot hold the rows of the map: {error.strerror or error}") from error
+
+
+def _wanted(embeddings: Embeddings, wanted: NDArray[np.bool_], told: Told) -> Iterator[NDArray[np.float32]]:
+    for begin in range(0, len(wanted), BATCH):
+        chosen = wanted[begin : begin + BATCH]
+        if chosen.any():
+            _, vectors = embeddings.rows(begin, begin + BATCH)
+            yield vectors[chosen]
+        told("copying the rows of the map", begin + len(chosen), len(wanted))

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.manifold import trustworthiness
-from system import emm1_cli
+from system import emm1_cli, small_disk
 
 import emm1
 from emm1.curation.layout import neighbours
-from emm1.curation.map_rows import sampled
+from emm1.curation.map_rows import only, sampled
 from emm1.embeddings.file import Metric
 
 needs_umap = pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
@@ -219,6 +219,17 @@ def test_a_failed_write_leaves_the_former_map(store: emm1.Store) -> None:
             store.map("x")
         other.rollback()
     assert np.array_equal(places(store, ids), before)
+
+
+def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", clusters(4000, 256))
+    embeddings = emm1.Embeddings(tmp_path / "x.npy")
+    with (
+        small_disk(tmp_path / "small", "1m") as small,
+        pytest.raises(emm1.errors.WriteError, match="cannot hold the rows of the map: No space left on device"),
+        only(embeddings, np.arange(4000) > 0, small, lambda *_: None),
+    ):
+        pass
 
 
 def test_maps_of_several_embeddings(store: emm1.Store) -> None:
