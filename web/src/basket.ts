@@ -7,10 +7,10 @@ export interface Selected {
   readonly ids: readonly number[];
 }
 export const SELECT = "emm1-select";
-/** What they dispatch when they show items that the page did not have, so that those in the basket are ticked. */
-export const LISTED = "emm1-listed";
 
-export const MOST_IN_ADDRESS = 2000; // as emm1/explore/asked.py has it
+// As emm1/explore/asked.py has them.
+export const MOST_IN_ADDRESS = 2000;
+export const MOST_SENT = 100_000;
 
 export const namesOf = ({ dataset, modality, ids }: Selected): string[] => ids.map((id) => `${dataset}.${modality}.${id}`);
 

@@ -2,7 +2,7 @@ import { html, nothing, svg, type PropertyValues } from "lit";
 import { unsafeHTML } from "lit/directives/unsafe-html.js";
 import { coloursOf, inside, Nearest, nearer, placeOf, queryOf, readPoints, shadesOf, wholeFrame, type MapPoints, type Place } from "../map.ts";
 import { MapView } from "../map-view.ts";
-import { LISTED, SELECT, type Selected } from "../basket.ts";
+import { SELECT, type Selected } from "../basket.ts";
 import type { Three } from "../view.ts";
 import { Part } from "./part.ts";
 
@@ -149,7 +149,6 @@ class ItemMap extends Part {
   }
 
   protected override updated(changed: PropertyValues<this>): void {
-    if (changed.has("listed")) this.dispatchEvent(new Event(LISTED, { bubbles: true }));
     const canvas = this.querySelector("canvas");
     if (!this.map || !this.#three || !canvas || this.#view) return;
     try {
