@@ -6,13 +6,15 @@ import json
 import struct
 import wave
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from clients import TOP, Client, NotAvailableError
-from exploring import exploring
+from exploring import Explored, exploring
 
 import emm1
 
@@ -35,15 +37,26 @@ def png(width: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
+def ball() -> np.ndarray[Any, np.dtype[np.float32]]:
+    """A ball of points, red above and blue below."""
+    random = np.random.default_rng(1)
+    xyz = random.standard_normal((3000, 3))
+    xyz /= np.linalg.norm(xyz, axis=1, keepdims=True)
+    return np.hstack([xyz, np.where(xyz[:, 2:] > 0, [1, 0, 0], [0, 0, 1])]).astype(np.float32)
+
+
 def put_media(store: emm1.Store) -> None:
-    """Give the first image and the first audio clip a file; names are kept, since browsers go by the bytes of pictures."""
-    for modality in ("image", "audio"):
-        ((path,),) = store.sql(
-            "SELECT file_path FROM assets WHERE dataset = '100m' AND modality = $modality AND id = 0",
-            params={"modality": modality},
-        ).fetchall()
+    """Give the first items files; names are kept, since browsers go by the bytes of pictures."""
+    rows = store.sql(
+        "SELECT modality::VARCHAR, id, file_path FROM assets WHERE dataset = '100m' AND "
+        "(modality IN ('image', 'audio') AND id = 0 OR modality = 'points' AND id < 3)"
+    ).fetchall()
+    for modality, number, path in rows:
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
+        if modality == "points":
+            np.save(file, (ball(), np.full((9, 6), np.nan, np.float32), np.zeros((0, 6), np.float32))[number])
+            continue
         if modality == "image":
             file.write_bytes(png(7))
             continue
@@ -53,7 +66,7 @@ def put_media(store: emm1.Store) -> None:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def explored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
     try:
         CHROMIUM.install()
     except NotAvailableError as error:
@@ -74,10 +87,36 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         store.add_embeddings("text", tree / "embeddings/text.npy", dataset="100m", modality="text")
         put_media(store)
         store.index_captions()
-        ((caption,),) = store.sql("SELECT min(encord_text_id) FROM e_mm1_100m.groups").fetchall()
+    with exploring(path) as server:
+        yield Explored(path, tree, server)
+
+
+def first_captions(explored: Explored) -> list[int]:
+    """The first captions that have groups."""
+    rows = explored.sql("SELECT DISTINCT encord_text_id FROM e_mm1_100m.groups ORDER BY 1 LIMIT 2")
+    return [caption for (caption,) in rows]
+
+
+def run(explored: Explored, program: str, *arguments: object) -> dict[str, Any]:
+    """What a program in the browser printed."""
+    server = explored.server
+    done = CHROMIUM.run(
+        "node", f"HERE/{program}", server.url, *map(str, arguments), where=explored.store.parent, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def seen(explored: Explored) -> dict[str, Any]:
+    caption, _ = first_captions(explored)
     paths = [
         "/",
         f"/items/100m/text/{caption}?like=text",
+        f"/items/100m/text/{caption}?nn_index=all",
+        f"/items/100m/text/{caption}?nn_index=all&modality=points",
+        "/items/100m/points/0",
         "/items/100m/image/0",
         "/items/100m/audio/0",
         "/items/1m/text/0",
@@ -85,11 +124,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "/search?words=script",
         "/search?words=7",
     ]
-    with exploring(path) as server:
-        done = CHROMIUM.run("node", "HERE/see_explore.mjs", server.url, *paths, where=folder, check=False)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return run(explored, "see_explore.mjs", *paths)
 
 
 def test_nothing_is_reported_or_requested_elsewhere(seen: dict[str, Any]) -> None:
@@ -97,7 +132,7 @@ def test_nothing_is_reported_or_requested_elsewhere(seen: dict[str, Any]) -> Non
 
 
 def test_every_page_can_be_used_by_everyone(seen: dict[str, Any]) -> None:
-    assert len(seen["looks"]) == 16
+    assert len(seen["looks"]) == 22
     for look in seen["looks"]:
         assert (look["path"], look["status"], look["violations"]) == (look["path"], 200, [])
         assert look["scrollWidth"] <= look["width"]
@@ -124,3 +159,83 @@ def test_by_keyboard_alone(seen: dict[str, Any]) -> None:
 
 def test_another_page_gets_nothing(seen: dict[str, Any]) -> None:
     assert seen["foreign"] == "TypeError: Failed to fetch"
+
+
+@pytest.fixture(scope="module")
+def walked(explored: Explored) -> dict[str, Any]:
+    return run(explored, "walk_explore.mjs", first_captions(explored)[0], 0, 1, 2)
+
+
+def test_keys_lead_from_page_to_page(explored: Explored, walked: dict[str, Any]) -> None:
+    ids = [number for (number,) in explored.sql("SELECT encord_text_id FROM e_mm1_100m.text ORDER BY 1 LIMIT 6")]
+    assert walked["captions"] == [
+        ["j", f"/?dataset=100m&after={ids[2]}&limit=3"],
+        ["j", f"/?dataset=100m&after={ids[5]}&limit=3"],
+        ["k", f"/?dataset=100m&before={after(explored, ids[5])}&limit=3"],
+    ]
+
+
+def after(explored: Explored, number: int) -> int:
+    """The id of the caption after another."""
+    ((found,),) = explored.sql(
+        "SELECT min(encord_text_id) FROM e_mm1_100m.text WHERE encord_text_id > $number", number=number
+    )
+    return int(found)
+
+
+def test_keys_lead_through_the_groups(explored: Explored, walked: dict[str, Any]) -> None:
+    caption, _ = first_captions(explored)
+    this, following = (f"/items/100m/text/{each}" for each in (caption, after(explored, caption)))
+    assert walked["groups"] == [
+        ["l", f"{this}?nn_index=2"],
+        ["3", f"{this}?nn_index=3"],
+        ["h", f"{this}?nn_index=2"],
+        ["p", f"{this}?nn_index=2&modality=points"],
+        ["0", f"{this}?nn_index=all&modality=points"],
+        ["e", f"{this}?nn_index=all"],
+        ["j", f"{following}?nn_index=all"],
+        ["k", f"{this}?nn_index=all"],
+        ["1", f"{this}?nn_index=1"],
+        ["m", f"{this}?like=text&nn_index=1"],
+        ["g t", "/triplets"],
+        ["g c", "/?dataset=100m"],
+    ]
+
+
+def test_keys_are_explained_and_can_be_switched_off(explored: Explored, walked: dict[str, Any]) -> None:
+    this = f"/items/100m/text/{first_captions(explored)[0]}"
+    assert walked["written"] == [this, "j7?", 0]
+    assert "next caption" in walked["help"]
+    assert "failures" not in walked["help"]  # the page has none
+    assert walked["off"] == this
+    assert walked["on"] == [["l", f"{this}?nn_index=2"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_point_cloud_is_drawn_and_turned_by_keys(walked: dict[str, Any], scheme: str) -> None:
+    cloud = walked["clouds"][scheme]
+    assert "3,000 points" in cloud["text"]
+    assert "arrow keys turn it" in cloud["label"]
+    assert cloud["url"] == "/items/100m/points/0"  # its keys are not the page's
+    first = cloud["first"]
+    assert min(first["red"], first["blue"]) > 1000
+    assert cloud["still"] == first  # readers prefer that nothing moves
+    assert len({seen["sum"] for key, seen in cloud.items() if isinstance(seen, dict) and key != "still"}) == 5
+    assert cloud["ArrowUp"]["red"] / cloud["ArrowUp"]["blue"] > first["red"] / first["blue"]  # seen from above
+    assert sum(cloud["+"][colour] - cloud["ArrowUp"][colour] for colour in ("red", "blue")) > 0  # nearer
+
+
+def test_a_point_cloud_turns_by_itself_until_it_is_stopped(walked: dict[str, Any]) -> None:
+    first, later, stopped, at_last = walked["turning"]
+    assert min(first["red"], first["blue"]) > 1000
+    assert first["sum"] != later["sum"]
+    assert stopped == at_last
+
+
+def test_what_is_said_where_there_is_nothing_to_draw(walked: dict[str, Any]) -> None:
+    assert walked["messages"]["broken"].startswith("This point cloud has no points.")
+    assert "points" in walked["messages"]["empty"]
+    assert walked["messages"]["without"].startswith("This browser cannot draw in 3-D: it has no WebGL.")
+    for message in (*walked["messages"].values(), walked["withoutScript"]):
+        assert "Point cloud, " in message  # the file can be had
+    assert walked["problems"] == []

@@ -16,6 +16,34 @@ from system import command
 
 import emm1
 
+# One of each kind; the last is answered by nothing.
+ADDRESSES = [
+    "/",
+    "/search?words=dog",
+    "/triplets",
+    "/report",
+    "/items/100m/image/1",
+    "/api/search?words=dog",
+    "/api/store",
+    "/api/captions",
+    "/api/groups/1",
+    "/api/triplets",
+    "/api/report",
+    "/api/likeness?by=image&id=1",
+    "/eshot",
+    "/eshot/bell",
+    "/basket?items=100m.image.1,eshot.audio.2",
+    "/api/eshot",
+    "/api/eshot/bell",
+    "/api/basket?items=100m.image.1,eshot.audio.2",
+    "/media/100m/image/1",
+    "/points/100m/points/1",
+    "/static/page.css",
+    "/static/page.js",
+    "/static/three.js",
+    "/no/such/address",
+]
+
 
 @dataclass(frozen=True)
 class Answer:

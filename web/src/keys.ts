@@ -28,8 +28,8 @@ export const KEYS: readonly Key[] = [
   { keys: ["g t"], does: "rated triplets", targets: ['header a[href="/triplets"]'] },
   { keys: ["g e"], does: "EShot", targets: ['header a[href="/eshot"]'] },
   { keys: ["g b"], does: "the basket", targets: ["item-basket form button"] },
-  { keys: ["g f"], does: "the report", targets: ['header a[href="/report"]'] },
   { keys: ["g m"], does: "maps", targets: ['header a[href="/map"]'] },
+  { keys: ["g r"], does: "the report", targets: ['header a[href="/report"]'] },
   { keys: ["?"], does: "this help", targets: ["key-help button"] },
 ];
 

@@ -101,7 +101,7 @@ export class MapView {
   }
 
   #cloud(places: Float32Array, options: { vertexColors?: boolean }) {
-    const round = this.points.count > ROUND ? {} : { map: this.#disc, alphaTest: 0.5 };
+    const round = this.points.count > ROUND ? {} : { alphaMap: this.#disc, alphaTest: 0.5 };
     const material = new this.three.PointsMaterial({ sizeAttenuation: false, depthTest: false, depthWrite: false, ...round, ...options });
     const cloud = new this.three.Points(this.#geometry(places), material);
     cloud.frustumCulled = false;

@@ -77,7 +77,7 @@ export class View {
     this.#resized.disconnect();
     this.#controls.dispose();
     this.#points.geometry.dispose();
-    this.#points.material.map?.dispose();
+    this.#points.material.alphaMap?.dispose();
     this.#points.material.dispose();
   }
 
@@ -111,15 +111,16 @@ function pointsOf(three: Three, cloud: Cloud) {
   const geometry = new three.BufferGeometry();
   geometry.setAttribute("position", new three.BufferAttribute(cloud.positions, 3));
   geometry.setAttribute("color", new three.BufferAttribute(cloud.colours, 3));
-  const size = Math.min(LARGEST_POINT, 2 / Math.sqrt(cloud.points));
-  return new three.Points(geometry, new three.PointsMaterial({ size, vertexColors: true, map: disc(three), alphaTest: 0.5 }));
+  const size = Math.min(LARGEST_POINT, 3 / Math.sqrt(cloud.points));
+  return new three.Points(geometry, new three.PointsMaterial({ size, vertexColors: true, alphaMap: disc(three), alphaTest: 0.5 }));
 }
 
-/** What makes points round. */
+/** What makes points round: where this is black, they are transparent. */
 export function disc(three: Three) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 32;
   const pen = canvas.getContext("2d")!;
+  pen.fillRect(0, 0, 32, 32);
   pen.fillStyle = "white";
   pen.arc(16, 16, 15, 0, 2 * Math.PI);
   pen.fill();

@@ -68,6 +68,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
                 headers.setdefault("cache-control", "no-store")
+                if knows:
+                    headers["cache-control"] = "no-store"  # the address has the token
                 if knows and refusal is None:
                     headers.append("set-cookie", f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/")
             await send(message)

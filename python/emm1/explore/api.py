@@ -58,25 +58,25 @@ class Api:
         return JSONResponse(self._look.store())
 
     def captions(self, request: Request) -> Response:
-        """``?dataset=100m&after=ID&limit=20``: captions in the order of their ids."""
-        return JSONResponse(self._look.captions(asked.dataset(request), asked.after(request), asked.limit(request)))
+        """``?dataset=100m&after=ID&before=ID&limit=20``: captions in the order of their ids."""
+        return JSONResponse(self._look.captions(asked.dataset(request), asked.span(request)))
 
     def item(self, request: Request) -> Response:
-        """An item and what it is connected to."""
-        found = self._look.item(*asked.item(request))
+        """``?nn_index=&modality=``: an item and what it is connected to; of a caption's groups those chosen."""
+        found = self._look.item(*asked.item(request), asked.chosen(request))
         if found is None:
             raise HTTPException(404, "The store has no such item.")
         return JSONResponse(found)
 
     def groups(self, request: Request) -> Response:
-        """The groups of a caption; none for an id that no caption has."""
+        """``?nn_index=&modality=``: the groups of a caption; none for an id that no caption has."""
         caption = asked.whole(request.path_params["id"])
         if caption is None:
             raise HTTPException(404, "The id of a caption is a whole number.")
-        return JSONResponse(self._look.groups(caption))
+        return JSONResponse(self._look.groups(caption, asked.chosen(request)))
 
     def triplets(self, request: Request) -> Response:
-        """``?paired=&annotated=&label=&source_dataset=&dataset_license=&modality=&id=&after=&limit=``: rated triplets."""
+        """``?paired=&annotated=&label=&source_dataset=&dataset_license=&modality=&id=&after=&before=&limit=``: rated triplets."""
         return JSONResponse(self._look.triplets(asked.wanted(request)))
 
     def report(self, request: Request) -> Response:

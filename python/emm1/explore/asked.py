@@ -9,9 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from emm1.checks import shown
-from emm1.dataset import MODALITIES_OF, SPLITS, Split
+from emm1.dataset import FILE_MODALITIES, MODALITIES_OF, RANKS, SPLITS, Split
 from emm1.explore.basket import Format, Named
-from emm1.explore.items import Wanted
+from emm1.explore.items import Chosen, Span, Wanted
 from emm1.explore.kind import Kind
 from emm1.explore.likeness import Narrowed
 from emm1.explore.words import Sought
@@ -61,9 +61,22 @@ def limit(request: Request) -> int:
     return number(request, "limit", SHOWN, MOST)
 
 
-def after(request: Request) -> int:
-    """The id or the place after which rows are wanted; −1 for all."""
-    return number(request, "after", -1)
+def span(request: Request) -> Span:
+    """Which rows of an order are wanted."""
+    before = None if text(request, "before") is None else number(request, "before", 0)
+    return Span(number(request, "after", -1), before, limit(request))
+
+
+def chosen(request: Request, nn_index: str = "all") -> Chosen:
+    """Which neighbours of a caption are wanted; `nn_index` is the rank if none is named."""
+    rank = text(request, "nn_index") or nn_index
+    ranked = None if rank == "all" else whole(rank)
+    if rank != "all" and ranked not in RANKS:
+        raise HTTPException(400, f"nn_index: expected a rank from {RANKS[0]} to {RANKS[-1]}, or all.")
+    modality = text(request, "modality")
+    if modality not in {None, *FILE_MODALITIES}:
+        raise HTTPException(400, f"modality: expected one of {', '.join(FILE_MODALITIES)}.")
+    return Chosen(ranked, modality)
 
 
 def text(request: Request, name: str) -> str | None:
@@ -85,8 +98,7 @@ def wanted(request: Request) -> Wanted:
     if text(request, "id") is not None:
         about = (required(request, "modality"), number(request, "id", 0))
     return Wanted(
-        after=after(request),
-        limit=limit(request),
+        span=span(request),
         paired=text(request, "paired"),
         annotated=text(request, "annotated"),
         label=text(request, "label"),

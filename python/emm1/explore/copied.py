@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp, parse_one
 
 from emm1.dataset import KEYS, SCHEMAS, Split
-from emm1.explore.items import CONNECTED, Wanted, sql
+from emm1.explore.items import CONNECTED, Span, Wanted, sql
 from emm1.explore.kind import Kind
 from emm1.explore.words import ALL
 
@@ -45,7 +45,7 @@ class Copied:
 class Copies:
     """The texts about a store.
 
-    >>> text = Copies(Path("/data/emm1.duckdb")).captions("1m", 7, 20)
+    >>> text = Copies(Path("/data/emm1.duckdb")).captions("1m", Span(after=7))
     >>> print(text.sql)
     SELECT
       *
@@ -62,13 +62,10 @@ class Copies:
     def __init__(self, store: Path) -> None:
         self._store = str(store)
 
-    def captions(self, dataset: Split, after: int, limit: int) -> Copied:
+    def captions(self, dataset: Split, span: Span) -> Copied:
         """Captions in the order of their ids."""
-        key = KEYS[dataset, "text"]
-        query = exp.select("*").from_(_table(dataset, "text"))
-        if after >= 0:
-            query = query.where(exp.column(key) > _given("after"))
-        return self._query("Captions", _ordered(query, key).limit(limit), after=after)
+        query = _spanned(exp.select("*").from_(_table(dataset, "text")), KEYS[dataset, "text"], span)
+        return self._query("Captions", query, after=span.after, before=span.before)
 
     def item(self, dataset: Split, modality: str, number: int) -> list[Copied]:
         """An item, and what it is connected to."""
@@ -111,11 +108,10 @@ class Copies:
         }
         named = {"source_dataset": wanted.source_dataset, "dataset_license": wanted.dataset_license}
         conditions = [*_equal(given), *_about(wanted), *_of_source(named)]
-        if wanted.after >= 0:
-            conditions.insert(0, exp.column("place") > _given("after"))
         modality, number = wanted.about or (None, None)
-        query = _ordered(query.where(*conditions), "place").limit(wanted.limit)
-        return self._query("Rated triplets", query, after=wanted.after, **given, **named, modality=modality, id=number)
+        query = _spanned(query.where(*conditions), "place", wanted.span)
+        places = {"after": wanted.span.after, "before": wanted.span.before}
+        return self._query("Rated triplets", query, **places, **given, **named, modality=modality, id=number)
 
     def alike(self, by: Registered, searched: Registered, number: int, k: int, narrowed: Narrowed) -> Copied:
         """The items most like an item."""
@@ -280,6 +276,16 @@ def _equal(given: Mapping[str, str | None]) -> list[exp.Condition]:
 
 def _ordered(query: exp.Select, *by: str | exp.Expr) -> exp.Select:
     return query.order_by(*by, dialect=DIALECT)
+
+
+def _spanned(query: exp.Select, column: str, span: Span) -> exp.Select:
+    """The rows of a span, in the order of a column."""
+    if span.before is None:
+        after = [exp.column(column) > _given("after")] if span.after >= 0 else []
+        return _ordered(query.where(*after), column).limit(span.limit)
+    query = query.where(exp.column(column) < _given("before"))
+    last = _ordered(query, exp.Ordered(this=exp.column(column), desc=True)).limit(span.limit)
+    return _ordered(exp.select("*").from_(last.subquery("last")), column)
 
 
 def _table(dataset: Split, table: str) -> exp.Table:

@@ -60,12 +60,34 @@ class Triplet:
 
 
 @dataclass(frozen=True)
+class Span:
+    """Which rows of an order are wanted.
+
+    Attributes:
+        after: only those whose id or place comes after this one.
+        before: the last ones whose id or place comes before this one, whatever `after` is; None for the first ones.
+        limit: at most so many.
+    """
+
+    after: int = -1
+    before: int | None = None
+    limit: int = CONNECTED
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which neighbours of a caption are wanted: those of a rank, of a modality, or of both; None stands for all."""
+
+    nn_index: int | None = None
+    modality: str | None = None
+
+
+@dataclass(frozen=True)
 class Wanted:
     """Which triplets are wanted; None stands for any.
 
     Attributes:
-        after: only those whose place in the published file comes after this one.
-        limit: at most so many.
+        span: which places in the published file.
         paired: modality of the paired item.
         annotated: modality of the rated item.
         label: the rating in words.
@@ -74,8 +96,7 @@ class Wanted:
         about: modality and id of an item that they contain, in any place.
     """
 
-    after: int = -1
-    limit: int = CONNECTED
+    span: Span = Span()
     paired: str | None = None
     annotated: str | None = None
     label: str | None = None
@@ -98,21 +119,35 @@ def items(
     return {number: known.get(number) or Item(dataset, modality, number) for number in wanted}
 
 
-def captions(connection: duckdb.DuckDBPyConnection, dataset: Split, after: int, limit: int) -> list[Item]:
-    """The captions whose ids come after one, in the order of their ids."""
-    key = KEYS[dataset, "text"]
-    rows = _table(connection, dataset, "text").filter(Column(key) > Constant(after)).order(key).limit(limit)
-    return _read(connection, rows, dataset, "text")
+def captions(connection: duckdb.DuckDBPyConnection, dataset: Split, span: Span) -> list[Item]:
+    """Captions in the order of their ids."""
+    rows = _spanned(_table(connection, dataset, "text"), KEYS[dataset, "text"], span)
+    return sorted(_read(connection, rows, dataset, "text"), key=lambda item: item.id)
 
 
-def groups(connection: duckdb.DuckDBPyConnection, caption: int) -> list[Group]:
+def beside(
+    connection: duckdb.DuckDBPyConnection, dataset: Split, modality: str, number: int
+) -> tuple[int | None, int | None]:
+    """The ids of the items before and after an item, in the order of ids; None where there is none."""
+    key = KEYS[dataset, modality]
+    ids = _table(connection, dataset, modality).select(Column(key))
+    spans = (Span(before=number, limit=1), Span(after=number, limit=1))
+    before, after = ([found for (found,) in _spanned(ids, key, span).fetchall()] for span in spans)
+    return next(iter(before), None), next(iter(after), None)
+
+
+def groups(connection: duckdb.DuckDBPyConnection, caption: int, chosen: Chosen) -> list[Group]:
     """The groups of a caption, from the nearest neighbours on."""
-    keys = [f"encord_{modality}_id" for modality in FILE_MODALITIES]
-    table = connection.table("e_mm1_100m.groups").filter(Column("encord_text_id") == Constant(caption))
-    rows = table.select(*(Column(name) for name in ("nn_index", *keys))).order("nn_index").fetchall()
+    modalities = [name for name in FILE_MODALITIES if chosen.modality in {None, name}]
+    condition = Column("encord_text_id") == Constant(caption)
+    if chosen.nn_index is not None:
+        condition &= Column("nn_index") == Constant(chosen.nn_index)
+    names = ("nn_index", *(f"encord_{modality}_id" for modality in modalities))
+    table = connection.table("e_mm1_100m.groups").filter(condition)
+    rows = table.select(*map(Column, names)).order("nn_index").fetchall()
     found = {
         modality: items(connection, "100m", modality, (row[place] for row in rows))
-        for place, modality in enumerate(FILE_MODALITIES, 1)
+        for place, modality in enumerate(modalities, 1)
     }
     return [
         Group(index, {modality: found[modality].get(number) for modality, number in zip(found, numbers, strict=True)})
@@ -138,7 +173,7 @@ def triplets(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> list[Trip
             "t.annotated_modality = i.modality::VARCHAR AND t.encord_annotated_id = i.id",
             how="semi",
         )
-    found = rows.order("place").limit(wanted.limit).fetchall()
+    found = sorted(_spanned(rows, "place", wanted.span).fetchall())
     texts = items(connection, "1m", "text", (row[1] for row in found))
     by_modality = {
         modality: items(
@@ -176,7 +211,7 @@ def categories(connection: duckdb.DuckDBPyConnection, modality: str, number: int
 
 
 def _condition(wanted: Wanted) -> duckdb.Expression:
-    condition = Column("place") > Constant(wanted.after)
+    condition = Constant(True)
     for column, value in (
         ("paired_modality", wanted.paired),
         ("annotated_modality", wanted.annotated),
@@ -204,6 +239,13 @@ def _rated(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> duckdb.Duck
         if value is not None:
             condition &= Column(column) == Constant(value)
     return connection.view("assets").filter(condition).select(Column("modality"), Column("id"))
+
+
+def _spanned(rows: duckdb.DuckDBPyRelation, column: str, span: Span) -> duckdb.DuckDBPyRelation:
+    """The rows of a span, by a column; the last ones first if they come before something."""
+    if span.before is None:
+        return rows.filter(Column(column) > Constant(span.after)).order(column).limit(span.limit)
+    return rows.filter(Column(column) < Constant(span.before)).order(f"{column} DESC").limit(span.limit)
 
 
 def _table(connection: duckdb.DuckDBPyConnection, dataset: Split, modality: str) -> duckdb.DuckDBPyRelation:

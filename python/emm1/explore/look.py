@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from emm1.dataset import FILE_MODALITIES, SPLITS, Split
 from emm1.explore import basket as baskets
 from emm1.explore import eshot
 from emm1.explore import items as read
 from emm1.explore.described import describe, describe_group, describe_triplet
+from emm1.explore.items import Chosen, Span
 from emm1.explore.likeness import Narrowed, alike
 from emm1.explore.media import Media, MediaFolder
 from emm1.explore.reported import Reported
@@ -20,6 +22,10 @@ from emm1.explore.reported import Reported
 if TYPE_CHECKING:
     from emm1.explore.copied import Copied, Copies
     from emm1.store import Store
+
+
+T = TypeVar("T")
+ALL = Chosen()
 
 
 class Look:
@@ -60,27 +66,29 @@ class Look:
             ],
         }
 
-    def captions(self, dataset: Split, after: int, limit: int) -> dict[str, Any]:
-        """Captions in the order of their ids; `next` is what comes after them, or None."""
+    def captions(self, dataset: Split, span: Span) -> dict[str, Any]:
+        """Captions in the order of their ids; `previous` and `next`: others come before the one and after the other, or None."""
         with self._store.cursor() as cursor:
-            found = read.captions(cursor, dataset, after, limit + 1)
-        following = found[limit - 1].id if 0 < limit < len(found) else None
-        return {"captions": [describe(each, self.folder) for each in found[:limit]], "next": following}
+            found = read.captions(cursor, dataset, _one_more(span))
+        shown, around = _around(found, span, lambda item: item.id)
+        return {"captions": [describe(each, self.folder) for each in shown], **around}
 
-    def item(self, dataset: Split, modality: str, number: int) -> dict[str, Any] | None:
+    def item(self, dataset: Split, modality: str, number: int, chosen: Chosen = ALL) -> dict[str, Any] | None:
         """An item with all that it is connected to; None if the store has no such item.
 
-        `groups` are those of a caption of E-MM1:100M, `neighbour_of` the captions that have the item as a neighbour,
-        `triplets` the first ratings that it is part of, `categories` those of a sample of EShot; `embeddings` are the names of
-        those that are of its kind.
+        `previous` and `next` are the ids before and after its own; `groups` are those chosen of a caption of E-MM1:100M,
+        `neighbour_of` the captions that have the item as a neighbour, `triplets` the first ratings that it is part of,
+        `categories` those of a sample of EShot; `embeddings` are the names of those that are of its kind.
         """
         with self._store.cursor() as cursor:
             found = read.items(cursor, dataset, modality, [number])[number]
             if not found.columns:
                 return None
-            shown = describe(found, self.folder) | {"embeddings": self._embeddings_of(dataset, modality)}
+            before, after = read.beside(cursor, dataset, modality, number)
+            shown = describe(found, self.folder) | {"previous": before, "next": after}
+            shown["embeddings"] = self._embeddings_of(dataset, modality)
             if dataset == SPLITS[0] and modality == "text":
-                shown["groups"] = [describe_group(group, self.folder) for group in read.groups(cursor, number)]
+                shown["groups"] = [describe_group(group, self.folder) for group in read.groups(cursor, number, chosen)]
             elif dataset == SPLITS[0]:
                 near = read.captions_near(cursor, modality, number)
                 shown["neighbour_of"] = [
@@ -93,18 +101,18 @@ class Look:
                 shown["categories"] = read.categories(cursor, modality, number)
         return shown
 
-    def groups(self, caption: int) -> dict[str, Any]:
+    def groups(self, caption: int, chosen: Chosen) -> dict[str, Any]:
         """The groups of a caption."""
         with self._store.cursor() as cursor:
-            found = read.groups(cursor, caption)
+            found = read.groups(cursor, caption, chosen)
         return {"groups": [describe_group(group, self.folder) for group in found]}
 
     def triplets(self, wanted: read.Wanted) -> dict[str, Any]:
-        """Rated triplets; `next` is what comes after them, or None."""
+        """Rated triplets; `previous` and `next` as for captions."""
         with self._store.cursor() as cursor:
-            found = read.triplets(cursor, wanted)
-        following = found[-1].place if found and len(found) == wanted.limit else None
-        return {"triplets": [describe_triplet(each, self.folder) for each in found], "next": following}
+            found = read.triplets(cursor, replace(wanted, span=_one_more(wanted.span)))
+        shown, around = _around(found, wanted.span, lambda triplet: triplet.place)
+        return {"triplets": [describe_triplet(each, self.folder) for each in shown], **around}
 
     def alike(self, number: int, by: str, base: str, k: int, narrowed: Narrowed) -> dict[str, Any]:
         """The items most like an item, with their scores and the time that took."""
@@ -198,3 +206,27 @@ class Look:
     def _embeddings_of(self, dataset: Split, modality: str) -> list[str]:
         entries = self._store.registry.values()
         return [entry.name for entry in entries if (entry.dataset, entry.modality) == (dataset, modality)]
+
+
+def _one_more(span: Span) -> Span:
+    """One row more than is shown says whether others follow."""
+    return replace(span, limit=span.limit + 1)
+
+
+def _around(found: list[T], span: Span, place: Callable[[T], int]) -> tuple[list[T], dict[str, int | None]]:
+    """What is shown of `_one_more`, and before and after which place there are others.
+
+    >>> _around([3, 5, 8], Span(after=2, limit=2), int), _around([3, 5, 8], Span(before=9, limit=2), int)
+    (([3, 5], {'previous': 3, 'next': 5}), ([5, 8], {'previous': 5, 'next': 8}))
+    >>> _around([3, 5], Span(limit=2), int), _around([], Span(after=9), int), _around([], Span(before=0), int)
+    (([3, 5], {'previous': None, 'next': None}), ([], {'previous': 10, 'next': None}), ([], {'previous': None, 'next': None}))
+    """
+    more = len(found) > span.limit
+    if span.before is None:
+        shown = found[: span.limit]
+        first = place(shown[0]) if shown else span.after + 1
+        around = (first if span.after >= 0 else None, place(shown[-1]) if shown and more else None)
+    else:
+        shown = found[len(found) - span.limit :] if more else found
+        around = (place(shown[0]) if shown and more else None, place(shown[-1]) if shown else None)
+    return shown, dict(zip(("previous", "next"), around, strict=True))

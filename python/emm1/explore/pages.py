@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
@@ -13,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from emm1.dataset import MODALITIES_OF, SPLITS
+from emm1.dataset import FILE_MODALITIES, MODALITIES_OF, RANKS, SPLITS
 from emm1.explore import asked
 from emm1.explore.access import WITHOUT_TOKEN
 from emm1.explore.api import alike, eshot_category, likeness, report, searched, typed
 from emm1.explore.basket import key
+from emm1.explore.items import Chosen
 from emm1.explore.look import Look
 from emm1.explore.search import Search
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 # What the forms ask for beside words, text and ids.
 NARROWED = ("source_dataset", "dataset_license", "split", "in")
 SEARCHED = ("dataset", "limit", "encoder", *NARROWED)
+OK = 200
+FIRST_RANK = "1"  # what a page shows of the groups of a caption
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -50,6 +54,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.globals |= {"address": address, "ranks": RANKS, "modalities": FILE_MODALITIES}
 
     def routes(self) -> list[Route]:
         """The addresses."""
@@ -67,13 +72,13 @@ class Pages:
 
     def captions(self, request: Request) -> Response:
         """Captions in the order of their ids."""
-        dataset = asked.dataset(request)
-        found = self._look.captions(dataset, asked.after(request), asked.limit(request))
+        dataset, span = asked.dataset(request), asked.span(request)
+        found = self._look.captions(dataset, span)
         if not found["captions"] and "dataset" not in request.query_params:  # a store of the other split
             dataset = "1m"
-            found = self._look.captions(dataset, asked.after(request), asked.limit(request))
-        copied = [self._look.copies.captions(dataset, asked.after(request), asked.limit(request))]
-        return self._page("captions.html", dataset=dataset, limit=asked.limit(request), copied=copied, **found)
+            found = self._look.captions(dataset, span)
+        copied = [self._look.copies.captions(dataset, span)]
+        return self._page("captions.html", dataset=dataset, limit=span.limit, copied=copied, **found)
 
     def find(self, request: Request) -> Response:
         """Go to the item that a form names."""
@@ -134,21 +139,30 @@ class Pages:
         return self._page("eshot_category.html", copied=copied, **found)
 
     async def item(self, request: Request) -> Response:
-        """An item with all that it is connected to; ``?like=NAME`` adds the items most like it in these embeddings."""
-        found = await run_in_threadpool(self._look.item, *asked.item(request))
+        """An item with all that it is connected to.
+
+        ``?like=NAME`` adds the items most like it in these embeddings; ``?nn_index=RANK&modality=NAME`` chooses among the
+        neighbours of a caption.
+        """
+        chosen = asked.chosen(request, FIRST_RANK)
+        found = await run_in_threadpool(self._look.item, *asked.item(request), chosen)
         if found is None:
             raise HTTPException(404, "The store has no such item.")
         like = asked.text(request, "like")
         hits = None if like is None else await alike(self._look, self._searching, request, like)
-        return await run_in_threadpool(self._item, request, found, like, hits)
+        return await run_in_threadpool(self._item, request, found, chosen, like, hits)
 
-    def _item(self, request: Request, item: dict[str, Any], like: str | None, hits: dict[str, Any] | None) -> Response:
+    def _item(
+        self, request: Request, item: dict[str, Any], chosen: Chosen, like: str | None, hits: dict[str, Any] | None
+    ) -> Response:
         given = {name: request.query_params.get(name, "") for name in NARROWED}
         bases = [each["name"] for each in self._look.store()["embeddings"]]
         copied = self._look.copies.item(*asked.item(request))
         if like is not None:
             copied.insert(0, self._look.alike_copied(*likeness(request, like)))
-        return self._page("item.html", item=item, like=like, alike=hits, given=given, bases=bases, copied=copied)
+        return self._page(
+            "item.html", item=item, chosen=chosen, like=like, alike=hits, given=given, bases=bases, copied=copied
+        )
 
     def refused(self, reason: str, status: int) -> Response:
         """A page that says why there is none."""
@@ -158,8 +172,20 @@ class Pages:
         """A page of a template; parts of the page that have a module of their own are shown by it."""
         return self._page(template, **values)
 
-    def _page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+    def _page(self, template: str, *, status: int = OK, **values: Any) -> Response:
         shown = self._environment.get_template(template).render(
             name=self._look.name, report_name=self._look.reported.name, without_token=WITHOUT_TOKEN.get(), **values
         )
-        return HTMLResponse(shown, status_code=status)
+        # A browser may use once what it has fetched ahead, and otherwise asks again.
+        headers = {"cache-control": "private, no-cache"} if status == OK else {}
+        return HTMLResponse(shown, status_code=status, headers=headers)
+
+
+def address(path: str, **parameters: object) -> str:
+    """The address of a page with the parameters that are given.
+
+    >>> address("/triplets", paired="image", label=None, split="", source_dataset="A & B", after=0), address("/")
+    ('/triplets?paired=image&source_dataset=A+%26+B&after=0', '/')
+    """
+    given = urlencode({name: value for name, value in parameters.items() if value not in {None, ""}})
+    return f"{path}?{given}" if given else path

@@ -44,6 +44,40 @@ def test_all_captions_page_by_page(explored: Explored, dataset: str) -> None:
     assert found == explored.sql(query)
 
 
+@pytest.mark.parametrize(
+    "address", ["captions?dataset=100m&", "captions?dataset=1m&", "triplets?annotated=audio&", "triplets?"]
+)
+def test_page_by_page_and_back(explored: Explored, address: str) -> None:
+    """Each page leads to the ones before and after it, also when the last one is not full."""
+    kind = address.partition("?")[0]
+
+    def page(asked: str) -> dict[str, Any]:
+        answer: dict[str, Any] = explored.server.get(f"/api/{address}limit=13{asked}").json
+        return answer
+
+    pages = [page("")]
+    assert pages[0]["previous"] is None
+    while pages[-1]["next"] is not None and len(pages) < 5:
+        pages.append(page(f"&after={pages[-1]['next']}"))
+    assert len(pages) > 1
+    back = [pages[-1]]
+    while back[-1]["previous"] is not None:
+        back.append(page(f"&before={back[-1]['previous']}"))
+    assert [each[kind] for each in reversed(back)] == [each[kind] for each in pages]
+    assert [each["next"] for each in reversed(back)] == [each["next"] for each in pages]
+    for asked in ("", f"&after={pages[0]['next']}", f"&before={pages[1]['previous']}"):
+        shown = page(asked)
+        path = {"captions": "/", "triplets": "/triplets"}[kind] + address.removeprefix(kind)
+        links = Reader(explored.server.get(f"{path}limit=13{asked}").text).root.all("a")
+        steps = {
+            str(each.attributes["rel"]): str(each.attributes["href"])
+            for each in links
+            if each.attributes.get("rel") in {"next", "prev"}
+        }
+        assert {*steps} == {rel for rel, name in (("prev", "previous"), ("next", "next")) if shown[name] is not None}
+        assert all(explored.server.get(href).status == 200 for href in steps.values())
+
+
 @pytest.mark.parametrize(("dataset", "modality"), [(s, m) for s in SPLITS for m in MODALITIES_OF[s]])
 def test_items(explored: Explored, dataset: str, modality: str) -> None:
     table, key = f"{SCHEMAS[dataset]}.{modality}", KEYS[dataset, modality]  # type: ignore[index]
@@ -79,8 +113,75 @@ def test_groups(explored: Explored) -> None:
     ids = [(group["nn_index"], *(group[m] and group[m]["id"] for m in FILE_MODALITIES)) for group in shown]
     assert ids == rows
     assert explored.server.get(f"/api/items/100m/text/{caption}").json["groups"] == shown
-    page = Reader(explored.server.get(f"/items/100m/text/{caption}").text).root
+    page = Reader(explored.server.get(f"/items/100m/text/{caption}?nn_index=all").text).root
     assert len(page.all("section")) == len(rows)
+
+
+@pytest.mark.parametrize("modality", [None, *FILE_MODALITIES])
+@pytest.mark.parametrize("rank", [1, 3, 16, None])
+def test_one_rank_and_one_modality(explored: Explored, rank: int | None, modality: str | None) -> None:
+    ((caption,),) = explored.sql("SELECT min(encord_text_id) FROM e_mm1_100m.groups WHERE nn_index = 16")
+    modalities = [name for name in FILE_MODALITIES if modality in {None, name}]
+    rows = explored.sql(
+        f"SELECT nn_index, {', '.join(f'encord_{each}_id' for each in modalities)} FROM e_mm1_100m.groups "
+        "WHERE encord_text_id = $caption AND ($rank IS NULL OR nn_index = $rank) ORDER BY 1",
+        caption=caption,
+        rank=rank,
+    )
+    asked = urlencode({"nn_index": rank or "all"} | ({} if modality is None else {"modality": modality}))
+    shown = explored.server.get(f"/api/groups/{caption}?{asked}").json["groups"]
+    assert [(group["nn_index"], *(group[m] and group[m]["id"] for m in modalities)) for group in shown] == rows
+    assert {*shown[0]} == {"nn_index", *modalities}
+    assert explored.server.get(f"/api/items/100m/text/{caption}?{asked}").json["groups"] == shown
+    page = Reader(explored.server.get(f"/items/100m/text/{caption}?{asked}").text).root
+    cards = [each.one("h3").one("a").attributes["href"] for each in page.all("article")]
+    assert cards == [
+        f"/items/100m/{m}/{number}"
+        for _, *ids in rows
+        for m, number in zip(modalities, ids, strict=True)
+        if number is not None
+    ]
+    chosen = [each for each in page.all("a") if "data-rank" in each.attributes]
+    assert [each.attributes["data-rank"] for each in chosen if "aria-current" in each.attributes] == [
+        str(rank or "all")
+    ]
+    steps = {
+        each.attributes["rel"]: each.attributes["href"]
+        for each in page.all("a")
+        if each.attributes.get("rel") in {"next", "prev"}
+    }
+    assert all(str(href).endswith(f"?{asked}") for href in steps.values())
+
+
+def test_a_caption_is_shown_with_its_nearest_neighbours(explored: Explored) -> None:
+    ((caption,),) = explored.sql("SELECT min(encord_text_id) FROM e_mm1_100m.groups")
+    pages = [explored.server.get(f"/items/100m/text/{caption}{asked}").text for asked in ("", "?nn_index=1")]
+    assert pages[0] == pages[1]
+    (without,) = explored.sql("SELECT min(encord_text_id) FROM e_mm1_1m.text")[0]
+    assert "Neighbours" not in explored.server.get(f"/items/1m/text/{without}").text
+
+
+@pytest.mark.parametrize(
+    ("dataset", "modality"), [("100m", "text"), ("100m", "image"), ("1m", "text"), ("eshot", "audio")]
+)
+def test_from_item_to_item(explored: Explored, dataset: str, modality: str) -> None:
+    """In both directions, and not by adding one: ids have gaps."""
+    table, key = f"{SCHEMAS[dataset]}.{modality}", KEYS[dataset, modality]  # type: ignore[index]
+    ids = [number for (number,) in explored.sql(f"SELECT {key} FROM {table} ORDER BY 1 LIMIT 12")]
+    (last,) = explored.sql(f"SELECT max({key}) FROM {table}")[0]
+    around = {each: explored.server.get(f"/api/items/{dataset}/{modality}/{each}").json for each in (*ids, last)}
+    assert [around[each]["next"] for each in ids[:-1]] == ids[1:]
+    assert [around[each]["previous"] for each in ids] == [None, *ids[:-1]]
+    assert around[last]["next"] is None
+    page = Reader(explored.server.get(f"/items/{dataset}/{modality}/{ids[1]}").text).root
+    steps = {
+        each.attributes["rel"]: str(each.attributes["href"]).partition("?")[0]
+        for each in page.all("a")
+        if "rel" in each.attributes
+    }
+    assert (steps["prev"], steps["next"]) == tuple(f"/items/{dataset}/{modality}/{each}" for each in (ids[0], ids[2]))
+    ahead = page.one("link", rel="prefetch").attributes["href"]
+    assert ahead in {each.attributes["href"] for each in page.all("a", rel="next")}
 
 
 def test_captions_that_an_item_is_a_neighbour_of(explored: Explored) -> None:
@@ -252,6 +353,9 @@ def test_failures_of_a_report(explored: Explored) -> None:
     assert all(rows[each["right"]["id"]] == (each["query"]["id"],) for each in shown)  # as the pairs of the report say
     page = Reader(explored.server.get("/report?limit=3").text).root
     assert len(page.all("section")) == 3
+    page = Reader(explored.server.get(str(page.one("a", rel="next").attributes["href"])).text).root
+    assert page.all("section")[0].attributes["aria-label"] == f"Query {shown[3]['query']['id']}"
+    assert page.one("a", rel="prev").attributes["href"] == "/report?kind=failures&after=0&limit=3"
 
 
 def test_without_a_report(explored: Explored) -> None:

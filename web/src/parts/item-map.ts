@@ -1,4 +1,4 @@
-import { html, nothing, svg, type PropertyValues } from "lit";
+import { html, nothing, svg } from "lit";
 import { unsafeHTML } from "lit/directives/unsafe-html.js";
 import { coloursOf, inside, Nearest, nearer, placeOf, queryOf, readPoints, shadesOf, wholeFrame, type MapPoints, type Place } from "../map.ts";
 import { MapView } from "../map-view.ts";
@@ -148,7 +148,7 @@ class ItemMap extends Part {
     return this.outline.length ? svg`<polygon points=${asText(this.outline)}></polygon>` : cross;
   }
 
-  protected override updated(changed: PropertyValues<this>): void {
+  protected override updated(): void {
     const canvas = this.querySelector("canvas");
     if (!this.map || !this.#three || !canvas || this.#view) return;
     try {

@@ -16,7 +16,7 @@ class KeyHelp extends Part {
         <dl>${KEYS.filter(here).map(line)}</dl>
         ${document.querySelector("point-cloud") && html`<h3>On a point cloud</h3><dl>${TURNS.map(line)}</dl>`}
         <form method="dialog">
-          <label><input type="checkbox" .checked=${isOn()} @change=${this.switch}> Single keys do this</label>
+          <label><input type="checkbox" .checked=${isOn()} @change=${this.switch}> Single keys work</label>
           <button>Close</button>
         </form>
       </dialog>`;

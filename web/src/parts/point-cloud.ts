@@ -54,7 +54,7 @@ class PointCloud extends Part {
         @keydown=${this.#press} @pointerdown=${this.#hold} @focus=${this.#focus} @blur=${this.#focus}></canvas>
       <p class="quiet">
         ${this.cloud.points.toLocaleString("en")} points
-        <button aria-pressed=${this.turning ? "true" : "false"} @click=${this.#switch}>Turning</button>
+        <button aria-pressed=${this.turning ? "true" : "false"} @click=${this.#switch}>Turn by itself</button>
       </p>`;
   }
 
