@@ -26,6 +26,7 @@ from emm1.explore.map_pages import MapPages
 from emm1.explore.maps import Maps
 from emm1.explore.media import BYTES, KEPT, Media, State, type_of
 from emm1.explore.pages import Pages
+from emm1.explore.previews import Previews
 from emm1.explore.search import Search
 from emm1.streams import printable
 
@@ -60,6 +61,7 @@ def application(store: Store, token: str, host: str, port: int, reports: Sequenc
     search = Search(store, look.folder)
     pages = Pages(look, search, searching)
     files = Files(look)
+    previews = Previews(files.there, store.path.with_name(f"{store.path.name}.thumbnails"))
 
     def say(request: Request, reason: str, status: int) -> Response:
         if request.scope["path"].startswith(READ_BY_SCRIPTS):
@@ -87,6 +89,7 @@ def application(store: Store, token: str, host: str, port: int, reports: Sequenc
             *MapPages(Maps(store), look, pages.show).routes(),
             Route("/media/{dataset}/{modality}/{id}", files.media),
             Route("/points/{dataset}/{modality}/{id}", files.points),
+            *previews.routes(),
             Mount("/static", Static(directory=STATIC)),
         ],
         exception_handlers={
@@ -122,7 +125,7 @@ class Files:
     def media(self, request: Request) -> Response:
         """The file of an item, in the ranges that are asked for."""
         _, modality, _ = asked.item(request)
-        media, file = self._there(request)
+        media, file = self.there(request)
         return FileResponse(
             file, media_type=type_of(modality, file), stat_result=media.found, headers={"cache-control": KEPT}
         )
@@ -134,12 +137,13 @@ class Files:
         _, modality, _ = asked.item(request)
         if modality != "points":
             raise HTTPException(404, "This item is no point cloud.")
-        _, file = self._there(request)
+        _, file = self.there(request)
         cloud = read_points(file).array
         chosen = cloud[:: -(-len(cloud) // MOST_POINTS)]
         return Response(chosen.astype("<f4").tobytes(), media_type=BYTES, headers={"cache-control": KEPT})
 
-    def _there(self, request: Request) -> tuple[Media, Path]:
+    def there(self, request: Request) -> tuple[Media, Path]:
+        """The file of the item that an address names."""
         media = self._look.media(*asked.item(request))
         if media is None:
             raise HTTPException(404, "The store has no such item, or it is not a file.")

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from emm1.explore.items import Group, Item, Triplet
 from emm1.explore.media import MediaFolder, State, type_of
+from emm1.explore.previewed import preview_address
 
 if TYPE_CHECKING:
     from emm1.explore.failures import Answer, Failure
@@ -30,11 +31,11 @@ def describe(item: Item, folder: MediaFolder) -> dict[str, Any]:
         "dataset_license": item.columns.get("dataset_license"),
         "columns": item.columns,
         "links": links(item),
-        "media": None if item.modality == "text" else _media(item, folder, f"/media/{address}"),
+        "media": None if item.modality == "text" else _media(item, folder, address),
     }
 
 
-def _media(item: Item, folder: MediaFolder, url: str) -> dict[str, Any]:
+def _media(item: Item, folder: MediaFolder, address: str) -> dict[str, Any]:
     media = folder.find(item.path)
     if media.file is None or media.found is None:
         return {"state": media.state.value, "path": item.path}
@@ -42,7 +43,8 @@ def _media(item: Item, folder: MediaFolder, url: str) -> dict[str, Any]:
     return {
         "state": State.there.value,
         "path": item.path,
-        "url": url,
+        "url": f"/media/{address}",
+        "preview": preview_address(item.modality, address),
         "type": kind,
         "bytes": media.found.st_size,
     }

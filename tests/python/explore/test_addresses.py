@@ -10,7 +10,7 @@ import pytest
 from exploring import Explored
 
 
-@pytest.mark.parametrize("folder", ["media", "items", "api/items", "points"])
+@pytest.mark.parametrize("folder", ["media", "items", "api/items", "points", "thumb", "waveform"])
 @pytest.mark.parametrize(
     "rest",
     [
