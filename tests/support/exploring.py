@@ -38,6 +38,8 @@ ADDRESSES = [
     "/api/basket?items=100m.image.1,eshot.audio.2",
     "/media/100m/image/1",
     "/points/100m/points/1",
+    "/thumb/100m/image/1",
+    "/waveform/100m/audio/1",
     "/static/page.css",
     "/static/page.js",
     "/static/three.js",
