@@ -69,6 +69,20 @@ def start(record: Record) -> str:
     return table(rows)
 
 
+def explore(record: Record) -> str:
+    """What the local page takes: milliseconds, and the memory of its process."""
+    rows = {}
+    for row in record.rows:
+        cells = rows[row.task] = {}
+        for name, heading in {"seconds": "ms", "slowest": "slowest, ms"}.items():
+            if name in row.measured:
+                cells[heading] = short(row.seconds(name) * 1e3, 3)
+        if "peak memory, GB" in row.measured:
+            cells["peak memory, MB"] = f"{row.seconds('peak memory, GB') * 1e3:.0f}"
+    size = f"{record.conditions['captions']:,} captions, {record.conditions['groups']:,} groups."
+    return f"{size}\n\n{table(rows)}"
+
+
 def store(record: Record) -> str:
     """The store's tasks: seconds, in brackets how many times as fast as the first, which is the rival; memory and size."""
     timed = {"seconds": "seconds", "whole": "whole process"}
@@ -110,6 +124,7 @@ TABLES: Mapping[str, Callable[[Record], str]] = {
     "sql": sql,
     "ranks": ranks,
     "ratings": ratings,
+    "explore": explore,
     "start": start,
     "store": store,
     "builds": builds,

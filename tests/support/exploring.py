@@ -39,6 +39,7 @@ ADDRESSES = [
     "/media/100m/image/1",
     "/points/100m/points/1",
     "/thumb/100m/image/1",
+    "/waveform/100m/audio/1.svg",
     "/static/page.css",
     "/static/page.js",
     "/static/three.js",

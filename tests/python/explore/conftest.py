@@ -11,6 +11,7 @@ import pytest
 from exploring import Explored, exploring
 
 import emm1
+from emm1.sample.media import MADE, Shown
 
 
 @pytest.fixture(scope="session")
@@ -32,10 +33,10 @@ def explored(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
 
 
 def put_media(assets: duckdb.DuckDBPyRelation) -> None:
-    """Put a file where each item has one: a point cloud, or bytes that differ."""
+    """Put a file where each item has one: a point cloud, or what a sample has."""
     for number, (modality, path) in enumerate(assets.select("modality", "file_path").order("ALL").fetchall()):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         if modality == "points":
             np.save(path, np.linspace(0, 1, 600, dtype=np.float32).reshape(100, 6))
         else:
-            Path(path).write_bytes(bytes([number % 256]) * 1000 + b"end")
+            Path(path).write_bytes(MADE[modality](Shown(f"{modality} {number}", "a test", number, 0.5, 0)))

@@ -295,10 +295,10 @@ def test_media(explored: Explored) -> None:
     content = Path(path).read_bytes()
     whole = explored.server.get("/media/100m/image/1")
     assert (whole.status, whole.body, whole.headers["content-type"]) == (200, content, "image/jpeg")
-    for asked, expected in (("bytes=5-9", content[5:10]), ("bytes=-3", b"end"), ("bytes=1000-", b"end")):
+    for asked, expected in (("bytes=5-9", content[5:10]), ("bytes=-3", content[-3:]), ("bytes=1000-", content[1000:])):
         part = explored.server.get("/media/100m/image/1", {"Range": asked})
         assert (part.status, part.body) == (206, expected)
-    assert explored.server.get("/media/100m/image/1", {"Range": "bytes=5000-"}).status == 416
+    assert explored.server.get("/media/100m/image/1", {"Range": f"bytes={len(content)}-"}).status == 416
     head = explored.server.get("/media/100m/image/1", method="HEAD")
     assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(content)))
     audio = explored.server.get("/media/100m/audio/1")

@@ -24,6 +24,7 @@ from PIL import Image
 from system import command
 
 import emm1
+from emm1.dataset import FILE_MODALITIES
 from emm1.sample.media import Shown, audio, image, video
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -371,6 +372,19 @@ def test_absent_media_say_where_they_come_from(shown: Explored) -> None:
     assert link["href"] == f"https://www.youtube.com/watch?v={youtube}&t={int(start)}s"
     assert "noreferrer" in str(link["rel"])
     assert not page.all("video")
+
+
+@pytest.mark.parametrize("modality", FILE_MODALITIES)
+def test_absent_media_of_every_modality(shown: Explored, modality: str) -> None:
+    with emm1.open(shown.store, read_only=True, root=shown.root) as store:
+        rows = store.sql(
+            "SELECT dataset, id, file_path FROM assets WHERE modality = $m", params={"m": modality}
+        ).fetchall()
+    absent = {dataset: number for dataset, number, path in rows if not Path(path).exists()}
+    assert len(absent) >= 2
+    for dataset, number in absent.items():
+        page = shown.server.get(f"/items/{dataset}/{modality}/{number}")
+        assert (page.status, "not on this disk" in page.text) == (200, True)
 
 
 @pytest.mark.parametrize(("package", "module"), [("pillow", "PIL"), ("av", "av")])
