@@ -71,10 +71,14 @@ def start(record: Record) -> str:
 
 def explore(record: Record) -> str:
     """What the local page takes: milliseconds, and the memory of its process."""
-    rows = {}
+    rows: dict[str, dict[str, str]] = {}
     for row in record.rows:
-        cells = rows[row.task] = {}
-        for name, heading in {"seconds": "ms", "slowest": "slowest, ms"}.items():
+        cells = rows.setdefault(row.task, {})
+        for name, heading in {
+            "seconds": "ms",
+            "slowest": "slowest of twenty, ms",
+            "processor": "processor, ms",
+        }.items():
             if name in row.measured:
                 cells[heading] = short(row.seconds(name) * 1e3, 3)
         if "peak memory, GB" in row.measured:
