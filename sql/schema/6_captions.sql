@@ -15,12 +15,14 @@ COMMENT ON COLUMN caption_index.fingerprint IS 'Of all captions with their ids: 
 CREATE TABLE caption_words (
     word VARCHAR NOT NULL,
     number INTEGER NOT NULL,
-    captions BIGINT NOT NULL
+    captions BIGINT NOT NULL,
+    high DOUBLE
 );
 COMMENT ON TABLE caption_words IS 'The different words of all captions, case and accents folded';
 COMMENT ON COLUMN caption_words.word IS 'The word';
 COMMENT ON COLUMN caption_words.number IS 'Its place among the words, from 1';
 COMMENT ON COLUMN caption_words.captions IS 'Captions that have it';
+COMMENT ON COLUMN caption_words.high IS 'Of a word in very many captions: those in which it scores most are those in which it scores as if it stood once in a caption of fewer words than this';
 
 CREATE TABLE caption_postings (
     word INTEGER NOT NULL,

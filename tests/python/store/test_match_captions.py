@@ -109,6 +109,69 @@ def test_any_captions(empty: emm1.Store, texts: list[str | None], queries: list[
         check(empty, captions, text, k)
 
 
+HIGHS = st.one_of(st.none(), st.floats(-3, 30), st.sampled_from([-1e9, 1e9, 1.0, 2.0, 3.0]))
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CAPTIONS, st.lists(QUERY, min_size=1, max_size=2), st.integers(1, 5), st.lists(HIGHS, min_size=4, max_size=4))
+def test_whatever_counts_as_high(
+    empty: emm1.Store, texts: list[str | None], queries: list[str], k: int, highs: list[float | None]
+) -> None:
+    """Which captions are looked at first changes nothing: `high` is only where few of the best are missed."""
+    captions = of_both(texts)
+    fill(empty, captions)
+    empty.connection.execute("UPDATE caption_words SET high = $highs[1 + number % 4]", {"highs": highs})
+    for text in (*queries, WORDS[0], f"{WORDS[0]} {WORDS[2]}"):
+        check(empty, captions, text)
+        check(empty, captions, text, k)
+
+
+MANY = 300_000
+
+
+@pytest.fixture(scope="module")
+def many(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[emm1.Store]:
+    """A store of captions that share very frequent words: `often` in all of them, `same` always in as many words."""
+    path = tmp_path_factory.mktemp("many") / "emm1.duckdb"
+    with emm1.build(tree, path, splits=["eshot"]) as store:
+        store.connection.execute(
+            f"""
+            INSERT INTO e_mm1_100m.text (encord_text_id, caption)
+            SELECT i, concat_ws(' ', 'often', repeat('x ', (hash(i) % 17)::INTEGER), if(hash(i + 1) % 50 > 0, 'and often', 'same'),
+                if(hash(i + 2) % 9 = 0, 'and and', NULL), if(hash(i + 3) % 1000 = 0, 'seldom', NULL))
+            FROM range({MANY}) r(i)
+            UNION ALL
+            SELECT {MANY} + i, 'evenly so' FROM range({MANY}) r(i)
+            """
+        )
+        store.index_captions()
+        yield store
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["often", "and", "often and", '"and often"', '"often and"', "often and x", "evenly", "evenly so", "often seldom"],
+)
+def test_words_of_very_many_captions(many: emm1.Store, text: str) -> None:
+    """For more than a thousand, all captions are looked at: the first of them are the same."""
+    everything = many.match_captions(text, 1001).fetchall()
+    assert len(everything) > (200 if "seldom" in text else 1000)
+    for k in (1, 20, 999):
+        assert many.match_captions(text, k).fetchall() == everything[:k]
+    if text == "often and":
+        captions = many.sql("SELECT '100m', encord_text_id, caption FROM e_mm1_100m.text").fetchall()
+        scores = sorted((score for *_, score in matching(captions, text)), reverse=True)
+        np.testing.assert_allclose([score for *_, score, _ in everything], scores[:1001], rtol=1e-5)
+
+
+def test_which_words_have_a_high_length(many: emm1.Store) -> None:
+    rows = many.sql("SELECT word, captions, high IS NULL FROM caption_words").fetchall()
+    # Where a word scores the same in all captions, none are high.
+    expected = {word: captions < 4 * 65536 or word in {"evenly", "so"} for word, captions, _ in rows}
+    assert {word: without for word, _, without in rows} == expected
+    assert sum(not without for without in expected.values()) >= 2
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.sampled_from(CHARACTERS), max_size=30))
 def test_words(empty: emm1.Store, text: str) -> None:
