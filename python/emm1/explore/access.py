@@ -6,9 +6,9 @@ import socket
 from contextvars import ContextVar
 from ipaddress import ip_address
 from secrets import compare_digest
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
-from starlette.datastructures import URL, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -61,7 +61,8 @@ class Guard:
         request = Request(scope)
         knows = self._is_token(request.query_params.get("token"))
         refusal = self._refusal(request, knows=knows)
-        WITHOUT_TOKEN.set(without_token(request.url) if "token" in request.query_params else None)
+        path = quote(scope["path"])
+        WITHOUT_TOKEN.set(without_token(path, request.url.query) if "token" in request.query_params else None)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -111,11 +112,12 @@ class Guard:
             return False
 
 
-def without_token(url: URL) -> str:
-    """The path and the query of an address, without its token.
+def without_token(path: str, query: str) -> str:
+    """The path and the query of an address, without its token; it never leads to another host.
 
-    >>> without_token(URL("http://127.0.0.1:1/triplets?label=a%26b&token=x")), without_token(URL("http://127.0.0.1:1/?token=x"))
-    ('/triplets?label=a%26b', '/')
+    >>> without_token("/triplets", "label=a%26b&token=x"), without_token("/", "token=x"), without_token("//evil.example", "token=x")
+    ('/triplets?label=a%26b', '/', '/evil.example')
     """
-    query = [(name, value) for name, value in parse_qsl(url.query, keep_blank_values=True) if name != "token"]
-    return f"{url.path}?{urlencode(query)}" if query else url.path
+    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "token"]
+    here = "/" + path.lstrip("/\\")
+    return f"{here}?{urlencode(kept)}" if kept else here

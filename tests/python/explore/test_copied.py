@@ -300,8 +300,12 @@ def test_every_view_has_texts_and_no_address_runs_them(copying: Copying) -> None
 def test_the_token_is_in_no_address_that_is_kept(copying: Copying) -> None:
     """Browsers without scripts leave for the address without it; those with scripts write it over (web/src/address.ts)."""
     server = copying.server
-    for asked, kept in (("", "/"), ("triplets?label=a%26b%3C&after=3", "/triplets?label=a%26b%3C&after=3")):
-        joined = f"/{asked}{'&' if asked else '?'}token={server.token}"
+    for asked, kept in (
+        ("", "/"),
+        ("triplets?label=a%26b%3C&after=3", "/triplets?label=a%26b%3C&after=3"),
+        (f"eshot/{quote(ONE_LINE, safe='/')}", f"/eshot/{quote(ONE_LINE, safe='/')}"),
+    ):
+        joined = f"/{asked}{'&' if '?' in asked else '?'}token={server.token}"
         page = server.ask(joined)
         assert page.status == 200
         assert server.token not in page.text
@@ -310,6 +314,13 @@ def test_the_token_is_in_no_address_that_is_kept(copying: Copying) -> None:
         again = server.get(kept)
         assert not Reader(again.text).root.all("noscript")
         assert "token" not in re.sub("<title>.*?</title>", "", again.text)
+
+
+def test_no_address_leads_elsewhere(copying: Copying) -> None:
+    for path in ("//evil.example/", "///evil.example", "/\\evil.example", "/%2Fevil.example/", "/%5Cevil.example"):
+        answer = copying.server.get(f"{path}?token={copying.server.token}")
+        (meta,) = Reader(answer.text).root.one("noscript").all("meta")
+        assert re.fullmatch(r"0; url=/[%\w][%.\w]*/?", str(meta.attributes["content"]))
 
 
 def by_tuples(copying: Copying, query: str) -> list[tuple[Any, ...]]:
