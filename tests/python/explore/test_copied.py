@@ -134,7 +134,7 @@ def check(
         assert [tuple(row[column] for column in columns) for row in rows] == expected
 
 
-@pytest.mark.parametrize("query", ["", "?dataset=1m&after=7&limit=5", "?after=2000000000"])
+@pytest.mark.parametrize("query", ["", "?dataset=1m&after=7&limit=5", "?after=2000000000", "?before=50&limit=5"])
 def test_captions(copying: Copying, query: str, tmp_path: Path) -> None:
     shown = copying.server.get(f"/api/captions{query}").json["captions"]
     key = "encord_text_id"
@@ -147,6 +147,7 @@ def test_captions(copying: Copying, query: str, tmp_path: Path) -> None:
     [
         {},
         {"paired": "image", "annotated": "audio", "after": "100", "limit": "7"},
+        {"annotated": "audio", "before": "500", "limit": "7"},
         {"label": "Good Match", "source_dataset": HOSTILE},
         {"label": HOSTILE, "dataset_license": HOSTILE},
         {"paired": HOSTILE},
