@@ -53,7 +53,7 @@ def test_every_page_can_be_used_by_everyone(seen: dict[str, Any]) -> None:
 
 
 def test_the_token_leaves_the_address_bar(seen: dict[str, Any]) -> None:
-    assert seen["kept"] == [{"heading": "Captions", "url": "/triplets?label=Good+Match"}] * 2
+    assert seen["kept"] == [{"heading": "Captions of E-MM1:100M", "url": "/triplets?label=Good+Match"}] * 2
 
 
 def test_the_basket_goes_from_page_to_page(seen: dict[str, Any]) -> None:
