@@ -35,6 +35,7 @@ async function opened(options, scripts = true) {
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("request", (request) => request.url().startsWith(origin) || problems.push(`requests ${request.url()}`));
   await page.goto(url); // from here on, the cookie opens the pages
+  if (!scripts) await page.waitForURL((address) => !address.searchParams.has("token")); // the page goes there by itself
   await page.goto(origin + path);
   if (!scripts) return page;
   await page.waitForSelector("item-map[drawn]");
@@ -118,5 +119,13 @@ seen.entered = { middle, url: page.url().slice(origin.length) };
 // Without scripts.
 const still = await opened({ viewport: { width: 1200, height: 900 }, colorScheme: "light" }, false);
 seen.still = await pixels(await still.locator(".sketch").screenshot(), seen.looks.length ? Object.keys(seen.looks[0].drawn) : []);
+
+// Without WebGL.
+const bare = await browser.newPage();
+await bare.addInitScript(() => (HTMLCanvasElement.prototype.getContext = () => null));
+await bare.goto(url);
+await bare.goto(origin + path);
+await bare.waitForFunction(() => document.querySelector("item-map [role=status]")?.textContent.includes("WebGL"));
+seen.bare = [await bare.innerText("item-map [role=status]"), await bare.locator(".sketch").isVisible()];
 await browser.close();
 console.log(JSON.stringify({ ...seen, problems }));

@@ -71,6 +71,10 @@ def test_points_are_drawn_in_the_colours_of_the_legend(seen: dict[str, Any]) -> 
     assert min(seen["still"].values()) > 200  # without scripts
 
 
+def test_without_webgl_the_picture_stays(seen: dict[str, Any]) -> None:
+    assert seen["bare"] == ["This browser cannot draw all points: it has no WebGL. These are some of them.", True]
+
+
 def test_it_can_be_used_by_everyone(seen: dict[str, Any]) -> None:
     for look in seen["looks"]:
         assert look["violations"] == []
