@@ -176,8 +176,8 @@ class Pages:
         shown = self._environment.get_template(template).render(
             name=self._look.name, report_name=self._look.reported.name, without_token=WITHOUT_TOKEN.get(), **values
         )
-        # A browser may use once what it has fetched ahead, and otherwise asks again.
-        headers = {"cache-control": "private, no-cache"} if status == OK else {}
+        # Long enough for a page that was fetched ahead. The store is read only, so it is the same as long as the server runs.
+        headers = {"cache-control": "private, max-age=60"} if status == OK else {}
         return HTMLResponse(shown, status_code=status, headers=headers)
 
 

@@ -96,6 +96,22 @@ def test_what_every_answer_says(explored: Explored, address: str) -> None:
             assert "style=" not in answer.text
 
 
+def test_what_browsers_may_keep(explored: Explored) -> None:
+    """Pages that are fetched ahead; not the answer whose address has the token, and no refusal."""
+    kept = {
+        address: explored.server.get(address).headers["cache-control"]
+        for address in ("/", "/items/100m/text/1", "/static/page.js", "/api/store", "/no/such/address")
+    }
+    assert kept["/"] == kept["/items/100m/text/1"] == "private, max-age=60"
+    assert (kept["/static/page.js"], kept["/api/store"], kept["/no/such/address"]) == (
+        "no-cache",
+        "no-store",
+        "no-store",
+    )
+    for answer in (explored.server.ask(f"/?token={explored.server.token}"), explored.server.ask("/")):
+        assert answer.headers["cache-control"] == "no-store"
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_nothing_can_be_written(explored: Explored, method: str) -> None:
     before = explored.store.stat()
