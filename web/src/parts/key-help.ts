@@ -12,7 +12,7 @@ class KeyHelp extends Part {
     return html`
       <button @click=${this.open}>Keys</button>
       <dialog aria-labelledby="keys">
-        <h2 id="keys">Keys</h2>
+        <h2 id="keys" tabindex="-1" autofocus>Keys</h2>
         <dl>${KEYS.filter(here).map(line)}</dl>
         ${document.querySelector("point-cloud") && html`<h3>On a point cloud</h3><dl>${TURNS.map(line)}</dl>`}
         <form method="dialog">
@@ -34,7 +34,7 @@ class KeyHelp extends Part {
 
 const line = ({ keys, does }: Key | Turn) => {
   const names = keys.length > 2 ? [keys[0], "–", keys.at(-1)] : keys;
-  return html`<dt>${names.map((name) => keyOf(name ?? ""))}</dt><dd>${does}</dd>`;
+  return html`<div><dt>${names.map((name) => keyOf(name ?? ""))}</dt><dd>${does}</dd></div>`;
 };
 const keyOf = (name: string) =>
   name === "–" ? "–" : name.split(" ").map((each) => html`<kbd>${NAMES[each] ?? each}</kbd> `);
