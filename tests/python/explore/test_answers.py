@@ -312,15 +312,17 @@ def test_point_clouds(explored: Explored) -> None:
     assert explored.server.get("/points/100m/image/1").status == 404
 
 
-def test_missing_media_are_a_card_with_their_path(explored: Explored) -> None:
+@pytest.mark.parametrize("modality", FILE_MODALITIES)
+def test_missing_media_are_a_card_with_their_path(explored: Explored, modality: str) -> None:
     ((number, path),) = explored.sql(
-        "SELECT id, file_path FROM assets WHERE dataset = '100m' AND modality = 'video' ORDER BY id DESC LIMIT 1"
+        "SELECT id, file_path FROM assets WHERE dataset = '100m' AND modality = $modality ORDER BY id DESC LIMIT 1",
+        modality=modality,
     )
-    page = Reader(explored.server.get(f"/items/100m/video/{number}").text).root
+    page = Reader(explored.server.get(f"/items/100m/{modality}/{number}").text).root
     assert not page.all("video")
     (card,) = [each for each in page.all("p") if each.attributes.get("class") == "absent"]
     assert card.one("code").text == path
-    assert explored.server.get(f"/media/100m/video/{number}").status == 404
+    assert explored.server.get(f"/media/100m/{modality}/{number}").status == 404
 
 
 def test_a_form_leads_to_an_item(explored: Explored) -> None:
