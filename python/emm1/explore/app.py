@@ -26,7 +26,7 @@ from emm1.explore.map_pages import MapPages
 from emm1.explore.maps import Maps
 from emm1.explore.media import BYTES, KEPT, Media, State, type_of
 from emm1.explore.pages import Pages
-from emm1.explore.previews import Previews
+from emm1.explore.previews.routes import Previews
 from emm1.explore.search import Search
 from emm1.streams import printable
 

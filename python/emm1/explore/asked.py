@@ -12,8 +12,8 @@ from emm1.checks import shown
 from emm1.dataset import FILE_MODALITIES, MODALITIES_OF, RANKS, SPLITS, Split
 from emm1.explore.basket import Format, Named
 from emm1.explore.items import Chosen, Span, Wanted
-from emm1.explore.kind import Kind
 from emm1.explore.likeness import Narrowed
+from emm1.explore.reports.kind import Kind
 from emm1.explore.words import Sought
 
 LARGEST_ID = 2**31 - 1  # ids are INTEGER

@@ -15,7 +15,7 @@ from sqlglot import exp, parse_one
 
 from emm1.dataset import KEYS, SCHEMAS, Split
 from emm1.explore.items import CONNECTED, Span, Wanted, sql
-from emm1.explore.kind import Kind
+from emm1.explore.reports.kind import Kind
 from emm1.explore.words import ALL
 
 if TYPE_CHECKING:

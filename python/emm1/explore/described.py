@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from emm1.explore.items import Group, Item, Triplet
 from emm1.explore.media import MediaFolder, State, type_of
-from emm1.explore.previewed import preview_address
+from emm1.explore.previews.kinds import preview_address
 
 if TYPE_CHECKING:
-    from emm1.explore.failures import Answer, Failure
+    from emm1.explore.reports.failures import Answer, Failure
 
 YOUTUBE_ID = re.compile(r"[\w-]{5,20}", re.ASCII)
 WEB = re.compile(r"https?://\S+", re.IGNORECASE)

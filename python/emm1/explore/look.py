@@ -17,7 +17,7 @@ from emm1.explore.described import describe, describe_group, describe_triplet
 from emm1.explore.items import Chosen, Span
 from emm1.explore.likeness import Narrowed, alike
 from emm1.explore.media import Media, MediaFolder
-from emm1.explore.reported import Reported
+from emm1.explore.reports.saved import Reported
 
 if TYPE_CHECKING:
     from emm1.explore.copied import Copied, Copies

@@ -10,7 +10,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from emm1.explore.limits import Limited, NotShownError
+from emm1.explore.previews.limits import Limited, NotShownError
 
 # Formats by suffix. A file is read as nothing else: some formats, such as playlists, name other files and addresses.
 FORMATS = {

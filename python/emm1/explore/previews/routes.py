@@ -13,10 +13,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from emm1.explore import asked
-from emm1.explore.kept import Kept, key_of
-from emm1.explore.limits import NotShownError, reason
 from emm1.explore.media import BYTES, KEPT, Media
-from emm1.explore.previewed import KINDS, Kind, missing_package
+from emm1.explore.previews.kept import Kept, key_of
+from emm1.explore.previews.kinds import KINDS, Kind, missing_package
+from emm1.explore.previews.limits import NotShownError, reason
 
 AT_A_TIME = 2  # of which each may take 100 MB
 REMEMBERED = 10_000  # files of which no preview can be made

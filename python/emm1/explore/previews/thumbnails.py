@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, ImageStat
 
-from emm1.explore.clips import opened
-from emm1.explore.limits import LARGEST_IMAGE, NotShownError, check_pixels
+from emm1.explore.previews.clips import opened
+from emm1.explore.previews.limits import LARGEST_IMAGE, NotShownError, check_pixels
 
 EDGE = 320
 FORMATS = ("AVIF", "GIF", "JPEG", "PNG", "WEBP")  # those that the page shows

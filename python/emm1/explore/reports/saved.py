@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from emm1.errors import Error, FileNotFoundError
 from emm1.explore.described import describe, describe_failure
-from emm1.explore.kind import Kind
+from emm1.explore.reports.kind import Kind
 
 if TYPE_CHECKING:
-    from emm1.explore.confusions import Confusions
     from emm1.explore.copied import Copied, Copies
-    from emm1.explore.failures import Failures
     from emm1.explore.media import MediaFolder
+    from emm1.explore.reports.confusions import Confusions
+    from emm1.explore.reports.failures import Failures
     from emm1.store import Store
 
 MOST = 2
@@ -45,7 +45,7 @@ class Reported:
 
     def _open(self, first: Path, second: Path | None = None) -> None:
         # These need polars, which takes longer to import than the rest to start.
-        from emm1.explore import confusions, failures  # noqa: PLC0415
+        from emm1.explore.reports import confusions, failures  # noqa: PLC0415
 
         if (first / failures.FILE).exists():
             self.failures = failures.Failures(first, second)

@@ -67,7 +67,7 @@ def check_pixels(width: int, height: int) -> None:
     >>> check_pixels(50_000, 50_000)
     Traceback (most recent call last):
     ...
-    emm1.explore.limits.NotShownError: it has 50,000 × 50,000 pixels, too many for a preview
+    emm1.explore.previews.limits.NotShownError: it has 50,000 × 50,000 pixels, too many for a preview
     """
     if width * height > MOST_PIXELS:
         raise NotShownError(f"it has {width:,} × {height:,} pixels, too many for a preview")

@@ -9,8 +9,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from emm1.explore.clips import opened
-from emm1.explore.limits import NotShownError
+from emm1.explore.previews.clips import opened
+from emm1.explore.previews.limits import NotShownError
 
 RATE, BIN = 8000, 80  # samples a second, and samples of which the loudest counts: 10 ms
 MINUTES = 10  # what follows after them is not drawn

@@ -34,9 +34,9 @@ class Kind:
 
 
 KINDS = {
-    "image": Kind("thumb", "", "emm1.explore.thumbnails", "of_image"),
-    "video": Kind("thumb", "", "emm1.explore.thumbnails", "of_video"),
-    "audio": Kind("waveform", ".svg", "emm1.explore.waveform", "of_audio"),
+    "image": Kind("thumb", "", "emm1.explore.previews.thumbnails", "of_image"),
+    "video": Kind("thumb", "", "emm1.explore.previews.thumbnails", "of_video"),
+    "audio": Kind("waveform", ".svg", "emm1.explore.previews.waveform", "of_audio"),
 }
 
 

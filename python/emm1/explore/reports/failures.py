@@ -15,7 +15,7 @@ from emm1.dataset import MODALITIES_OF, SPLITS, Split
 from emm1.errors import EmbeddingError, FileNotFoundError
 from emm1.evaluation.retrieval.protocol import Hashes
 from emm1.explore.items import Item, items
-from emm1.explore.kind import Kind
+from emm1.explore.reports.kind import Kind
 
 ItemKind = tuple[Split, str]
 Hit = tuple[int, Item, float, int | None]

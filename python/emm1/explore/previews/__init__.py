@@ -1,0 +1,1 @@
+"""Small pictures of media: thumbnails of images and videos, waveforms of audio."""
