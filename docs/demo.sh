@@ -4,7 +4,7 @@ while IFS= read -r command; do
     printf '\n$ %s\n' "$command"
     eval "$command" < /dev/null
 done <<'END'
-emm1 sample demo/sample
+emm1 sample demo/sample --media
 emm1 build demo/sample demo/emm1.duckdb
 emm1 embeddings add demo/emm1.duckdb text demo/sample/embeddings/text.npy --dataset 100m --modality text
 emm1 embeddings add demo/emm1.duckdb image demo/sample/embeddings/image.npy --dataset 100m --modality image
@@ -20,7 +20,8 @@ head -n 15 demo/evaluation.txt
 END
 cat <<'END'
 
-The demo is in ./demo; open demo/evaluation/evaluation.html and demo/eshot/report.html in a browser. Try next:
+The demo is in ./demo; open demo/evaluation/evaluation.html and demo/eshot/report.html in a browser.
+To look at the dataset, run `. .venv/bin/activate` and `emm1 explore demo/emm1.duckdb`. Try next:
 
 . .venv/bin/activate
 emm1 info demo/emm1.duckdb
