@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import duckdb
+
+from emm1.errors import StoreError
 from emm1.explore.items import Item, items
 
 if TYPE_CHECKING:
@@ -26,6 +29,15 @@ class Narrowed:
     source_dataset: str | None = None
     dataset_license: str | None = None
     split: str | None = None
+
+    def check(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Refuse a part of a store that has none, where nothing would be found.
+
+        Raises:
+            emm1.errors.StoreError: says what makes them.
+        """
+        if self.split is not None and not connection.table("splits").limit(1).fetchall():
+            raise StoreError("the store is not split yet: `emm1 split` makes train, validation and test")
 
     def condition(self, entry: Registered) -> str | None:
         """An SQL condition on info rows, as `Store.nearest` takes it; values are quoted, whatever they are."""
@@ -77,6 +89,8 @@ def alike(store: Store, number: int, by: str, base: str, k: int, narrowed: Narro
         emm1.errors.StoreError: items that have no source or licence, as those of EShot, narrowed by it.
     """
     entry, searched = store.registry[by], store.registry[base]
+    with store.cursor() as cursor:
+        narrowed.check(cursor)
     condition = narrowed.condition(searched)
     start = perf_counter()
     if by == base:

@@ -149,6 +149,8 @@ class Pages:
         if found is None:
             raise HTTPException(404, "The store has no such item.")
         like = asked.text(request, "like")
+        if like is not None and like not in found["embeddings"]:
+            raise HTTPException(400, "like: the store has no embeddings of this name that have such items.")
         hits = None if like is None else await alike(self._look, self._searching, request, like)
         return await run_in_threadpool(self._item, request, found, chosen, like, hits)
 

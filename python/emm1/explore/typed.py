@@ -67,6 +67,8 @@ def nearest_to_text(store: Store, text: str, encoder: str, base: str, k: int, na
     if encoder not in (known := encoders_of(store)):
         raise EmbeddingError(f"there is no encoder {encoder!r} for this store: it is one of {', '.join(known)}")
     searched = store.registry[base]
+    with store.cursor() as cursor:
+        narrowed.check(cursor)
     condition = narrowed.condition(searched)
     with ENCODING:
         begin = perf_counter()

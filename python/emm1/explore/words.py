@@ -148,6 +148,7 @@ def _narrowed(
             from_source &= Column(column) == Constant(value)
     if (narrowed.source_dataset, narrowed.dataset_license) != (None, None):
         rows = _semi_join(rows, connection.view("assets").filter(from_source))
+    narrowed.check(connection)
     if narrowed.split is not None:
         rows = _semi_join(
             rows, connection.table("splits").filter(wanted & (Column("split") == Constant(narrowed.split)))

@@ -92,7 +92,9 @@ def rows_of(store: Store | PathLike, sql: str, cache: PathLike | None) -> Rows:
         except OSError as error:
             if isinstance(error, Error):
                 raise
-            raise WriteError(f"{base} cannot hold the rows of the query: {error.strerror or error}") from error
+            raise WriteError(
+                f"{base} cannot hold the rows of the query ({error.strerror or error}): name another folder as cache"
+            ) from error
         except duckdb.Error as error:
             raise StoreError(f"the query cannot be run: {error}") from error
     return Rows(folder)
@@ -103,6 +105,10 @@ def _check_query(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
     ((text,),) = connection.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()
     parsed = json.loads(text)
     if parsed["error"]:
+        if parsed["error_type"] == "not implemented":
+            raise StoreError(
+                "one query is wanted, which begins with SELECT, FROM or WITH, not a statement that does something else"
+            )
         raise StoreError(f"the query cannot be run: {parsed['error_message']}")
     statements = parsed["statements"]
     if len(statements) != 1:

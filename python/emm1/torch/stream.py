@@ -161,13 +161,18 @@ class RowStream(IterableDataset):  # type: ignore[misc]
             The seed, the epoch, the samples that all ranks have seen in it, and the number of rows.
 
         Raises:
-            emm1.errors.Error: workers read the rows, and nobody says how many were used.
+            emm1.errors.Error: workers read the rows, and nobody says how many were used, or it is more than there are.
         """
         if num_samples is None:
             if self._shared.workers:
                 raise Error("workers read ahead: say how many rows of this rank were trained on, as num_samples")
             num_samples = self._given
-        samples = self._shared.samples + _integer(num_samples, "num_samples") * self._world_size
+        if not 0 <= _integer(num_samples, "num_samples") <= len(self):
+            raise Error(
+                f"num_samples must be from 0 to {len(self):,}, the rows of this rank in an iteration, not {num_samples:,}"
+            )
+        # The last round may repeat rows of the beginning.
+        samples = min(self._shared.samples + num_samples * self._world_size, len(self._rows))
         return dict(zip(STATE, (self._seed, self._shared.epoch, samples, len(self._rows)), strict=True))
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
@@ -181,8 +186,8 @@ class RowStream(IterableDataset):  # type: ignore[misc]
         seed, epoch, samples, rows = (_integer(state[name], name) for name in STATE)
         if rows != len(self._rows):
             raise Error(f"this is the state of a stream of {rows:,} rows, and the query has {len(self._rows):,}")
-        if samples < 0:
-            raise Error(f"samples must be at least 0, not {samples}")
+        if not 0 <= samples <= rows:
+            raise Error(f"samples must be from 0 to {rows:,}, the rows, not {samples:,}")
         self._seed, self._given = seed, 0
         self._shared.epoch, self._shared.samples = epoch, samples
 

@@ -265,7 +265,7 @@ def test_more_like_this_from_one_source(explored: Explored) -> None:
     )
     assert found == {number for (number,) in rows}
     for value in ("' OR true --", "x'); DROP TABLE e_mm1_100m.text; --"):
-        query = urlencode({"by": "image", "id": 1, "source_dataset": value, "split": value})
+        query = urlencode({"by": "image", "id": 1, "source_dataset": value})
         assert explored.server.get(f"/api/likeness?{query}").json["hits"] == []
     page = Reader(explored.server.get("/items/100m/image/1?like=image").text).root
     assert page.all("h2")[0].text == "Most like this, by image"
@@ -281,6 +281,8 @@ def test_more_like_this_from_one_split(explored: Explored, tmp_path: Path) -> No
         opened.add_embeddings("image", file, dataset="100m", modality="image", replace=True)
     with exploring(store) as server:
         hits = server.get("/api/likeness?by=image&id=1&k=50&split=test").json["hits"]
+        hostile = urlencode({"by": "image", "id": 1, "split": "x'); DROP TABLE splits; --"})
+        assert server.get(f"/api/likeness?{hostile}").json["hits"] == []
     assert {hit["item"]["id"] for hit in hits} == {*range(9)} - {1}
 
 
@@ -392,3 +394,15 @@ def test_the_filters_of_triplets_list_what_there_is(explored: Explored) -> None:
     }
     chosen = [each.text for each in page.one("main").all("option") if "selected" in each.attributes]
     assert chosen == ["no such", "COCO"]
+
+
+def test_what_is_like_an_item_goes_by_embeddings_of_its_kind(explored: Explored) -> None:
+    refused = explored.server.get("/items/100m/image/1?like=text")
+    assert refused.status == 400
+    assert "no embeddings of this name that have such items" in refused.text
+
+
+def test_parts_of_a_store_that_is_not_split(explored: Explored) -> None:
+    for address in ("/api/likeness?by=image&id=1&split=train", "/api/search?words=dog&split=train"):
+        answer = explored.server.get(address)
+        assert (answer.status, "the store is not split yet: `emm1 split`" in answer.json["error"]) == (400, True)

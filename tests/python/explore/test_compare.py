@@ -155,3 +155,18 @@ def test_reports_that_cannot_be_compared(compared: Compared, tmp_path: Path) -> 
         done = emm1_cli("explore", compared.store, "--no-browser", *named)
         assert (done.returncode, done.stdout) == (1, "")
         assert message in done.stderr
+
+
+def test_a_report_of_another_store_is_refused(compared: Compared, tree: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other.duckdb"
+    asked = ("explore", path, "--no-browser", "--report", compared.model)
+    emm1.build(tree, path).close()
+    refused = emm1_cli(*asked)
+    about = f"{compared.model} is a report on 'a', 80 rows of 100m text items"
+    assert refused.returncode == 1
+    assert f"{about}, which this store has not registered: open the store that it was made with" in refused.stderr
+    with emm1.open(path) as store:
+        store.add_embeddings("a", tree / "embeddings/text.npy", dataset="100m", modality="text")
+    refused = emm1_cli(*asked)
+    assert refused.returncode == 1
+    assert f"{about}, and 'a' of this store are others" in refused.stderr

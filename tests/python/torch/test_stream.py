@@ -180,7 +180,7 @@ def test_another_store_has_other_rows(path: Path, tmp_path: Path) -> None:
         ("SELEC 1", "syntax error"),
         ("SELECT 1; SELECT 2", "one query is wanted, not 2"),
         ("", "one query is wanted, not 0"),
-        ("DROP TABLE splits", "Only SELECT statements"),
+        ("DROP TABLE splits", "one query is wanted, which begins with SELECT"),
         ("SELECT * FROM nowhere", "nowhere"),
         ("SELECT MAP {'a': 1} AS m", "column 'm': rows with a value of type map"),
     ],
@@ -211,10 +211,20 @@ def test_arguments_that_are_refused(path: Path, options: dict[str, Any], said: s
         ({"seed": 0}, "no state of a RowStream"),
         (None, "no state of a RowStream"),
         ({"seed": 0, "epoch": 0, "samples": 0, "rows": 5}, "a stream of 5 rows, and the query has 23"),
-        ({"seed": 0, "epoch": 0, "samples": -1, "rows": ROWS}, "samples must be at least 0"),
+        ({"seed": 0, "epoch": 0, "samples": -1, "rows": ROWS}, "samples must be from 0 to 23"),
+        ({"seed": 0, "epoch": 0, "samples": 24, "rows": ROWS}, "samples must be from 0 to 23"),
         ({"seed": "x", "epoch": 0, "samples": 0, "rows": ROWS}, "seed must be a whole number"),
     ],
 )
 def test_states_that_are_refused(path: Path, state: Any, said: str) -> None:
     with pytest.raises(emm1.Error, match=said):
         RowStream(path, NUMBERS).load_state_dict(state)
+
+
+@pytest.mark.parametrize("num_samples", [-1, 13])
+def test_more_samples_than_there_are(path: Path, num_samples: int) -> None:
+    stream = RowStream(path, NUMBERS, world_size=2)
+    with pytest.raises(emm1.Error, match=f"num_samples must be from 0 to 12, .*, not {num_samples}"):
+        stream.state_dict(num_samples=num_samples)
+    # The last of twelve rounds repeats a row.
+    assert stream.state_dict(num_samples=12)["samples"] == ROWS

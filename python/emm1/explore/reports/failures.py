@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,6 +16,7 @@ from emm1.errors import EmbeddingError, FileNotFoundError
 from emm1.evaluation.retrieval.protocol import Hashes
 from emm1.explore.items import Item, items
 from emm1.explore.reports.kind import Kind
+from emm1.store.registered import Registered
 
 ItemKind = tuple[Split, str]
 Hit = tuple[int, Item, float, int | None]
@@ -54,6 +55,7 @@ class Saved:
         folder: where it is.
         name: the embeddings of queries and gallery.
         kinds: what the queries and the rows of the gallery are.
+        embeddings: the names and the rows of their embeddings.
         hashes: what another report must share to be compared with it.
         ranks: query_id, best_rank, cluster: the id of the best right answer.
     """
@@ -61,6 +63,7 @@ class Saved:
     folder: Path
     name: str
     kinds: tuple[ItemKind, ItemKind]
+    embeddings: list[tuple[str, int]]
     hashes: Hashes
     ranks: pl.DataFrame
 
@@ -81,6 +84,7 @@ class Saved:
                 folder,
                 " → ".join(str(side["name"]) for side in sides),
                 (queries, gallery),
+                [(str(side["name"]), int(side["rows"])) for side in sides],
                 Hashes(**parts["sha256"]),
                 pl.read_parquet(folder / QUERIES, columns=["query_id", "best_rank", "cluster"]),
             )
@@ -111,17 +115,20 @@ class Failures:
     """The failures of a model by its saved report, and how it differs from another one by theirs.
 
     Args:
+        registry: the embeddings of the store.
         model: the folder of the report that is looked at.
         baseline: the folder of the report that it is compared with, or None.
 
     Raises:
         emm1.errors.FileNotFoundError: there is no such report.
-        emm1.errors.EmbeddingError: one is not as this version writes it, or not about items of a store, or the two do not
+        emm1.errors.EmbeddingError: one is not as this version writes it, or not about embeddings of this store, or the two do not
             have the same queries, gallery, right answers and rules.
     """
 
-    def __init__(self, model: Path, baseline: Path | None = None) -> None:
+    def __init__(self, registry: Mapping[str, Registered], model: Path, baseline: Path | None = None) -> None:
         self._sides = [Saved.read(folder) for folder in (model, baseline) if folder is not None]
+        for side in self._sides:
+            _check_store(side, registry)
         self.names = [side.name for side in self._sides]
         self.folders = [side.folder for side in self._sides]
         _check(self._sides)
@@ -162,6 +169,19 @@ class Failures:
         return [
             Failure(queries[query], list(each)) for query, each in zip(ids, zip(*answers, strict=True), strict=True)
         ]
+
+
+def _check_store(side: Saved, registry: Mapping[str, Registered]) -> None:
+    """Refuse a report of another store, whose ids are those of other items."""
+    for (name, rows), kind in zip(side.embeddings, side.kinds, strict=True):
+        about = f"{side.folder} is a report on {name!r}, {rows:,} rows of {' '.join(kind)} items"
+        entry = registry.get(name)
+        if entry is None:
+            raise EmbeddingError(f"{about}, which this store has not registered: open the store that it was made with")
+        if (entry.dataset, entry.modality) != kind or len(entry.open()) != rows:
+            raise EmbeddingError(
+                f"{about}, and {name!r} of this store are others: open the store that it was made with"
+            )
 
 
 def _check(sides: Sequence[Saved]) -> None:

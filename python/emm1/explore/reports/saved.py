@@ -48,7 +48,7 @@ class Reported:
         from emm1.explore.reports import confusions, failures  # noqa: PLC0415
 
         if (first / failures.FILE).exists():
-            self.failures = failures.Failures(first, second)
+            self.failures = failures.Failures(self._store.registry, first, second)
             self.name = " and ".join(dict.fromkeys(self.failures.names))
         elif not (first / confusions.FILE).exists():
             raise FileNotFoundError(
