@@ -71,6 +71,7 @@ def copying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copying]:
     random = np.random.default_rng(6)
     with emm1.build(own, path) as store:
         store.index_captions()
+        store.sql("INSERT INTO splits SELECT '100m', 'text', 0, 'train'")
         for name in ("text", "image"):
             store.add_embeddings(name, own / f"embeddings/{name}.npy", dataset="100m", modality=name)
         store.add_embeddings("it's \\", own / "embeddings/image.npy", dataset="100m", modality="image")
