@@ -16,7 +16,7 @@
 # make lock   pin the newest versions of every dependency
 # make release-check  what is missing for a release; TAG=v0.2.0 compares the version
 # make clean  remove everything that the other targets made
-.PHONY: demo test web wheel wheels try-wheel tour test-newest test-versions test-clients test-encoders clients-matrix reference test-neon test-windows bench microbench \
+.PHONY: demo test pytest web wheel wheels try-wheel tour test-newest test-versions test-clients test-encoders clients-matrix reference test-neon test-windows bench microbench \
 	lint lint-rust lint-python add-targets check-targets fmt lock \
 	release-check clean
 .PRECIOUS: .tour/%
@@ -64,8 +64,10 @@ test: .venv/built .venv/encoder lint
 	cargo test --workspace --locked --quiet
 	$(MAKE) test-neon
 	$(MAKE) test-windows
+	$(MAKE) --jobs=2 --output-sync=line pytest test-clients
+
+pytest: .venv/built
 	$(BIN)/pytest
-	$(MAKE) test-clients
 
 # Clients whose runtime or packages are not available are skipped by name, and so are the browser that opens the pages,
 # and the build of their scripts.

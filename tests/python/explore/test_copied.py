@@ -241,7 +241,7 @@ def test_words(copying: Copying, asked: dict[str, str], tmp_path: Path) -> None:
 def test_typed_text(copying: Copying, tmp_path: Path) -> None:
     path = Path(shutil.copy(copying.store, tmp_path / "emm1.duckdb"))
     with emm1.open(path) as store:
-        store.embed("captions", "minilm", modality="text", where="encord_text_id < 300", model="minilm")
+        store.embed("captions", "minilm", modality="text", where="encord_text_id < 80", model="minilm")
     with exploring(path) as server:
         for asked in ({"text": HOSTILE}, {"text": "a dog", "k": "5", "source_dataset": HOSTILE}):
             query = urlencode({**asked, "in": "captions"})

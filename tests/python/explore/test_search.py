@@ -374,7 +374,7 @@ def test_more_like_this_is_filtered_without_scripts(indexed: Explored) -> None:
 def test_typed_text(indexed: Explored, tmp_path: Path) -> None:
     path = Path(shutil.copy(indexed.store, tmp_path / "emm1.duckdb"))
     with emm1.open(path) as store:
-        store.embed("captions", "minilm", modality="text", where="encord_text_id < 300", model="minilm")
+        store.embed("captions", "minilm", modality="text", where="encord_text_id < 80", model="minilm")
         vectors, ids = np.load(tmp_path / "captions.npy").astype(np.float64), np.load(tmp_path / "captions.ids.npy")
     query = emm1.encoders.encoder_named("minilm").encode("text", ["a dog barks"])[0].astype(np.float64)
     scores = vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query)
@@ -393,7 +393,7 @@ def test_typed_text(indexed: Explored, tmp_path: Path) -> None:
         of = Explored(path, indexed.root, server)
         page = page_of(of, text="a dog barks", **{"in": "captions", "source_dataset": "COCO"})
         rows = of.sql(
-            "SELECT encord_text_id FROM e_mm1_100m.text WHERE source_dataset = 'COCO' AND encord_text_id < 300"
+            "SELECT encord_text_id FROM e_mm1_100m.text WHERE source_dataset = 'COCO' AND encord_text_id < 80"
         )
         coco = [
             f"/items/100m/text/{ids[row]}"

@@ -82,7 +82,7 @@ def test_epochs(path: Path) -> None:
     assert numbers(RowStream(path, NUMBERS, seed=1)) != orders[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_going_on_with_other_ranks(path: Path, data: st.DataObject) -> None:
     before, after = (data.draw(st.integers(1, 6)) for _ in range(2))
