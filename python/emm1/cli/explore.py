@@ -14,7 +14,7 @@ from emm1.errors import FileNotFoundError
 from emm1.store.opening import open as open_store
 
 # What DuckDB may keep of the store in memory: otherwise it becomes all that was ever read, which the system's cache holds anyway.
-MEMORY = "250MB"
+LIMIT_MEMORY = "SET memory_limit = '250MB'"
 
 
 def explore(
@@ -57,5 +57,5 @@ def explore(
 
     with open_store(store, read_only=True, root=root) as opened:
         with opened.cursor() as cursor:
-            cursor.execute(f"SET memory_limit = '{MEMORY}'")
+            cursor.execute(LIMIT_MEMORY)
         serve(opened, host=host, port=port, reports=report or (), browser=not no_browser, told=told)

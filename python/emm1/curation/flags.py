@@ -37,7 +37,7 @@ def add(store: Store, items: PathLike | Any, flag: str, detail: str | None, sour
     rows = _rows(items)
     if rows.is_empty():
         raise StoreError("there are no items to flag")
-    parameters = {"flag": flag, "source": source}
+    parameters: dict[str, str | None] = {"flag": flag, "source": source}
     changed = "flags were changed by another connection meanwhile: flag the items again"
     with store.cursor() as connection, all_or_nothing(connection, purpose="flag items", changed=changed):
         connection.register("emm1_flagged", rows.to_arrow())
@@ -50,7 +50,8 @@ def add(store: Store, items: PathLike | Any, flag: str, detail: str | None, sour
                 f"the store has no {some}{' …' if unknown[0][-1] > len(unknown) else ''}: no item was flagged"
             )
         connection.execute(sql("replace_flags"), parameters)
-        ((added,),) = connection.execute(sql("add_flags"), parameters | {"detail": detail}).fetchall()
+        parameters["detail"] = detail
+        ((added,),) = connection.execute(sql("add_flags"), parameters).fetchall()
         connection.unregister("emm1_flagged")
     return int(added)
 
