@@ -13,7 +13,7 @@ import duckdb
 from emm1 import system
 from emm1.dataset import SCHEMAS
 from emm1.errors import Error, StoreError
-from emm1.store.database import check_path, check_version, connect, is_store, schema_version
+from emm1.store.database import check_path, check_version, connect, is_store, log_of, schema_version
 from emm1.store.refusals import Refusal, refusal_of
 
 # Seconds between two flushes of a new store to the disk.
@@ -85,11 +85,6 @@ def settle(store: Path) -> None:
     if log_of(store).exists():
         with connect(store, alone=True) as connection:
             connection.execute("CHECKPOINT")
-
-
-def log_of(store: Path) -> Path:
-    """The write-ahead log that DuckDB keeps beside a store while it is written."""
-    return store.with_name(f"{store.name}.wal")
 
 
 @contextmanager

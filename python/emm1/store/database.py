@@ -96,6 +96,11 @@ def check_path(path: Path) -> None:
     check_regular(path, StoreError)
 
 
+def log_of(store: Path) -> Path:
+    """The write-ahead log that DuckDB keeps beside a store while it is written."""
+    return store.with_name(f"{store.name}.wal")
+
+
 def is_store(path: Path) -> bool:
     """Whether a file is an emm1 store.
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from emm1.checks import PathLike
 from emm1.errors import Error, StoreError, WriteError
+from emm1.store.database import log_of
 from emm1.store.opening import open as open_store
 from emm1.store.store import Store
 from emm1.system import locked
@@ -30,7 +31,7 @@ class Rows:
     """The rows of a query by their numbers. It can be pickled: the copy maps the same files.
 
     Args:
-        folder: as `kept_rows` gives it.
+        folder: of `rows_of`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -81,10 +82,8 @@ def rows_of(store: Store | PathLike, sql: str, cache: PathLike | None) -> Rows:
             return rows_of(opened, sql, cache)
     with store.cursor() as connection:
         ordered = _check_query(connection, sql)
-        ((root, version),) = connection.execute("SELECT media_root(), version()").fetchall()
-        found = store.path.stat()
         query = hashlib.sha256(sql.encode()).hexdigest()[:16]
-        identity = json.dumps([str(store.path.resolve()), found.st_size, found.st_mtime_ns, root, version])
+        identity = json.dumps(_identity(connection, store.path.resolve()))
         base = Path(cache) if cache is not None else store.path.with_name(f"{store.path.name}.rows")
         folder = base / f"{query}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
         try:
@@ -98,6 +97,13 @@ def rows_of(store: Store | PathLike, sql: str, cache: PathLike | None) -> Rows:
         except duckdb.Error as error:
             raise StoreError(f"the query cannot be run: {error}") from error
     return Rows(folder)
+
+
+def _identity(connection: duckdb.DuckDBPyConnection, path: Path) -> list[object]:
+    """What rows depend on beside the query: the store, with what is written but not yet in its file, and where media are."""
+    files = [file.stat() for file in (path, log_of(path)) if file.exists()]
+    (settings,) = connection.execute("SELECT media_root(), media_folder('audio'), version()").fetchall()
+    return [str(path), *((found.st_size, found.st_mtime_ns) for found in files), *settings]
 
 
 def _check_query(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:

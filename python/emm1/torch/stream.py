@@ -8,6 +8,7 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,13 +91,14 @@ class RowStream(IterableDataset):  # type: ignore[misc]
     ) -> None:
         at_least_one(world_size, "world_size")
         at_least_one(batch_size, "batch_size")
-        if not 0 <= operator.index(rank) < world_size:
+        if not 0 <= _integer(rank, "rank") < world_size:
             raise Error(f"rank must be a whole number from 0 to {world_size - 1:,}, not {shown(rank)}")
         self._rank, self._world_size, self._pad, self._block = rank, world_size, pad, batch_size
-        self._seed = _integer(seed, "seed")
+        first_seed = _integer(seed, "seed")
         self._rows = rows_of(store, sql, cache)
         self._given = 0
         self._shared = _Shared()
+        self._shared.seed = first_seed
 
     @property
     def columns(self) -> list[str]:
@@ -125,7 +127,7 @@ class RowStream(IterableDataset):  # type: ignore[misc]
 
     def _read(self, epoch: int, samples: int, worker: int, workers: int) -> Iterator[dict[str, Any]]:
         own = self._own(samples)
-        order = Permutation(len(self._rows), self._seed, epoch)
+        order = Permutation(len(self._rows), self._shared.seed, epoch)
         blocks = -(-len(own) // self._block)
         at_once = max(CHUNK // self._block, 1)
         for begin in range(worker, blocks, workers * at_once):
@@ -173,7 +175,7 @@ class RowStream(IterableDataset):  # type: ignore[misc]
             )
         # The last round may repeat rows of the beginning.
         samples = min(self._shared.samples + num_samples * self._world_size, len(self._rows))
-        return dict(zip(STATE, (self._seed, self._shared.epoch, samples, len(self._rows)), strict=True))
+        return dict(zip(STATE, (self._shared.seed, self._shared.epoch, samples, len(self._rows)), strict=True))
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Go on from a state; the next iteration begins there.
@@ -188,65 +190,57 @@ class RowStream(IterableDataset):  # type: ignore[misc]
             raise Error(f"this is the state of a stream of {rows:,} rows, and the query has {len(self._rows):,}")
         if not 0 <= samples <= rows:
             raise Error(f"samples must be from 0 to {rows:,}, the rows, not {samples:,}")
-        self._seed, self._given = seed, 0
-        self._shared.epoch, self._shared.samples = epoch, samples
+        self._given = 0
+        self._shared.seed, self._shared.epoch, self._shared.samples = seed, epoch, samples
+
+
+class _Number:
+    """One of the numbers of `_Shared`, by its place."""
+
+    def __init__(self, place: int) -> None:
+        self._place = place
+
+    def __get__(self, shared: _Shared, _kind: type) -> int:
+        return int(shared.numbers[self._place])
+
+    def __set__(self, shared: _Shared, value: int) -> None:
+        shared.numbers[self._place] = value
 
 
 class _Shared:
-    """Three numbers that a process and its workers, however they are started, see alike: a small file that they map.
+    """Numbers that a process and its workers, however they are started, see alike: a small file that they map.
 
     Workers that live longer than an epoch would otherwise never hear that another one begins.
     """
 
+    epoch = _Number(0)
+    samples = _Number(1)  # that all ranks had seen when the iteration began
+    workers = _Number(2)  # whether workers read the rows
+    seed = _Number(3)
+
     def __init__(self) -> None:
         descriptor, self._path = tempfile.mkstemp(prefix="emm1-stream-")
-        os.write(descriptor, bytes(3 * 8))
+        os.write(descriptor, bytes(4 * 8))
         os.close(descriptor)
         weakref.finalize(self, _remove, self._path, os.getpid())
-        self._numbers = _mapped(self._path)
+        self.numbers = _mapped(self._path)
 
     def __getstate__(self) -> str:
         return self._path
 
     def __setstate__(self, path: str) -> None:
         self._path = path
-        self._numbers = _mapped(path)
-
-    @property
-    def epoch(self) -> int:
-        return int(self._numbers[0])
-
-    @epoch.setter
-    def epoch(self, value: int) -> None:
-        self._numbers[0] = value
-
-    @property
-    def samples(self) -> int:
-        """Samples that all ranks had seen when the iteration began."""
-        return int(self._numbers[1])
-
-    @samples.setter
-    def samples(self, value: int) -> None:
-        self._numbers[1] = value
-
-    @property
-    def workers(self) -> int:
-        """Whether workers read the rows."""
-        return int(self._numbers[2])
-
-    @workers.setter
-    def workers(self, value: int) -> None:
-        self._numbers[2] = value
+        self.numbers = _mapped(path)
 
 
 def _mapped(path: str) -> NDArray[np.int64]:
-    with open(path, "r+b") as file:  # noqa: PTH123 - a temporary file
+    with Path(path).open("r+b") as file:
         return np.frombuffer(mmap.mmap(file.fileno(), 0), np.int64)
 
 
 def _remove(path: str, process: int) -> None:
-    if os.getpid() == process and os.path.exists(path):  # noqa: PTH110 - as above
-        os.remove(path)  # noqa: PTH107
+    if os.getpid() == process:
+        Path(path).unlink(missing_ok=True)
 
 
 def _integer(value: int, name: str) -> int:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import shutil
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,22 @@ def test_rows_are_written_once(path: Path, tmp_path: Path) -> None:
 
 def read_in(path: Path, cache: Path) -> list[int]:
     return numbers(RowStream(path, NUMBERS, cache=cache))
+
+
+def test_what_was_written_a_moment_ago_is_read(path: Path, tmp_path: Path) -> None:
+    query = "SELECT count(*) AS n FROM flags"
+    with emm1.open(shutil.copy(path, tmp_path / "emm1.duckdb")) as store:
+        for number in range(3):
+            assert QueryDataset(store, query)[0] == {"n": number}
+            store.sql(f"INSERT INTO flags VALUES ('100m', 'text', {number}, 'x', NULL, 'y', now())")
+
+
+def test_another_audio_folder_has_other_rows(path: Path) -> None:
+    query = "SELECT min(audio_file_path) AS audio FROM groups"
+    with emm1.open(path, read_only=True) as store:
+        assert "/audio/" in QueryDataset(store, query)[0]["audio"]
+        store.sql("SET VARIABLE emm1_audio_folder = 'video'")
+        assert "/video/" in QueryDataset(store, query)[0]["audio"]
 
 
 def test_another_store_has_other_rows(path: Path, tmp_path: Path) -> None:
