@@ -218,4 +218,4 @@ release-check:
 	@$(PYTHON) packaging/release.py $(TAG)
 
 clean:
-	rm -rf .encoders .venv .clients .tour target demo dist build
+	rm -rf web/node_modules .encoders .venv .clients .tour target demo dist build

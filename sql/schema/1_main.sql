@@ -110,7 +110,7 @@ CREATE TABLE media_status (
     detail VARCHAR,
     checked_at TIMESTAMP NOT NULL
 );
-COMMENT ON TABLE media_status IS 'Whether the media file of an item can be read; written by emm1 media check, empty before';
+COMMENT ON TABLE media_status IS 'Whether the media file of an item can be read, as whoever checked it has written; empty before';
 COMMENT ON COLUMN media_status.dataset IS 'Split as published: 100m, 1m or eshot';
 COMMENT ON COLUMN media_status.modality IS 'Modality of the item';
 COMMENT ON COLUMN media_status.id IS 'Its id, unique within the dataset and modality only';

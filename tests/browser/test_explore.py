@@ -206,7 +206,7 @@ def test_keys_are_explained_and_can_be_switched_off(explored: Explored, walked: 
     this = f"/items/100m/text/{first_captions(explored)[0]}"
     assert walked["written"] == [this, "j7?", 0]
     assert "next caption" in walked["help"]
-    assert "failures" not in walked["help"]  # the page has none
+    assert "the report" not in walked["help"]  # none was named
     assert walked["off"] == this
     assert walked["on"] == [["l", f"{this}?nn_index=2"]]
 

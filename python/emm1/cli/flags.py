@@ -34,4 +34,4 @@ def add(
     """
     with open_store(store) as opened:
         flagged = opened.add_flags(items, flag, detail=detail, source=source)
-    show.say(f"{store}: {flagged:,} {'item has' if flagged == 1 else 'items have'} the flag {flag}")
+    show.say(f"{store}: {flagged:,} {'item' if flagged == 1 else 'items'} flagged {flag}")

@@ -25,7 +25,7 @@ SOURCES = {
 FILLED = {
     "embeddings": "no embeddings are registered: emm1 embeddings add",
     "splits": "the store is not split yet: emm1 split",
-    "maps": "no map is made yet",
+    "maps": "no map is made yet: emm1 map",
     "media_status": "no media files are checked yet",
     "flags": "no item has a flag yet: emm1 flags add",
     "caption_index": "the captions have no index yet: emm1 index captions",

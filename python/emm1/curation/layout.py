@@ -14,7 +14,7 @@ from emm1.curation.numbering import Numbering
 from emm1.embeddings import Embeddings
 from emm1.embeddings.file import Metric
 from emm1.embeddings.knn import knn
-from emm1.errors import Error
+from emm1.errors import EmbeddingError, Error
 
 # Up to so many rows, the projection on two principal axes shows all distances.
 FEW = 3
@@ -149,8 +149,14 @@ def _batches(rows: Embeddings, metric: Metric) -> Iterator[NDArray[np.float64]]:
 
 
 def _scaled(vectors: NDArray[np.float32], metric: Metric) -> NDArray[np.float64]:
-    """The vectors in float64; by cosine only their directions count."""
+    """The vectors in float64; by cosine only their directions count.
+
+    Raises:
+        emm1.errors.EmbeddingError: a vector has no place.
+    """
     wide = vectors.astype(np.float64)
+    if not np.isfinite(wide).all():
+        raise EmbeddingError("a row holds NaN or an infinity, which has no place on a map: `emm1 check` says which")
     return wide if metric == "l2" else wide / np.linalg.norm(wide, axis=1, keepdims=True)
 
 

@@ -53,7 +53,7 @@ def only(embeddings: Embeddings, wanted: NDArray[np.bool_], folder: Path, told: 
         return
     with TemporaryDirectory(prefix=".emm1-map-", dir=folder, ignore_cleanup_errors=True) as place:
         file = Path(place) / "rows.npy"
-        _copy(embeddings, wanted, file, told)
+        _copy(embeddings, embeddings.ids[wanted], file, told)
         copied = Embeddings(file)
         if copied.why_no_codes is None:
             total = len(copied)
@@ -62,21 +62,18 @@ def only(embeddings: Embeddings, wanted: NDArray[np.bool_], folder: Path, told: 
         del copied  # or Windows would not remove its file
 
 
-def _copy(embeddings: Embeddings, wanted: NDArray[np.bool_], file: Path, told: Told) -> None:
-    shape = int(np.count_nonzero(wanted)), embeddings.dim
+def _copy(embeddings: Embeddings, ids: NDArray[np.int64], file: Path, told: Told) -> None:
     try:
-        write_npy(file.with_name("rows.ids.npy"), embeddings.ids[wanted])
-        write_npy_parts(file, _wanted(embeddings, wanted, told), shape, np.float32)
+        write_npy(file.with_name("rows.ids.npy"), ids)
+        write_npy_parts(file, _vectors(embeddings, ids, told), (len(ids), embeddings.dim), np.float32)
     except OSError as error:
         if isinstance(error, Error):
             raise
         raise WriteError(f"{file.parent} cannot hold the rows of the map: {error.strerror or error}") from error
 
 
-def _wanted(embeddings: Embeddings, wanted: NDArray[np.bool_], told: Told) -> Iterator[NDArray[np.float32]]:
-    for begin in range(0, len(wanted), BATCH):
-        chosen = wanted[begin : begin + BATCH]
-        if chosen.any():
-            _, vectors = embeddings.rows(begin, begin + BATCH)
-            yield vectors[chosen]
-        told("copying the rows of the map", begin + len(chosen), len(wanted))
+def _vectors(embeddings: Embeddings, ids: NDArray[np.int64], told: Told) -> Iterator[NDArray[np.float32]]:
+    for begin in range(0, len(ids), BATCH):
+        vectors = embeddings.vectors(ids[begin : begin + BATCH])
+        told("copying the rows of the map", begin + len(vectors), len(ids))
+        yield vectors

@@ -15,7 +15,7 @@ INDEX = frozenset(caption_index.TABLES)
 # Those that refer to items by their ids, and what to do when the ids may be of other items.
 OF_ITEMS = {
     "splits": "run `emm1 split` again",
-    "maps": "make its maps again",
+    "maps": "run `emm1 map` again",
     "media_status": "check the media again",
     "flags": "see whether its rows still hold",
 }
@@ -51,9 +51,12 @@ def keep_own_rows(connection: duckdb.DuckDBPyConnection) -> list[str]:
     users = names_of_users(connection)
     copied = {table: columns for table in OWN if (columns := _columns_of_both(connection, table, users))}
     notes = []
-    if not copied.keys() >= INDEX or not _is_of_these_captions(connection):
-        if "caption_index" in copied and _recorded_fingerprints(connection):
-            notes.append("the index of captions was dropped, because captions changed: run `emm1 index captions` again")
+    recorded = _recorded_fingerprints(connection) if "caption_index" in copied else []
+    whole = copied.keys() >= INDEX
+    if not (whole and recorded and recorded == [caption_index.fingerprint(connection)]):
+        if recorded:
+            why = "captions changed" if whole else "one of its tables is missing"
+            notes.append(f"the index of captions was dropped, because {why}: run `emm1 index captions` again")
         copied = {table: columns for table, columns in copied.items() if table not in INDEX}
     for table, columns in copied.items():
         copy_rows(connection, "main", table, columns)
@@ -75,12 +78,6 @@ def _columns_of_both(connection: duckdb.DuckDBPyConnection, table: str, users: s
     if table in users or not all(both for _, both, needed in columns if needed):
         return []
     return [column for column, both, _ in columns if both and f"{table}.{column}" not in users]
-
-
-def _is_of_these_captions(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the previous store has an index, made from the captions of the new store."""
-    recorded = _recorded_fingerprints(connection)
-    return bool(recorded) and recorded == [caption_index.fingerprint(connection)]
 
 
 def _recorded_fingerprints(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -130,7 +130,7 @@ class Curations:
             source: who says so, likewise a word.
 
         Returns:
-            How many items have the flag by this source now.
+            How many items were flagged.
 
         Raises:
             emm1.errors.Error: a row that names no item of the store (none is flagged then), a file that cannot be read, or a store

@@ -49,7 +49,7 @@ QUERIES = {
     "FROM groups WHERE false": [],
     "FROM embeddings WHERE name = 'text'": [],
     "SELECT id FROM splits WHERE split = 'test'": ["the store is not split yet: emm1 split"],
-    "FROM maps WHERE name = 'image'": ["no map is made yet"],
+    "FROM maps WHERE name = 'image'": ["no map is made yet: emm1 map"],
     "FROM flags JOIN media_status USING (dataset, modality, id)": [
         "no item has a flag yet: emm1 flags add",
         "no media files are checked yet",

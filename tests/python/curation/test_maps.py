@@ -299,3 +299,19 @@ def test_the_command(store: emm1.Store) -> None:
     )
     assert emm1_cli("map", path, "x", "--n-neighbors", "1").returncode == 2
     assert emm1_cli("map", path, "z").returncode == 1
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+@pytest.mark.parametrize("rows", [3, 40])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_row_without_a_place(tree: Path, tmp_path: Path, metric: Metric, rows: int, value: float) -> None:
+    vectors = np.random.default_rng(0).standard_normal((rows, 8)).astype(np.float32)
+    vectors[1, 2] = value
+    np.save(tmp_path / "rows.npy", vectors)
+    with emm1.build(tree, tmp_path / "emm1.duckdb", splits=["100m"], ranks=[1]) as store:
+        try:
+            store.add_embeddings("rows", tmp_path / "rows.npy", dataset="100m", modality="image")
+        except emm1.EmbeddingError:
+            return  # refused before
+        with pytest.raises(emm1.EmbeddingError, match="NaN or"):
+            store.map("rows", metric=metric)

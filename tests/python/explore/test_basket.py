@@ -225,7 +225,7 @@ def test_a_basket_becomes_flags(explored: Explored, own: Path, tmp_path: Path, t
     file = tmp_path / f"basket.{kind}"
     file.write_bytes(answer.body)
     done = emm1_cli("flags", "add", own, file, "--flag", "blurred", "--detail", "it's \\ “so”")
-    assert (done.returncode, done.stdout) == (0, f"{own}: 5 items have the flag blurred\n")
+    assert (done.returncode, done.stdout) == (0, f"{own}: 5 items flagged blurred\n")
     expected: list[tuple[Any, ...]] = sorted((*row, "blurred", "it's \\ “so”", "basket") for row in ROWS)
     assert flags(own) == expected
     # Again, with another detail: replaced. Another flag and another source: beside it.

@@ -203,4 +203,5 @@ def test_an_index_without_one_of_its_tables_is_not_carried_over(recorded: Path) 
     execute(recorded, "DROP TABLE caption_words", f"UPDATE emm1_store SET schema_version = {SCHEMA_VERSION - 1}")
     done = emm1_cli("upgrade", recorded)
     assert done.returncode == 0, done.stderr
+    assert "the index of captions was dropped, because one of its tables is missing" in done.stdout
     assert index_of(recorded) == [[], [], []]

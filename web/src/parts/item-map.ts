@@ -63,7 +63,7 @@ class ItemMap extends Part {
   declare hovered: string;
   declare selected: readonly number[];
   declare listed: string;
-  declare copied: boolean;
+  declare copied: string;
 
   #three: Three | null = null;
   #view: MapView | null = null;
@@ -84,7 +84,7 @@ class ItemMap extends Part {
     this.hovered = "";
     this.selected = [];
     this.listed = "";
-    this.copied = false;
+    this.copied = "";
   }
 
   override connectedCallback(): void {
@@ -126,7 +126,7 @@ class ItemMap extends Part {
       <section aria-label="Selection">
         <h2 role="status">${count.toLocaleString("en")} selected</h2>
         <div class="tools">
-          ${this.table && count <= MOST_IN_QUERY ? html`<button @click=${this.#copy}>${this.copied ? "Copied" : "Copy as SQL"}</button>` : nothing}
+          ${this.table && count <= MOST_IN_QUERY ? html`<button @click=${this.#copy}>${this.copied || "Copy as SQL"}</button>` : nothing}
           ${this.split && count <= MOST_IN_BASKET ? html`<button @click=${this.#put}>Put in the basket</button>` : nothing}
           <button @click=${this.#download}>Download ids as CSV</button>
           <button @click=${this.#clear}>Clear</button>
@@ -293,7 +293,7 @@ class ItemMap extends Part {
     const chosen = inside(this.map!, outline.map((pixel) => this.#place(pixel)));
     this.selected = Array.from(chosen, (point) => this.map!.ids[point]!);
     this.listed = "";
-    this.copied = false;
+    this.copied = "";
     this.#choose();
     const ids = this.selected;
     if (this.split && ids.length) void this.#items(ids.slice(0, FIRST)).then((listed) => this.selected === ids && (this.listed = listed));
@@ -310,8 +310,12 @@ class ItemMap extends Part {
   };
 
   readonly #copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(queryOf(this.table!, this.key!, this.selected));
-    this.copied = true;
+    try {
+      await navigator.clipboard.writeText(queryOf(this.table!, this.key!, this.selected));
+      this.copied = "Copied";
+    } catch {
+      this.copied = "This browser lets no page copy: save the ids"; // such as one on another machine, to which nothing is encrypted
+    }
   };
 
   readonly #download = (): void => {
