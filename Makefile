@@ -64,7 +64,7 @@ test: .venv/built .venv/encoder lint
 	cargo test --workspace --locked --quiet
 	$(MAKE) test-neon
 	$(MAKE) test-windows
-	$(MAKE) --jobs=2 --output-sync=line pytest test-clients
+	$(MAKE) --jobs=2 pytest test-clients
 
 pytest: .venv/built
 	$(BIN)/pytest

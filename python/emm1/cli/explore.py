@@ -39,12 +39,13 @@ def explore(
 
     Example: `emm1 explore emm1.duckdb --root /data/e-mm1`
     """
+    from emm1.explore.addresses import is_of_this_machine_only
     from emm1.explore.serve import serve
 
     if root is not None and not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder: name the one that holds the media")
 
-    if not host.startswith("127.") and host != "::1":
+    if not is_of_this_machine_only(host):
         show.warn(
             "warning: whoever reaches this port and has the address, which travels unencrypted, sees the store and its media; "
             "ssh -L leads to a port of another machine without that"

@@ -18,6 +18,8 @@ from emm1.explore.addresses import LOOPBACK, in_url
 PORT_LEFT_OUT = 80  # browsers do not write it
 # What `Sec-Fetch-Site` says of a page of this server, and of an address that somebody typed. Pages of other ports are "same-site".
 OWN_SITE = {"same-origin", "none"}
+# Long enough for a page that was fetched ahead. The store is read only, so it is the same as long as the server runs.
+A_MINUTE = {"cache-control": "private, max-age=60"}
 HEADERS = {
     "content-security-policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",

@@ -59,7 +59,7 @@ class Api:
 
     def captions(self, request: Request) -> Response:
         """``?dataset=100m&after=ID&before=ID&limit=20``: captions in the order of their ids."""
-        return JSONResponse(self._look.captions(asked.dataset(request), asked.span(request)))
+        return JSONResponse(self._look.captions(asked.dataset(request, self._look.first_split), asked.span(request)))
 
     def item(self, request: Request) -> Response:
         """``?nn_index=&modality=``: an item and what it is connected to; of a caption's groups those chosen."""

@@ -37,9 +37,9 @@ def item(request: Request) -> tuple[Split, str, int]:
     return dataset, modality, number
 
 
-def dataset(request: Request) -> Split:
+def dataset(request: Request, default: Split = "100m") -> Split:
     """The split whose captions are wanted."""
-    named = request.query_params.get("dataset", "100m")
+    named = request.query_params.get("dataset", default)
     if named not in SPLITS or "text" not in MODALITIES_OF[named]:
         raise HTTPException(400, "dataset: expected 100m or 1m, which have captions.")
     return named
@@ -58,7 +58,10 @@ def number(request: Request, name: str, default: int, most: int = LARGEST_ID) ->
 
 def limit(request: Request) -> int:
     """How many rows are wanted."""
-    return number(request, "limit", SHOWN, MOST)
+    found = number(request, "limit", SHOWN, MOST)
+    if not found:
+        raise HTTPException(400, f"limit: expected a whole number from 1 to {MOST}.")
+    return found
 
 
 def span(request: Request) -> Span:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp, parse_one
 
 from emm1.dataset import KEYS, SCHEMAS, Split
-from emm1.explore.items import CONNECTED, Span, Wanted, sql
+from emm1.explore.items import CONNECTED, EVERY_NEIGHBOUR, Chosen, Span, Wanted, sql
 from emm1.explore.reports.kind import Kind
 from emm1.explore.words import ALL
 
@@ -67,13 +67,13 @@ class Copies:
         query = _spanned(exp.select("*").from_(_table(dataset, "text")), KEYS[dataset, "text"], span)
         return self._query("Captions", query, after=span.after, before=span.before)
 
-    def item(self, dataset: Split, modality: str, number: int) -> list[Copied]:
-        """An item, and what it is connected to."""
+    def item(self, dataset: Split, modality: str, number: int, chosen: Chosen = EVERY_NEIGHBOUR) -> list[Copied]:
+        """An item, and what it is connected to: of a caption, the neighbours that are chosen."""
         key = KEYS[dataset, modality]
         row = exp.select("*").from_(_table(dataset, modality)).where(exp.column(key).eq(_given("id")))
         found = [self._query("Row", row, id=number)]
         if dataset == "100m" and modality == "text":
-            found.append(self.groups(number))
+            found.append(self.groups(number, chosen))
         elif dataset == "100m":
             near = exp.select("nn_index", "encord_text_id").from_(_table("100m", "groups"))
             near = near.where(exp.column(f"encord_{modality}_id").eq(_given("id")))
@@ -89,12 +89,20 @@ class Copies:
             found.append(self._query("Categories", listed, modality=modality, id=number))
         return found
 
-    def groups(self, caption: int) -> Copied:
+    def groups(self, caption: int, chosen: Chosen = EVERY_NEIGHBOUR) -> Copied:
         """The groups of a caption."""
-        query = _ordered(exp.select("*").from_(exp.table_("groups")), "nn_index")
-        query = query.where(exp.column("encord_text_id").eq(_given("caption")))
-        call = f"store.groups(captions=[{caption}]).order('nn_index')"
-        return Copied("Groups", _written(query, caption=caption), self._program(call))
+        rank, modality = chosen.nn_index, chosen.modality
+        columns = (
+            ["*"]
+            if modality is None
+            else ["encord_text_id", f"encord_{modality}_id", "nn_index", "caption", f"{modality}_file_path"]
+        )
+        query = _ordered(exp.select(*columns).from_(exp.table_("groups")), "nn_index")
+        query = query.where(exp.column("encord_text_id").eq(_given("caption")), *_equal({"nn_index": rank}))
+        given = {"nn_index": rank, "modalities": None if modality is None else [modality], "captions": [caption]}
+        arguments = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+        call = f"store.groups({arguments}).order('nn_index')"
+        return Copied("Groups", _written(query, caption=caption, nn_index=rank), self._program(call))
 
     def triplets(self, wanted: Wanted) -> Copied:
         """Rated triplets."""
@@ -269,7 +277,7 @@ def _of_captions(narrowed: dict[str, str]) -> list[exp.Condition]:
     ]
 
 
-def _equal(given: Mapping[str, str | None]) -> list[exp.Condition]:
+def _equal(given: Mapping[str, str | int | None]) -> list[exp.Condition]:
     """That columns have the values that are given."""
     return [exp.column(column).eq(_given(column)) for column, value in given.items() if value is not None]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from math import isfinite
 from typing import Any
@@ -80,6 +81,9 @@ class Chosen:
 
     nn_index: int | None = None
     modality: str | None = None
+
+
+EVERY_NEIGHBOUR = Chosen()
 
 
 @dataclass(frozen=True)
@@ -276,6 +280,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | str) else str(value)
 
 
+@cache
 def sql(name: str) -> str:
     """A query of sql/explore."""
     return (files("emm1") / "sql" / "explore" / f"{name}.sql").read_text(encoding="utf-8")

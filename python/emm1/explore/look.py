@@ -14,7 +14,7 @@ from emm1.explore import basket as baskets
 from emm1.explore import eshot
 from emm1.explore import items as read
 from emm1.explore.described import describe, describe_group, describe_triplet
-from emm1.explore.items import Chosen, Span
+from emm1.explore.items import EVERY_NEIGHBOUR, Chosen, Span
 from emm1.explore.likeness import Narrowed, alike
 from emm1.explore.media import Media, MediaFolder
 from emm1.explore.reports.saved import Reported
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-ALL = Chosen()
 
 
 class Look:
@@ -66,6 +65,12 @@ class Look:
             ],
         }
 
+    @cached_property
+    def first_split(self) -> Split:
+        """The split whose captions are shown first: E-MM1:100M, unless the store has none of it."""
+        with self._store.cursor() as cursor:
+            return "100m" if read.captions(cursor, "100m", read.Span(limit=1)) else "1m"
+
     def captions(self, dataset: Split, span: Span) -> dict[str, Any]:
         """Captions in the order of their ids; `previous` and `next`: others come before the one and after the other, or None."""
         with self._store.cursor() as cursor:
@@ -73,7 +78,9 @@ class Look:
         shown, around = _around(found, span, lambda item: item.id)
         return {"captions": [describe(each, self.folder) for each in shown], **around}
 
-    def item(self, dataset: Split, modality: str, number: int, chosen: Chosen = ALL) -> dict[str, Any] | None:
+    def item(
+        self, dataset: Split, modality: str, number: int, chosen: Chosen = EVERY_NEIGHBOUR
+    ) -> dict[str, Any] | None:
         """An item with all that it is connected to; None if the store has no such item.
 
         `previous` and `next` are the ids before and after its own; `groups` are those chosen of a caption of E-MM1:100M,

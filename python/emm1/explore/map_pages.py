@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from emm1.dataset import KEYS, SCHEMAS
 from emm1.explore import asked
+from emm1.explore.access import A_MINUTE
 from emm1.explore.described import describe
 from emm1.explore.look import Look
 from emm1.explore.maps import Map, Maps, describe_colours, describe_map, sketch
@@ -95,13 +96,15 @@ class MapPages:
     def points(self, request: Request) -> Response:
         """The points in the order of ids: float32 x and y of each, then the int32 ids, in little-endian order."""
         places, ids = self._maps.points(self._named(request).name)
-        return Response(places.astype("<f4").tobytes() + ids.astype("<i4").tobytes(), media_type=BYTES)
+        return Response(
+            places.astype("<f4").tobytes() + ids.astype("<i4").tobytes(), media_type=BYTES, headers=A_MINUTE
+        )
 
     def colours(self, request: Request) -> Response:
         """``?column=``: the code of each point's colour, a byte, in the order of ids."""
         shown, _, column = self._asked(request)
         codes = np.zeros(shown.points, np.uint8) if column is None else self._maps.coloured(shown, column).codes
-        return Response(codes.tobytes(), media_type=BYTES)
+        return Response(codes.tobytes(), media_type=BYTES, headers=A_MINUTE)
 
     def _named(self, request: Request) -> Map:
         found = self._maps.named(request.path_params["name"])

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from emm1.dataset import FILE_MODALITIES, MODALITIES_OF, RANKS, SPLITS
 from emm1.explore import asked
-from emm1.explore.access import WITHOUT_TOKEN
+from emm1.explore.access import A_MINUTE, WITHOUT_TOKEN
 from emm1.explore.api import alike, eshot_category, likeness, report, searched, typed
 from emm1.explore.basket import key
 from emm1.explore.items import Chosen
@@ -72,11 +72,8 @@ class Pages:
 
     def captions(self, request: Request) -> Response:
         """Captions in the order of their ids."""
-        dataset, span = asked.dataset(request), asked.span(request)
+        dataset, span = asked.dataset(request, self._look.first_split), asked.span(request)
         found = self._look.captions(dataset, span)
-        if not found["captions"] and "dataset" not in request.query_params:  # a store of the other split
-            dataset = "1m"
-            found = self._look.captions(dataset, span)
         copied = [self._look.copies.captions(dataset, span)]
         return self._page("captions.html", dataset=dataset, limit=span.limit, copied=copied, **found)
 
@@ -159,7 +156,7 @@ class Pages:
     ) -> Response:
         given = {name: request.query_params.get(name, "") for name in NARROWED}
         bases = [each["name"] for each in self._look.store()["embeddings"]]
-        copied = self._look.copies.item(*asked.item(request))
+        copied = self._look.copies.item(*asked.item(request), chosen)
         if like is not None:
             copied.insert(0, self._look.alike_copied(*likeness(request, like)))
         return self._page(
@@ -178,9 +175,7 @@ class Pages:
         shown = self._environment.get_template(template).render(
             name=self._look.name, report_name=self._look.reported.name, without_token=WITHOUT_TOKEN.get(), **values
         )
-        # Long enough for a page that was fetched ahead. The store is read only, so it is the same as long as the server runs.
-        headers = {"cache-control": "private, max-age=60"} if status == OK else {}
-        return HTMLResponse(shown, status_code=status, headers=headers)
+        return HTMLResponse(shown, status_code=status, headers=A_MINUTE if status == OK else {})
 
 
 def address(path: str, **parameters: object) -> str:

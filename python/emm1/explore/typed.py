@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -31,13 +32,19 @@ class Typed:
     loading: float
 
 
+@cache
+def _installed() -> list[str]:
+    """The encoders that are installed: as long as the server runs, they are the same."""
+    return encoder_names()
+
+
 def encoder_of(model: str | None) -> str | None:
     """The encoder that a model of registered embeddings is; None if no encoder is installed under such a name.
 
     >>> encoder_of("minilm"), encoder_of("open-clip:ViT-B-32/openai"), encoder_of("ours"), encoder_of(None)
     ('minilm', 'open-clip:ViT-B-32/openai', None, None)
     """
-    return model if model and model.partition(":")[0] in encoder_names() else None
+    return model if model and model.partition(":")[0] in _installed() else None
 
 
 def encoders_of(store: Store) -> list[str]:
@@ -46,7 +53,7 @@ def encoders_of(store: Store) -> list[str]:
     What follows a colon is loaded from a file, or from the web, so it comes from the store and never from an address.
     """
     made = sorted({name for entry in store.registry.values() if (name := encoder_of(entry.model))})
-    return [*made, *(name for name in encoder_names() if name not in made)]
+    return [*made, *(name for name in _installed() if name not in made)]
 
 
 def nearest_to_text(store: Store, text: str, encoder: str, base: str, k: int, narrowed: Narrowed) -> Typed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.resources import files
 from itertools import groupby
 from time import perf_counter
 from typing import Any
@@ -14,7 +13,7 @@ from duckdb import ConstantExpression as Constant
 from duckdb import FunctionExpression as Function
 
 from emm1.dataset import MODALITIES_OF, SCHEMAS, SPLITS, Split
-from emm1.explore.items import Item, items
+from emm1.explore.items import Item, items, sql
 from emm1.explore.likeness import Narrowed
 from emm1.store.caption_index import is_indexed, unknown_words
 
@@ -106,7 +105,7 @@ def _by_index(connection: duckdb.DuckDBPyConnection, sought: Sought) -> list[tup
 
 def _by_reading(connection: duckdb.DuckDBPyConnection, sought: Sought) -> list[tuple[Split, int, None]]:
     """Dataset and id of the first captions that have the words, among the first `READ` of each split, and of one more."""
-    ((words, phrases),) = connection.execute(_sql("phrases"), {"words": sought.words}).fetchall()
+    ((words, phrases),) = connection.execute(sql("phrases"), {"words": sought.words}).fetchall()
     if not words:
         return []
     found: list[tuple[Split, int, None]] = []
@@ -175,13 +174,9 @@ def _marked(connection: duckdb.DuckDBPyConnection, captions: list[Item], words: 
     """Each caption in pieces, and whether each is one of the words; neighbours of one kind are one piece."""
     texts = [caption.columns["caption"] for caption in captions]
     parts: list[list[tuple[str, bool]]] = [[] for _ in texts]
-    for at, piece, matches in connection.execute(_sql("marked"), {"words": words, "captions": texts}).fetchall():
+    for at, piece, matches in connection.execute(sql("marked"), {"words": words, "captions": texts}).fetchall():
         parts[at].append((piece, matches))
     return [
         [("".join(piece for piece, _ in run), matches) for matches, run in groupby(pieces, key=lambda part: part[1])]
         for pieces in parts
     ]
-
-
-def _sql(name: str) -> str:
-    return (files("emm1") / "sql" / "explore" / f"{name}.sql").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, ValuesView
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -64,21 +64,37 @@ class Registry(Mapping[str, Registered]):
     def __getitem__(self, name: str) -> Registered:
         """The entry with this name."""
         check_text(name)
+        return self._entry(str(name), self._rows())
+
+    def values(self) -> ValuesView[Registered]:
+        """The entries, by their names; they are read at once.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> store.add_embeddings("text", folder / "sample/embeddings/text.npy", dataset="100m", modality="text")
+        >>> [(entry.name, entry.metric) for entry in store.registry.values()]
+        [('text', 'cosine')]
+        """
         rows = self._rows()
-        found = _native.Registered(str(name), [entry for *entry, _ in rows])
+        return {str(name): self._entry(str(name), rows) for name, *_ in rows}.values()
+
+    def _entry(self, name: str, rows: list[tuple[str | None, ...]]) -> Registered:
+        found = _native.Registered(name, [entry for *entry, _ in rows])
         models = {called: model for called, *_, model in rows}
         path, ids_path, codes_path = _native.parse_location(found.argument)
         dataset, _, modality = found.items.partition(" ")
         codes: Path | Literal[False] | None = False if codes_path is None else self._folder / codes_path
         return Registered(
-            str(name),
+            name,
             cast("Split", dataset),
             modality,
             cast("Metric", found.metric),
             self._folder / path,
             ids_path and self._folder / ids_path,
             None if codes_path == _native.codes_beside(path) else codes,
-            models[str(name)],
+            models[name],
             found,
         )
 

@@ -9,8 +9,17 @@ from contextlib import suppress
 import pytest
 from exploring import Explored
 
+KINDS = {
+    "/media/{}": "image",
+    "/items/{}": "image",
+    "/api/items/{}": "image",
+    "/points/{}": "points",
+    "/thumb/{}": "image",
+    "/waveform/{}.svg": "audio",
+}
 
-@pytest.mark.parametrize("folder", ["media", "items", "api/items", "points", "thumb", "waveform"])
+
+@pytest.mark.parametrize("address", KINDS)
 @pytest.mark.parametrize(
     "rest",
     [
@@ -42,8 +51,9 @@ from exploring import Explored
         "",
     ],
 )
-def test_only_ids_lead_to_items(explored: Explored, folder: str, rest: str) -> None:
-    answer = explored.server.get(f"/{folder}/{rest}")
+def test_only_ids_lead_to_items(explored: Explored, address: str, rest: str) -> None:
+    assert explored.server.get(address.format(f"100m/{KINDS[address]}/1")).status == 200
+    answer = explored.server.get(address.format(rest.replace("image", KINDS[address])))
     assert answer.status in {400, 404}
     assert b"root:" not in answer.body
     assert explored.server.get("/api/store").status == 200

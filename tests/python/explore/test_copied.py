@@ -169,10 +169,20 @@ def test_triplets(copying: Copying, asked: dict[str, str], tmp_path: Path) -> No
     check(copying, copied, columns, expected, tmp_path)
 
 
-def test_groups(copying: Copying, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("chosen", "api"),
+    [
+        ("", "?nn_index=1"),
+        ("?nn_index=3", "?nn_index=3"),
+        ("?nn_index=all", ""),
+        ("?nn_index=all&modality=image", "?modality=image"),
+        ("?nn_index=2&modality=image", "?nn_index=2&modality=image"),
+    ],
+)
+def test_groups(copying: Copying, chosen: str, api: str, tmp_path: Path) -> None:
     ((caption,),) = by_tuples(copying, "SELECT min(encord_text_id) FROM e_mm1_100m.groups")
-    shown = copying.server.get(f"/api/groups/{caption}").json["groups"]
-    found = texts(copying.server, f"/items/100m/text/{caption}")
+    shown = copying.server.get(f"/api/groups/{caption}{api}").json["groups"]
+    found = texts(copying.server, f"/items/100m/text/{caption}{chosen}")
     expected = [(group["nn_index"], group["image"] and group["image"]["id"]) for group in shown]
     check(copying, found["Groups"], ("nn_index", "encord_image_id"), expected, tmp_path)
     check(copying, found["Row"], ("encord_text_id",), [(caption,)], tmp_path)

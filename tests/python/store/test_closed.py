@@ -48,6 +48,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "match_captions": lambda store: store.match_captions("dog"),
     "map": lambda store: store.map("x"),
     "names": lambda store: list(store.registry),
+    "values": lambda store: list(store.registry.values()),
     "number of names": lambda store: len(store.registry),
     "a name": lambda store: store.registry["x"],
     "models": lambda store: store.registry.models,
