@@ -17,12 +17,15 @@ from emm1.store.transactions import all_or_nothing
 from emm1.tables import first, frame_of, integers, read
 
 if TYPE_CHECKING:
+    import duckdb
+
     from emm1.store.store import Store
 
 COLUMNS = ("dataset", "modality", "id")
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 SOURCE = "basket"
 LONGEST = 1000
+CHANGED = "flags were changed by another connection meanwhile: flag the items again"
 
 
 def add(store: Store, items: PathLike | Any, flag: str, detail: str | None, source: str) -> int:
@@ -37,10 +40,9 @@ def add(store: Store, items: PathLike | Any, flag: str, detail: str | None, sour
     rows = _rows(items)
     if rows.is_empty():
         raise StoreError("there are no items to flag")
-    parameters: dict[str, str | None] = {"flag": flag, "source": source}
-    changed = "flags were changed by another connection meanwhile: flag the items again"
-    with store.cursor() as connection, all_or_nothing(connection, purpose="flag items", changed=changed):
-        connection.register("emm1_flagged", rows.to_arrow())
+    noted = rows.with_columns(flag=pl.lit(flag), detail=pl.lit(detail, pl.String))
+    with store.cursor() as connection, all_or_nothing(connection, purpose="flag items", changed=CHANGED):
+        connection.register("emm1_flagged", noted.to_arrow())
         unknown = connection.execute(sql("unknown_flagged")).fetchall()
         if unknown:
             some = ", ".join(
@@ -49,10 +51,37 @@ def add(store: Store, items: PathLike | Any, flag: str, detail: str | None, sour
             raise StoreError(
                 f"the store has no {some}{' …' if unknown[0][-1] > len(unknown) else ''}: no item was flagged"
             )
-        connection.execute(sql("replace_flags"), parameters)
-        parameters["detail"] = detail
-        ((added,),) = connection.execute(sql("add_flags"), parameters).fetchall()
-        connection.unregister("emm1_flagged")
+        connection.execute(sql("replace_flags"), {"flag": flag, "source": source})
+        return _insert(connection, source)
+
+
+def record(store: Store, rows: pl.DataFrame | None, source: str) -> int:
+    """Note what a command found out about items of the store, in place of everything that it noted before.
+
+    Args:
+        store: open for writing.
+        rows: dataset, modality, id, flag and detail; None leaves everything as it is, so that a store for reading is refused
+            before the work.
+        source: the command, with what it was asked if other questions keep their own flags.
+
+    Returns:
+        How many flags were written.
+
+    Raises:
+        emm1.errors.StoreError: the store is open for reading only.
+    """
+    with store.cursor() as connection, all_or_nothing(connection, purpose="flag items", changed=CHANGED):
+        if rows is None:
+            connection.execute("DELETE FROM flags WHERE false")
+            return 0
+        connection.execute(sql("forget_flags"), {"source": source})
+        connection.register("emm1_flagged", rows.to_arrow())
+        return _insert(connection, source)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    ((added,),) = connection.execute(sql("add_flags"), {"source": source}).fetchall()
+    connection.unregister("emm1_flagged")
     return int(added)
 
 

@@ -1,0 +1,3 @@
+-- Takes away all that a source said.
+
+DELETE FROM flags WHERE source = $source
