@@ -54,14 +54,14 @@ def _reason(path: Path, called: str, error: duckdb.Error, *, read_only: bool) ->
             "or use it (emm1.load_extension prepares a connection you opened yourself)"
         )
     if refusal is Refusal.OPEN_ELSEWHERE:
-        how = "" if read_only else ", or open it read-only in all of them"
+        how = "" if read_only else "; several processes may use it only if all of them open it read-only"
         return f"{called} is open in another process{f' ({named})' if named else ''}: close it there{how}"
     if path.is_dir():
         return f"{called} is a folder, not an emm1 store"
     if not os.access(path, os.R_OK):
         return _unreadable(called)
     if not read_only and not os.access(path, os.W_OK):
-        return f"{called} may not be written: open it read-only, or change its permissions"
+        return f"{called} may not be written: change its permissions, or open it read-only if that is enough"
     if refusal is Refusal.NO_DATABASE:
         return _no_database(called)
     first = str(error).partition("\n")[0]

@@ -53,16 +53,17 @@ def known_pairs(
         EmbeddingError: the kind is not about these modalities.
         StoreError: the store holds no such pairs.
     """
-    split, fits, meaning = KINDS[kind]
+    _, fits, meaning = KINDS[kind]
     if queries is None or base is None:
         raise EmbeddingError(
             f"the pairs {kind} depend on what the vectors are of, which is not known of a file: register it, or give a file of pairs"
         )
-    given = [entry.modality if entry.dataset == split else None for entry in (queries, base)]
-    if not _fit(kind, *given):
+    if not _fit(kind, queries, base):
+        others = " and ".join(other for other in KINDS if _fit(other, queries, base))
         raise EmbeddingError(
-            f"the pairs {kind} are between {fits}, of the split {split}: {queries.name!r} is {queries.dataset} {queries.modality}, "
-            f"and {base.name!r} is {base.dataset} {base.modality}"
+            f"the pairs {kind} are between {fits}, of the split {KINDS[kind][0]}: {queries.name!r} is {queries.dataset} "
+            f"{queries.modality}, and {base.name!r} is {base.dataset} {base.modality}"
+            f"{'; between these there are the pairs ' if others else ''}{others}"
         )
     table = "groups" if kind == "groups" else "triplets"
     query = (files("emm1") / "sql" / "evaluation" / f"{kind}.sql").read_text(encoding="utf-8")
@@ -84,11 +85,13 @@ def known_pairs(
     )
 
 
-def _fit(kind: str, queries: str | None, base: str | None) -> bool:
-    """Whether a kind of pairs is between these modalities; None is one of another split."""
+def _fit(kind: str, queries: Registered, base: Registered) -> bool:
+    """Whether a kind of pairs is between what these are of."""
+    if {queries.dataset, base.dataset} != {KINDS[kind][0]}:
+        return False
     if kind == "triplets":
-        return queries is not None and base in FILE_MODALITIES
-    return queries is not None and base is not None and (queries == "text") != (base == "text")
+        return base.modality in FILE_MODALITIES
+    return (queries.modality == "text") != (base.modality == "text")
 
 
 def same_id(embeddings: Embeddings, queries: Registered | None, base: Registered | None) -> Pairs:
