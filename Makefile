@@ -26,6 +26,8 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 UV := UV_PROJECT_ENVIRONMENT=.venv VIRTUAL_ENV= $(BIN)/uv
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Where it is set, each of the processes that the tests start compiles every module that it imports: half of their time.
+unexport PYTHONDONTWRITEBYTECODE
 SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml packaging/backend.py packaging/extension.py
 
 include packaging/community.mk
@@ -67,7 +69,7 @@ test: .venv/built .venv/encoder lint
 	$(MAKE) --jobs=2 pytest test-clients
 
 pytest: .venv/built
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 # Clients whose runtime or packages are not available are skipped by name, and so are the browser that opens the pages,
 # and the build of their scripts.
