@@ -61,7 +61,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[EShotReport, Path]
     emm1.write_sample(folder / "sample", scale=0.0001)
     files = {modality: folder / f"sample/embeddings/eshot_{modality}.npy" for modality in ("audio", "points")}
     with emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["eshot"]) as store:
-        return store.eshot(**files), folder / "report"
+        return store.eshot(files["audio"], files["points"]), folder / "report"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emm1.cli.parameters import StorePath
+from emm1.cli.parameters import AvailableOption, ExcludeOption, StorePath, flags_of
 from emm1.cli.reports import Report, ReportFormat, ReportOutput, show_report
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def eshot(
     baseline: Annotated[
         str | None, typer.Option(metavar="NAME", help="The model that the others are compared with; else the first.")
     ] = None,
+    exclude: ExcludeOption = None,
+    available: AvailableOption = False,
     format: ReportFormat = None,  # noqa: A002 - the option
     output: ReportOutput = None,
 ) -> None:
@@ -41,7 +43,10 @@ def eshot(
     page = "comparison.html" if models else "report.html"
 
     def evaluated(opened: Store) -> Report:
-        return opened.eshot(models=models, baseline=baseline) if models else opened.eshot(audio or "", points or "")
+        out = flags_of(exclude)
+        if models:
+            return opened.eshot(models=models, baseline=baseline, exclude=out, available=available)
+        return opened.eshot(audio or "", points or "", exclude=out, available=available)
 
     show_report(store, evaluated, format, output, page)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emm1.cli import show
-from emm1.cli.parameters import StorePath
+from emm1.cli.parameters import AvailableOption, ExcludeOption, StorePath, flags_of
 from emm1.cli.reports import Report, ReportFormat, ReportOutput, show_report
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def evaluate(
     resamples: Annotated[
         int, typer.Option(min=0, help="Resamples for the 95% intervals of retrieval and ratings; 0 for none.")
     ] = 1000,
+    exclude: ExcludeOption = None,
+    available: AvailableOption = False,
     format: ReportFormat = None,  # noqa: A002 - the option
     output: ReportOutput = None,
 ) -> None:
@@ -38,6 +40,13 @@ def evaluate(
 
     def evaluated(opened: Store) -> Report:
         with show.progress("answers") as progress:
-            return opened.evaluate(model, baseline, resamples=resamples, progress=progress)
+            return opened.evaluate(
+                model,
+                baseline,
+                resamples=resamples,
+                exclude=flags_of(exclude),
+                available=available,
+                progress=progress,
+            )
 
     show_report(store, evaluated, format, output, "evaluation.html")

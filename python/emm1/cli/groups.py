@@ -11,7 +11,17 @@ import typer
 from emm1.cli import show
 from emm1.cli.commands import Commands
 from emm1.cli.output import Format, destination, write_rows
-from emm1.cli.parameters import FormatOption, ModalitiesOption, OutputOption, StorePath, by_modality, numbers
+from emm1.cli.parameters import (
+    AvailableOption,
+    ExcludeOption,
+    FormatOption,
+    ModalitiesOption,
+    OutputOption,
+    StorePath,
+    by_modality,
+    flags_of,
+    numbers,
+)
 from emm1.store.opening import open as open_store
 
 app = Commands("Compare the groups of nearest neighbours with a model, make new ones, or score them.")
@@ -62,6 +72,8 @@ def make(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write; it must not exist.")],
     embeddings: ModalitiesOption,
     k: Annotated[int, typer.Option("--k", "-k", help="Ranks, from 1 to 16.")] = 16,
+    exclude: ExcludeOption = None,
+    available: AvailableOption = False,
 ) -> None:
     """Make groups by a model of your own, in the published shape; an interrupted run goes on where it was.
 
@@ -72,7 +84,15 @@ def make(
 
     named = by_modality(embeddings)
     with open_store(store, read_only=True) as opened, show.progress("searches") as progress:
-        captions = write(opened, output, named, k, progress=partial(progress, "searching"))
+        captions = write(
+            opened,
+            output,
+            named,
+            k,
+            exclude=flags_of(exclude),
+            available=available,
+            progress=partial(progress, "searching"),
+        )
     show.say(f"{output}: groups of {captions:,} captions, nn_1{f' to nn_{k}' if k > 1 else ''}")
 
 
@@ -82,6 +102,8 @@ def score(
     embeddings: ModalitiesOption,
     output: Annotated[Path, typer.Option(metavar="FILE.parquet", help="The Parquet file to write.")],
     nn_index: Ranks = None,
+    exclude: ExcludeOption = None,
+    available: AvailableOption = False,
 ) -> None:
     """Write the cosine of every two items of each group; an interrupted run goes on where it was.
 
@@ -91,7 +113,15 @@ def score(
 
     named, ranks = by_modality(embeddings), _ranks(nn_index)
     with open_store(store, read_only=True) as opened, show.progress("captions") as progress:
-        rows = write(opened, named, output, ranks, progress=partial(progress, "scoring"))
+        rows = write(
+            opened,
+            named,
+            output,
+            ranks,
+            exclude=flags_of(exclude),
+            available=available,
+            progress=partial(progress, "scoring"),
+        )
     show.say(f"{output}: {rows:,} groups")
 
 

@@ -31,6 +31,28 @@ ModalitiesOption = Annotated[
     ),
 ]
 
+ExcludeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--exclude",
+        metavar="FLAG,…",
+        help="Items with one of these flags count as not there, as in duplicate,leak. `emm1 flags list` names the flags.",
+    ),
+]
+AvailableOption = Annotated[
+    bool,
+    typer.Option("--available", help="Items whose media file was not checked and found well count as not there."),
+]
+
+
+def flags_of(text: str | None) -> tuple[str, ...]:
+    """The flags of FLAG,FLAG.
+
+    >>> flags_of("duplicate, leak"), flags_of(None)
+    (('duplicate', 'leak'), ())
+    """
+    return tuple(flag.strip() for flag in text.split(",")) if text is not None else ()
+
 
 def by_modality(text: str) -> dict[str, str]:
     """The parts of MODALITY=NAME,MODALITY=NAME.

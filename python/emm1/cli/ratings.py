@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emm1.cli.parameters import ModalitiesOption, StorePath, by_modality
+from emm1.cli.parameters import (
+    AvailableOption,
+    ExcludeOption,
+    ModalitiesOption,
+    StorePath,
+    by_modality,
+    flags_of,
+)
 from emm1.cli.reports import Report, ReportFormat, ReportOutput, show_report
 
 if TYPE_CHECKING:
@@ -24,6 +31,8 @@ def ratings(
         ),
     ] = None,
     resamples: Annotated[int, typer.Option(min=0, help="Resamples for the 95% intervals; 0 for none.")] = 1000,
+    exclude: ExcludeOption = None,
+    available: AvailableOption = False,
     format: ReportFormat = None,  # noqa: A002 - the option
     output: ReportOutput = None,
 ) -> None:
@@ -36,7 +45,7 @@ def ratings(
     def evaluated(opened: Store) -> Report:
         from emm1.evaluation.ratings.sliced import Sliced
 
-        report = opened.ratings(named, resamples=resamples)
+        report = opened.ratings(named, resamples=resamples, exclude=flags_of(exclude), available=available)
         return report if by is None else Sliced(report, by)
 
     show_report(store, evaluated, format, output, "ratings.html")

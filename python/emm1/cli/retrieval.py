@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emm1.cli import show
-from emm1.cli.parameters import StorePath
+from emm1.cli.parameters import AvailableOption, ExcludeOption, StorePath, flags_of
 from emm1.cli.reports import Report, ReportFormat, ReportOutput, show_report
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def retrieval(
     sample: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Ask only N of the queries, drawn at random. [default: all]")
     ] = None,
+    exclude: ExcludeOption = None,
+    available: AvailableOption = False,
     format: ReportFormat = None,  # noqa: A002 - the option
     output: ReportOutput = None,
 ) -> None:
@@ -91,6 +93,8 @@ def retrieval(
                 exclude_self=exclude_self,
                 resamples=resamples,
                 sample=sample,
+                exclude=flags_of(exclude),
+                available=available,
                 progress=lambda done, of: progress("ranking", done, of),
             )
         return report if by is None else Slices(report, by)

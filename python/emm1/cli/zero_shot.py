@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from emm1.cli.parameters import StorePath
+from emm1.cli.parameters import AvailableOption, ExcludeOption, StorePath, flags_of
 from emm1.cli.reports import ReportFormat, ReportOutput, show_report
 
 
@@ -49,6 +49,8 @@ def zero_shot(
             help="Mean of raw vectors, or of vectors of unit length. [default: prompts if CLASSES are registered texts, or else means]"
         ),
     ] = None,
+    exclude: ExcludeOption = None,
+    available: AvailableOption = False,
     format: ReportFormat = None,  # noqa: A002 - the option
     output: ReportOutput = None,
 ) -> None:
@@ -59,7 +61,15 @@ def zero_shot(
     way: Literal["means", "prompts"] | None = None if class_vectors is None else class_vectors.value
     show_report(
         store,
-        lambda opened: opened.zero_shot(samples, classes, labels, class_labels=class_labels, class_vectors=way),
+        lambda opened: opened.zero_shot(
+            samples,
+            classes,
+            labels,
+            class_labels=class_labels,
+            class_vectors=way,
+            exclude=flags_of(exclude),
+            available=available,
+        ),
         format,
         output,
         "report.html",

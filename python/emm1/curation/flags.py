@@ -13,6 +13,7 @@ from emm1.checks import PathLike, check_text, shown
 from emm1.curation.universe import sql
 from emm1.dataset import MODALITIES_OF
 from emm1.errors import EmbeddingError, StoreError
+from emm1.store.excluded import flags
 from emm1.store.transactions import all_or_nothing
 from emm1.tables import first, frame_of, integers, read
 
@@ -53,6 +54,18 @@ def add(store: Store, items: PathLike | Any, flag: str, detail: str | None, sour
             )
         connection.execute(sql("replace_flags"), {"flag": flag, "source": source})
         return _insert(connection, source)
+
+
+def remove(store: Store, flag: str, source: str | None) -> int:
+    """Take a flag away; `emm1.Store.remove_flags` says what the arguments mean."""
+    with store.cursor() as connection, all_or_nothing(connection, purpose="remove flags", changed=CHANGED):
+        ((removed,),) = connection.execute(sql("remove_flags"), {"flag": flag, "source": source}).fetchall()
+        if not removed:
+            by = f" of the source {shown(source)}" if source is not None else ""
+            known = sorted({f"{name} ({of})" for name, of, *_ in flags(connection).fetchall()})
+            there = f"the flags are {', '.join(known)}" if known else "no item has any"
+            raise StoreError(f"no item has the flag {shown(flag)}{by}: {there}")
+    return int(removed)
 
 
 def record(store: Store, rows: pl.DataFrame | None, source: str) -> int:

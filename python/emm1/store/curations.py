@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import duckdb
+
 import emm1
 from emm1.checks import PathLike
 from emm1.embeddings.file import Metric
+from emm1.store.excluded import flags
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -118,6 +121,39 @@ class Curations:
             seed=seed,
             progress=progress,
         )
+
+    def flags(self) -> duckdb.DuckDBPyRelation:
+        """The flags that items have, which evaluations can exclude: flag, source, dataset, modality, and items, how many have it.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> store.add_flags({"dataset": ["100m"] * 2, "modality": ["image"] * 2, "id": [7, 8]}, "blurred")
+        2
+        >>> store.flags().fetchall()
+        [('blurred', 'basket', '100m', 'image', 2)]
+        >>> store.remove_flags("blurred")
+        2
+        """
+        return flags(cast("Store", self).connection)
+
+    def remove_flags(self, flag: str, *, source: str | None = None) -> int:
+        """Take a flag away from all items that have it.
+
+        Args:
+            flag: the flag.
+            source: only where this source gave it; None for all sources.
+
+        Returns:
+            How many notes were removed.
+
+        Raises:
+            emm1.errors.StoreError: no item has it, or the store is open for reading only.
+        """
+        from emm1.curation.flags import remove
+
+        return remove(cast("Store", self), flag, source)
 
     def add_flags(self, items: PathLike | Any, flag: str, *, detail: str | None = None, source: str = "basket") -> int:
         """Note something about items in the table ``flags``; what the same source noted in the same word about them is replaced.

@@ -25,9 +25,13 @@ class Evaluations:
     """Part of `Store`."""
 
     @overload
-    def eshot(self, audio: PathLike, points: PathLike) -> emm1.EShotReport: ...
+    def eshot(
+        self, audio: PathLike, points: PathLike, *, exclude: Sequence[str] = (), available: bool = False
+    ) -> emm1.EShotReport: ...
     @overload
-    def eshot(self, *, models: Models, baseline: str | None = None) -> emm1.EShotComparison: ...
+    def eshot(
+        self, *, models: Models, baseline: str | None = None, exclude: Sequence[str] = (), available: bool = False
+    ) -> emm1.EShotComparison: ...
     def eshot(
         self,
         audio: PathLike | None = None,
@@ -35,6 +39,8 @@ class Evaluations:
         *,
         models: Models | None = None,
         baseline: str | None = None,
+        exclude: Sequence[str] = (),
+        available: bool = False,
     ) -> emm1.EShotReport | emm1.EShotComparison:
         """The EShot zero-shot evaluation: the third published script, of one model, or of several to compare them.
 
@@ -44,21 +50,32 @@ class Evaluations:
             points: the same for the point clouds.
             models: instead of these, the two of each model, by its name: ``{"new": (audio, points), …}``.
             baseline: the model that the others are compared with; the first unless given.
+            exclude: flags such as ``duplicate``: samples with one of them count as not there.
+            available: likewise samples whose media file was not checked and found well each time.
 
         Raises:
             emm1.errors.Error: a file that does not fit, an unknown name, a store without EShot, or models without a sample that all have.
         """
         from emm1.evaluation.eshot.samples import eshot_of
 
-        return eshot_of(cast("Store", self), audio, points, models, baseline)
+        return eshot_of(cast("Store", self), audio, points, models, baseline, exclude, available)
 
-    def ratings(self, embeddings: Mapping[str, PathLike], *, resamples: int = 1000) -> emm1.RatingsReport:
+    def ratings(
+        self,
+        embeddings: Mapping[str, PathLike],
+        *,
+        resamples: int = 1000,
+        exclude: Sequence[str] = (),
+        available: bool = False,
+    ) -> emm1.RatingsReport:
         """How well a model agrees with people: its similarities compared with the ratings of the triplets of E-MM1:1M.
 
         Args:
             embeddings: a registered name or a file for each modality, as in ``{"image": "image_1m", "audio": "audio_1m"}``;
                 ``text`` are the captions. Pairs of modalities that lack embeddings are left out and counted.
             resamples: resamples for the intervals; 0 for none, which is much faster.
+            exclude: flags such as ``duplicate``: triplets with an item that has one of them do not count.
+            available: likewise triplets with an item whose media file was not checked and found well each time.
 
         Raises:
             emm1.errors.Error: no triplets, an unknown modality or name, or embeddings of another split or modality.
@@ -74,7 +91,7 @@ class Evaluations:
         """
         from emm1.evaluation.ratings.report import rate
 
-        return rate(cast("Store", self), embeddings, resamples)
+        return rate(cast("Store", self), embeddings, resamples, exclude, available)
 
     def verify_groups(
         self,
@@ -110,7 +127,14 @@ class Evaluations:
         return verify(cast("Store", self), embeddings, nn_index, captions=captions, seed=seed, progress=progress)
 
     def make_groups(
-        self, output: PathLike, embeddings: Mapping[str, PathLike], k: int = 16, *, progress: Progress = _silent
+        self,
+        output: PathLike,
+        embeddings: Mapping[str, PathLike],
+        k: int = 16,
+        *,
+        exclude: Sequence[str] = (),
+        available: bool = False,
+        progress: Progress = _silent,
     ) -> int:
         """Write groups by a model of one's own, in the published shape; `emm1.build` takes the folder as ``groups``.
 
@@ -120,6 +144,8 @@ class Evaluations:
             output: the folder to write; it must not exist.
             embeddings: a registered name or a file for each modality, ``text`` and at least one other.
             k: how many groups for each caption.
+            exclude: flags such as ``duplicate``: a caption that has one of them has no groups, and an item that has one is in none.
+            available: likewise for items whose media file was not checked and found well each time.
             progress: called from time to time with the number of captions done, and of all.
 
         Returns:
@@ -138,7 +164,7 @@ class Evaluations:
         """
         from emm1.evaluation.groups import make
 
-        return make(cast("Store", self), output, embeddings, k, progress=progress)
+        return make(cast("Store", self), output, embeddings, k, exclude=exclude, available=available, progress=progress)
 
     def score_groups(
         self,
@@ -146,6 +172,8 @@ class Evaluations:
         embeddings: Mapping[str, PathLike],
         nn_index: int | Iterable[int] | None = None,
         *,
+        exclude: Sequence[str] = (),
+        available: bool = False,
         progress: Progress = _silent,
     ) -> int:
         """Write the cosine of every two items of each group to a Parquet file, to choose training data by.
@@ -156,6 +184,8 @@ class Evaluations:
             output: the file to write; it must not exist.
             embeddings: a registered name or a file for each modality, at least two; ``text`` are the captions.
             nn_index: the rank, or ranks, from 1 to 16; None for all.
+            exclude: flags such as ``duplicate``: groups with an item that has one of them are left out.
+            available: likewise groups with an item whose media file was not checked and found well each time.
             progress: called from time to time with the number of groups done, and of all.
 
         Returns:
@@ -176,7 +206,15 @@ class Evaluations:
         """
         from emm1.evaluation.groups import score
 
-        return score(cast("Store", self), embeddings, output, nn_index, progress=progress)
+        return score(
+            cast("Store", self),
+            embeddings,
+            output,
+            nn_index,
+            exclude=exclude,
+            available=available,
+            progress=progress,
+        )
 
     def evaluate(
         self,
@@ -184,6 +222,8 @@ class Evaluations:
         baseline: str | None = None,
         *,
         resamples: int = 1000,
+        exclude: Sequence[str] = (),
+        available: bool = False,
         progress: Callable[[str, int, int], object] = lambda _what, _done, _all: None,
     ) -> emm1.ModelsReport:
         """Everything that the embeddings of models allow to be evaluated: retrieval, ratings and EShot, side by side.
@@ -195,6 +235,8 @@ class Evaluations:
             baseline: the model that the others are compared with, which need not be among `models`; of several models the first
                 unless given.
             resamples: resamples for the bootstrap intervals of retrieval and ratings; 0 for none, which is much faster.
+            exclude: flags such as ``duplicate``: items with one of them count as not there.
+            available: likewise items whose media file was not checked and found well each time.
             progress: called from time to time with what is ranked, how many right answers are done, and of how many.
 
         Raises:
@@ -217,7 +259,7 @@ class Evaluations:
         """
         from emm1.evaluation.models.report import evaluate
 
-        return evaluate(cast("Store", self), models, baseline, resamples, progress)
+        return evaluate(cast("Store", self), models, baseline, resamples, progress, exclude, available)
 
     def retrieval(
         self,
@@ -233,6 +275,8 @@ class Evaluations:
         exclude_self: bool = False,
         resamples: int = 1000,
         sample: int | None = None,
+        exclude: Sequence[str] = (),
+        available: bool = False,
         progress: Progress = _silent,
     ) -> emm1.RetrievalReport:
         """How high the right answers of queries rank among all vectors of a gallery: one direction, exactly, whatever the ties.
@@ -254,6 +298,9 @@ class Evaluations:
             exclude_self: leave out the row of the gallery that has the query's own id.
             resamples: resamples for the 95 % intervals; 0 for none.
             sample: how many of the queries to ask, drawn at random; None for all. The groups of 100M have millions of queries.
+            exclude: flags such as ``duplicate``: items with one of them are no queries, no right answers and no rows of the gallery, and
+                triplets with one do not count.
+            available: likewise items whose media file was not checked and found well each time.
             progress: called from time to time with the number of right answers that are ranked, and of all.
 
         Raises:
@@ -273,7 +320,7 @@ class Evaluations:
         """
         from emm1.evaluation.retrieval.run import Options, retrieve
 
-        options = Options(k, metrics, metric, missing, exclude_self, resamples, sample)
+        options = Options(k, metrics, metric, missing, exclude_self, resamples, sample, exclude, available)
         return retrieve(cast("Store", self), queries, base, pairs, where, options, progress)
 
     def zero_shot(
@@ -284,6 +331,8 @@ class Evaluations:
         *,
         class_labels: Any = None,
         class_vectors: Literal["means", "prompts"] | None = None,
+        exclude: Sequence[str] = (),
+        available: bool = False,
     ) -> emm1.ZeroShotReport:
         """Classify samples by the class whose vector is the most similar by cosine; `emm1.zero_shot` does it with no store.
 
@@ -297,6 +346,8 @@ class Evaluations:
                 row is a class by itself if the labels are ids of these rows.
             class_vectors: ``means`` averages the vectors of a class as they are, as EShot does; ``prompts`` scales each to unit
                 length before, as CLIP does, and is the default if `classes` are registered texts.
+            exclude: flags such as ``duplicate``: items with one of them count as not there.
+            available: likewise items whose media file was not checked and found well each time.
 
         Raises:
             emm1.errors.Error: an unknown name, labels that cannot be read, or what `emm1.zero_shot` refuses.
@@ -316,4 +367,6 @@ class Evaluations:
         """
         from emm1.evaluation.zero_shot.in_store import zero_shot_of
 
-        return zero_shot_of(cast("Store", self), samples, classes, labels, class_labels, class_vectors)
+        return zero_shot_of(
+            cast("Store", self), samples, classes, labels, class_labels, class_vectors, exclude, available
+        )

@@ -43,6 +43,8 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "make_groups": lambda store: store.make_groups("own", {"text": "x", "image": "x"}),
     "score_groups": lambda store: store.score_groups("scores.parquet", {"text": "x", "image": "x"}),
     "add_flags": lambda store: store.add_flags({"dataset": ["100m"], "modality": ["image"], "id": [0]}, "seen"),
+    "flags": lambda store: store.flags(),
+    "remove_flags": lambda store: store.remove_flags("seen"),
     "split": lambda store: store.split(5, 5),
     "index_captions": lambda store: store.index_captions(),
     "match_captions": lambda store: store.match_captions("dog"),

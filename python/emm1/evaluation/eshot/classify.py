@@ -1,7 +1,7 @@
 """The EShot evaluation: zero-shot classification between audio and point clouds, as its script defines it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emm1.errors import EmbeddingError
 from emm1.evaluation.eshot import text
 from emm1.evaluation.eshot.text import NOUN
-from emm1.evaluation.report.provenance import Provenance, Source
+from emm1.evaluation.report.provenance import LeftOut, Provenance, Source
 from emm1.evaluation.zero_shot import tables
 from emm1.evaluation.zero_shot.classify import Outcome, class_vectors, compare
 from emm1.evaluation.zero_shot.items import check_items
@@ -32,6 +32,7 @@ class Samples:
         categories: eshot ids by category, in the order of the published JSON file. Samples without a vector
             may be listed, and vectors that no category lists are ignored.
         source: the file of the vectors; None if they come from elsewhere.
+        excluded: what counted as not there: it is neither listed nor has it a vector.
 
     Raises:
         EmbeddingError: shapes do not match, an id appears twice, or a vector is not finite.
@@ -44,6 +45,7 @@ class Samples:
     vectors: NDArray[np.float32]
     categories: Mapping[str, Sequence[int]]
     source: Source | None = None
+    excluded: LeftOut = field(default_factory=LeftOut)
 
     def __post_init__(self) -> None:
         check_items(self.ids, self.vectors, "EShot id")
@@ -94,7 +96,7 @@ class EShotReport:
         parts = (
             text.categories(self.to_frame()),
             text.overall(self.overall, len(self.classes)),
-            text.coverage(self.coverage, len(self.classes), self.skipped),
+            text.coverage(self.coverage, len(self.classes), self.skipped, self.provenance.excluded),
         )
         return "\n".join(line for part in parts for line in part)
 
@@ -270,7 +272,10 @@ def evaluate(audio: Samples, points: Samples) -> EShotReport:
         [{"modality": "audio"} | audio.coverage, {"modality": "points"} | points.coverage],
     )
     skipped = tuple(name for name in names if name not in set(classes))
-    return EShotReport(classes, skipped, coverage, Provenance.now(audio=audio.source, points=points.source), outcomes)
+    provenance = replace(
+        Provenance.now(audio=audio.source, points=points.source), excluded=audio.excluded.and_of(points.excluded)
+    )
+    return EShotReport(classes, skipped, coverage, provenance, outcomes)
 
 
 def _class_vectors(samples: Samples, classes: Iterable[str]) -> NDArray[np.float32]:

@@ -245,7 +245,7 @@ def _evaluated(name: str, audio: Samples, points: Samples) -> EShotReport:
 def _restricted(samples: Samples, ids: NDArray[np.int64]) -> Samples:
     """The samples that have one of these ids."""
     kept = np.isin(samples.ids, ids)
-    return Samples(samples.ids[kept], samples.vectors[kept], samples.categories, samples.source)
+    return Samples(samples.ids[kept], samples.vectors[kept], samples.categories, samples.source, samples.excluded)
 
 
 def _has_a_class(audio: Samples, points: Samples) -> bool:

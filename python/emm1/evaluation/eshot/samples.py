@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError, StoreError
 from emm1.evaluation.eshot.classify import EShotReport, Samples, evaluate
 from emm1.evaluation.eshot.comparison import EShotComparison, check_names, compare
-from emm1.evaluation.report.provenance import Source
+from emm1.evaluation.report.provenance import LeftOut, Source
+from emm1.store.excluded import Excluded, excluded
 from emm1.store.registered import is_file, item_ids
 from emm1.store.store import Store
 
@@ -26,25 +27,29 @@ def eshot_of(
     points: PathLike | None,
     models: Mapping[str, tuple[PathLike, PathLike]] | None,
     baseline: str | None,
+    exclude: Sequence[str] = (),
+    available: bool = False,
 ) -> EShotReport | EShotComparison:
     """The report of one model, or the comparison of several.
 
     Raises:
         emm1.errors.Error: what `Store.eshot` refuses.
     """
+    with store.cursor() as connection:
+        out = excluded(connection, exclude, available)
     if models is None:
         if audio is None or points is None or baseline is not None:
             raise EmbeddingError(
                 "give audio and points of one model, or models={'new': (audio, points)} and their baseline"
             )
-        return evaluate(samples_of(store, "audio", audio), samples_of(store, "points", points))
+        return evaluate(samples_of(store, "audio", audio, out), samples_of(store, "points", points, out))
     if audio is not None or points is not None:
         raise EmbeddingError("give audio and points of one model, or models, not both")
     if not isinstance(models, Mapping):
         raise EmbeddingError(f"models must map names to (audio, points), not {shown(models)}")
     check_names([*models], baseline)
     pairs = {name: _pair(name, sources) for name, sources in models.items()}
-    return compare({name: _samples_of_model(store, name, *pair) for name, pair in pairs.items()}, baseline)
+    return compare({name: _samples_of_model(store, name, *pair, out) for name, pair in pairs.items()}, baseline)
 
 
 def _pair(name: str, sources: Any) -> tuple[PathLike, PathLike]:
@@ -57,21 +62,24 @@ def _pair(name: str, sources: Any) -> tuple[PathLike, PathLike]:
     return sources[0], sources[1]
 
 
-def _samples_of_model(store: Store, name: str, audio: PathLike, points: PathLike) -> tuple[Samples, Samples]:
+def _samples_of_model(
+    store: Store, name: str, audio: PathLike, points: PathLike, out: Excluded
+) -> tuple[Samples, Samples]:
     try:
-        return samples_of(store, "audio", audio), samples_of(store, "points", points)
+        return samples_of(store, "audio", audio, out), samples_of(store, "points", points, out)
     except EmbeddingError as error:
         error.reason = f"model {name!r}: {error.reason}"
         raise
 
 
-def samples_of(store: Store, modality: str, source: PathLike) -> Samples:
+def samples_of(store: Store, modality: str, source: PathLike, out: Excluded) -> Samples:
     """The samples of a modality by category, and their vectors where there are any.
 
     Args:
         store: the store that lists the samples.
         modality: ``audio`` or ``points``.
         source: the registered name or the file of the embeddings.
+        out: the samples that count as not there.
 
     Raises:
         emm1.errors.Error: a file that does not fit, an unknown name, or a store without EShot.
@@ -86,7 +94,15 @@ def samples_of(store: Store, modality: str, source: PathLike) -> Samples:
     if not categories:
         raise StoreError(f"{store.path} holds no EShot {modality} samples: build it with the eshot folder")
     embeddings, ids = _of_file(store, modality, Path(source)) if is_file(source) else _of_name(store, modality, source)
-    return Samples(ids, embeddings.vectors(embeddings.ids), categories, Source.of(store, source, embeddings))
+    of_file, vectors = Source.of(store, source, embeddings), embeddings.vectors(embeddings.ids)
+    if not out:
+        return Samples(ids, vectors, categories, of_file)
+    listed = np.unique(np.concatenate([np.array(each, np.int64) for each in categories.values()]))
+    gone = set(listed[out.has("eshot", modality, listed)].tolist())
+    left = {name: [each for each in own if each not in gone] for name, own in categories.items()}
+    there = ~out.has("eshot", modality, ids)
+    left_out = LeftOut.of(out, {modality: ("eshot", modality, listed)})
+    return Samples(ids[there], vectors[there], left, of_file, left_out)
 
 
 def _of_name(store: Store, modality: str, name: PathLike) -> tuple[Embeddings, NDArray[np.int64]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
+from emm1.evaluation.report.provenance import LeftOut
 from emm1.evaluation.report.text import heading
 from emm1.evaluation.zero_shot.tables import TOP
 
@@ -37,8 +38,8 @@ def overall(frame: pl.DataFrame, classes: int) -> Iterator[str]:
             yield f"  Top-{k} Mean over Categories: {row[mean]:.4f} {notes}"
 
 
-def coverage(frame: pl.DataFrame, classes: int, skipped: Sequence[str]) -> Iterator[str]:
-    """How many samples have a vector, and which categories could not be evaluated."""
+def coverage(frame: pl.DataFrame, classes: int, skipped: Sequence[str], excluded: LeftOut) -> Iterator[str]:
+    """How many samples have a vector, which categories could not be evaluated, and what counted as not there."""
     yield from (*heading("Coverage"), "")
     for row in frame.iter_rows(named=True):
         share = row["with_vector"] / row["listed"] if row["listed"] else 0
@@ -49,6 +50,8 @@ def coverage(frame: pl.DataFrame, classes: int, skipped: Sequence[str]) -> Itera
     yield f"  Categories: {classes / total:.4f} ({classes}/{total} evaluated)"
     if skipped:
         yield f"  Skipped, no vector in one modality: {', '.join(skipped)}"
+    if excluded:
+        yield f"  Excluded: {excluded}"
 
 
 def _accuracy(row: Mapping[str, int], k: int, note: str = "") -> str:

@@ -23,7 +23,9 @@ from emm1.dataset import GROUP_COLUMNS, RANKS
 from emm1.embeddings.knn import BATCH, version_of
 from emm1.errors import EmbeddingError
 from emm1.evaluation.groups.vectors import Vectors, captions_and_items, open_vectors
+from emm1.evaluation.report.provenance import LeftOut
 from emm1.parts import parts_of, write_part
+from emm1.store.excluded import excluded
 from emm1.store.made_groups import write_record
 from emm1.store.store import Store
 
@@ -42,6 +44,8 @@ def make(
     embeddings: Mapping[str, PathLike],
     k: int = 16,
     *,
+    exclude: Sequence[str] = (),
+    available: bool = False,
     threads: int | None = None,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> int:
@@ -58,6 +62,8 @@ def make(
         embeddings: a registered name or a file for each modality, ``text`` and at least one other. Items are searched by
             the metric that their embeddings are registered with, those of a file by cosine.
         k: how many ranks, from 1 to 16.
+        exclude: flags: a caption that has one has no groups, and an item that has one is in none.
+        available: likewise for items whose media file is not known to be well.
         threads: threads to use; all cores by default.
         progress: called from time to time with the number of searches done, and of all.
 
@@ -86,22 +92,29 @@ def make(
     made_of = {
         modality: {"version": version_of(each.embeddings), "metric": each.metric} for modality, each in model.items()
     }
-    pieces = [text.ids[begin : begin + PART] for begin in range(0, len(text.ids), PART)]
+    with store.cursor() as connection:
+        out = excluded(connection, exclude, available)
+    every = text.ids[~out.has("100m", "text", text.ids)]
+    among = {m: each.ids[~out.has("100m", m, each.ids)] for m, each in items.items()} if out else {}
+    left_out = LeftOut.of(out, {modality: ("100m", modality, each.ids) for modality, each in model.items()})
+    pieces = [every[begin : begin + PART] for begin in range(0, len(every), PART)]
     searches = (count * len(items) for count in accumulate(map(len, pieces), initial=0))
-    with parts_of(Path(output), {"groups": made_of, "k": k, "captions per part": PART}, folder=True) as folder:
+    with parts_of(
+        Path(output), {"groups": made_of, "k": k, "captions per part": PART, **out.identity}, folder=True
+    ) as folder:
         parts = []
         for number, (captions, before) in enumerate(zip(pieces, searches, strict=False)):
 
             def told(done: int, before: int = before) -> None:
-                progress(before + done, len(text.ids) * len(items))
+                progress(before + done, len(every) * len(items))
 
-            parts.append(write_part(folder, number, SCHEMA, _part(captions, text, items, k, threads, told)))
+            parts.append(write_part(folder, number, SCHEMA, _part(captions, text, items, among, k, threads, told)))
         finished = _write_folder(parts, folder / "finished", k)
-        _record(finished, model, k)
+        _record(finished, model, k, left_out)
         with suppress(FileNotFoundError):
             Path(output).rmdir()  # it may be there, empty
         finished.rename(Path(output))
-    return len(text.ids)
+    return len(every)
 
 
 def _check_ids(model: Mapping[str, Vectors]) -> None:
@@ -123,11 +136,12 @@ def _part(
     captions: NDArray[np.int64],
     text: Vectors,
     items: Mapping[str, Vectors],
+    among: Mapping[str, NDArray[np.int64]],
     k: int,
     threads: int | None,
     progress: Callable[[int], object],
 ) -> Iterator[pa.Table]:
-    """The groups of some captions, a table for each rank."""
+    """The groups of some captions, a table for each rank; `among` has the ids that are searched of a modality, if not all are."""
     found = {modality: np.full((len(captions), k), NONE) for modality in items}
     done = 0
     for begin in range(0, len(captions), BATCH):
@@ -135,7 +149,7 @@ def _part(
         queries = text.embeddings.vectors(captions[rows])
         for modality, vectors in items.items():
             progress(done)
-            ids = vectors.embeddings.search(queries, k, vectors.metric, threads=threads).ids
+            ids = vectors.embeddings.search(queries, k, vectors.metric, among.get(modality), threads=threads).ids
             found[modality][rows, : ids.shape[1]] = ids
             done += len(queries)
     progress(done)
@@ -162,7 +176,7 @@ def _write_folder(parts: Sequence[Path], folder: Path, k: int) -> Path:
     return folder
 
 
-def _record(folder: Path, model: Mapping[str, Vectors], k: int) -> None:
+def _record(folder: Path, model: Mapping[str, Vectors], k: int, left_out: LeftOut) -> None:
     made_of = {
         modality: {
             "source": str(vectors.source),
@@ -175,4 +189,4 @@ def _record(folder: Path, model: Mapping[str, Vectors], k: int) -> None:
     }
     made_of["text"].pop("metric")  # it searches nothing
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_record(folder, made_of, emm1=version("emm1"), made_at=now, k=k)
+    write_record(folder, made_of, emm1=version("emm1"), made_at=now, k=k, **left_out.to_dict())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -13,13 +13,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from emm1.checks import PathLike
-from emm1.dataset import ranks_of
+from emm1.dataset import MODALITIES, ranks_of
 from emm1.embeddings.file import Embeddings
 from emm1.embeddings.knn import version_of
 from emm1.embeddings.pairs import score_pairs
 from emm1.evaluation.groups.stored import RANK, TEXT, captions_of, groups_of, ranks_in, version_of_groups
 from emm1.evaluation.groups.vectors import Vectors, open_vectors
 from emm1.parts import join, parts_of, write_part
+from emm1.store.excluded import Excluded, excluded
 from emm1.store.store import Store
 
 # Captions per part: an interrupted run repeats at most one part.
@@ -32,6 +33,8 @@ def score(
     output: str | os.PathLike[str],
     nn_index: int | Iterable[int] | None = None,
     *,
+    exclude: Sequence[str] = (),
+    available: bool = False,
     threads: int | None = None,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> int:
@@ -47,6 +50,8 @@ def score(
         embeddings: a registered name or a file for each modality, at least two; ``text`` are the captions.
         output: the file to write; it must not exist.
         nn_index: the rank, or ranks, from 1 to 16; None for all that the store has.
+        exclude: flags: groups with an item that has one are left out.
+        available: likewise those with an item whose media file is not known to be well.
         threads: threads to use; all cores by default.
         progress: called from time to time with the number of captions done, and of all.
 
@@ -74,11 +79,19 @@ def score(
     schema = pa.schema(
         [(TEXT, pa.int32()), (RANK, pa.int16()), *((f"{one}_{other}", pa.float32()) for one, other in pairs)]
     )
+    with store.cursor() as connection:
+        out = excluded(connection, exclude, available)
     versions = {modality: version_of(vectors.embeddings) for modality, vectors in model.items()}
-    run = {"scores": versions, "groups": version_of_groups(store), "ranks": ranks, "captions per part": PART}
+    run = {
+        "scores": versions,
+        "groups": version_of_groups(store),
+        "ranks": ranks,
+        "captions per part": PART,
+        **out.identity,
+    }
 
     def part(captions: NDArray[np.int64]) -> Iterator[pa.Table]:
-        groups = groups_of(connection, captions, ranks)
+        groups = _without(out, groups_of(connection, captions, ranks))
         items = {modality: _items(groups, modality, vectors) for modality, vectors in model.items()}
         columns = [_scores(items[one], items[other], threads) for one, other in pairs]
         yield pa.table([groups[TEXT], groups[RANK], *columns], schema=schema)
@@ -91,6 +104,18 @@ def score(
             parts.append(write_part(folder, number, schema, part(captions[begin : begin + PART])))
         progress(len(captions), len(captions))
         return join(parts, Path(output), schema)
+
+
+def _without(out: Excluded, groups: pa.Table) -> pa.Table:
+    """The groups that name no excluded item."""
+    if not out:
+        return groups
+    gone = np.zeros(len(groups), np.bool_)
+    for modality in MODALITIES:
+        column = groups[f"encord_{modality}_id"]
+        ids = column.fill_null(0).to_numpy().astype(np.int64)
+        gone |= column.is_valid().to_numpy() & out.has("100m", modality, ids)
+    return groups.filter(pa.array(~gone))
 
 
 class _Items(NamedTuple):

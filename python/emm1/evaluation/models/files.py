@@ -45,6 +45,7 @@ def to_dict(report: ModelsReport) -> dict[str, Any]:
         "baseline": report.baseline,
         "resamples": report.resamples,
         "left_out": report.left_out,
+        **report.excluded.to_dict(),
         "rows": finite(report.to_frame()).to_dicts(),
     }
 

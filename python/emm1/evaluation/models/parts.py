@@ -21,6 +21,7 @@ from emm1.evaluation.report.folder import folders
 from emm1.evaluation.retrieval.comparison import on_common
 from emm1.evaluation.retrieval.report import RetrievalReport
 from emm1.evaluation.retrieval.run import Options, retrieve
+from emm1.store.excluded import Excluded
 from emm1.store.store import Store
 
 Progress = Callable[[str, int, int], object]
@@ -56,14 +57,14 @@ class Part:
 
 
 def retrieval(
-    store: Store, models: Mapping[str, Files], baseline: str | None, resamples: int, progress: Progress
+    store: Store, models: Mapping[str, Files], baseline: str | None, options: Options, progress: Progress
 ) -> list[Part]:
     """Retrieval both ways between captions and the paired items of their triplets, one part for each direction."""
     modalities = sorted({paired for paired, _ in rated_pairs(store)})
     if not modalities:
         return [Part(left_out=(f"retrieval: {NO_TRIPLETS}",))]
     directions = [pair for each in modalities for pair in (("text", each), (each, "text"))]
-    able = [_retrieval(store, models, direction, baseline, resamples, progress) for direction in directions]
+    able = [_retrieval(store, models, direction, baseline, options, progress) for direction in directions]
     none = [name for name in models if not any(name in part.rows["model"] for part in able)]
     return [
         *able,
@@ -80,7 +81,7 @@ def _retrieval(
     models: Mapping[str, Files],
     direction: tuple[str, str],
     baseline: str | None,
-    resamples: int,
+    options: Options,
     progress: Progress,
 ) -> Part:
     query, base = direction
@@ -89,9 +90,9 @@ def _retrieval(
         if ("1m", query) in files and ("1m", base) in files:
             on = partial(progress, f"{name}, {query} → {base}")
             sides = files["1m", query], files["1m", base]
-            reports[name] = retrieve(store, *sides, "captions", None, Options(resamples=resamples), on)
+            reports[name] = retrieve(store, *sides, "captions", None, options, on)
     common = dict(zip(reports, on_common(list(reports.values())), strict=True))
-    rows = [_retrieval_rows(name, common, reports[name].coverage.asked, baseline, resamples) for name in common]
+    rows = [_retrieval_rows(name, common, reports[name].coverage.asked, baseline, options.resamples) for name in common]
     folder = f"retrieval/{query}_to_{base}"
     saved = {f"{folder}/{own}": Saved(reports[name].save, "retrieval.html") for name, own in folders(reports).items()}
     return Part(
@@ -133,15 +134,15 @@ def _retrieval_rows(
     )
 
 
-def eshot(store: Store, models: Mapping[str, Files], baseline: str | None) -> Part:
+def eshot(store: Store, models: Mapping[str, Files], baseline: str | None, out: Excluded) -> Part:
     """EShot, for the models that have both of its modalities."""
     needed: list[tuple[Split, str]] = [("eshot", "audio"), ("eshot", "points")]
     without = lacking(models, needed)
     left_out = tuple(f"EShot, {name}: no embeddings of {what}" for name, what in without.items())
     samples = {
         name: (
-            samples_of(store, "audio", files["eshot", "audio"]),
-            samples_of(store, "points", files["eshot", "points"]),
+            samples_of(store, "audio", files["eshot", "audio"], out),
+            samples_of(store, "points", files["eshot", "points"], out),
         )
         for name, files in models.items()
         if name not in without
@@ -175,7 +176,7 @@ def _eshot_rows(compared: EShotComparison, baseline: str | None) -> pl.DataFrame
     )
 
 
-def ratings(store: Store, models: Mapping[str, Files], baseline: str | None, resamples: int) -> Part:
+def ratings(store: Store, models: Mapping[str, Files], baseline: str | None, options: Options) -> Part:
     """Agreement with people, for every ordered pair of modalities that was rated."""
     pairs = rated_pairs(store)
     if not pairs:
@@ -187,10 +188,16 @@ def ratings(store: Store, models: Mapping[str, Files], baseline: str | None, res
         if name not in able
     )
     reports = {
-        name: rate(store, {modality: file for (dataset, modality), file in files.items() if dataset == "1m"}, resamples)
+        name: rate(
+            store,
+            {modality: file for (dataset, modality), file in files.items() if dataset == "1m"},
+            options.resamples,
+            options.exclude,
+            options.available,
+        )
         for name, files in able.items()
     }
-    parts = [_ratings_rows(reports, against, baseline, resamples) for against in ("paired", "caption")]
+    parts = [_ratings_rows(reports, against, baseline, options.resamples) for against in ("paired", "caption")]
     saved = {
         f"ratings/{folder}": Saved(reports[name].save, "ratings.html") for name, folder in folders(reports).items()
     }

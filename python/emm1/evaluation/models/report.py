@@ -9,13 +9,19 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
+from emm1.dataset import Split
 from emm1.evaluation.models import parts, text
 from emm1.evaluation.models.parts import Part, Progress, Saved
 from emm1.evaluation.models.plan import Files, models_of
 from emm1.evaluation.models.rows import ROWS
+from emm1.evaluation.report.provenance import LeftOut
+from emm1.evaluation.retrieval.run import Options
+from emm1.store.excluded import Excluded, excluded
 from emm1.store.store import Store
 
 
@@ -30,6 +36,7 @@ class ModelsReport:
         evaluated_at: the time, UTC.
         emm1: the version of emm1.
         resamples: resamples of the bootstrap intervals; 0 for none.
+        excluded: what counted as not there, and how many items of the models' embeddings did.
     """
 
     store: Path
@@ -39,6 +46,7 @@ class ModelsReport:
     emm1: str
     resamples: int
     _parts: Sequence[Part] = field(repr=False)
+    excluded: LeftOut = field(default_factory=LeftOut)
 
     def __str__(self) -> str:
         return "\n".join(text.lines(self))
@@ -100,7 +108,13 @@ class ModelsReport:
 
 
 def evaluate(
-    store: Store, models: Sequence[str], baseline: str | None, resamples: int, progress: Progress
+    store: Store,
+    models: Sequence[str],
+    baseline: str | None,
+    resamples: int,
+    progress: Progress,
+    exclude: Sequence[str] = (),
+    available: bool = False,
 ) -> ModelsReport:
     """Evaluate models by all of their registered embeddings.
 
@@ -113,6 +127,8 @@ def evaluate(
             unless given.
         resamples: resamples for the bootstrap intervals of retrieval and ratings; 0 for none.
         progress: called from time to time with what is evaluated, how much is done, and of how much.
+        exclude: flags of items that count as not there.
+        available: whether items also do whose media file is not known to be well.
 
     Raises:
         emm1.errors.Error: an unknown model, or embeddings that do not fit the store or each other.
@@ -121,10 +137,21 @@ def evaluate(
     files = models_of(store, models, baseline)
     if baseline is None and len(files) > 1:
         baseline = next(iter(files))
+    options = Options(resamples=count, exclude=exclude, available=available)
+    with store.cursor() as connection:
+        out = excluded(connection, exclude, available)
     found = [
-        *parts.retrieval(store, files, baseline, count, progress),
-        parts.ratings(store, files, baseline, count),
-        parts.eshot(store, files, baseline),
+        *parts.retrieval(store, files, baseline, options, progress),
+        parts.ratings(store, files, baseline, options),
+        parts.eshot(store, files, baseline, out),
     ]
     now = datetime.now(UTC).replace(microsecond=0)
-    return ModelsReport(store.path, files, baseline, now, version("emm1"), count, found)
+    return ModelsReport(store.path, files, baseline, now, version("emm1"), count, found, _left_out(store, files, out))
+
+
+def _left_out(store: Store, models: Mapping[str, Files], out: Excluded) -> LeftOut:
+    """How many items of the embeddings of any model are excluded."""
+    ids: dict[tuple[Split, str], list[NDArray[np.int64]]] = {}
+    for kind, name in ((kind, name) for files in models.values() for kind, name in files.items() if out):
+        ids.setdefault(kind, []).append(store.embeddings(name).ids)
+    return LeftOut.of(out, {" ".join(kind): (*kind, np.concatenate(each)) for kind, each in sorted(ids.items())})

@@ -21,6 +21,8 @@ def lines(report: ModelsReport) -> Iterator[str]:
     yield from heading(f"Evaluation: {', '.join(report.models)}")
     if report.others:
         yield from ("", f"  Baseline: {report.baseline}")
+    if report.excluded:
+        yield from ("", f"  Excluded: {report.excluded}")
     for block in blocks(report.to_frame()):
         yield from ("", f"[{block.title}]")
         yield from textwrap.wrap(block.protocol, WIDTH, initial_indent="  ", subsequent_indent="  ")

@@ -11,15 +11,24 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from emm1.dataset import MODALITIES
 from emm1.embeddings.file import Embeddings
 from emm1.embeddings.pairs import score_pairs
 from emm1.errors import StoreError
 from emm1.evaluation.ratings.agreement import GRADES
+from emm1.evaluation.report.provenance import LeftOut
+from emm1.store.excluded import Excluded
 from emm1.store.store import Store
 
 ANNOTATED = "encord_annotated_id"
 # What the annotated item is compared with, and the column of its id.
 AGAINST = {"paired": "encord_paired_id", "caption": "encord_text_id"}
+# The columns of items, and those that say of which modality they are; captions are text.
+ITEMS = {
+    "encord_text_id": None,
+    "encord_paired_id": "paired_modality",
+    "encord_annotated_id": "annotated_modality",
+}
 TRIPLETS = """
     SELECT rowid AS triplet, encord_text_id, paired_modality::VARCHAR AS paired_modality,
         annotated_modality::VARCHAR AS annotated_modality, encord_paired_id, encord_annotated_id, annotation
@@ -103,6 +112,34 @@ def triplets_of(store: Store) -> pl.DataFrame:
     if frame.is_empty():
         raise StoreError(f"{store.path} holds no rated triplets: build it with e-mm1_1m/triplets.csv")
     return frame
+
+
+def without(out: Excluded, triplets: pl.DataFrame) -> tuple[pl.DataFrame, LeftOut]:
+    """The triplets that name no excluded item, and how many items were taken out.
+
+    Raises:
+        StoreError: no triplet is left.
+    """
+    if not out:
+        return triplets, LeftOut()
+    gone = np.zeros(len(triplets), np.bool_)
+    items: dict[str, tuple[str, str, NDArray[np.int64]]] = {}
+    for modality in MODALITIES:
+        named = []
+        for column, kind in ITEMS.items():
+            of = triplets[column].is_not_null()
+            if kind is not None:
+                of &= triplets[kind] == modality
+            elif modality != "text":
+                continue
+            rows = np.flatnonzero(of.to_numpy())
+            named.append(triplets[column].gather(rows).cast(pl.Int64).to_numpy())
+            gone[rows] |= out.has("1m", modality, named[-1])
+        items[modality] = ("1m", modality, np.concatenate(named))
+    left_out = LeftOut.of(out, {modality: each for modality, each in items.items() if len(each[2])})
+    if gone.all():
+        raise StoreError(f"no triplet is left without {left_out}")
+    return triplets.filter(pl.Series(~gone)), left_out
 
 
 def judge(triplets: pl.DataFrame, model: Mapping[str, Embeddings], against: str) -> list[Judgements]:

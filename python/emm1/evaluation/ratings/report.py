@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,11 +19,12 @@ from emm1.evaluation.ratings.agreement import Ranked, disagreement
 from emm1.evaluation.ratings.calibration import Calibration
 from emm1.evaluation.ratings.distributions import histograms
 from emm1.evaluation.ratings.halves import fitted_on
-from emm1.evaluation.ratings.judgements import Judgements, coverage, judge, triplets_of
+from emm1.evaluation.ratings.judgements import Judgements, coverage, judge, triplets_of, without
 from emm1.evaluation.ratings.measures import MEASURES, Measured
 from emm1.evaluation.ratings.slices import items_of, no_such_column, slices_of
 from emm1.evaluation.ratings.threshold import PRECISION, SCHEMA, threshold_row
 from emm1.evaluation.report.provenance import Provenance, Source
+from emm1.store.excluded import excluded
 from emm1.store.store import Store
 
 _NUMBERS = (*MEASURES, "ceiling", *(f"{name}_{end}" for name in MEASURES for end in ("low", "high")))
@@ -87,7 +88,9 @@ class RatingsReport:
             )
             for against in text.TITLES
         )
-        return "\n".join(line for lines in (*sections, text.protocol(self.resamples)) for line in lines)
+        return "\n".join(
+            line for lines in (*sections, text.protocol(self.resamples, self.provenance.excluded)) for line in lines
+        )
 
     def to_frame(self) -> pl.DataFrame:
         """How well the similarity of paired and annotated item agrees with the ratings.
@@ -311,7 +314,13 @@ class RatingsReport:
         return Calibration.of(self._caption)
 
 
-def rate(store: Store, embeddings: Mapping[str, PathLike], resamples: int) -> RatingsReport:
+def rate(
+    store: Store,
+    embeddings: Mapping[str, PathLike],
+    resamples: int,
+    exclude: Sequence[str] = (),
+    available: bool = False,
+) -> RatingsReport:
     """Compare the similarities of a model, by cosine, with the ratings of people.
 
     Args:
@@ -319,12 +328,16 @@ def rate(store: Store, embeddings: Mapping[str, PathLike], resamples: int) -> Ra
         embeddings: a registered name or a file for each modality, as in ``{"image": "image_1m", "audio": "audio_1m"}``; ``text``
             are the captions.
         resamples: resamples for the intervals; 0 for none.
+        exclude: flags: triplets with an item that has one do not count.
+        available: likewise those with an item whose media file is not known to be well.
 
     Raises:
         emm1.errors.Error: no triplets, an unknown modality or name, embeddings of another split or modality.
     """
     model = open_model(store, "1m", embeddings, "the rated triplets")
-    triplets = triplets_of(store)
+    with store.cursor() as connection:
+        out = excluded(connection, exclude, available)
+    triplets, left_out = without(out, triplets_of(store))
     count = 0 if resamples == 0 else at_least_one(resamples, "resamples")
     judged = {against: judge(triplets, model, against) for against in ("paired", "caption")}
     if not any(judged.values()):
@@ -333,7 +346,8 @@ def rate(store: Store, embeddings: Mapping[str, PathLike], resamples: int) -> Ra
             f"the embeddings ({', '.join(model)}) cover no ordered pair of modalities that was rated: {needed} were"
         )
     sources = {modality: Source.of(store, embeddings[modality], opened) for modality, opened in model.items()}
-    return RatingsReport(store, triplets, model, judged["paired"], judged["caption"], count, Provenance.now(**sources))
+    provenance = replace(Provenance.now(**sources), excluded=left_out)
+    return RatingsReport(store, triplets, model, judged["paired"], judged["caption"], count, provenance)
 
 
 def _frame(judged: list[Judgements], resamples: int) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 
 from emm1.evaluation.ratings.threshold import PRECISION
 from emm1.evaluation.report.estimates import percent
+from emm1.evaluation.report.provenance import LeftOut
 from emm1.evaluation.report.text import NONE, heading
 from emm1.evaluation.statistics.intervals import SEED
 
@@ -55,11 +56,12 @@ def agreement(
         yield f"  {pair(row)}: {_covered(row)}"
 
 
-def protocol(resamples: int) -> Iterator[str]:
+def protocol(resamples: int, excluded: LeftOut) -> Iterator[str]:
     """The lines about how all numbers were made.
 
     Args:
         resamples: of the intervals of the measures; 0 if they have none.
+        excluded: what counted as not there.
     """
     method = f"{BOOTSTRAP}, {resamples:,} resamples, seed {SEED}" if resamples else "none"
     yield from (
@@ -68,6 +70,8 @@ def protocol(resamples: int) -> Iterator[str]:
         "Ties: count half in AUCs and Somers' D; average precision finds equal similarities together",
         f"Intervals: {method}; precision and recall of the threshold: Wilson score",
     )
+    if excluded:
+        yield f"Excluded: {excluded}"
 
 
 def slices(frame: pl.DataFrame) -> Iterator[str]:

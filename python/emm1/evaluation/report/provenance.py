@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emm1.checks import PathLike
 from emm1.embeddings.file import Embeddings
+from emm1.store.excluded import NOT_AVAILABLE, Excluded
 from emm1.store.registered import is_file
 
 if TYPE_CHECKING:
@@ -71,6 +75,49 @@ class Source:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What was told to count as not there, and how many items of an evaluation did; false if nothing was.
+
+    Attributes:
+        flags: the flags of items that were excluded.
+        available: whether items were excluded whose media file is not known to be well.
+        items: how many items each flag took out, an item with two flags twice, by what the items are, such as their modality.
+
+    >>> print(LeftOut(("leak",), False, {"queries": {"leak": 3}, "gallery": {"leak": 1200}}))
+    leak (3 of queries, 1,200 of gallery)
+    """
+
+    flags: tuple[str, ...] = ()
+    available: bool = False
+    items: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, excluded: Excluded, items: Mapping[str, tuple[str, str, NDArray[np.int64]]]) -> LeftOut:
+        """What was excluded of some items: dataset, modality and ids, by what they are."""
+        counts = {what: excluded.count(*each) for what, each in items.items()} if excluded else {}
+        return cls(excluded.flags, excluded.available, counts)
+
+    def __bool__(self) -> bool:
+        return bool(self.flags) or self.available
+
+    def __str__(self) -> str:
+        reasons = [*self.flags, *([NOT_AVAILABLE] if self.available else [])]
+        counts = {
+            reason: ", ".join(f"{found[reason]:,} of {what}" for what, found in self.items.items())
+            for reason in reasons
+        }
+        return ", ".join(f"{reason} ({count})" for reason, count in counts.items())
+
+    def and_of(self, other: LeftOut) -> LeftOut:
+        """This, with the items of another evaluation's part."""
+        return replace(self, items={**self.items, **other.items})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: nothing if nothing was excluded."""
+        return {"excluded": {**asdict(self), "flags": [*self.flags]}} if self else {}
+
+
+@dataclass(frozen=True)
 class Provenance:
     """What was compared, when and by what.
 
@@ -78,11 +125,13 @@ class Provenance:
         evaluated_at: the time, UTC.
         emm1: the version of emm1.
         sources: the embeddings by what they are, such as their modality; None for those that were not read from a file.
+        excluded: what counted as not there.
     """
 
     evaluated_at: datetime
     emm1: str
     sources: Mapping[str, Source | None]
+    excluded: LeftOut = field(default_factory=LeftOut)
 
     @classmethod
     def now(cls, **sources: Source | None) -> Provenance:
@@ -115,4 +164,9 @@ class Provenance:
         ['evaluated_at', 'emm1', 'audio', 'points']
         """
         sources = {name: source and asdict(source) for name, source in self.sources.items()}
-        return {"evaluated_at": self.evaluated_at.isoformat(), "emm1": self.emm1, **sources}
+        return {
+            "evaluated_at": self.evaluated_at.isoformat(),
+            "emm1": self.emm1,
+            **sources,
+            **self.excluded.to_dict(),
+        }

@@ -68,6 +68,7 @@ def provenance(report: RetrievalReport) -> dict[str, Any]:
         "evaluated_at": report.evaluated_at.isoformat(),
         "emm1": version("emm1"),
         **{name: _source(side) for name, side in sides.items()},
+        **report.task.excluded.to_dict(),
     }
 
 

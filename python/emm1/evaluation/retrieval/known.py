@@ -13,6 +13,8 @@ from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError, StoreError
 from emm1.evaluation.retrieval.pairs import KEYS as PAIR
 from emm1.evaluation.retrieval.pairs import SCHEMA, Pairs
+from emm1.store.excluded import Excluded
+from emm1.store.kept import kept
 from emm1.store.registered import Registered
 
 # The split that the pairs of a kind are in, the embeddings that they fit, and what they measure.
@@ -33,13 +35,18 @@ KINDS = {
         "what people rated, Good 2, Partial 1, Bad 0; of several ratings the lower median; items without a rating count as not right",
     ),
 }
+NOTHING = Excluded()
 SAME_ID = "same-id"
 SAME = "rows with the same id"
 NO_ID, NO_RATING = "without an id", "with a rating other than 1 to 3"
 
 
 def known_pairs(
-    connection: duckdb.DuckDBPyConnection, kind: str, queries: Registered | None, base: Registered | None
+    connection: duckdb.DuckDBPyConnection,
+    kind: str,
+    queries: Registered | None,
+    base: Registered | None,
+    excluded: Excluded = NOTHING,
 ) -> Pairs:
     """The pairs of a kind between two modalities.
 
@@ -48,6 +55,7 @@ def known_pairs(
         kind: ``captions``, ``groups`` or ``triplets``.
         queries: the registered embeddings of the queries; None for a file.
         base: those of the gallery, likewise.
+        excluded: of the pairs ``triplets``, triplets with such an item are left out, of which the pair may have another two.
 
     Raises:
         EmbeddingError: the kind is not about these modalities.
@@ -67,6 +75,8 @@ def known_pairs(
         )
     table = "groups" if kind == "groups" else "triplets"
     query = (files("emm1") / "sql" / "evaluation" / f"{kind}.sql").read_text(encoding="utf-8")
+    if kind == "triplets":
+        connection.register("emm1_rated", kept(connection, "FROM e_mm1_1m.triplets", excluded))
     parameters: dict[str, Any] = {"queries": queries.modality, "base": base.modality}
     frame = pl.DataFrame(connection.sql(query, params=parameters).to_arrow_table())
     left_out = {}

@@ -15,11 +15,14 @@ from emm1.arguments import as_among, at_least_one, metric_name
 from emm1.checks import PathLike, listed, shown
 from emm1.embeddings.file import METRICS, Embeddings, Metric, as_embeddings
 from emm1.errors import EmbeddingError
+from emm1.evaluation.report.provenance import LeftOut
+from emm1.evaluation.retrieval.excluding import without
 from emm1.evaluation.retrieval.known import KINDS, SAME_ID, known_pairs, same_id
 from emm1.evaluation.retrieval.pairs import Pairs, pairs_of
 from emm1.evaluation.retrieval.report import RetrievalReport
 from emm1.evaluation.retrieval.summary import chosen
 from emm1.evaluation.retrieval.task import Progress, Rules, Side, Task, carry_out
+from emm1.store.excluded import excluded
 from emm1.store.nearest import items_where
 from emm1.store.registered import Registered, check_same_items, is_file
 from emm1.tables import READERS, is_table
@@ -42,6 +45,8 @@ class Options:
     exclude_self: bool = False
     resamples: int = 1000
     sample: int | None = None
+    exclude: Sequence[str] = ()
+    available: bool = False
 
 
 def retrieve(
@@ -61,8 +66,18 @@ def retrieve(
         check_same_items(*entries)
     with store.cursor() as connection:
         among = None if where is None else items_where(connection, _registered(entries[1], gallery), where)
-        known = _pairs(pairs, asking, entries, rules.exclude_self, lambda kind: known_pairs(connection, kind, *entries))
-    task = Task(asking, gallery, known.sample(options.sample), rules, among, store)
+        out = excluded(connection, options.exclude, options.available)
+        known = _pairs(
+            pairs,
+            asking,
+            entries,
+            rules.exclude_self,
+            lambda kind: known_pairs(connection, kind, entries[0], entries[1], out),
+        )
+    left_out = LeftOut()
+    if out:
+        known, among, left_out = without(out, known, asking, gallery, among)
+    task = Task(asking, gallery, known.sample(options.sample), rules, among, store, left_out)
     return RetrievalReport(task, carry_out(task, progress), metrics)
 
 

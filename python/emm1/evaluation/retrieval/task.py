@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emm1.embeddings.file import Embeddings, Metric
 from emm1.errors import EmbeddingError
+from emm1.evaluation.report.provenance import LeftOut
 from emm1.evaluation.retrieval.answers import Answers, Whole
 from emm1.evaluation.retrieval.pairs import Pairs
 from emm1.evaluation.retrieval.ranking import rank_answers
@@ -76,6 +77,7 @@ class Task:
         rules: what else the numbers depend on.
         among: the ids that the gallery is restricted to; None for all rows.
         store: the store that knows the items; None if there is none.
+        excluded: what counts as not there, and how many queries and rows of the gallery do.
     """
 
     queries: Side
@@ -84,6 +86,7 @@ class Task:
     rules: Rules
     among: Whole | None = None
     store: Store | None = None
+    excluded: LeftOut = field(default_factory=LeftOut)
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,8 @@ def _gallery(task: Task) -> Whole:
         ids = ids[np.isin(ids, task.among)]
         if not len(ids):
             how = f"fulfils {task.rules.where!r}" if task.rules.where else "is among the given ids"
+            if task.excluded:
+                how = f"is left without {task.excluded}"
             raise EmbeddingError(f"the gallery is empty: no row of {task.base.name} {how}")
     return ids
 

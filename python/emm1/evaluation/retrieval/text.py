@@ -68,7 +68,7 @@ def protocol(report: RetrievalReport) -> dict[str, str]:
     gallery = f"{len(outcome.gallery):,} rows of {task.base.name}"
     if rules.where:
         gallery += f" where {rules.where}"
-    elif task.among is not None:
+    elif task.among is not None and not task.excluded:
         gallery += ", those among the given ids"
     if rules.exclude_self:
         gallery += ", without the row that has the query's own id"
@@ -80,6 +80,7 @@ def protocol(report: RetrievalReport) -> dict[str, str]:
         "Queries": f"{queries(coverage)}{drawn}",
         "Gallery": gallery,
         "Pairs": f"{pairs}{left_out}",
+        **({"Excluded": str(task.excluded)} if task.excluded else {}),
         "Right answers": right_answers(coverage),
         "Score": f"{rules.metric}, exact",
         "Ties": ties,

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from emm1.checks import PathLike
 from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError
-from emm1.evaluation.report.provenance import Source
+from emm1.evaluation.report.provenance import LeftOut, Source
 from emm1.evaluation.zero_shot.call import same_file
 from emm1.evaluation.zero_shot.classify import Way
 from emm1.evaluation.zero_shot.evaluate import evaluate
 from emm1.evaluation.zero_shot.items import Items, Labels
 from emm1.evaluation.zero_shot.labels import as_labels, each_its_own
 from emm1.evaluation.zero_shot.report import ZeroShotReport
+from emm1.store.excluded import Excluded, excluded, need_items
 from emm1.store.registered import is_file
 from emm1.store.store import Store
 from emm1.tables import READERS, integers, is_table, read
@@ -29,7 +33,14 @@ Opened = tuple[Embeddings, Source, tuple[str, str] | None]
 
 
 def zero_shot_of(
-    store: Store, samples: PathLike, classes: PathLike, labels: Any, class_labels: Any, class_vectors: Way | None
+    store: Store,
+    samples: PathLike,
+    classes: PathLike,
+    labels: Any,
+    class_labels: Any,
+    class_vectors: Way | None,
+    exclude: Sequence[str] = (),
+    available: bool = False,
 ) -> ZeroShotReport:
     """Classify samples of a store.
 
@@ -49,10 +60,14 @@ def zero_shot_of(
                 class_labels="classes.csv",
             )
         other_labels = found
-    items = _items(first, own_labels)
+    with store.cursor() as connection:
+        out = excluded(connection, exclude, available)
+    left_out = _left_out(out, {"samples": first, "classes": second})
+    own = _items(first, own_labels, out)
     texts = second[2] is not None and second[2][1] == "text"
     way = class_vectors or ("prompts" if texts and not same_items else "means")
-    return evaluate(items, _items(second, other_labels), way, own=same_items)
+    report = evaluate(own, _items(second, other_labels, out), way, own=same_items)
+    return replace(report, provenance=replace(report.provenance, excluded=left_out))
 
 
 def _open(store: Store, source: PathLike) -> Opened:
@@ -72,9 +87,28 @@ def _same_items(first: Opened, second: Opened) -> bool:
     return same_file(first[0], second[0])
 
 
-def _items(opened: Opened, labels: Labels) -> Items:
-    embeddings, source, _ = opened
-    return Items.of(embeddings, labels, source)
+def _items(opened: Opened, labels: Labels, out: Excluded) -> Items:
+    embeddings, source, of = opened
+    if not out or of is None:
+        return Items.of(embeddings, labels, source)
+    labelled = np.fromiter(labels, np.int64, len(labels))
+    gone = set(labelled[out.has(*of, labelled)].tolist())
+    items = Items.of(embeddings, {item: names for item, names in labels.items() if item not in gone}, source)
+    return replace(items, unlabelled=items.unlabelled[~out.has(*of, items.unlabelled)])
+
+
+def _left_out(out: Excluded, opened: Mapping[str, Opened]) -> LeftOut:
+    """How many items are excluded of those that have a vector.
+
+    Raises:
+        EmbeddingError: it is not known of which items the vectors are.
+    """
+    if not out:
+        return LeftOut()
+    return LeftOut.of(
+        out,
+        {what: (*need_items(of, embeddings.path.name), embeddings.ids) for what, (embeddings, _, of) in opened.items()},
+    )
 
 
 def _labels(store: Store, given: Any, what: str) -> dict[int, tuple[str, ...]]:

@@ -52,6 +52,8 @@ def lines(report: ZeroShotReport) -> Iterator[str]:
         yield f"  {count:,} {REASONS[what]}: {', '.join(named[:NAMED])}{more}"
     if not noted:
         yield "  Complete: every sample has a label, every label a vector and a class, and every class a sample."
+    if report.provenance.excluded:
+        yield f"  Excluded: {report.provenance.excluded}"
 
 
 def _worst(report: ZeroShotReport) -> Iterator[str]:
