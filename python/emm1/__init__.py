@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from emm1.evaluation.zero_shot.call import zero_shot
     from emm1.evaluation.zero_shot.report import ZeroShotReport
     from emm1.ingest.build import build
+    from emm1.negatives.mine import NegativesReport
     from emm1.sample import write_sample
     from emm1.store import Store
     from emm1.store.extension import load_extension
@@ -42,6 +43,7 @@ __all__ = [
     "Hits",
     "MapReport",
     "ModelsReport",
+    "NegativesReport",
     "Neighbours",
     "Ranks",
     "RatingsReport",
@@ -86,6 +88,7 @@ _MODULES = {
     "evaluation.zero_shot.call": ("zero_shot",),
     "evaluation.zero_shot.report": ("ZeroShotReport",),
     "ingest.build": ("build",),
+    "negatives.mine": ("NegativesReport",),
     "sample": ("write_sample",),
     "store.extension": ("load_extension",),
     "store.opening": ("open",),

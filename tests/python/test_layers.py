@@ -14,7 +14,7 @@ LAYERS = [
     {"encoders"},
     {"store"},
     {"convert", "curation", "evaluation", "ingest", "sample", "torch"},
-    {"explore"},
+    {"explore", "negatives"},
     {"cli"},
     {"process"},
 ]

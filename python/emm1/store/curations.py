@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import duckdb
@@ -121,6 +121,76 @@ class Curations:
             seed=seed,
             progress=progress,
         )
+
+    def negatives(
+        self,
+        queries: PathLike,
+        base: PathLike,
+        output: PathLike,
+        pairs: Any = "captions",
+        *,
+        num_negatives: int = 3,
+        range_min: int = 0,
+        range_max: int = 100,
+        relative_margin: float | None = None,
+        max_score: float | None = None,
+        near_duplicates: float | None = None,
+        metric: Metric | None = None,
+        exclude: Sequence[str] = (),
+        available: bool = False,
+        progress: Callable[[int, int], object] = lambda _done, _all: None,
+    ) -> emm1.NegativesReport:
+        """Write hard negatives: for each query the best items of a gallery that do not belong to it, exactly, to train with.
+
+        The options are those of ``mine_hard_negatives`` of sentence-transformers. An item never is a negative of a query if it is a
+        right answer, or has the text or the file of one under another id, or is one of a query of the same text or file; nor if it is
+        the query itself, or a triplet says that both belong together: a caption and its paired item, and what was rated Good with
+        either. An interrupted run continues where it stopped.
+
+        Args:
+            queries: the registered name or the file of the vectors to search by.
+            base: that of the vectors to search.
+            output: the Parquet file to write; it must not exist. One row for each negative, by query and rank: query_id; positive_id,
+                the right answer with the lowest score; negative_id; rank, from 1, among all items of `base`; score and
+                positive_score, those of the two with the query, float32.
+            pairs: the right answers, as of `retrieval`.
+            num_negatives: how many for each query; the best that are left are taken.
+            range_min: the best so many items are skipped.
+            range_max: items beyond this rank are not looked at.
+            relative_margin: a negative's score is at most (1 − margin) times that of the positive: positive − margin · |positive|.
+            max_score: a negative's score is at most this.
+            near_duplicates: leave out items whose cosine with any right answer of the query is at least this.
+            metric: ``cosine``, ``dot`` or ``l2``; by default the registered one of `base`.
+            exclude: flags such as ``duplicate``: items with one of them count as not there.
+            available: likewise items whose media file was not checked and found well each time.
+            progress: called from time to time with the number of queries done, and of all.
+
+        Returns:
+            How many rows were written, and how many queries have fewer than were asked for.
+
+        Raises:
+            emm1.errors.Error: options that are wrong or contradict each other, pairs that do not fit, an unknown name, no query that counts,
+                an output that exists or has parts of another run.
+
+        >>> import emm1, polars as pl
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample")
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m"])
+        >>> for modality in ("text", "audio"):
+        ...     file = folder / f"sample/embeddings/1m/{modality}.npy"
+        ...     store.add_embeddings(modality, file, dataset="1m", modality=modality)
+        >>> report = store.negatives("text", "audio", folder / "negatives.parquet", num_negatives=2, relative_margin=0.05)
+        >>> report.queries, report.rows, report.fewer
+        (211, 422, 0)
+        >>> pl.read_parquet(folder / "negatives.parquet").columns
+        ['query_id', 'positive_id', 'negative_id', 'rank', 'score', 'positive_score']
+        """
+        from emm1.negatives.mine import mine
+        from emm1.negatives.rules import Rules
+
+        rules = Rules(num_negatives, range_min, range_max, relative_margin, max_score, near_duplicates)
+        store = cast("Store", self)
+        return mine(store, queries, base, output, pairs, rules, metric, exclude, available, progress)
 
     def flags(self) -> duckdb.DuckDBPyRelation:
         """The flags that items have, which evaluations can exclude: flag, source, dataset, modality, and items, how many have it.

@@ -43,6 +43,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "make_groups": lambda store: store.make_groups("own", {"text": "x", "image": "x"}),
     "score_groups": lambda store: store.score_groups("scores.parquet", {"text": "x", "image": "x"}),
     "add_flags": lambda store: store.add_flags({"dataset": ["100m"], "modality": ["image"], "id": [0]}, "seen"),
+    "negatives": lambda store: store.negatives("x", "x", "negatives.parquet"),
     "flags": lambda store: store.flags(),
     "remove_flags": lambda store: store.remove_flags("seen"),
     "split": lambda store: store.split(5, 5),

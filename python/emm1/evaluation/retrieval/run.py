@@ -59,6 +59,18 @@ def retrieve(
     progress: Progress = lambda _done, _all: None,
 ) -> RetrievalReport:
     """Retrieval from queries to a gallery, which are registered names or files."""
+    task, metrics = task_of(store, queries, base, pairs, where, options)
+    return RetrievalReport(task, carry_out(task, progress), metrics)
+
+
+def task_of(
+    store: Store, queries: PathLike, base: PathLike, pairs: Any, where: str | None, options: Options
+) -> tuple[Task, list[str]]:
+    """What is asked, and the measures to show.
+
+    Raises:
+        emm1.errors.Error: what `Store.retrieval` refuses before the work.
+    """
     entries = [None if is_file(source) else store.registry[os.fspath(source)] for source in (queries, base)]
     asking, gallery = (_side(store, source, entry) for source, entry in zip((queries, base), entries, strict=True))
     rules, metrics = _rules(options, entries[1].metric if entries[1] else "cosine", where)
@@ -78,7 +90,7 @@ def retrieve(
     if out:
         known, among, left_out = without(out, known, asking, gallery, among)
     task = Task(asking, gallery, known.sample(options.sample), rules, among, store, left_out)
-    return RetrievalReport(task, carry_out(task, progress), metrics)
+    return task, metrics
 
 
 def retrieval(
