@@ -39,7 +39,9 @@ def python_page() -> str:
     parts += ["## What these return", *(_class(each, each.__name__) for each in returned)]
     parts += ["## Encoders", _class(encoders.Encoder, "emm1.encoders.Encoder")]
     parts += [_function(each, f"emm1.encoders.{each.__name__}", "###") for each in of_encoders]
-    parts += ["## Training", *(_class(getattr(emm1.torch, name), f"emm1.torch.{name}") for name in emm1.torch.__all__)]
+    of_torch = [(getattr(emm1.torch, name), f"emm1.torch.{name}") for name in emm1.torch.__all__]
+    parts += ["## Training", *(_class(each, name) for each, name in of_torch if inspect.isclass(each))]
+    parts += [_function(each, name, "###") for each, name in of_torch if not inspect.isclass(each)]
     parts += ["## Errors and warnings", *(_class(each, f"emm1.errors.{each.__name__}") for each in of_errors)]
     everything = [*functions, *(method for kind in [*classes, *returned] for _, method in _methods(kind))]
     aliases = dict(sorted(found for function in everything for found in _aliases(function)))

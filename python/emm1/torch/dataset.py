@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from emm1.checks import PathLike
 from emm1.torch.rows import rows_of
+from emm1.torch.shared import row_numbers
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -59,7 +61,8 @@ class QueryDataset:
 
     def __getitems__(self, numbers: Sequence[SupportsIndex]) -> list[dict[str, Any]]:
         """The rows with some numbers; torch asks for the rows of a batch so."""
-        wanted = np.array([operator.index(number) for number in numbers], np.int64)
-        if ((wanted < -len(self)) | (wanted >= len(self))).any():
-            raise IndexError(f"there are {len(self):,} rows, numbered from 0")
-        return self._rows.take(np.where(wanted < 0, wanted + len(self), wanted))
+        return self._rows.take(row_numbers(numbers, len(self)))
+
+    def keys(self, numbers: NDArray[np.int64], columns: Sequence[str]) -> list[pa.Array]:
+        """The values of some columns in some rows, for `UniqueBatchSampler`."""
+        return [self._rows.column(name).take(pa.array(numbers)) for name in columns]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from emm1.checks import PathLike
 from emm1.errors import Error, StoreError, WriteError
+from emm1.store.connections import SET
 from emm1.store.database import log_of
 from emm1.store.opening import open as open_store
 from emm1.store.store import Store
@@ -56,6 +59,10 @@ class Rows:
         """The names of the columns."""
         return list(self._batch.schema.names)
 
+    def column(self, name: str) -> pa.Array:
+        """All values of a column, mapped."""
+        return self._batch.column(name)
+
     def take(self, numbers: ArrayLike) -> list[dict[str, Any]]:
         """The rows with some numbers, as dictionaries, in this order."""
         if not self.names:
@@ -64,13 +71,24 @@ class Rows:
         return taken
 
 
-def rows_of(store: Store | PathLike, sql: str, cache: PathLike | None) -> Rows:
+def rows_of(
+    store: Store | PathLike,
+    sql: str,
+    cache: PathLike | None,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    files: Sequence[Path] = (),
+    root: PathLike | None = None,
+) -> Rows:
     """The rows of a query, which are kept in a folder, in a fixed order: by all columns, unless the query orders them.
 
     Args:
         store: an open store, or its path.
         sql: one query.
         cache: the folder of such folders; by default ``STORE.rows``, beside the store.
+        parameters: those of the query, by their names.
+        files: files that the query reads beside the store.
+        root: folder of the media; by default the store's.
 
     Raises:
         emm1.errors.StoreError: the query is none, or fails.
@@ -79,15 +97,18 @@ def rows_of(store: Store | PathLike, sql: str, cache: PathLike | None) -> Rows:
     """
     if not isinstance(store, Store):
         with open_store(store, read_only=True) as opened:
-            return rows_of(opened, sql, cache)
+            return rows_of(opened, sql, cache, parameters, files=files, root=root)
     with store.cursor() as connection:
+        if root is not None:
+            connection.execute(SET["emm1_root"], [os.path.abspath(root)])
         ordered = _check_query(connection, sql)
-        query = hashlib.sha256(sql.encode()).hexdigest()[:16]
-        identity = json.dumps(_identity(connection, store.path.resolve()))
+        asked = sql + json.dumps(parameters) if parameters else sql
+        query = hashlib.sha256(asked.encode()).hexdigest()[:16]
+        identity = json.dumps(_identity(connection, store.path.resolve(), files))
         base = Path(cache) if cache is not None else store.path.with_name(f"{store.path.name}.rows")
         folder = base / f"{query}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
         try:
-            _keep(connection, sql, folder, ordered=ordered)
+            _keep(connection, sql, parameters, folder, ordered=ordered)
         except OSError as error:
             if isinstance(error, Error):
                 raise
@@ -99,9 +120,9 @@ def rows_of(store: Store | PathLike, sql: str, cache: PathLike | None) -> Rows:
     return Rows(folder)
 
 
-def _identity(connection: duckdb.DuckDBPyConnection, path: Path) -> list[object]:
+def _identity(connection: duckdb.DuckDBPyConnection, path: Path, others: Sequence[Path]) -> list[object]:
     """What rows depend on beside the query: the store, with what is written but not yet in its file, and where media are."""
-    files = [file.stat() for file in (path, log_of(path)) if file.exists()]
+    files = [file.stat() for file in (path, log_of(path), *others) if file.exists()]
     (settings,) = connection.execute("SELECT media_root(), media_folder('audio'), version()").fetchall()
     return [str(path), *((found.st_size, found.st_mtime_ns) for found in files), *settings]
 
@@ -122,7 +143,14 @@ def _check_query(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
     return any(modifier["type"] == "ORDER_MODIFIER" for modifier in statements[0]["node"]["modifiers"])
 
 
-def _keep(connection: duckdb.DuckDBPyConnection, sql: str, folder: Path, *, ordered: bool) -> None:
+def _keep(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Mapping[str, Any] | None,
+    folder: Path,
+    *,
+    ordered: bool,
+) -> None:
     """Write the rows, unless they are there; of several processes one does, and the others wait."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = folder.with_name(f"{folder.name}.writing")
@@ -134,7 +162,7 @@ def _keep(connection: duckdb.DuckDBPyConnection, sql: str, folder: Path, *, orde
             continue
         try:
             if not folder.exists():
-                relation = connection.sql(sql)
+                relation = connection.sql(sql, params=dict(parameters) if parameters else None)
                 # So that the numbers of the rows mean the same whenever the query is run.
                 _write(relation if ordered else relation.order("ALL"), work / "rows")
                 (work / "rows").replace(folder)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import mmap
-import operator
-import os
-import tempfile
-import weakref
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike, shown
 from emm1.errors import Error
 from emm1.torch.permutation import Permutation
 from emm1.torch.rows import rows_of
+from emm1.torch.shared import Shared, integer
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -91,13 +85,13 @@ class RowStream(IterableDataset):  # type: ignore[misc]
     ) -> None:
         at_least_one(world_size, "world_size")
         at_least_one(batch_size, "batch_size")
-        if not 0 <= _integer(rank, "rank") < world_size:
+        if not 0 <= integer(rank, "rank") < world_size:
             raise Error(f"rank must be a whole number from 0 to {world_size - 1:,}, not {shown(rank)}")
         self._rank, self._world_size, self._pad, self._block = rank, world_size, pad, batch_size
-        first_seed = _integer(seed, "seed")
+        first_seed = integer(seed, "seed")
         self._rows = rows_of(store, sql, cache)
         self._given = 0
-        self._shared = _Shared()
+        self._shared = Shared()
         self._shared.seed = first_seed
 
     @property
@@ -148,7 +142,7 @@ class RowStream(IterableDataset):  # type: ignore[misc]
 
         The epoch of a state that was loaded goes on where it was; any other begins at its first row.
         """
-        if _integer(epoch, "epoch") != self._shared.epoch:
+        if integer(epoch, "epoch") != self._shared.epoch:
             self._shared.epoch, self._shared.samples = epoch, 0
             self._given = 0
 
@@ -169,7 +163,7 @@ class RowStream(IterableDataset):  # type: ignore[misc]
             if self._shared.workers:
                 raise Error("workers read ahead: say how many rows of this rank were trained on, as num_samples")
             num_samples = self._given
-        if not 0 <= _integer(num_samples, "num_samples") <= len(self):
+        if not 0 <= integer(num_samples, "num_samples") <= len(self):
             raise Error(
                 f"num_samples must be from 0 to {len(self):,}, the rows of this rank in an iteration, not {num_samples:,}"
             )
@@ -185,69 +179,10 @@ class RowStream(IterableDataset):  # type: ignore[misc]
         """
         if not isinstance(state, Mapping) or not set(STATE) <= state.keys():
             raise Error(f"this is no state of a RowStream, which has {', '.join(STATE)}: {shown(state)}")
-        seed, epoch, samples, rows = (_integer(state[name], name) for name in STATE)
+        seed, epoch, samples, rows = (integer(state[name], name) for name in STATE)
         if rows != len(self._rows):
             raise Error(f"this is the state of a stream of {rows:,} rows, and the query has {len(self._rows):,}")
         if not 0 <= samples <= rows:
             raise Error(f"samples must be from 0 to {rows:,}, the rows, not {samples:,}")
         self._given = 0
         self._shared.seed, self._shared.epoch, self._shared.samples = seed, epoch, samples
-
-
-class _Number:
-    """One of the numbers of `_Shared`, by its place."""
-
-    def __init__(self, place: int) -> None:
-        self._place = place
-
-    def __get__(self, shared: _Shared, _kind: type) -> int:
-        return int(shared.numbers[self._place])
-
-    def __set__(self, shared: _Shared, value: int) -> None:
-        shared.numbers[self._place] = value
-
-
-class _Shared:
-    """Numbers that a process and its workers, however they are started, see alike: a small file that they map.
-
-    Workers that live longer than an epoch would otherwise never hear that another one begins.
-    """
-
-    epoch = _Number(0)
-    samples = _Number(1)  # that all ranks had seen when the iteration began
-    workers = _Number(2)  # whether workers read the rows
-    seed = _Number(3)
-
-    def __init__(self) -> None:
-        descriptor, self._path = tempfile.mkstemp(prefix="emm1-stream-")
-        os.write(descriptor, bytes(4 * 8))
-        os.close(descriptor)
-        weakref.finalize(self, _remove, self._path, os.getpid())
-        self.numbers = _mapped(self._path)
-
-    def __getstate__(self) -> str:
-        return self._path
-
-    def __setstate__(self, path: str) -> None:
-        self._path = path
-        self.numbers = _mapped(path)
-
-
-def _mapped(path: str) -> NDArray[np.int64]:
-    with Path(path).open("r+b") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), 0), np.int64)
-
-
-def _remove(path: str, process: int) -> None:
-    if os.getpid() == process:
-        Path(path).unlink(missing_ok=True)
-
-
-def _integer(value: int, name: str) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or not -(2**63) <= number < 2**63:
-        raise Error(f"{name} must be a whole number of at most 64 bits, not {shown(value)}")
-    return number

@@ -1,0 +1,1 @@
+"""What is known of the items of rows beside their ids: captions, paths, decoded media, embeddings and hard negatives."""
