@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from emm1 import encoders
     from emm1.convert import import_embeddings
     from emm1.convert.embed import Embedded
+    from emm1.curation.duplicates.report import DuplicatesReport
     from emm1.curation.map_report import MapReport
     from emm1.curation.split_report import SplitReport
     from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from emm1.store.opening import open
 
 __all__ = [
+    "DuplicatesReport",
     "EShotComparison",
     "EShotReport",
     "Embedded",
@@ -72,6 +74,7 @@ __version__: str
 _MODULES = {
     "convert": ("import_embeddings",),
     "convert.embed": ("Embedded",),
+    "curation.duplicates.report": ("DuplicatesReport",),
     "curation.map_report": ("MapReport",),
     "curation.split_report": ("SplitReport",),
     "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),

@@ -9,6 +9,7 @@ import typer
 
 from emm1.cli import (
     curation,
+    duplicates,
     embed,
     embeddings,
     eshot,
@@ -71,6 +72,7 @@ app.command()(zero_shot.zero_shot)
 app.add_typer(groups.app, name="groups")
 app.command()(curation.split)
 app.command()(curation.negatives)
+app.command()(duplicates.duplicates)
 app.command("map")(maps.map_)
 app.add_typer(flags.app, name="flags")
 app.command()(explore.explore)

@@ -90,7 +90,7 @@ def knn(
     [[[0, 1], [1, 0], [2, 0]]]
     """
     queries, base = as_embeddings(queries), as_embeddings(base)
-    _check_dims(queries, base)
+    check_dims(queries, base)
     at_least_one(k, "k")
     search = _search(base, k, metric, threads, exclude_self=exclude_self)
     return _batches(queries, search, range(len(queries)))
@@ -156,7 +156,7 @@ def knn_to_parquet(
     (0, 2, 1, 0.0)
     """
     queries, base = as_embeddings(queries), as_embeddings(base)
-    _check_dims(queries, base)
+    check_dims(queries, base)
     at_least_one(k, "k")
     run = {
         "k": k,
@@ -185,7 +185,12 @@ def knn_to_parquet(
         return join(parts, Path(output), SCHEMA)
 
 
-def _check_dims(queries: Embeddings, base: Embeddings) -> None:
+def check_dims(queries: Embeddings, base: Embeddings) -> None:
+    """Refuse vectors of different dimensions, which have no score.
+
+    Raises:
+        emm1.errors.EmbeddingError: names both files.
+    """
     if queries.dim != base.dim:
         raise EmbeddingError(
             f"the vectors of {queries.path} have {queries.dim:,} components, those of {base.path} {base.dim:,}"

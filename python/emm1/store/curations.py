@@ -224,6 +224,70 @@ class Curations:
         from emm1.curation.flags import remove
 
         return remove(cast("Store", self), flag, source)
+    def duplicates(
+        self,
+        name: str,
+        other: str | None = None,
+        *,
+        threshold: float,
+        output: PathLike | None = None,
+        sweep: bool = False,
+        flag: bool = True,
+        progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
+    ) -> emm1.DuplicatesReport:
+        """Find every pair of items whose vectors are alike, within registered embeddings or across two, and say which to keep.
+
+        The pairs are exact: all whose score by the registered metric is at least the threshold, however many partners an item
+        has. Zero vectors, which have no direction, are left out where cosines are compared. Items are then taken in order of
+        preference (EShot before 1M before 100M, and by ascending id), and an item is dropped only if an item that is kept
+        is its partner: pairs decide, never chains. Finished parts are kept in ``OUTPUT.parts`` until all is done, so an
+        interrupted run continues where it stopped, and writes the same bytes.
+
+        Args:
+            name: the registered embeddings of the items `a`.
+            other: those of the items `b`; None compares the first with themselves, and then a is less than b.
+            threshold: the lowest score of a pair; for l2, the greatest distance.
+            output: the Parquet file of the pairs to write (a, b, score); it must not exist. None keeps them in memory.
+            sweep: also count the pairs of stricter thresholds, and show some of each.
+            flag: note those dropped in the table ``flags`` as ``duplicate``, in place of what an earlier run with the same
+                names noted. A store that is open for reading only needs False.
+            progress: called from time to time with what is being done, how much of it is done, and how much there is.
+
+        Returns:
+            How many pairs there are, the items with very many partners, and the items to drop, each with the item to keep.
+
+        Raises:
+            emm1.errors.EmbeddingError: an unknown name, vectors of different dimensions or metrics, a threshold that the metric
+                does not have, NaN or an infinity in a row; the output exists, cannot be written, or has parts of another run.
+            emm1.errors.StoreError: the store is open for reading only, and items are to be flagged.
+
+        >>> import emm1, numpy as np
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> np.save(folder / "three.npy", np.array([[1, 0], [0, 1], [2, 0]], dtype="float32"))
+        >>> store.add_embeddings("three", folder / "three.npy", dataset="100m", modality="image", ids=[0, 1, 2])
+        >>> report = store.duplicates("three", threshold=0.9)
+        >>> report.to_frame().rows()
+        [(0, 2, 1.0)]
+        >>> print(report)
+        duplicates within three, 3 vectors: 1 pair with a cosine of at least 0.9
+        to drop: 1 item, each a partner of a kept item; 1 flagged duplicate
+        >>> store.sql("SELECT id, flag, detail, source FROM flags").fetchall()
+        [(2, 'duplicate', 'kept: image 0 of 100m, cosine 1.0', 'duplicates three')]
+        """
+        from emm1.curation.duplicates.run import find
+
+        return find(
+            cast("Store", self),
+            name,
+            other,
+            threshold=threshold,
+            output=output,
+            sweep=sweep,
+            flag=flag,
+            progress=progress,
+        )
 
     def add_flags(self, items: PathLike | Any, flag: str, *, detail: str | None = None, source: str = "basket") -> int:
         """Note something about items in the table ``flags``; what the same source noted in the same word about them is replaced.

@@ -49,6 +49,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "split": lambda store: store.split(5, 5),
     "index_captions": lambda store: store.index_captions(),
     "match_captions": lambda store: store.match_captions("dog"),
+    "duplicates": lambda store: store.duplicates("x", threshold=0.9),
     "map": lambda store: store.map("x"),
     "names": lambda store: list(store.registry),
     "values": lambda store: list(store.registry.values()),
