@@ -206,6 +206,10 @@ def test_a_hub_of_equal_vectors(store: emm1.Store) -> None:
     assert report.dropped["kept_id"].unique().to_list() == hub[:1]
     assert len(report.dropped) == 499
     assert str(report).startswith("hubs: 500 items have 100 partners or more")
+    add(store, rows, name="y", modality="text")
+    twice = store.duplicates("x", "y", threshold=1)
+    assert twice.pairs == 500 * 499
+    assert twice.hubs.equals(report.hubs)
 
 
 def test_zero_vectors_are_left_out(store: emm1.Store) -> None:
