@@ -1,22 +1,14 @@
--- The items with many partners, those with the most first. If both sides hold the same items, an item may have a partner twice,
--- once on each side; otherwise counting needs no memory of the partners.
+-- The items with many partners, those with the most first.
 
 WITH
-partners AS (
-    SELECT 'a' AS side, a AS id, b AS partner FROM read_parquet($parts)
+sides AS (
+    SELECT 'a' AS side, a AS id FROM read_parquet($parts)
     UNION ALL
-    SELECT CASE WHEN $same THEN 'a' ELSE 'b' END, b, a FROM read_parquet($parts)
-),
-counted AS (
-    SELECT
-        side,
-        id,
-        CASE WHEN $twice THEN count(DISTINCT partner) FILTER (WHERE $twice) ELSE count(*) END AS partners
-    FROM partners
-    GROUP BY side, id
+    SELECT CASE WHEN $same THEN 'a' ELSE 'b' END, b FROM read_parquet($parts)
 )
-SELECT side, id, partners, count(*) OVER () AS hubs
-FROM counted
-WHERE partners >= $many
+SELECT side, id, count(*) AS partners, count(*) OVER () AS hubs
+FROM sides
+GROUP BY side, id
+HAVING count(*) >= $many
 ORDER BY partners DESC, side, id
 LIMIT $named

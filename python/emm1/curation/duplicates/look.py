@@ -31,8 +31,11 @@ def hubs(connection: duckdb.DuckDBPyConnection, asked: Asked, parts: Sequence[Pa
     `hubs` is how many there are in all; `item` is the caption or the path of the file.
     """
     sides = {"a": asked.one, "b": asked.other}
-    how = {"same": asked.same_items, "twice": asked.same_items and not asked.within, "many": MANY, "named": NAMED}
-    found = connection.execute(sql("duplicates/hubs"), {"parts": _names(parts), **how}).fetchall()
+    asking = {"parts": _names(parts), "many": MANY, "named": NAMED}
+    if asked.same_items and not asked.within:
+        found = connection.execute(sql("duplicates/hubs_of_both"), asking).fetchall()
+    else:
+        found = connection.execute(sql("duplicates/hubs"), {**asking, "same": asked.within}).fetchall()
     texts = {
         side: _texts(connection, entry, [number for on, number, *_ in found if on == side])
         for side, entry in sides.items()
