@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from emm1.convert import import_embeddings
     from emm1.convert.embed import Embedded
     from emm1.curation.duplicates.report import DuplicatesReport
+    from emm1.curation.leakage.report import LeakageReport
     from emm1.curation.map_report import MapReport
     from emm1.curation.split_report import SplitReport
     from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
@@ -43,6 +44,7 @@ __all__ = [
     "FileNotFoundError",
     "GroupsAgreement",
     "Hits",
+    "LeakageReport",
     "MapReport",
     "ModelsReport",
     "NegativesReport",
@@ -75,6 +77,7 @@ _MODULES = {
     "convert": ("import_embeddings",),
     "convert.embed": ("Embedded",),
     "curation.duplicates.report": ("DuplicatesReport",),
+    "curation.leakage.report": ("LeakageReport",),
     "curation.map_report": ("MapReport",),
     "curation.split_report": ("SplitReport",),
     "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),

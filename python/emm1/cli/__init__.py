@@ -20,6 +20,7 @@ from emm1.cli import (
     groups,
     index,
     ingest,
+    leakage,
     media,
     ratings,
     retrieval,
@@ -73,6 +74,7 @@ app.add_typer(groups.app, name="groups")
 app.command()(curation.split)
 app.command()(curation.negatives)
 app.command()(duplicates.duplicates)
+app.command()(leakage.leakage)
 app.command("map")(maps.map_)
 app.add_typer(flags.app, name="flags")
 app.command()(explore.explore)

@@ -46,6 +46,8 @@ def show_report(
     format: Format | None,  # noqa: A002 - the option
     output: Path | None,
     page: str,
+    *,
+    read_only: bool = True,
 ) -> None:
     """Evaluate something in a store, and show what was found.
 
@@ -55,13 +57,14 @@ def show_report(
         format: the option --format.
         output: the option --output.
         page: the name of the file to open first, of those that the report writes.
+        read_only: whether the evaluation leaves the store as it is.
     """
     from emm1.evaluation.report.folder import check_folder
 
     to = _rows_to(format, output)
     if to is None and output is not None:
         check_folder(output)
-    with open_store(store, read_only=True) as opened:
+    with open_store(store, read_only=read_only) as opened:
         if to is not None:
             to.check(opened.path)
         report = evaluate(opened)

@@ -47,6 +47,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "flags": lambda store: store.flags(),
     "remove_flags": lambda store: store.remove_flags("seen"),
     "split": lambda store: store.split(5, 5),
+    "leakage": lambda store: store.leakage(),
     "index_captions": lambda store: store.index_captions(),
     "match_captions": lambda store: store.match_captions("dog"),
     "duplicates": lambda store: store.duplicates("x", threshold=0.9),
