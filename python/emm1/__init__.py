@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from emm1.convert.embed import Embedded
     from emm1.curation.duplicates.report import DuplicatesReport
     from emm1.curation.leakage.report import LeakageReport
+    from emm1.curation.licenses.report import GroupLicenseReport, LicenseReport
     from emm1.curation.map_report import MapReport
     from emm1.curation.split_report import SplitReport
     from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
@@ -42,9 +43,11 @@ __all__ = [
     "Embeddings",
     "Error",
     "FileNotFoundError",
+    "GroupLicenseReport",
     "GroupsAgreement",
     "Hits",
     "LeakageReport",
+    "LicenseReport",
     "MapReport",
     "ModelsReport",
     "NegativesReport",
@@ -78,6 +81,7 @@ _MODULES = {
     "convert.embed": ("Embedded",),
     "curation.duplicates.report": ("DuplicatesReport",),
     "curation.leakage.report": ("LeakageReport",),
+    "curation.licenses.report": ("GroupLicenseReport", "LicenseReport"),
     "curation.map_report": ("MapReport",),
     "curation.split_report": ("SplitReport",),
     "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),

@@ -21,6 +21,7 @@ from emm1.cli import (
     index,
     ingest,
     leakage,
+    licenses,
     media,
     ratings,
     retrieval,
@@ -76,6 +77,7 @@ app.command()(curation.negatives)
 app.command()(duplicates.duplicates)
 app.command()(leakage.leakage)
 app.command("map")(maps.map_)
+app.command()(licenses.licenses)
 app.add_typer(flags.app, name="flags")
 app.command()(explore.explore)
 app.command()(extension.extension)

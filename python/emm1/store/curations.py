@@ -359,3 +359,59 @@ class Curations:
         from emm1.curation.flags import add
 
         return add(cast("Store", self), items, flag, detail, source)
+
+    def licenses(self, where: str | None = None, *, flag: bool = True) -> emm1.LicenseReport:
+        """Say what the licence texts of items allow and oblige to, as reviewed by hand. No legal advice.
+
+        A text is looked up as it is: what nobody has reviewed is ``LicenseRef-unreviewed``, and nothing is said about it. A licence
+        of annotations or of a collection, as most are, permits nothing about the media.
+
+        Args:
+            where: a condition on the columns of the view ``assets``; None: all items.
+            flag: also write the table ``licenses`` and flag items ``noncommercial`` or ``unreviewed-license``: those of the whole
+                store, whatever `where` says. False for a store that is open for reading only.
+
+        Returns:
+            How many items have each licence, and what it says of them.
+
+        Raises:
+            emm1.errors.StoreError: the condition does not fit, the store is open for reading only, or has a table ``licenses`` of
+                the user's own.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> report = store.licenses("source_dataset = 'AudioCaps' AND dataset_license = 'MIT'")
+        >>> report.to_frame().select("modality", "spdx", "covers", "commercial_use").unique().sort("modality").rows()
+        [('audio', 'MIT', 'annotations', None), ('text', 'MIT', 'captions', True)]
+        """
+        from emm1.curation.licenses.run import licenses_of
+
+        return licenses_of(cast("Store", self), where, flag=flag)
+
+    def group_licenses(self, where: str | None = None) -> emm1.GroupLicenseReport:
+        """Say what the licences of all items of a group allow and oblige to together. No legal advice.
+
+        A permission is given if each item's licence gives it, refused if one refuses it, and else NULL. An obligation holds if one
+        has it, does not if none can have it, and else is NULL.
+
+        Args:
+            where: a condition on the columns of the view ``group_captions``; None: all groups.
+
+        Returns:
+            How many groups have each combination of terms.
+
+        Raises:
+            emm1.errors.StoreError: the condition does not fit.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> store.group_licenses("nn_index = 1").to_frame().columns
+        ['commercial_use', 'redistribution', 'attribution', 'share_alike', 'groups']
+        """
+        from emm1.curation.licenses.run import group_licenses_of
+
+        return group_licenses_of(cast("Store", self), where)

@@ -51,6 +51,8 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "index_captions": lambda store: store.index_captions(),
     "match_captions": lambda store: store.match_captions("dog"),
     "duplicates": lambda store: store.duplicates("x", threshold=0.9),
+    "licenses": lambda store: store.licenses(),
+    "group_licenses": lambda store: store.group_licenses(),
     "map": lambda store: store.map("x"),
     "names": lambda store: list(store.registry),
     "values": lambda store: list(store.registry.values()),
