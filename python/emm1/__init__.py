@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from emm1.evaluation.retrieval.run import retrieval
     from emm1.evaluation.zero_shot.call import zero_shot
     from emm1.evaluation.zero_shot.report import ZeroShotReport
+    from emm1.export.run import ExportReport
     from emm1.ingest.build import build
     from emm1.negatives.mine import NegativesReport
     from emm1.sample import write_sample
@@ -42,6 +43,7 @@ __all__ = [
     "EmbeddingError",
     "Embeddings",
     "Error",
+    "ExportReport",
     "FileNotFoundError",
     "GroupLicenseReport",
     "GroupsAgreement",
@@ -97,6 +99,7 @@ _MODULES = {
     "evaluation.retrieval.run": ("retrieval",),
     "evaluation.zero_shot.call": ("zero_shot",),
     "evaluation.zero_shot.report": ("ZeroShotReport",),
+    "export.run": ("ExportReport",),
     "ingest.build": ("build",),
     "negatives.mine": ("NegativesReport",),
     "sample": ("write_sample",),

@@ -15,6 +15,7 @@ from emm1.cli import (
     eshot,
     evaluate,
     explore,
+    export,
     extension,
     flags,
     groups,
@@ -79,5 +80,6 @@ app.command()(leakage.leakage)
 app.command("map")(maps.map_)
 app.command()(licenses.licenses)
 app.add_typer(flags.app, name="flags")
+app.command()(export.export)
 app.command()(explore.explore)
 app.command()(extension.extension)

@@ -22,6 +22,7 @@ from emm1.errors import Error, StoreError, WriteError
 from emm1.store.connections import SET
 from emm1.store.database import log_of
 from emm1.store.opening import open as open_store
+from emm1.store.query import check_query
 from emm1.store.store import Store
 from emm1.system import locked
 from emm1.torch.columns import ColumnWriter, kept_as, mapped_column
@@ -101,7 +102,7 @@ def rows_of(
     with store.cursor() as connection:
         if root is not None:
             connection.execute(SET["emm1_root"], [os.path.abspath(root)])
-        ordered = _check_query(connection, sql)
+        ordered = check_query(connection, sql)
         asked = sql + json.dumps(parameters) if parameters else sql
         query = hashlib.sha256(asked.encode()).hexdigest()[:16]
         identity = json.dumps(_identity(connection, store.path.resolve(), files))
@@ -125,22 +126,6 @@ def _identity(connection: duckdb.DuckDBPyConnection, path: Path, others: Sequenc
     files = [file.stat() for file in (path, log_of(path), *others) if file.exists()]
     (settings,) = connection.execute("SELECT media_root(), media_folder('audio'), version()").fetchall()
     return [str(path), *((found.st_size, found.st_mtime_ns) for found in files), *settings]
-
-
-def _check_query(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
-    """Refuse what is not one query; returns whether it orders its rows."""
-    ((text,),) = connection.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()
-    parsed = json.loads(text)
-    if parsed["error"]:
-        if parsed["error_type"] == "not implemented":
-            raise StoreError(
-                "one query is wanted, which begins with SELECT, FROM or WITH, not a statement that does something else"
-            )
-        raise StoreError(f"the query cannot be run: {parsed['error_message']}")
-    statements = parsed["statements"]
-    if len(statements) != 1:
-        raise StoreError(f"one query is wanted, not {len(statements)}")
-    return any(modifier["type"] == "ORDER_MODIFIER" for modifier in statements[0]["node"]["modifiers"])
 
 
 def _keep(

@@ -46,6 +46,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "negatives": lambda store: store.negatives("x", "x", "negatives.parquet"),
     "flags": lambda store: store.flags(),
     "remove_flags": lambda store: store.remove_flags("seen"),
+    "export": lambda store: store.export("e_mm1_100m.text", "csv", store.path.with_name("exported")),
     "split": lambda store: store.split(5, 5),
     "leakage": lambda store: store.leakage(),
     "index_captions": lambda store: store.index_captions(),

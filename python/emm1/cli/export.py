@@ -1,0 +1,47 @@
+"""The command that writes rows for other programs: export."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emm1.cli import show
+from emm1.cli.parameters import StorePath
+from emm1.store.opening import open as open_store
+
+
+class To(StrEnum):
+    """What rows can be exported to."""
+
+    parquet = "parquet"
+    arrow = "arrow"
+    csv = "csv"
+    jsonl = "jsonl"
+
+
+def export(
+    store: StorePath,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="A table or view, such as groups, or one query.")],
+    to: Annotated[To, typer.Option("--to", help="The format.")],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder to write, which must be new.")],
+    partition_by: Annotated[
+        str | None, typer.Option("--partition-by", metavar="COL", help="A folder COL=VALUE for each value of a column.")
+    ] = None,
+    shard_size: Annotated[
+        int | None, typer.Option("--shard-size", metavar="N", min=1, help="Rows of a file. [default: 1000000]")
+    ] = None,
+) -> None:
+    """Export the rows of a table, a view or a query as files for other programs.
+
+    Example: `emm1 export emm1.duckdb groups --to parquet --output groups --partition-by nn_index`
+    """
+    with open_store(store, read_only=True) as opened, show.progress() as progress:
+        report = opened.export(
+            query, to.value, output, partition_by=partition_by, shard_size=shard_size, progress=progress
+        )
+    show.say(report.summary)
+    for note in report.notes:
+        show.warn(f"note: {note}")

@@ -1,0 +1,1 @@
+"""The rows of a query as files for other programs: tables, WebDataset, the Hub's edition."""

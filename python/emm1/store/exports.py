@@ -1,0 +1,69 @@
+"""The method of a store that exports rows; what it does is in `emm1.export`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, cast
+
+import emm1
+from emm1.checks import PathLike
+
+if TYPE_CHECKING:
+    from emm1.store.store import Store
+
+
+class Exports:
+    """Part of `Store`."""
+
+    def export(
+        self,
+        query: str,
+        to: Literal["parquet", "arrow", "csv", "jsonl"],
+        output: PathLike,
+        *,
+        partition_by: str | None = None,
+        shard_size: int | None = None,
+        progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
+    ) -> emm1.ExportReport:
+        """Write the rows of a query as files for other programs, in a new folder, which appears when it is complete.
+
+        The files are in ``data``, numbered, and ``manifest.json`` has the query, the columns, and rows, size and SHA-256 of each file.
+        Rows are read and written a hundred thousand at a time, so the memory is that of DuckDB's query (``SET memory_limit``).
+
+        Args:
+            query: one query, or the name of a table or view, such as ``groups`` or ``e_mm1_100m.text``.
+            to: ``parquet``, ``arrow`` (IPC files), ``csv`` or ``jsonl``. ENUMs become texts. In CSV an empty field is NULL, and
+                nested values are as DuckDB shows them.
+            output: the folder; it may exist if it is empty.
+            partition_by: a column; for each of its values, at most 256, there is a folder ``COLUMN=VALUE``, as Hive has them,
+                and the files do not have the column.
+            shard_size: rows of a file; by default a million.
+            progress: called from time to time with what is being done, how many rows are written, and 0.
+
+        Returns:
+            The files and how many rows they have.
+
+        Raises:
+            emm1.errors.StoreError: the query is none or fails, the format cannot hold a column, an argument is wrong.
+            emm1.errors.EmbeddingError: the folder is there already, or the size is no positive number.
+            emm1.errors.WriteError: the files cannot be written; then there are none.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1, 2])
+        >>> report = store.export("group_captions", "parquet", folder / "groups", partition_by="nn_index")
+        >>> [file.path for file in report.files]
+        ['data/nn_index=1/part-00000.parquet', 'data/nn_index=2/part-00000.parquet']
+        """
+        from emm1.export.run import export_rows
+
+        return export_rows(
+            cast("Store", self),
+            query,
+            to,
+            output,
+            partition_by=partition_by,
+            shard_size=shard_size,
+            progress=progress,
+        )
