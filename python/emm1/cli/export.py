@@ -20,6 +20,15 @@ class To(StrEnum):
     arrow = "arrow"
     csv = "csv"
     jsonl = "jsonl"
+    webdataset = "webdataset"
+    hub = "hub"
+
+
+class Incomplete(StrEnum):
+    """What to do with rows of which a file is not there."""
+
+    drop = "drop"
+    keep = "keep"
 
 
 def export(
@@ -31,16 +40,38 @@ def export(
         str | None, typer.Option("--partition-by", metavar="COL", help="A folder COL=VALUE for each value of a column.")
     ] = None,
     shard_size: Annotated[
-        int | None, typer.Option("--shard-size", metavar="N", min=1, help="Rows of a file. [default: 1000000]")
+        int | None,
+        typer.Option(
+            "--shard-size", metavar="N", min=1, help="Rows of a file. [default: 1000000; webdataset 1000; hub all]"
+        ),
     ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the media. [default: $ROOT_DATA_PATH, or that of the build]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="webdataset: another seed is another order.")] = 0,
+    incomplete: Annotated[
+        Incomplete, typer.Option(help="webdataset: rows of which a file is not there.")
+    ] = Incomplete.drop,
+    group_captions: Annotated[
+        bool, typer.Option("--group-captions", help="webdataset: let all rows of a caption stand together.")
+    ] = False,
 ) -> None:
     """Export the rows of a table, a view or a query as files for other programs.
 
     Example: `emm1 export emm1.duckdb groups --to parquet --output groups --partition-by nn_index`
     """
-    with open_store(store, read_only=True) as opened, show.progress() as progress:
+    with open_store(store, read_only=True, root=root) as opened, show.progress() as progress:
         report = opened.export(
-            query, to.value, output, partition_by=partition_by, shard_size=shard_size, progress=progress
+            query,
+            to.value,
+            output,
+            partition_by=partition_by,
+            shard_size=shard_size,
+            seed=seed,
+            incomplete=incomplete.value,
+            group_captions=group_captions,
+            progress=progress,
         )
     show.say(report.summary)
     for note in report.notes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from importlib import metadata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -15,8 +14,11 @@ import pyarrow as pa
 
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike, check_text, shown
-from emm1.errors import StoreError, WriteError
+from emm1.errors import Error, StoreError
+from emm1.export.describe import Exported, describe
 from emm1.export.formats import check_schema, without_dictionaries
+from emm1.export.hub import FILE, hub_rows, hub_type
+from emm1.export.samples import media_columns
 from emm1.export.shards import GROUP, File, Tables, check_partition
 from emm1.parts import parts_of
 from emm1.store.query import check_query, query_of
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
     from emm1.store.store import Store
 
 To = Literal["parquet", "arrow", "csv", "jsonl", "webdataset", "hub"]
-MANIFEST = "manifest.json"
-# Rows of a file.
-SHARD = 1_000_000
+Incomplete = Literal["drop", "keep"]
+# Rows of a file; samples of a tar, of some megabytes each. Files of the Hub have all rows of their kind.
+SIZES: dict[str, int] = {"webdataset": 1_000, "hub": 1 << 62}
+SIZE = 1_000_000
+Progress = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class ExportReport:
     to: str
     rows: int
     files: tuple[File, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...]
 
     @property
     def summary(self) -> str:
@@ -65,23 +69,70 @@ def export_rows(
     to: To,
     output: PathLike,
     *,
-    partition_by: str | None = None,
-    shard_size: int | None = None,
-    progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
+    partition_by: str | None,
+    shard_size: int | None,
+    seed: int,
+    incomplete: Incomplete,
+    group_captions: bool,
+    progress: Progress,
 ) -> ExportReport:
     """Export rows; `emm1.Store.export` says what the arguments mean."""
     if to not in get_args(To):
         raise StoreError(f"unknown format {shown(to)}: {', '.join(get_args(To))}")
-    size = at_least_one(SHARD if shard_size is None else shard_size, "shard_size")
+    if incomplete not in get_args(Incomplete):
+        raise StoreError(f"unknown way with incomplete rows {shown(incomplete)}: {', '.join(get_args(Incomplete))}")
+    size = at_least_one(SIZES.get(to, SIZE) if shard_size is None else shard_size, "shard_size")
     check_text(output, StoreError)
-    sql = query_of(query)
+    sql, target = query_of(query), Path(output)
+    if to != "webdataset" and (seed or group_captions or incomplete != "drop"):
+        raise StoreError(
+            "a seed, captions that stand together and incomplete rows are about samples: they go with webdataset"
+        )
+    if to in ("webdataset", "hub") and partition_by is not None:
+        raise StoreError(f"{to} has a layout of its own: partition the other formats")
     with store.cursor() as connection:
         check_query(connection, sql)
+        relation = _relation(connection, sql)
+        if to == "webdataset":
+            settings: dict[str, object] = {
+                "seed": seed,
+                "incomplete": incomplete,
+                "group_captions": group_captions,
+                "shard_size": size,
+            }
+            exported = _export_samples(store, connection, relation, sql, target, settings, progress)
+        else:
+            exported = _export_tables(relation, sql, to, target, partition_by, size, progress)
+    return ExportReport(target, to, exported.rows, exported.files, exported.notes)
+
+
+def _relation(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    try:
+        relation = connection.sql(sql)
+    except duckdb.Error as error:
+        raise StoreError(f"the query cannot be run: {error}") from error
+    seen: set[str] = set()
+    for name in relation.columns:
+        if name.casefold() in seen:
+            raise StoreError(f"two columns of the query are called {name}: name one of them differently with AS")
+        seen.add(name.casefold())
+    return relation
+
+
+@contextmanager
+def _folder(output: Path) -> Iterator[Path]:
+    """A folder that becomes the output; nothing of it stays if anything goes wrong."""
+    # A run that was killed left nothing that another one could use.
+    with parts_of(output, {"export": "tables"}, folder=True) as parts:
+        folder = parts / "export"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
         try:
-            relation = connection.sql(sql)
-        except duckdb.Error as error:
-            raise StoreError(f"the query cannot be run: {error}") from error
-        return _export_tables(relation, sql, to, Path(output), partition_by, size, progress)
+            yield folder
+            _move(folder, output)
+        except BaseException:
+            shutil.rmtree(parts, ignore_errors=True)
+            raise
 
 
 def _export_tables(
@@ -91,84 +142,100 @@ def _export_tables(
     output: Path,
     partition_by: str | None,
     size: int,
-    progress: Callable[[str, int, int], object],
-) -> ExportReport:
-    _check_names(relation.columns)
-    # A run that was killed left nothing that another one could use.
-    with parts_of(output, {"export": "tables"}, folder=True) as parts:
-        folder = parts / "export"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+    progress: Progress,
+) -> Exported:
+    hub = to == "hub"
+    rows, form = (hub_rows(relation), "parquet") if hub else (relation, to)
+    with _folder(output) as folder, _explained():
+        reader = rows.to_arrow_reader(GROUP)
+        schema = pa.schema([pa.field(each.name, without_dictionaries(each.type)) for each in reader.schema])
+        if hub:
+            schema = pa.schema([pa.field(each.name, hub_type(each.name, each.type)) for each in schema])
+        check_schema(form, schema)
+        by = FILE if hub else None if partition_by is None else check_partition(schema, partition_by)
+        tables = Tables(folder, form, schema, size, by, folders=not hub)
+        done = 0
         try:
-            reader, schema = _reader(relation, to)
-            by = None if partition_by is None else check_partition(schema, partition_by)
-            files = _write_tables(reader, Tables(folder, to, schema, size, by), schema, progress)
-            report = ExportReport(output, to, sum(file.rows for file in files), tuple(files))
-            _describe(folder, report, sql, relation)
-            move(folder, output)
-        except BaseException:
-            shutil.rmtree(parts, ignore_errors=True)
-            raise
-    return report
+            for batch in reader:
+                tables.append(pa.Table.from_batches([batch]).cast(schema))
+                done += batch.num_rows
+                progress("exporting", done, 0)
+            files = tuple(tables.finish())
+        finally:
+            tables.abandon()
+        columns = pa.schema([each for each in schema if each.name != FILE]) if hub else schema
+        settings: dict[str, object] = (
+            {"shard_size": size, "partition_by": by} if by and not hub else {"shard_size": size}
+        )
+        exported = Exported(to, sql, columns, None if hub else by, files, settings, ())
+        describe(folder, exported)
+    return exported
 
 
-def _write_tables(
-    reader: pa.RecordBatchReader, tables: Tables, schema: pa.Schema, progress: Callable[[str, int, int], object]
-) -> list[File]:
-    done = 0
+def _export_samples(
+    store: Store,
+    connection: duckdb.DuckDBPyConnection,
+    relation: duckdb.DuckDBPyRelation,
+    sql: str,
+    output: Path,
+    settings: dict[str, object],
+    progress: Progress,
+) -> Exported:
+    from emm1.export.webdataset import sum_missing, write_webdataset
+    from emm1.torch.rows import rows_of
+
+    media_columns(relation.columns)
+    ((root,),) = connection.execute("SELECT media_root()").fetchall()
+    with parts_of(output, {"export": "webdataset", "query": sql, "root": root, **settings}, folder=True) as parts:
+        rows = rows_of(store, sql, parts / "rows")
+        _check_same(parts / "rows.txt", rows.folder.name)
+        shards = write_webdataset(
+            rows,
+            parts / "shards",
+            parts / "export",
+            root,
+            seed=int(str(settings["seed"])),
+            size=int(str(settings["shard_size"])),
+            keep_incomplete=settings["incomplete"] == "keep",
+            group_captions=bool(settings["group_captions"]),
+            progress=progress,
+        )
+        files = tuple(shard.file for shard in shards if shard.file.rows or len(shards) == 1)
+        what = "are kept" if settings["incomplete"] == "keep" else "were left out"
+        missing = sum_missing(shards)
+        count = sum(shard.incomplete for shard in shards)
+        notes = [f"{count:,} of {len(rows):,} rows lack a file and {what}"] if count else []
+        notes += [f"{reason} in {n:,} rows" for reason, n in missing.most_common()]
+        exported = Exported(
+            "webdataset", sql, relation.limit(0).to_arrow_table().schema, None, files, settings, tuple(notes)
+        )
+        describe(parts / "export", exported)
+        _move(parts / "export", output)
+    return exported
+
+
+def _check_same(note: Path, rows: str) -> None:
+    """Refuse to go on with other rows than those that the finished shards have."""
+    if note.exists() and note.read_text(encoding="utf-8") != rows:
+        raise StoreError(f"the store has changed since the export began: remove {note.parent} to start again")
+    note.write_text(rows, encoding="utf-8")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """A context in which errors of DuckDB and Arrow are errors about the query."""
     try:
-        for batch in reader:
-            tables.append(pa.Table.from_batches([batch]).cast(schema))
-            done += batch.num_rows
-            progress("exporting", done, 0)
-        return tables.finish()
+        yield
+    except (Error, OSError):
+        raise
     except (duckdb.Error, pa.ArrowException) as error:
-        raise _failure(error) from error
-    finally:
-        tables.abandon()
+        refusal, _ = refusal_of(error) if isinstance(error, duckdb.Error) else (None, "")
+        if refusal is Refusal.NO_MEMORY:
+            raise StoreError("DuckDB has too little memory for the query: raise its memory_limit") from error
+        raise StoreError(f"the query cannot be run: {error}") from error
 
 
-def _reader(relation: duckdb.DuckDBPyRelation, to: str) -> tuple[pa.RecordBatchReader, pa.Schema]:
-    try:
-        reader = relation.to_arrow_reader(GROUP)
-    except (duckdb.Error, pa.ArrowException) as error:
-        raise _failure(error) from error
-    schema = pa.schema([pa.field(each.name, without_dictionaries(each.type)) for each in reader.schema])
-    check_schema(to, schema)
-    return reader, schema
-
-
-def _failure(error: Exception) -> StoreError | WriteError:
-    refusal, _ = refusal_of(error) if isinstance(error, duckdb.Error) else (None, "")
-    if refusal is Refusal.NO_MEMORY:
-        return StoreError("DuckDB has too little memory for the query: raise its memory_limit")
-    return StoreError(f"the query cannot be run: {error}")
-
-
-def _check_names(columns: list[str]) -> None:
-    seen: set[str] = set()
-    for name in columns:
-        if name.casefold() in seen:
-            raise StoreError(f"two columns of the query are called {name}: name one of them differently with AS")
-        seen.add(name.casefold())
-
-
-def _describe(folder: Path, report: ExportReport, sql: str, relation: duckdb.DuckDBPyRelation) -> None:
-    """Write what accompanies the rows, the manifest last."""
-    manifest = {
-        "emm1": metadata.version("emm1"),
-        "to": report.to,
-        "query": sql,
-        "rows": report.rows,
-        "columns": [
-            {"name": name, "type": str(kind)} for name, kind in zip(relation.columns, relation.types, strict=True)
-        ],
-        "files": [file.to_dict() for file in report.files],
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def move(folder: Path, output: Path) -> None:
+def _move(folder: Path, output: Path) -> None:
     """Move a finished export into its place, where at most an empty folder is."""
     if output.exists():
         output.rmdir()

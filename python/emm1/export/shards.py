@@ -63,11 +63,15 @@ class Shards:
         folder: the folder of these files.
         to: their format.
         schema: their columns.
+        name: the name of the first file; by default they are all numbered.
         size: rows of a file; the last one may have fewer.
     """
 
-    def __init__(self, root: Path, folder: Path, to: str, schema: pa.Schema, size: int) -> None:
+    def __init__(
+        self, root: Path, folder: Path, to: str, schema: pa.Schema, size: int, name: str | None = None
+    ) -> None:
         self._root, self._folder, self._to, self._schema, self._size = root, folder, to, schema, size
+        self._name = name
         self._waiting: list[pa.Table] = []
         self.waiting = 0
         self._open: tuple[Sink, Any, Path] | None = None
@@ -88,7 +92,8 @@ class Shards:
         """Write the rows that wait."""
         if self._open is None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / f"part-{len(self.files):05}.{self._to}"
+            number = f"-{len(self.files):05}" if self.files or self._name is None else ""
+            path = self._folder / f"{self._name or 'part'}{number}.{self._to}"
             self._open = *open_sink(self._to, path, self._schema), path
         if self._waiting:
             self._open[0].write(pa.concat_tables(self._waiting).combine_chunks())
@@ -119,10 +124,22 @@ class Shards:
 
 
 class Tables:
-    """Rows in the folder ``data`` of an export, or in its folders ``COLUMN=VALUE``, as Hive lays them out."""
+    """Rows in the folder ``data`` of an export.
 
-    def __init__(self, root: Path, to: str, schema: pa.Schema, size: int, partition_by: str | None) -> None:
+    Args:
+        root: the folder of the export.
+        to: the format.
+        schema: the columns.
+        size: rows of a file.
+        partition_by: a column by whose values the rows are parted, which the files then do not have.
+        folders: whether its values are those of folders, as Hive has them: ``COLUMN=VALUE``; otherwise they are names of files.
+    """
+
+    def __init__(
+        self, root: Path, to: str, schema: pa.Schema, size: int, partition_by: str | None, *, folders: bool = True
+    ) -> None:
         self._root, self._to, self._schema, self._size, self._by = root, to, schema, size, partition_by
+        self._folders = folders
         self._shards: dict[str | None, Shards] = {}
 
     def append(self, rows: pa.Table) -> None:
@@ -134,8 +151,10 @@ class Tables:
                         f"column {self._by!r} has more than {MOST} different values, each of which would be a folder: "
                         "partition by another one"
                     )
-                folder = self._root / "data" if name is None else self._root / "data" / name
-                self._shards[name] = Shards(self._root, folder, self._to, part.schema, self._size)
+                data = self._root / "data"
+                folder = data / name if name is not None and self._folders else data
+                stem = None if self._folders else name
+                self._shards[name] = Shards(self._root, folder, self._to, part.schema, self._size, stem)
             self._shards[name].append(part)
         while sum(shards.waiting for shards in self._shards.values()) > WAITING:
             max(self._shards.values(), key=lambda shards: shards.waiting).flush()
@@ -143,7 +162,10 @@ class Tables:
     def finish(self) -> list[File]:
         """Finish all files."""
         if not self._shards:
-            self._shards[None] = Shards(self._root, self._root / "data", self._to, self._schema, self._size)
+            schema = self._schema
+            if self._by is not None and not self._folders:
+                schema = schema.remove(schema.get_field_index(self._by))
+            self._shards[None] = Shards(self._root, self._root / "data", self._to, schema, self._size)
         for shards in self._shards.values():
             shards.finish()
         return [file for name in sorted(self._shards, key=str) for file in self._shards[name].files]
@@ -164,7 +186,7 @@ class Tables:
             values = values.combine_chunks()
         rest = rows.remove_column(place)
         for code, value in enumerate(values.dictionary.to_pylist()):
-            yield _folder(self._by, value), rest.filter(pc.equal(values.indices, code))
+            yield _folder(self._by, value) if self._folders else value, rest.filter(pc.equal(values.indices, code))
 
 
 def _folder(column: str, value: str | None) -> str:

@@ -18,26 +18,36 @@ class Exports:
     def export(
         self,
         query: str,
-        to: Literal["parquet", "arrow", "csv", "jsonl"],
+        to: Literal["parquet", "arrow", "csv", "jsonl", "webdataset", "hub"],
         output: PathLike,
         *,
         partition_by: str | None = None,
         shard_size: int | None = None,
+        seed: int = 0,
+        incomplete: Literal["drop", "keep"] = "drop",
+        group_captions: bool = False,
         progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
     ) -> emm1.ExportReport:
         """Write the rows of a query as files for other programs, in a new folder, which appears when it is complete.
 
-        The files are in ``data``, numbered, and ``manifest.json`` has the query, the columns, and rows, size and SHA-256 of each file.
-        Rows are read and written a hundred thousand at a time, so the memory is that of DuckDB's query (``SET memory_limit``).
+        The files are in ``data``, numbered. Beside it are a dataset card (``README.md``), Croissant metadata (``croissant.json``), and
+        ``manifest.json``, which has the query, the columns, and rows, size and SHA-256 of each file. Rows are read and written a hundred thousand at a time, so the memory is that of DuckDB's query (``SET memory_limit``).
 
         Args:
             query: one query, or the name of a table or view, such as ``groups`` or ``e_mm1_100m.text``.
             to: ``parquet``, ``arrow`` (IPC files), ``csv`` or ``jsonl``. ENUMs become texts. In CSV an empty field is NULL, and
-                nested values are as DuckDB shows them.
+                nested values are as DuckDB shows them. ``webdataset`` writes tars of samples: ``KEY.image.jpg``,
+                ``KEY.audio.mp4``, ``KEY.video.mp4``, ``KEY.points.xyz.npy`` and ``KEY.points.rgb.npy`` (float32, (points, 3)), and the
+                row in ``KEY.json``, for each column of paths that the query has. ``hub`` joins in what the dataset's
+                edition on the Hub has, in its columns and files: the rows must have the published columns of the groups or triplets.
             output: the folder; it may exist if it is empty.
             partition_by: a column; for each of its values, at most 256, there is a folder ``COLUMN=VALUE``, as Hive has them,
                 and the files do not have the column.
-            shard_size: rows of a file; by default a million.
+            shard_size: rows of a file; by default a million, of a tar a thousand, and with ``hub`` all of a rank or pair.
+            seed: decides about the order of the samples.
+            incomplete: ``drop`` leaves out the rows of which a file is not there, since readers of WebDataset fail where
+                members differ; ``keep`` keeps them.
+            group_captions: shuffle captions, and let all rows of a caption stand together, in one tar.
             progress: called from time to time with what is being done, how many rows are written, and 0.
 
         Returns:
@@ -46,7 +56,8 @@ class Exports:
         Raises:
             emm1.errors.StoreError: the query is none or fails, the format cannot hold a column, an argument is wrong.
             emm1.errors.EmbeddingError: the folder is there already, or the size is no positive number.
-            emm1.errors.WriteError: the files cannot be written; then there are none.
+            emm1.errors.WriteError: the files cannot be written; then there are none. A ``webdataset`` goes on where it was when it is started again with
+                the same arguments.
 
         >>> import emm1
         >>> folder = getfixture("tmp_path")
@@ -65,5 +76,8 @@ class Exports:
             output,
             partition_by=partition_by,
             shard_size=shard_size,
+            seed=seed,
+            incomplete=incomplete,
+            group_captions=group_captions,
             progress=progress,
         )

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from emm1.checks import PathLike
 from emm1.errors import Error, StoreError, WriteError
@@ -63,6 +63,12 @@ class Rows:
     def column(self, name: str) -> pa.Array:
         """All values of a column, mapped."""
         return self._batch.column(name)
+
+    def whole_numbers(self, name: str) -> NDArray[np.int64]:
+        """A column of whole numbers, int64; NULL is the lowest one."""
+        filled = self._batch.column(name).cast(pa.int64()).fill_null(np.iinfo(np.int64).min)
+        values: NDArray[np.int64] = filled.to_numpy(zero_copy_only=False)
+        return values
 
     def take(self, numbers: ArrayLike) -> list[dict[str, Any]]:
         """The rows with some numbers, as dictionaries, in this order."""

@@ -99,7 +99,12 @@ def test_partitions_are_read_by_others(store: emm1.Store, tmp_path: Path) -> Non
     query = """SELECT * FROM (VALUES ('a/b', 1), (NULL, 2), ('..', 3), ('', 4), ('NULL', 5), ('x=y %?', 6), ('ä', 7), ('..', 8))
         t("key of", v)"""
     report = store.export(query, "parquet", tmp_path / "out", partition_by="KEY OF")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"data", "manifest.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "data",
+        "README.md",
+        "croissant.json",
+        "manifest.json",
+    }
     assert all(Path(file.path).parent.parent == Path("data") for file in report.files)
     expected = sorted(store.sql(query).fetchall(), key=str)
     found = ds.dataset(tmp_path / "out/data", partitioning="hive").to_table().to_pylist()
