@@ -194,37 +194,6 @@ class Curations:
 
     def flags(self) -> duckdb.DuckDBPyRelation:
         """The flags that items have, which evaluations can exclude: flag, source, dataset, modality, and items, how many have it.
-    def leakage(
-        self,
-        against: PathLike | Any | None = None,
-        *,
-        embeddings: Sequence[str | tuple[str, str]] = (),
-        threshold: float = 0.95,
-        flag: bool = True,
-        progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
-    ) -> emm1.LeakageReport:
-        """Find what items for training have in common with items for evaluation: files, YouTube clips, objects, near vectors.
-
-        The sides are ``100m`` and ``1m`` for training, and ``validation``, ``test`` (of the table ``splits``) and ``eshot`` for
-        evaluation; or, if a list is given, that list. Every pair of sides is reported. Items for training that overlap with
-        evaluation leak, and so do items of validation and test that are in EShot or in the list. They are flagged ``leak`` in the table
-        ``flags``, by the source ``leakage`` or ``leakage LIST``, in place of what that source noted before.
-
-        Args:
-            against: a list of items of other datasets: a file (.csv, .tsv, .txt, .json, .jsonl, .ndjson or .parquet), or a frame of
-                any library. Its columns are recognised by name: YouTube ids with starts and ends in seconds, names of files,
-                Objaverse's ids, or dataset, modality and id.
-            embeddings: registered embeddings whose vectors are compared too: pairs of names, or a name for one with itself.
-            threshold: the lowest cosine of near vectors.
-            flag: whether to write flags.
-            progress: called from time to time with what is being done, how much of it is done, and how much there is.
-
-        Returns:
-            How many overlaps there are of each kind, the pairs, and the items for training that are clean.
-
-        Raises:
-            emm1.errors.Error: a list that cannot be read or has nothing that is known, an unknown name, embeddings of different
-                dimensions, a threshold that is no cosine, or a store that is open for reading only, unless ``flag=False``.
 
         >>> import emm1
         >>> folder = getfixture("tmp_path")
@@ -255,6 +224,37 @@ class Curations:
         from emm1.curation.flags import remove
 
         return remove(cast("Store", self), flag, source)
+
+    def add_flags(self, items: PathLike | Any, flag: str, *, detail: str | None = None, source: str = "basket") -> int:
+        """Note something about items in the table ``flags``; what the same source noted in the same word about them is replaced.
+
+        Args:
+            items: a file (.csv, .tsv, .json, .jsonl, .ndjson or .parquet) such as a basket of the local page, or a frame of any
+                library, with the columns dataset (``100m``, ``1m`` or ``eshot``), modality and id. Repeats count once.
+            flag: the note in a word, such as ``broken``: up to 40 of a-z, 0-9, _ and -, with a letter first.
+            detail: more about it, the same for all items.
+            source: who says so, likewise a word.
+
+        Returns:
+            How many items were flagged.
+
+        Raises:
+            emm1.errors.Error: a row that names no item of the store (none is flagged then), a file that cannot be read, or a store
+                that is open for reading only.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+        >>> store.add_flags({"dataset": ["100m"], "modality": ["image"], "id": [7]}, "blurred", detail="see above")
+        1
+        >>> store.sql("SELECT modality, id, flag, detail, source FROM flags").fetchall()
+        [('image', 7, 'blurred', 'see above', 'basket')]
+        """
+        from emm1.curation.flags import add
+
+        return add(cast("Store", self), items, flag, detail, source)
+
     def duplicates(
         self,
         name: str,
@@ -319,6 +319,43 @@ class Curations:
             flag=flag,
             progress=progress,
         )
+
+    def leakage(
+        self,
+        against: PathLike | Any | None = None,
+        *,
+        embeddings: Sequence[str | tuple[str, str]] = (),
+        threshold: float = 0.95,
+        flag: bool = True,
+        progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
+    ) -> emm1.LeakageReport:
+        """Find what items for training have in common with items for evaluation: files, YouTube clips, objects, near vectors.
+
+        The sides are ``100m`` and ``1m`` for training, and ``validation``, ``test`` (of the table ``splits``) and ``eshot`` for
+        evaluation; or, if a list is given, that list. Every pair of sides is reported. Items for training that overlap with
+        evaluation leak, and so do items of validation and test that are in EShot or in the list. They are flagged ``leak`` in the table
+        ``flags``, by the source ``leakage`` or ``leakage LIST``, in place of what that source noted before.
+
+        Args:
+            against: a list of items of other datasets: a file (.csv, .tsv, .txt, .json, .jsonl, .ndjson or .parquet), or a frame of
+                any library. Its columns are recognised by name: YouTube ids with starts and ends in seconds, names of files,
+                Objaverse's ids, or dataset, modality and id.
+            embeddings: registered embeddings whose vectors are compared too: pairs of names, or a name for one with itself.
+            threshold: the lowest cosine of near vectors.
+            flag: whether to write flags.
+            progress: called from time to time with what is being done, how much of it is done, and how much there is.
+
+        Returns:
+            How many overlaps there are of each kind, the pairs, and the items for training that are clean.
+
+        Raises:
+            emm1.errors.Error: a list that cannot be read or has nothing that is known, an unknown name, embeddings of different
+                dimensions, a threshold that is no cosine, or a store that is open for reading only, unless ``flag=False``.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
         >>> test = store.sql("SELECT youtube_id, start_time FROM e_mm1_100m.audio WHERE encord_audio_id = 7").pl()
         >>> report = store.leakage(test)
         >>> report.pairs.select("side_a", "modality_a", "id_a", "side_b", "id_b", "kind").rows()
@@ -329,36 +366,6 @@ class Curations:
         from emm1.curation.leakage.run import find_leakage
 
         return find_leakage(cast("Store", self), against, embeddings, threshold, flag=flag, progress=progress)
-
-    def add_flags(self, items: PathLike | Any, flag: str, *, detail: str | None = None, source: str = "basket") -> int:
-        """Note something about items in the table ``flags``; what the same source noted in the same word about them is replaced.
-
-        Args:
-            items: a file (.csv, .tsv, .json, .jsonl, .ndjson or .parquet) such as a basket of the local page, or a frame of any
-                library, with the columns dataset (``100m``, ``1m`` or ``eshot``), modality and id. Repeats count once.
-            flag: the note in a word, such as ``broken``: up to 40 of a-z, 0-9, _ and -, with a letter first.
-            detail: more about it, the same for all items.
-            source: who says so, likewise a word.
-
-        Returns:
-            How many items were flagged.
-
-        Raises:
-            emm1.errors.Error: a row that names no item of the store (none is flagged then), a file that cannot be read, or a store
-                that is open for reading only.
-
-        >>> import emm1
-        >>> folder = getfixture("tmp_path")
-        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
-        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
-        >>> store.add_flags({"dataset": ["100m"], "modality": ["image"], "id": [7]}, "blurred", detail="see above")
-        1
-        >>> store.sql("SELECT modality, id, flag, detail, source FROM flags").fetchall()
-        [('image', 7, 'blurred', 'see above', 'basket')]
-        """
-        from emm1.curation.flags import add
-
-        return add(cast("Store", self), items, flag, detail, source)
 
     def licenses(self, where: str | None = None, *, flag: bool = True) -> emm1.LicenseReport:
         """Say what the licence texts of items allow and oblige to, as reviewed by hand. No legal advice.
