@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from emm1.curation.leakage.report import LeakageReport
     from emm1.curation.licenses.report import GroupLicenseReport, LicenseReport
     from emm1.curation.map_report import MapReport
+    from emm1.curation.media_status import MediaReport
     from emm1.curation.split_report import SplitReport
     from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
     from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
@@ -51,6 +52,7 @@ __all__ = [
     "LeakageReport",
     "LicenseReport",
     "MapReport",
+    "MediaReport",
     "ModelsReport",
     "NegativesReport",
     "Neighbours",
@@ -85,6 +87,7 @@ _MODULES = {
     "curation.leakage.report": ("LeakageReport",),
     "curation.licenses.report": ("GroupLicenseReport", "LicenseReport"),
     "curation.map_report": ("MapReport",),
+    "curation.media_status": ("MediaReport",),
     "curation.split_report": ("SplitReport",),
     "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),
     "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),

@@ -9,28 +9,28 @@ from emm1.errors import FileNotFoundError, SourceError
 
 NAMED = 20  # entries of a dictionary
 FIRST = 512  # bytes that are looked at
-# Where the bytes are that every file of a kind has.
-KINDS: list[tuple[int, bytes, str]] = [
-    (0, b"\xff\xd8\xff", "a JPEG image"),
-    (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (0, b"GIF8", "a GIF image"),
-    (8, b"WEBP", "a WebP image"),
-    (8, b"AVI ", "an AVI video"),
-    (8, b"WAVE", "a WAV audio file"),
-    (4, b"ftypavif", "an AVIF image"),
-    (4, b"ftypheic", "a HEIC image"),
-    (4, b"ftyp", "an MP4 file (video or audio)"),
-    (0, b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
-    (0, b"fLaC", "a FLAC audio file"),
-    (0, b"OggS", "an Ogg audio file"),
-    (0, b"ID3", "an MP3 audio file"),
-    (0, b"\xff\xfb", "an MP3 audio file"),
-    (0, b"PK\x03\x04", "a zip file"),
-    (0, b"\x1f\x8b", "a file compressed by gzip"),
-    (0, b"\x28\xb5\x2f\xfd", "a file compressed by Zstandard"),
-    (0, b"PAR1", "a Parquet file"),
-    (0, b"ply\n", "a PLY point cloud or mesh, which emm1 does not read"),
-    (0, b"%PDF", "a PDF document"),
+# Where the bytes are that every file of a kind has, and whether it holds an image, audio, a video, a clip of either, or neither.
+KINDS: list[tuple[int, bytes, str, str]] = [
+    (0, b"\xff\xd8\xff", "image", "a JPEG image"),
+    (0, b"\x89PNG\r\n\x1a\n", "image", "a PNG image"),
+    (0, b"GIF8", "image", "a GIF image"),
+    (8, b"WEBP", "image", "a WebP image"),
+    (8, b"AVI ", "video", "an AVI video"),
+    (8, b"WAVE", "audio", "a WAV audio file"),
+    (4, b"ftypavif", "image", "an AVIF image"),
+    (4, b"ftypheic", "image", "a HEIC image"),
+    (4, b"ftyp", "clip", "an MP4 file (video or audio)"),
+    (0, b"\x1aE\xdf\xa3", "clip", "a Matroska or WebM video"),
+    (0, b"fLaC", "audio", "a FLAC audio file"),
+    (0, b"OggS", "audio", "an Ogg audio file"),
+    (0, b"ID3", "audio", "an MP3 audio file"),
+    (0, b"\xff\xfb", "audio", "an MP3 audio file"),
+    (0, b"PK\x03\x04", "other", "a zip file"),
+    (0, b"\x1f\x8b", "other", "a file compressed by gzip"),
+    (0, b"\x28\xb5\x2f\xfd", "other", "a file compressed by Zstandard"),
+    (0, b"PAR1", "other", "a Parquet file"),
+    (0, b"ply\n", "other", "a PLY point cloud or mesh, which emm1 does not read"),
+    (0, b"%PDF", "other", "a PDF document"),
 ]
 
 
@@ -58,24 +58,29 @@ def describe(path: PathLike) -> list[str]:
             first = file.read(FIRST)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
-    if first.startswith(b"\x93NUMPY"):
-        return _of_points(path)
-    return [_kind(path, first)]
+    family, what = kind_of(path, first)
+    return _of_points(path) if family == "points" else [what]
 
 
-def _kind(path: Path, first: bytes) -> str:
+def kind_of(path: Path, first: bytes) -> tuple[str, str]:
+    """The kind of a file by its first bytes, and what that is in words.
+
+    The kinds are image, audio, video, clip (audio or video), points, empty, html, zeros and other.
+    """
     if not first:
-        return "an empty file: it was not downloaded whole"
+        return "empty", "an empty file: it was not downloaded whole"
     if is_pointer(path):
-        return "a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"
-    for at, magic, kind in KINDS:
+        return "other", "a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"
+    if first.startswith(b"\x93NUMPY"):
+        return "points", "a .npy file"
+    for at, magic, family, kind in KINDS:
         if first[at : at + len(magic)] == magic:
-            return kind
+            return family, kind
     if first.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        return "an HTML page, such as servers send in place of a file that they do not have"
+        return "html", "an HTML page, such as servers send in place of a file that they do not have"
     if not first.strip(b"\0"):
-        return "nothing but zeros at its beginning: a download that was not completed"
-    return "of no kind that emm1 knows"
+        return "zeros", "nothing but zeros at its beginning: a download that was not completed"
+    return "other", "of no kind that emm1 knows"
 
 
 def _of_points(path: Path) -> list[str]:

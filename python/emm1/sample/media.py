@@ -22,10 +22,10 @@ from emm1.sample.words import CATEGORIES, SUBJECTS, SUBJECTS_PER_THEME, THEMES
 # Of each modality of a split: the first items, and what the first groups or triplets consist of, until there are so many.
 FIRST, MOST = 8, 48
 OF_A_CATEGORY = 2
-# The seconds of a clip; half of them are too few to see or hear.
-SECONDS = 2
-RATE, BEEPS = 16_000, 4  # of sounds
-FRAMES = 8  # a second
+# The seconds of a clip, as the tables say.
+SECONDS = 10
+RATE, BEEPS = 16_000, 20  # of sounds
+FRAMES = 2  # a second
 PICTURE, SCREEN = (640, 480), (320, 240)
 POINTS = 1000
 GOLDEN = 0.381966  # the golden angle, as a share of a turn: points that follow each other at it are spread evenly
@@ -191,7 +191,7 @@ def audio(shown: Shown) -> bytes:
     sound = loudness * np.sin(2 * np.pi * 220 * 2 ** (2 * shown.tone) * moment)
 
     def write(container: OutputContainer) -> None:
-        stream = container.add_stream("aac", RATE, layout="mono")
+        stream = container.add_stream("aac", RATE, {"aac_coder": "fast"}, layout="mono")
         stream.bit_rate = 32_000
         frame = av.AudioFrame.from_ndarray(sound.astype(np.float32)[None], "fltp", "mono")
         frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import duckdb
 
 import emm1
 from emm1.checks import PathLike
+from emm1.dataset import FILE_MODALITIES, SPLITS, Split
 from emm1.embeddings.file import Metric
 from emm1.store.excluded import flags
 
@@ -422,3 +424,56 @@ class Curations:
         from emm1.curation.licenses.run import group_licenses_of
 
         return group_licenses_of(cast("Store", self), where)
+
+    def check_media(
+        self,
+        root: PathLike | None = None,
+        *,
+        splits: Sequence[Split] = SPLITS,
+        modalities: Sequence[str] = FILE_MODALITIES,
+        again: bool = False,
+        threads: int | None = None,
+        progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
+    ) -> emm1.MediaReport:
+        """Find out which media files can be used, and write that to the table ``media_status``.
+
+        The status is ``ok``, ``missing``, ``unreadable`` (no permission, a folder), ``empty``, ``html`` (a page in its place),
+        ``wrong_kind``, ``truncated``, ``damaged``, ``slow`` (its decoder did not end), ``silent`` (audio without sound),
+        ``still`` (a video in which nothing moves) or ``too_short`` (less than 0.9 of the clip's seconds, and at least one second
+        is missing). Images and audio are decoded whole, videos at five places and from their last key frame to their end, in
+        processes of their own. Without the extra ``media`` only sizes and first bytes are looked at, and point clouds. What is
+        there but not ok is flagged ``broken``.
+
+        What was found is written from time to time. A file that was checked before is checked again only if it changed, came
+        or went since, so an interrupted run goes on where it was.
+
+        Args:
+            root: the media folder; by default the store's. Audio is also looked for in ``video/``, point clouds in
+                ``point-clouds/``.
+            splits: whose files.
+            modalities: which files.
+            again: check everything again, as is right for another folder than before.
+            threads: how many files are decoded at a time; by default as many as there are processors.
+            progress: called from time to time with what is being done, how many files were looked at, and how many there are.
+
+        Returns:
+            How many files have which status.
+
+        Raises:
+            emm1.errors.FileNotFoundError: there is no such folder.
+            emm1.errors.StoreError: the store is read-only.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["eshot"])
+        >>> report = store.check_media(folder / "sample")
+        >>> report.to_frame().rows()
+        [('eshot', 'audio', 'missing', 1777), ('eshot', 'points', 'missing', 1619)]
+        """
+        from emm1.curation.media_status import check_media
+
+        folder = None if root is None else Path(root)
+        return check_media(
+            cast("Store", self), folder, splits, modalities, again=again, threads=threads, progress=progress
+        )

@@ -122,7 +122,7 @@ def test_waveforms_show_how_loud_it_is(shown: Explored) -> None:
     with av.open(str(path_of(shown, "audio", 0)), "r") as container:
         sound = np.abs(np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)]))
     assert len(heights) <= 1000
-    assert len(heights) == pytest.approx(len(sound) / 160, abs=3)
+    assert len(heights) == pytest.approx(min(len(sound) / 160, 1000), abs=3)
     expected = [100 * part.max() for part in np.array_split(sound, len(heights))]
     assert np.corrcoef(heights, expected)[0, 1] > 0.9
 

@@ -19,7 +19,7 @@ class Kind:
         name: the first part of its address.
         suffix: the last part of its address.
         module: makes it, with the packages of the extra.
-        function: takes a path, gives the bytes, or raises `NotShownError`.
+        function: takes a path, gives the bytes, or raises `UnreadableError`.
     """
 
     name: str

@@ -16,7 +16,8 @@ from emm1.explore import asked
 from emm1.explore.media import BYTES, KEPT, Media
 from emm1.explore.previews.kept import Kept, key_of
 from emm1.explore.previews.kinds import KINDS, Kind, missing_package
-from emm1.explore.previews.limits import NotShownError, reason
+from emm1.explore.previews.limits import reason
+from emm1.media.limited import UnreadableError
 
 AT_A_TIME = 2  # of which each may take 100 MB
 REMEMBERED = 10_000  # files of which no preview can be made
@@ -83,7 +84,7 @@ class Previews:
             return found
         try:
             made = kind.make(file)
-        except NotShownError as error:
+        except UnreadableError as error:
             text = str(error)
         except OSError as error:
             text = f"it cannot be read: {error.strerror or error}"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, ImageStat
 
-from emm1.explore.previews.clips import opened
-from emm1.explore.previews.limits import LARGEST_IMAGE, NotShownError, check_pixels
+from emm1.explore.previews.limits import LARGEST_IMAGE, check_pixels
+from emm1.media.clips import opened
+from emm1.media.limited import UnreadableError
 
 EDGE = 320
 FORMATS = ("AVIF", "GIF", "JPEG", "PNG", "WEBP")  # those that the page shows
@@ -25,7 +26,7 @@ def of_image(path: Path) -> bytes:
     """The thumbnail of an image: the first frame, turned as the camera was held; JPEG, or PNG if it is transparent.
 
     Raises:
-        NotShownError: it is damaged, too large, or of no format that is shown.
+        UnreadableError: it is damaged, too large, or of no format that is shown.
 
     >>> path = getfixture("tmp_path") / "a.png"
     >>> Image.new("RGB", (640, 320)).save(path)
@@ -34,32 +35,32 @@ def of_image(path: Path) -> bytes:
     """
     size = path.stat().st_size
     if size > LARGEST_IMAGE:
-        raise NotShownError(f"it has {size:,} bytes, too many for a preview")
+        raise UnreadableError(f"it has {size:,} bytes, too many for a preview")
     Image.init()
     try:
         with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
             check_pixels(*image.size)
             return _small(image)
-    except NotShownError:
+    except UnreadableError:
         raise
     except Exception as error:  # decoders raise all kinds of them for damaged files
         if isinstance(error, Image.DecompressionBombError):
-            raise NotShownError("it has too many pixels for a preview") from error
+            raise UnreadableError("it has too many pixels for a preview") from error
         if isinstance(error, Image.UnidentifiedImageError):
-            raise NotShownError("it is no image that is shown") from error
-        raise NotShownError(f"it cannot be decoded: {str(error)[:200]}") from error
+            raise UnreadableError("it is no image that is shown") from error
+        raise UnreadableError(f"it cannot be decoded: {str(error)[:200]}") from error
 
 
 def of_video(path: Path) -> bytes:
     """The thumbnail of a video: of its first frames, the first that shows something.
 
     Raises:
-        NotShownError: it is damaged, too large, or has no pictures.
+        UnreadableError: it is damaged, too large, or has no pictures.
     """
     first = None
     with opened(path) as (container, file):
         if not container.streams.video:
-            raise NotShownError("it has no pictures")
+            raise UnreadableError("it has no pictures")
         stream = container.streams.video[0]
         check_pixels(stream.codec_context.width, stream.codec_context.height)
         stream.codec_context.thread_count = 1
@@ -74,7 +75,7 @@ def of_video(path: Path) -> bytes:
             if file.is_late or number >= FRAMES:
                 break
     if first is None:
-        raise NotShownError("it has no frame that can be decoded")
+        raise UnreadableError("it has no frame that can be decoded")
     return _small(first)
 
 

@@ -9,8 +9,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from emm1.explore.previews.clips import opened
-from emm1.explore.previews.limits import NotShownError
+from emm1.media.clips import opened
+from emm1.media.limited import UnreadableError
 
 RATE, BIN = 8000, 80  # samples a second, and samples of which the loudest counts: 10 ms
 MINUTES = 10  # what follows after them is not drawn
@@ -24,14 +24,14 @@ def of_audio(path: Path) -> bytes:
     """The waveform of audio as SVG: at most 1,000 columns, of at most the first ten minutes.
 
     Raises:
-        NotShownError: it is damaged, or has no sound.
+        UnreadableError: it is damaged, or has no sound.
     """
     most = MINUTES * 60 * RATE // BIN
     parts: list[Peaks] = []
     cut = False
     with opened(path) as (container, file):
         if not container.streams.audio:
-            raise NotShownError("it has no sound")
+            raise UnreadableError("it has no sound")
         container.streams.audio[0].codec_context.thread_count = 1
         for peaks in _loudest(container.decode(audio=0)):
             parts.append(peaks)
@@ -39,7 +39,7 @@ def of_audio(path: Path) -> bytes:
             if cut:
                 break
     if not parts:
-        raise NotShownError("it has no sound that can be decoded")
+        raise UnreadableError("it has no sound that can be decoded")
     found = np.concatenate(parts)[:most]
     return drawn(found, len(found) * BIN / RATE, cut=cut)
 

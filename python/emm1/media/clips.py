@@ -10,7 +10,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from emm1.explore.previews.limits import Limited, NotShownError
+from emm1.media.limited import SECONDS, Limited, UnreadableError
 
 # Formats by suffix. A file is read as nothing else: some formats, such as playlists, name other files and addresses.
 FORMATS = {
@@ -28,25 +28,25 @@ FORMATS = {
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, Limited]]:
-    """A clip and the file that it is read from.
+def opened(path: Path, seconds: float = SECONDS) -> Iterator[tuple[InputContainer, Limited]]:
+    """A clip, and the file that it is read from, which ends after so many seconds.
 
     Raises:
-        NotShownError: it is damaged, or no clip; also for whatever the caller meets in it.
+        UnreadableError: it is damaged, or no clip; also for whatever the caller meets in it.
     """
     form = FORMATS.get(path.suffix.lower())
     if form is None:
-        raise NotShownError(f"no previews are made of {path.suffix or 'files without a suffix'}")
-    with Limited(path) as file:
+        raise UnreadableError(f"{path.suffix or 'a file without a suffix'} is not decoded")
+    with Limited(path, seconds=seconds) as file:
         try:
             with av.open(file, "r", form, io_open=_refuse) as container:
                 yield container, file
-        except NotShownError:
+        except UnreadableError:
             raise
         except Exception as error:  # decoders raise all kinds of them for damaged files
             if file.is_late:
-                raise NotShownError("it takes too long to read") from error
-            raise NotShownError(f"it cannot be decoded: {_reason(error)}") from error
+                raise UnreadableError("it takes too long to read") from error
+            raise UnreadableError(f"it cannot be decoded: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -54,4 +54,4 @@ def _reason(error: Exception) -> str:
 
 
 def _refuse(_url: str, _flags: int, _options: dict[str, Any]) -> Any:
-    raise NotShownError("it consists of several files")
+    raise UnreadableError("it consists of several files")
