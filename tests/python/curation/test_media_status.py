@@ -109,7 +109,7 @@ def test_only_the_failed_ones_are_written_as_they_are_published(store: Path, tmp
             SELECT (SELECT count(*) FROM (FROM '{failed / name}' EXCEPT FROM '{published}')),
                 (SELECT count(*) FROM '{failed / name}')
         """
-        ((strange, count),) = duckdb.sql(query).fetchall()
+        ((strange, count),) = duckdb.execute(query).fetchall()
         assert strange == 0
         wanted -= count
     assert wanted == 0
