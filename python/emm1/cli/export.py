@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from emm1.cli import show
-from emm1.cli.parameters import StorePath
+from emm1.cli.parameters import AvailableOption, ExcludeOption, StorePath, flags_of
 from emm1.store.opening import open as open_store
 
 
@@ -56,6 +56,8 @@ def export(
     group_captions: Annotated[
         bool, typer.Option("--group-captions", help="webdataset: let all rows of a caption stand together.")
     ] = False,
+    exclude: ExcludeOption = None,
+    available: AvailableOption = False,
 ) -> None:
     """Export the rows of a table, a view or a query as files for other programs.
 
@@ -71,6 +73,8 @@ def export(
             seed=seed,
             incomplete=incomplete.value,
             group_captions=group_captions,
+            exclude=flags_of(exclude),
+            available=available,
             progress=progress,
         )
     show.say(report.summary)

@@ -15,8 +15,8 @@ import polars as pl
 from emm1.curation.universe import sql
 from emm1.dataset import Split, check_modalities, check_splits
 from emm1.errors import FileNotFoundError
-from emm1.media.examine import Finding, Status
 from emm1.media.examiners import Examiners, File
+from emm1.media.finding import Finding, Status
 from emm1.store.check import OTHER_FOLDERS
 from emm1.store.transactions import all_or_nothing
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -21,8 +22,11 @@ from emm1.export.hub import FILE, hub_rows, hub_type
 from emm1.export.samples import media_columns
 from emm1.export.shards import GROUP, File, Tables, check_partition
 from emm1.parts import parts_of
+from emm1.store.excluded import Excluded, excluded
+from emm1.store.kept import kept
 from emm1.store.query import check_query, query_of
 from emm1.store.refusals import Refusal, refusal_of
+from emm1.torch.rows import Rows, rows_of
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -74,6 +78,8 @@ def export_rows(
     seed: int,
     incomplete: Incomplete,
     group_captions: bool,
+    exclude: Sequence[str],
+    available: bool,
     progress: Progress,
 ) -> ExportReport:
     """Export rows; `emm1.Store.export` says what the arguments mean."""
@@ -92,23 +98,26 @@ def export_rows(
         raise StoreError(f"{to} has a layout of its own: partition the other formats")
     with store.cursor() as connection:
         check_query(connection, sql)
-        relation = _relation(connection, sql)
+        gone = excluded(connection, exclude, available)
+        relation = _relation(connection, sql, gone)
         if to == "webdataset":
             settings: dict[str, object] = {
                 "seed": seed,
                 "incomplete": incomplete,
                 "group_captions": group_captions,
                 "shard_size": size,
+                **gone.identity,
             }
-            exported = _export_samples(store, connection, relation, sql, target, settings, progress)
+            rows = partial(rows_of, store, sql, exclude=exclude, available=available)
+            exported = _export_samples(rows, connection, relation, sql, target, settings, progress)
         else:
             exported = _export_tables(relation, sql, to, target, partition_by, size, progress)
     return ExportReport(target, to, exported.rows, exported.files, exported.notes)
 
 
-def _relation(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+def _relation(connection: duckdb.DuckDBPyConnection, sql: str, gone: Excluded) -> duckdb.DuckDBPyRelation:
     try:
-        relation = connection.sql(sql)
+        relation = kept(connection, sql, gone)
     except duckdb.Error as error:
         raise StoreError(f"the query cannot be run: {error}") from error
     seen: set[str] = set()
@@ -173,7 +182,7 @@ def _export_tables(
 
 
 def _export_samples(
-    store: Store,
+    read: Callable[[Path], Rows],
     connection: duckdb.DuckDBPyConnection,
     relation: duckdb.DuckDBPyRelation,
     sql: str,
@@ -182,12 +191,11 @@ def _export_samples(
     progress: Progress,
 ) -> Exported:
     from emm1.export.webdataset import sum_missing, write_webdataset
-    from emm1.torch.rows import rows_of
 
     media_columns(relation.columns)
     ((root,),) = connection.execute("SELECT media_root()").fetchall()
     with parts_of(output, {"export": "webdataset", "query": sql, "root": root, **settings}, folder=True) as parts:
-        rows = rows_of(store, sql, parts / "rows")
+        rows = read(parts / "rows")
         _check_same(parts / "rows.txt", rows.folder.name)
         shards = write_webdataset(
             rows,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from emm1.media.clips import opened
-from emm1.media.examine import Finding, Status
+from emm1.media.finding import Finding, Status
 from emm1.media.limited import Limited, UnreadableError
 
 # Seconds for a file; `emm1.media.examiners` waits somewhat longer.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
 from emm1.errors import SourceError
 from emm1.media.boxes import ends_early
 from emm1.media.describe import FIRST, kind_of
+from emm1.media.finding import Finding, Status
 from emm1.media.limited import UnreadableError
 from emm1.media.points import read_points
 
@@ -19,35 +18,10 @@ HOLDS = {"image": {"image"}, "audio": {"audio", "clip"}, "video": {"video", "cli
 PACKAGES = {"PIL": "pillow", "av": "av"}
 
 
-class Status(StrEnum):
-    """What became of a file."""
-
-    ok = "ok"
-    missing = "missing"  # also what leads out of the media folder
-    unreadable = "unreadable"  # no permission, a folder, a device
-    empty = "empty"
-    html = "html"  # a page that a server sent in its place
-    wrong_kind = "wrong_kind"
-    truncated = "truncated"
-    damaged = "damaged"
-    slow = "slow"  # its decoder did not come to an end
-    silent = "silent"  # audio without sound
-    still = "still"  # a video in which nothing moves
-    too_short = "too_short"  # for the clip that it is
-
-
 # What is said of other kinds.
 INSTEAD = {"html": Status.html, "zeros": Status.truncated}
 # Words in what decoders say of files that were cut off.
 ENDS = ("truncated", "broken data stream", "end of file", "moov atom not found")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What became of a file, and more about it; None if there is no more to say."""
-
-    status: Status
-    detail: str | None = None
 
 
 def missing_packages() -> list[str]:

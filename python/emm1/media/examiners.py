@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import Self
 
 from emm1.arguments import thread_count
-from emm1.media.examine import Finding, Status, examine, missing_packages
+from emm1.media.examine import examine, missing_packages
+from emm1.media.finding import Finding, Status
 
 SECONDS = 60  # for a file; decoders that obey stop after half of them
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 import emm1
@@ -26,6 +26,8 @@ class Exports:
         seed: int = 0,
         incomplete: Literal["drop", "keep"] = "drop",
         group_captions: bool = False,
+        exclude: Sequence[str] = (),
+        available: bool = False,
         progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
     ) -> emm1.ExportReport:
         """Write the rows of a query as files for other programs, in a new folder, which appears when it is complete.
@@ -48,6 +50,8 @@ class Exports:
             incomplete: ``drop`` leaves out the rows of which a file is not there, since readers of WebDataset fail where
                 members differ; ``keep`` keeps them.
             group_captions: shuffle captions, and let all rows of a caption stand together, in one tar.
+            exclude: flags such as ``duplicate``: rows that name an item with one of them are left out.
+            available: leave out rows that name an item whose media file was not found well by `check_media`.
             progress: called from time to time with what is being done, how many rows are written, and 0.
 
         Returns:
@@ -79,5 +83,7 @@ class Exports:
             seed=seed,
             incomplete=incomplete,
             group_captions=group_captions,
+            exclude=exclude,
+            available=available,
             progress=progress,
         )

@@ -26,6 +26,8 @@ class QueryDataset:
     Args:
         store: an open store, or its path.
         sql: one query.
+        exclude: flags such as ``duplicate``: rows that name an item with one of them are left out.
+        available: leave out rows that name an item whose media file was not found well by ``emm1 media check``.
         cache: the folder in which rows are kept; by default ``STORE.rows``, beside the store.
 
     Raises:
@@ -42,8 +44,16 @@ class QueryDataset:
     (6706, 8133, 'A woman in a blue coat laughs and claps near the harbour, then walks slowly past')
     """
 
-    def __init__(self, store: Store | PathLike, sql: str, *, cache: PathLike | None = None) -> None:
-        self._rows = rows_of(store, sql, cache)
+    def __init__(
+        self,
+        store: Store | PathLike,
+        sql: str,
+        *,
+        exclude: Sequence[str] = (),
+        available: bool = False,
+        cache: PathLike | None = None,
+    ) -> None:
+        self._rows = rows_of(store, sql, cache, exclude=exclude, available=available)
 
     @property
     def columns(self) -> list[str]:

@@ -47,6 +47,8 @@ class GroupDataset:
         embeddings: by modality, the name of embeddings in the store.
         negatives: by modality, a Parquet file of hard negatives for its items, with columns query_id, negative_id and rank.
         num_negatives: how many of them at most; all by default.
+        exclude: flags such as ``duplicate``: rows that name an item with one of them are left out.
+        available: leave out rows that name an item whose media file was not found well by ``emm1 media check``.
         cache: the folder in which rows are kept; by default ``STORE.rows``, beside the store.
 
     Raises:
@@ -79,6 +81,8 @@ class GroupDataset:
         embeddings: Mapping[str, str] | None = None,
         negatives: Mapping[str, PathLike] | None = None,
         num_negatives: int | None = None,
+        exclude: Sequence[str] = (),
+        available: bool = False,
         cache: PathLike | None = None,
     ) -> None:
         check_modalities(modalities)
@@ -88,15 +92,12 @@ class GroupDataset:
         asked = Asked(paths, root, transform or {}, embeddings or {}, negatives or {}, num_negatives)
         self._modalities, self._seed = list(modalities), integer(seed, "seed")
         with nullcontext(store) if isinstance(store, Store) else open_store(store, read_only=True) as opened:
-            self._read(opened, parameters, asked, cache)
+            with opened.cursor() as connection:
+                check_part(connection, "100m", split)
+            self._rows = rows_of(opened, sql("groups"), cache, parameters, exclude=exclude, available=available)
+            self._items = Items(opened, "100m", self._modalities, asked, cache)
         self._starts = _starts(self._rows.column(TEXT).to_numpy()) if one else None
         self._shared = Shared()
-
-    def _read(self, store: Store, parameters: dict[str, Any], asked: Asked, cache: PathLike | None) -> None:
-        with store.cursor() as connection:
-            check_part(connection, "100m", parameters["part"])
-        self._rows = rows_of(store, sql("groups"), cache, parameters)
-        self._items = Items(store, "100m", self._modalities, asked, cache)
 
     @property
     def id_columns(self) -> list[str]:

@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from emm1.checks import PathLike
 from emm1.errors import Error, StoreError, WriteError
 from emm1.store.connections import SET
 from emm1.store.database import log_of
+from emm1.store.excluded import excluded
+from emm1.store.kept import kept
 from emm1.store.opening import open as open_store
 from emm1.store.query import check_query
 from emm1.store.store import Store
@@ -86,6 +89,8 @@ def rows_of(
     *,
     files: Sequence[Path] = (),
     root: PathLike | None = None,
+    exclude: Sequence[str] = (),
+    available: bool = False,
 ) -> Rows:
     """The rows of a query, which are kept in a folder, in a fixed order: by all columns, unless the query orders them.
 
@@ -96,26 +101,30 @@ def rows_of(
         parameters: those of the query, by their names.
         files: files that the query reads beside the store.
         root: folder of the media; by default the store's.
+        exclude: flags; rows that name an item with one of them are left out.
+        available: leave out rows that name an item whose media file is not known to be well.
 
     Raises:
-        emm1.errors.StoreError: the query is none, or fails.
+        emm1.errors.StoreError: the query is none, or fails; or no item has such a flag.
         emm1.errors.WriteError: the rows cannot be written.
         emm1.errors.Error: a value is of a type that cannot be kept.
     """
     if not isinstance(store, Store):
         with open_store(store, read_only=True) as opened:
-            return rows_of(opened, sql, cache, parameters, files=files, root=root)
+            return rows_of(opened, sql, cache, parameters, files=files, root=root, exclude=exclude, available=available)
     with store.cursor() as connection:
         if root is not None:
             connection.execute(SET["emm1_root"], [os.path.abspath(root)])
         ordered = check_query(connection, sql)
         asked = sql + json.dumps(parameters) if parameters else sql
+        gone = excluded(connection, exclude, available)
+        asked += json.dumps(gone.identity) if gone else ""
         query = hashlib.sha256(asked.encode()).hexdigest()[:16]
         identity = json.dumps(_identity(connection, store.path.resolve(), files))
         base = Path(cache) if cache is not None else store.path.with_name(f"{store.path.name}.rows")
         folder = base / f"{query}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
         try:
-            _keep(connection, sql, parameters, folder, ordered=ordered)
+            _keep(partial(kept, connection, sql, gone, parameters), folder, ordered=ordered)
         except OSError as error:
             if isinstance(error, Error):
                 raise
@@ -134,14 +143,7 @@ def _identity(connection: duckdb.DuckDBPyConnection, path: Path, others: Sequenc
     return [str(path), *((found.st_size, found.st_mtime_ns) for found in files), *settings]
 
 
-def _keep(
-    connection: duckdb.DuckDBPyConnection,
-    sql: str,
-    parameters: Mapping[str, Any] | None,
-    folder: Path,
-    *,
-    ordered: bool,
-) -> None:
+def _keep(read: Callable[[], duckdb.DuckDBPyRelation], folder: Path, *, ordered: bool) -> None:
     """Write the rows, unless they are there; of several processes one does, and the others wait."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = folder.with_name(f"{folder.name}.writing")
@@ -153,7 +155,7 @@ def _keep(
             continue
         try:
             if not folder.exists():
-                relation = connection.sql(sql, params=dict(parameters) if parameters else None)
+                relation = read()
                 # So that the numbers of the rows mean the same whenever the query is run.
                 _write(relation if ordered else relation.order("ALL"), work / "rows")
                 (work / "rows").replace(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class RowStream(IterableDataset):  # type: ignore[misc]
         pad: let the last round begin the epoch again where it lacks rows, so that all ranks get as many. Otherwise each row is
             given exactly once, and some ranks get one row less.
         batch_size: rows that go to one worker at a time; the ``batch_size`` of the ``DataLoader``.
+        exclude: flags such as ``duplicate``: rows that name an item with one of them are left out.
+        available: leave out rows that name an item whose media file was not found well by ``emm1 media check``.
         cache: the folder in which rows are kept; by default ``STORE.rows``, beside the store.
 
     Raises:
@@ -81,6 +83,8 @@ class RowStream(IterableDataset):  # type: ignore[misc]
         pad: bool = True,
         *,
         batch_size: int = 1,
+        exclude: Sequence[str] = (),
+        available: bool = False,
         cache: PathLike | None = None,
     ) -> None:
         at_least_one(world_size, "world_size")
@@ -89,7 +93,7 @@ class RowStream(IterableDataset):  # type: ignore[misc]
             raise Error(f"rank must be a whole number from 0 to {world_size - 1:,}, not {shown(rank)}")
         self._rank, self._world_size, self._pad, self._block = rank, world_size, pad, batch_size
         first_seed = integer(seed, "seed")
-        self._rows = rows_of(store, sql, cache)
+        self._rows = rows_of(store, sql, cache, exclude=exclude, available=available)
         self._given = 0
         self._shared = Shared()
         self._shared.seed = first_seed

@@ -46,6 +46,8 @@ class TripletDataset:
         embeddings: by modality, the name of embeddings in the store, of items of E-MM1:1M.
         negatives: by modality, a Parquet file of hard negatives for its items.
         num_negatives: how many of them at most; all by default.
+        exclude: flags such as ``duplicate``: rows that name an item with one of them are left out.
+        available: leave out rows that name an item whose media file was not found well by ``emm1 media check``.
         cache: the folder in which rows are kept; by default ``STORE.rows``, beside the store.
 
     Raises:
@@ -75,6 +77,8 @@ class TripletDataset:
         embeddings: Mapping[str, str] | None = None,
         negatives: Mapping[str, PathLike] | None = None,
         num_negatives: int | None = None,
+        exclude: Sequence[str] = (),
+        available: bool = False,
         cache: PathLike | None = None,
     ) -> None:
         check_modalities(modalities)
@@ -82,14 +86,11 @@ class TripletDataset:
         parameters = {"part": split, "ratings": wanted, "modalities": list(modalities)}
         asked = Asked(paths, root, transform or {}, embeddings or {}, negatives or {}, num_negatives)
         with nullcontext(store) if isinstance(store, Store) else open_store(store, read_only=True) as opened:
-            self._read(opened, parameters, asked, cache)
-
-    def _read(self, store: Store, parameters: dict[str, Any], asked: Asked, cache: PathLike | None) -> None:
-        with store.cursor() as connection:
-            check_part(connection, "1m", parameters["part"])
-            _check_ratings(connection, parameters["ratings"])
-        self._rows = rows_of(store, sql("triplets"), cache, parameters)
-        self._items = Items(store, "1m", parameters["modalities"], asked, cache)
+            with opened.cursor() as connection:
+                check_part(connection, "1m", split)
+                _check_ratings(connection, wanted)
+            self._rows = rows_of(opened, sql("triplets"), cache, parameters, exclude=exclude, available=available)
+            self._items = Items(opened, "1m", list(modalities), asked, cache)
 
     @property
     def id_columns(self) -> list[str]:
