@@ -21,6 +21,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DOCUMENTS = [
     "README.md",
     "docs/explore.md",
+    "docs/recipes.md",
     *(f"docs/guide/{path.name}" for path in sorted((TOP / "docs/guide").glob("*.md")) if path.name != "clients.md"),
     *(f"docs/format/{path.name}" for path in sorted((TOP / "docs/format").glob("*.md"))),
 ]
