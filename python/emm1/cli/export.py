@@ -58,6 +58,7 @@ def export(
     ] = False,
     exclude: ExcludeOption = None,
     available: AvailableOption = False,
+    memory_limit: Annotated[str, typer.Option(help="What all of it may use; DuckDB gets half.")] = "2GB",
 ) -> None:
     """Export the rows of a table, a view or a query as files for other programs.
 
@@ -75,6 +76,7 @@ def export(
             group_captions=group_captions,
             exclude=flags_of(exclude),
             available=available,
+            memory_limit=memory_limit,
             progress=progress,
         )
     show.say(report.summary)

@@ -24,6 +24,7 @@ from emm1.export.shards import GROUP, File, Tables, check_partition
 from emm1.parts import parts_of
 from emm1.store.excluded import Excluded, excluded
 from emm1.store.kept import kept
+from emm1.store.memory import limited
 from emm1.store.query import check_query, query_of
 from emm1.store.refusals import Refusal, refusal_of
 from emm1.torch.rows import Rows, rows_of
@@ -80,6 +81,7 @@ def export_rows(
     group_captions: bool,
     exclude: Sequence[str],
     available: bool,
+    memory_limit: str,
     progress: Progress,
 ) -> ExportReport:
     """Export rows; `emm1.Store.export` says what the arguments mean."""
@@ -96,7 +98,7 @@ def export_rows(
         )
     if to in ("webdataset", "hub") and partition_by is not None:
         raise StoreError(f"{to} has a layout of its own: partition the other formats")
-    with store.cursor() as connection:
+    with store.cursor() as connection, limited(connection, memory_limit):
         check_query(connection, sql)
         gone = excluded(connection, exclude, available)
         relation = _relation(connection, sql, gone)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.resources import files
 
 import duckdb
 
-from emm1.checks import memory_size
+from emm1.store.memory import limited
 from emm1.store.transactions import all_or_nothing
 
 # Its tables, as sql/schema/6_captions.sql makes them.
@@ -27,7 +26,7 @@ def make_index(
     """
     changed = "the index of captions was changed by another connection meanwhile: index them again"
     with (
-        _limited(connection, memory_size(memory_limit)),
+        limited(connection, memory_limit),
         all_or_nothing(connection, purpose="index its captions", changed=changed),
     ):
         connection.execute(sql("captions/drop"))  # first, so that a store for reading is refused at once
@@ -39,26 +38,6 @@ def make_index(
         connection.execute(sql("captions/finish"), {"fingerprint": fingerprint(connection)})
         ((captions,),) = connection.execute("SELECT captions FROM caption_index").fetchall()
     return int(captions)
-
-
-@contextmanager
-def _limited(connection: duckdb.DuckDBPyConnection, limit: str) -> Iterator[None]:
-    """Let DuckDB use half of an amount of memory meanwhile, as in a build: the rest is for the allocator and libraries."""
-    before = _memory_limit(connection)
-    connection.execute("SET memory_limit = ?", [limit])
-    try:
-        size, unit = _memory_limit(connection)
-        connection.execute("SET memory_limit = ?", [f"{size / 2} {unit}"])
-        yield
-    finally:
-        size, unit = before
-        connection.execute("SET memory_limit = ?", [f"{size + 0.05} {unit}"])  # DuckDB shows it rounded down to a tenth
-
-
-def _memory_limit(connection: duckdb.DuckDBPyConnection) -> tuple[float, str]:
-    ((limit,),) = connection.execute("SELECT current_setting('memory_limit')").fetchall()
-    size, unit = limit.split()
-    return float(size), unit
 
 
 def is_indexed(connection: duckdb.DuckDBPyConnection) -> bool:

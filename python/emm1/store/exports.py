@@ -28,12 +28,13 @@ class Exports:
         group_captions: bool = False,
         exclude: Sequence[str] = (),
         available: bool = False,
+        memory_limit: str = "2GB",
         progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
     ) -> emm1.ExportReport:
         """Write the rows of a query as files for other programs, in a new folder, which appears when it is complete.
 
         The files are in ``data``, numbered. Beside it are a dataset card (``README.md``), Croissant metadata (``croissant.json``), and
-        ``manifest.json``, which has the query, the columns, and rows, size and SHA-256 of each file. Rows are read and written a hundred thousand at a time, so the memory is that of DuckDB's query (``SET memory_limit``).
+        ``manifest.json``, which has the query, the columns, and rows, size and SHA-256 of each file. Rows are read and written a hundred thousand at a time, so the rest of the memory is that of DuckDB's query, which spills to the disk.
 
         Args:
             query: one query, or the name of a table or view, such as ``groups`` or ``e_mm1_100m.text``.
@@ -52,6 +53,7 @@ class Exports:
             group_captions: shuffle captions, and let all rows of a caption stand together, in one tar.
             exclude: flags such as ``duplicate``: rows that name an item with one of them are left out.
             available: leave out rows that name an item whose media file was not found well by `check_media`.
+            memory_limit: what all of it may use; DuckDB gets half.
             progress: called from time to time with what is being done, how many rows are written, and 0.
 
         Returns:
@@ -85,5 +87,6 @@ class Exports:
             group_captions=group_captions,
             exclude=exclude,
             available=available,
+            memory_limit=memory_limit,
             progress=progress,
         )
