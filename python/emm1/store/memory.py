@@ -17,15 +17,16 @@ def limited(connection: duckdb.DuckDBPyConnection, limit: str) -> Iterator[None]
     Raises:
         emm1.errors.StoreError: it is no amount of memory.
     """
-    before = _memory_limit(connection)
-    connection.execute("SET memory_limit = ?", [memory_size(limit)])
-    try:
-        size, unit = _memory_limit(connection)
-        connection.execute("SET memory_limit = ?", [f"{size / 2} {unit}"])
-        yield
-    finally:
-        size, unit = before
-        connection.execute("SET memory_limit = ?", [f"{size + 0.05} {unit}"])  # DuckDB shows it rounded down to a tenth
+    with connection.cursor() as own:  # the caller's may have a result that is not read to its end
+        before = _memory_limit(own)
+        own.execute("SET memory_limit = ?", [memory_size(limit)])
+        try:
+            size, unit = _memory_limit(own)
+            own.execute("SET memory_limit = ?", [f"{size / 2} {unit}"])
+            yield
+        finally:
+            size, unit = before
+            own.execute("SET memory_limit = ?", [f"{size + 0.05} {unit}"])  # DuckDB shows it rounded down to a tenth
 
 
 def _memory_limit(connection: duckdb.DuckDBPyConnection) -> tuple[float, str]:

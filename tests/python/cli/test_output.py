@@ -43,6 +43,10 @@ def commands(store: Path, tree: Path) -> dict[str, list[object]]:
         "embeddings list": ["embeddings", "list", store],
         "eshot": ["eshot", store, *(f"--{m}={tree}/embeddings/eshot_{m}.npy" for m in ("audio", "points"))],
         "evaluate": ["evaluate", store, "--model", "made", "--resamples", 0],
+        "flags list": ["flags", "list", store],
+        "leakage": ["leakage", store],
+        "licenses": ["licenses", store],
+        "media check": ["media", "check", store, "--root", tree, "--split", "eshot"],
         "groups verify": ["groups", "verify", store, "--embeddings", "text=text,image=image"],
         "ratings": [
             "ratings",
