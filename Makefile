@@ -69,7 +69,7 @@ test: .venv/built .venv/encoder lint
 	$(MAKE) --jobs=2 pytest test-clients
 
 pytest: .venv/built
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal
 
 # Clients whose runtime or packages are not available are skipped by name, and so are the browser that opens the pages,
 # and the build of their scripts.
