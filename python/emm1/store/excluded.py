@@ -16,6 +16,8 @@ from emm1.checks import listed, shown
 from emm1.errors import EmbeddingError, StoreError
 
 NOT_AVAILABLE = "not available"
+# Flags of emm1's own commands, which may have found nothing.
+OWN = ("duplicate", "leak", "broken", "noncommercial", "unreviewed-license")
 Ids = NDArray[np.int64]
 Kind = tuple[str, str]
 Entry = TypeVar("Entry")
@@ -100,13 +102,14 @@ def excluded(connection: duckdb.DuckDBPyConnection, exclude: Iterable[str] = (),
         available: exclude also the items whose media file was not checked, or was not found well each time.
 
     Raises:
-        emm1.errors.StoreError: no item has such a flag; the message names the flags that there are. Or no media file was checked.
+        emm1.errors.StoreError: no item has such a flag, and no command of emm1 writes it; the message names the flags that there are.
+            Or no media file was checked.
     """
     wanted: list[Any] = list(dict.fromkeys(listed(exclude, "exclude")))
     if wanted:
         known = sorted({row[0] for row in flags(connection).fetchall()})
         for flag in wanted:
-            if flag not in known:
+            if flag not in known and flag not in OWN:
                 there = f"the flags are {', '.join(known)}" if known else "no item has any"
                 raise StoreError(f"no item has the flag {shown(flag)}: {there}")
     flagged = _by_kind(connection, "flagged", {"flags": wanted}) if wanted else {}
