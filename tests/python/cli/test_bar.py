@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ def test_a_bar_that_is_abandoned_gives_the_cursor_back(tmp_path: Path) -> None:
     got = b""
     while b"deaf" not in got:
         got += os.read(ours, 4096)
+    time.sleep(1)  # until it is in the step, not on its way there
     process.send_signal(signal.SIGINT)
     while True:
         try:

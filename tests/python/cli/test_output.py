@@ -31,6 +31,7 @@ def store(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("audio", "points"):
             file = tree / f"embeddings/eshot_{name}.npy"
             built.add_embeddings(f"eshot_{name}", file, dataset="eshot", modality=name, codes=False, model="made")
+        built.add_flags({"dataset": ["1m"], "modality": ["image"], "id": [7]}, "favourite")
     return path
 
 

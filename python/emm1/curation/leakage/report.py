@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emm1.curation.leakage.lists import Listed
 from emm1.curation.leakage.sides import TRAINING
 from emm1.errors import StoreError
 from emm1.lazy import LazyModule
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from emm1.curation.leakage.lists import Listed
 else:
     pl = LazyModule("polars")
 
