@@ -24,6 +24,7 @@ from store_content import rows_of
 from system import emm1_cli
 
 import emm1
+import emm1.torch
 from emm1.store.database import SCHEMA_VERSION
 
 TESTS = Path(__file__).parents[1]
@@ -236,6 +237,27 @@ def test_groups_and_splits(with_model: Path) -> None:
 
 
 # Embeddings and search.
+
+
+def test_what_is_curated_is_exported_and_trained_with(own: Path, tmp_path: Path) -> None:
+    path = own / "emm1.duckdb"
+    run("licenses", path)
+    run("leakage", path)
+    run("media", "check", path, "--root", tmp_path, "--split", "eshot", "--failed", tmp_path / "failed")
+    assert "noncommercial" in run("flags", "list", path)
+    run("export", path, "groups", "--to", "parquet", "--output", tmp_path / "kept", "--exclude", "noncommercial")
+    run("export", path, "e_mm1_1m.triplets", "--to", "hub", "--output", tmp_path / "hub")
+    with emm1.open(path, read_only=True) as store:
+        every = rows_in(store.sql("FROM e_mm1_1m.triplets"))
+        assert rows_in(store.sql(f"FROM '{tmp_path}/hub/data/*.parquet'")) == every
+        kept = rows_in(store.sql(f"FROM '{tmp_path}/kept/data/*.parquet'"))
+        assert 0 < kept < rows_in(store.sql("FROM e_mm1_100m.groups"))
+    assert len(emm1.torch.GroupDataset(path, exclude=["noncommercial"])) == kept
+
+
+def rows_in(relation: duckdb.DuckDBPyRelation) -> int:
+    ((count,),) = relation.count("*").fetchall()
+    return int(count)
 
 
 def test_embeddings(own: Path) -> None:

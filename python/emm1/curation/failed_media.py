@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from emm1.curation.universe import sql
 from emm1.dataset import FILE_MODALITIES, KEYS, MODALITIES_OF, SCHEMAS, Split
 from emm1.errors import WriteError
+from emm1.store.batches import batches
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -64,8 +65,9 @@ def _written(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
             key = KEYS[split, modality]
             wanted = {"dataset": split, "modality": modality}
             failed = connection.sql(sql("failed_media"), params=wanted).project(f"item AS {key}")
-            rows = connection.table(f"{SCHEMAS[split]}.{modality}").join(failed, key, how="semi").order(key)
-            ((count,),) = rows.count("*").fetchall()
+            joined = connection.table(f"{SCHEMAS[split]}.{modality}").join(failed, key, how="semi")
+            ((count,),) = joined.count("*").fetchall()
+            rows = joined.order(key)
             items += count
             (folder / name).unlink(missing_ok=True)
             if not count:
@@ -88,7 +90,7 @@ def _beside(path: Path) -> Path:
 
 
 def _records(rows: duckdb.DuckDBPyRelation, modality: str) -> Iterator[dict[str, Any]]:
-    for batch in rows.to_arrow_reader(ROWS):
+    for batch in batches(rows, ROWS):
         for row in batch.to_pylist():
             if row.get("youtube_id") or row.get("file_id"):
                 yield row | {"path": f"{row['save_folder']}/{modality}/{row['file_name']}"}

@@ -17,6 +17,7 @@ from emm1.dataset import Split, check_modalities, check_splits
 from emm1.errors import FileNotFoundError
 from emm1.media.examiners import Examiners, File
 from emm1.media.finding import Finding, Status
+from emm1.store.batches import batches
 from emm1.store.check import OTHER_FOLDERS
 from emm1.store.transactions import all_or_nothing
 
@@ -123,7 +124,7 @@ def _batches(store: Store, wanted: dict[str, Any]) -> Iterator[tuple[list[_Item]
 
 
 def _rows(files: duckdb.DuckDBPyRelation) -> Iterator[tuple[Any, ...]]:
-    for batch in files.to_arrow_reader(BATCH):
+    for batch in batches(files, BATCH):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import cast
 
 import duckdb
 import pyarrow as pa
@@ -18,10 +17,11 @@ FILE = "emm1_file"
 NUMBERS = re.compile(r"encord_.*_id|nn_index|annotation|(.*_)?(start|end)_time(_.*)?")
 
 
-def hub_rows(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+def hub_rows(connection: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """The rows with all that the Hub's edition joins in, and the name of the file of each.
 
     Args:
+        connection: the connection of the rows.
         relation: rows with the published columns of the groups or of the triplets; others are left out.
 
     Raises:
@@ -31,7 +31,8 @@ def hub_rows(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     for name, needed in (("hub_groups", GROUP_COLUMNS), ("hub_triplets", TRIPLET_COLUMNS)):
         if columns >= {*needed}:
             query = (files("emm1") / "sql" / "export" / f"{name}.sql").read_text(encoding="utf-8")
-            return cast("duckdb.DuckDBPyRelation", relation.query("emm1_rows", query))
+            emm1_rows = relation  # noqa: F841 - DuckDB finds it by its name; a view could not be made in a store for reading
+            return connection.sql(query)
     raise StoreError(
         "the edition of the Hub has the groups and the triplets, so the rows need the columns "
         f"{', '.join(GROUP_COLUMNS)}, or {', '.join(TRIPLET_COLUMNS)}"

@@ -22,6 +22,7 @@ from emm1.export.hub import FILE, hub_rows, hub_type
 from emm1.export.samples import media_columns
 from emm1.export.shards import GROUP, File, Tables, check_partition
 from emm1.parts import parts_of
+from emm1.store.batches import batches
 from emm1.store.excluded import Excluded, excluded
 from emm1.store.kept import kept
 from emm1.store.memory import limited
@@ -113,7 +114,7 @@ def export_rows(
             rows = partial(rows_of, store, sql, exclude=exclude, available=available)
             exported = _export_samples(rows, connection, relation, sql, target, settings, progress)
         else:
-            exported = _export_tables(relation, sql, to, target, partition_by, size, progress)
+            exported = _export_tables(connection, relation, sql, to, target, partition_by, size, progress)
     return ExportReport(target, to, exported.rows, exported.files, exported.notes)
 
 
@@ -147,6 +148,7 @@ def _folder(output: Path) -> Iterator[Path]:
 
 
 def _export_tables(
+    connection: duckdb.DuckDBPyConnection,
     relation: duckdb.DuckDBPyRelation,
     sql: str,
     to: str,
@@ -156,9 +158,9 @@ def _export_tables(
     progress: Progress,
 ) -> Exported:
     hub = to == "hub"
-    rows, form = (hub_rows(relation), "parquet") if hub else (relation, to)
+    rows, form = (hub_rows(connection, relation), "parquet") if hub else (relation, to)
     with _folder(output) as folder, _explained():
-        reader = rows.to_arrow_reader(GROUP)
+        reader = batches(rows, GROUP)
         schema = pa.schema([pa.field(each.name, without_dictionaries(each.type)) for each in reader.schema])
         if hub:
             schema = pa.schema([pa.field(each.name, hub_type(each.name, each.type)) for each in schema])

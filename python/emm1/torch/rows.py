@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emm1.checks import PathLike
 from emm1.errors import Error, StoreError, WriteError
+from emm1.store.batches import batches
 from emm1.store.connections import SET
 from emm1.store.database import log_of
 from emm1.store.excluded import excluded
@@ -169,7 +170,7 @@ def _write(relation: duckdb.DuckDBPyRelation, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     names = [f"{name}_{i}" if name in relation.columns[:i] else name for i, name in enumerate(relation.columns)]
-    reader = relation.to_arrow_reader(BATCH)
+    reader = batches(relation, BATCH)
     for field in reader.schema:
         try:
             kept_as(field.type)
