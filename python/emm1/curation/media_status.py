@@ -77,10 +77,10 @@ def check_media(
     _write(store, None)  # so that a store for reading is refused before the work
     with store.cursor() as connection:
         ((own,),) = connection.execute("SELECT media_root()").fetchall()
-    folder = Path(own) if root is None else root
+    folder = (Path(own) if root is None else root).absolute()
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}, where the media are expected")
-    report = MediaReport(folder)
+    report, inside = MediaReport(folder), str(folder.resolve())
     with Examiners(threads) as examiners:
         report.decoded = examiners.decode
         for batch, done, total in _batches(store, wanted):
@@ -88,7 +88,7 @@ def check_media(
             # A file that was checked is checked again if it changed, came or went.
             todo = [item for item in batch if again or not _is_as_before(item, folder)]
             begun = time.time_ns() // 1000
-            found = list(examiners.examine(_file(item, folder) for item in todo))
+            found = list(examiners.examine(_file(item, folder, inside) for item in todo))
             if todo:
                 _write(store, _frame(todo, found, begun))
                 report.examined += len(todo)
@@ -136,9 +136,8 @@ def _paths(item: _Item, root: Path) -> Iterable[Path]:
         yield folder / other / item.file_name
 
 
-def _file(item: _Item, root: Path) -> File:
-    paths = tuple(str(path.absolute()) for path in _paths(item, root))
-    return File(paths, str(root.resolve()), item.modality, item.seconds)
+def _file(item: _Item, root: Path, inside: str) -> File:
+    return File(tuple(map(str, _paths(item, root))), inside, item.modality, item.seconds)
 
 
 def _is_as_before(item: _Item, root: Path) -> bool:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from system import command, emm1_cli, read_only
 
 import emm1
-from emm1.curation.duplicates import pairs as searching
 from emm1.dataset import Split
+from emm1.embeddings import reaching as searching
 from emm1.embeddings.file import Metric
 from emm1.store.registered import item_ids
 

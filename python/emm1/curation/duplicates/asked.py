@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from emm1.checks import shown
 from emm1.embeddings.file import Embeddings, Metric
 from emm1.embeddings.knn import check_dims, version_of
+from emm1.embeddings.reaching import reaches
 from emm1.errors import EmbeddingError
 from emm1.store.registered import Registered
 
@@ -72,8 +73,7 @@ class Asked:
 
     def reach(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which scores are at least the threshold; for l2, at most. They are compared in float64, as numbers are written."""
-        exact = scores.astype(np.float64)
-        return exact <= self.threshold if self.metric == "l2" else exact >= self.threshold
+        return reaches(scores, self.threshold, self.metric)
 
     def open(self) -> tuple[Embeddings, Embeddings]:
         """The embeddings of both sides.

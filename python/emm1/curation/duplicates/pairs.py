@@ -1,9 +1,4 @@
-"""Every pair of items whose score reaches a threshold, exactly, in parts.
-
-The nearest neighbours of a batch of rows are asked for with a small k. Rows whose neighbours all reach the threshold may have
-more of them: these rows, and only these, are asked again with a larger k, and the last of them by themselves for all that
-reach it. So no pair is lost, and memory does not depend on how many partners the rows have, except for those of one row.
-"""
+"""Every pair of items whose score reaches a threshold, exactly, in parts."""
 
 from __future__ import annotations
 
@@ -17,18 +12,15 @@ from numpy.typing import NDArray
 from emm1.curation.duplicates.asked import Asked
 from emm1.embeddings.file import Embeddings
 from emm1.embeddings.knn import BATCH, PART
+from emm1.embeddings.reaching import reaching
 from emm1.parts import write_part
 from emm1.store.registration import norms_of
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.int64()), ("score", pa.float32())])
-# Neighbours asked for, one after the other, of rows that had no fewer partners.
-WIDTHS = (16, 256, 4096)
 # Pairs that are gathered into one row group of a part.
 GATHERED = 1 << 17
 
 Told = Callable[[str, int, int], object]
-# Positions among the rows of a batch, ids of their partners, and scores, all (pairs,).
-Found = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
 def write_pairs(
@@ -76,7 +68,7 @@ def _pairs(
         if asked.metric == "cosine":
             has = vectors.any(axis=1)
             ids, vectors = ids[has], vectors[has]
-        for positions, partners, scores in _found(asked, other, vectors):
+        for positions, partners, scores in reaching(other, vectors, asked.threshold, asked.metric):
             a = ids[positions]
             wanted = np.ones(len(a), np.bool_)
             if asked.within:
@@ -86,36 +78,6 @@ def _pairs(
             if len(zero):
                 wanted &= ~np.isin(partners, zero)
             yield pa.table([a[wanted], partners[wanted], scores[wanted]], schema=SCHEMA)
-
-
-def _found(asked: Asked, base: Embeddings, vectors: NDArray[np.float32]) -> Iterator[Found]:
-    """All of the base that reaches the threshold, for each vector, in the order of the vectors."""
-    found: list[Found] = []
-    left = np.arange(len(vectors))
-    for k in WIDTHS:
-        if not len(left) or not len(base):
-            break
-        hits = base.search(vectors[left], k, asked.metric)
-        near = asked.reach(hits.scores)
-        more = near[:, -1] & (hits.scores.shape[1] < len(base))
-        near[more] = False
-        which, _ = np.nonzero(near)
-        found.append((left[which], hits.ids[near], hits.scores[near]))
-        left = left[more]
-    positions, partners, scores = (np.concatenate(column) for column in zip(*found, strict=True)) if found else _NONE
-    order = np.argsort(positions, kind="stable")
-    positions, partners, scores = positions[order], partners[order], scores[order]
-    begin = 0
-    for row in left if len(base) else ():
-        end = int(np.searchsorted(positions, row))
-        yield positions[begin:end], partners[begin:end], scores[begin:end]
-        within = base.within(vectors[row], asked.threshold, asked.metric)
-        yield np.full(len(within), row), within.ids, within.scores
-        begin = end
-    yield positions[begin:], partners[begin:], scores[begin:]
-
-
-_NONE: Found = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 
 def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
