@@ -21,7 +21,7 @@ LAYERS = [
 # Modules outside of the rooms are the lowest layer, except those that export and run all others.
 ENTRY_POINTS = {"__init__": "process", "__main__": "process"}
 # A store's methods delegate to higher layers, which they import when they are called.
-DELEGATES = {"store.store", "store.encoding", "store.evaluations", "store.curations", "store.exports"}
+DELEGATES = {"store.store", "store.encoding", "store.evaluations", "store.curations", "store.exports", "store.findings"}
 
 
 def test_imports_go_down() -> None:

@@ -27,6 +27,7 @@ from emm1.store.curations import Curations
 from emm1.store.encoding import Encoding
 from emm1.store.evaluations import Evaluations
 from emm1.store.exports import Exports
+from emm1.store.findings import Findings
 from emm1.store.nearest import hits_of, items_where, queries_of, relation_of
 from emm1.store.registered import Registered, is_file
 from emm1.store.registry import Registry
@@ -37,7 +38,7 @@ else:
     pl = LazyModule("polars")
 
 
-class Store(Evaluations, Curations, Exports, Encoding, Captions):
+class Store(Evaluations, Curations, Findings, Exports, Encoding, Captions):
     """An emm1 store: one DuckDB file, open.
 
     `open` and `build` return it; as a context manager it closes its connection. Every method may be called from any
