@@ -152,7 +152,7 @@ def memory(_name: str, case: Case) -> Numbers:
 
 def neighbours(path: Path, count: int, k: int, folder: Path, threads: int) -> None:
     """Write the neighbours of the first rows of a file in it."""
-    from emm1.embeddings.knn import knn_to_parquet
+    from emm1.embeddings.knn_files import knn_to_parquet
 
     np.save(folder / "queries.npy", np.load(path, mmap_mode="r")[:count])
     queries, base = emm1.Embeddings(folder / "queries.npy"), emm1.Embeddings(path)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from emm1.curation.media_status import MediaReport
     from emm1.curation.split_report import SplitReport
     from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
-    from emm1.embeddings.knn import Neighbours, knn, knn_to_parquet
+    from emm1.embeddings.knn import Neighbours, knn
+    from emm1.embeddings.knn_files import knn_shard, knn_to_parquet, merge_knn
     from emm1.evaluation.eshot.classify import EShotReport
     from emm1.evaluation.eshot.comparison import EShotComparison
     from emm1.evaluation.groups.agreement import GroupsAgreement
@@ -69,8 +70,10 @@ __all__ = [
     "encoders",
     "import_embeddings",
     "knn",
+    "knn_shard",
     "knn_to_parquet",
     "load_extension",
+    "merge_knn",
     "open",
     "retrieval",
     "score_pairs",
@@ -90,7 +93,8 @@ _MODULES = {
     "curation.media_status": ("MediaReport",),
     "curation.split_report": ("SplitReport",),
     "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),
-    "embeddings.knn": ("Neighbours", "knn", "knn_to_parquet"),
+    "embeddings.knn": ("Neighbours", "knn"),
+    "embeddings.knn_files": ("knn_shard", "knn_to_parquet", "merge_knn"),
     "encoders": (),
     "evaluation.eshot.comparison": ("EShotComparison",),
     "evaluation.eshot.classify": ("EShotReport",),

@@ -21,6 +21,7 @@ from emm1.cli import (
     groups,
     index,
     ingest,
+    knn,
     leakage,
     licenses,
     media,
@@ -66,7 +67,8 @@ app.add_typer(media.app, name="media")
 app.command()(embed.embed)
 app.add_typer(index.app, name="index")
 app.command()(search.search)
-app.command()(search.knn)
+app.command()(knn.knn)
+app.command("knn merge")(knn.merge)
 app.command()(evaluate.evaluate)
 app.command()(eshot.eshot)
 app.command()(ratings.ratings)

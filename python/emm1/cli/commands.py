@@ -76,6 +76,11 @@ class Group(TyperGroup):
         """The first sentence, whole."""
         return super().get_short_help_str(max(limit, WHOLE))
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command, whose name may be two words: ``knn merge`` is another than ``knn``."""
+        two = " ".join(args[:2])
+        return super().resolve_command(ctx, [two, *args[2:]] if two in self.commands else args)
+
 
 class Commands(typer.Typer):
     """Makes such groups and commands of functions."""

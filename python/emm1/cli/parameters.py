@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emm1.cli.output import Format
+
+if TYPE_CHECKING:
+    from emm1.embeddings.file import Metric
 
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The DuckDB file.")]
 FormatOption = Annotated[
@@ -43,6 +46,49 @@ AvailableOption = Annotated[
     bool,
     typer.Option("--available", help="Items whose media file was not checked and found well count as not there."),
 ]
+
+MetricOption = Annotated[
+    str | None, typer.Option("--metric", help="cosine, dot or l2. [default: as BASE is registered]")
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do only the I-th of N equal shares, from 1; other processes and machines do the others.",
+    ),
+]
+
+
+def metric_of(text: str | None) -> Metric | None:
+    """The metric of this name.
+
+    Raises:
+        typer.BadParameter: there is none.
+    """
+    from emm1.embeddings.file import METRICS
+
+    if text is not None and text not in METRICS:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
+    return text
+
+
+def shard_of(text: str, option: str = "--shard") -> tuple[int, int]:
+    """The numbers of I/N.
+
+    Raises:
+        typer.BadParameter: the text is something else.
+
+    >>> shard_of("2/3")
+    (2, 3)
+    >>> shard_of("0/3")
+    Traceback (most recent call last):
+    typer._click.exceptions.BadParameter: '0/3' is not I/N with I from 1 to N, as in 2/3
+    """
+    number, slash, of = text.partition("/")
+    if slash and all(part.isdecimal() and len(part) < 8 for part in (number, of)) and 1 <= int(number) <= int(of):  # noqa: PLR2004
+        return int(number), int(of)
+    raise typer.BadParameter(f"{text!r} is not I/N with I from 1 to N, as in 2/3", param_hint=option)
 
 
 def flags_of(text: str | None) -> tuple[str, ...]:

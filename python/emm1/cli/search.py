@@ -1,20 +1,17 @@
-"""The commands that search: search, knn."""
+"""The command that searches: search."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from emm1.cli import show
 from emm1.cli.no_rows import reasons
 from emm1.cli.output import Destination, destination, write_rows
-from emm1.cli.parameters import FormatOption, OutputOption, StorePath
+from emm1.cli.parameters import FormatOption, OutputOption, StorePath, metric_of
 from emm1.store.opening import open as open_store
-
-if TYPE_CHECKING:
-    from emm1.embeddings.file import Metric
 
 
 def search(
@@ -55,7 +52,7 @@ def search(
         raise typer.BadParameter("--text and --encoder belong together: give both or neither")
     if exclude_self and id is None:
         raise typer.BadParameter("leaves out the item of --id, which is not given", param_hint="--exclude-self")
-    chosen = _metric(metric)
+    chosen = metric_of(metric)
     to = destination(format, output)
     if match is not None:
         _check_absent({"NAME": name, "--metric": metric, "--where": where})
@@ -84,14 +81,6 @@ def search(
                 show.warn(f"no rows: {reason}")
 
 
-def _metric(given: str | None) -> Metric | None:
-    from emm1.embeddings.file import METRICS
-
-    if given is not None and given not in METRICS:
-        raise typer.BadParameter(f"{given!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
-    return given
-
-
 def _check_absent(parameters: dict[str, str | None]) -> None:
     """Refuse parameters about embeddings, which a search for words does not use."""
     for name, given in parameters.items():
@@ -109,41 +98,3 @@ def _match(store: Path, words: str, k: int, to: Destination) -> None:
             return
         unknown = ", ".join(f"'{word}'" for word in unknown_words(opened.connection, words))
         show.warn(f"no rows: no caption has {unknown}" if unknown else "no rows: no caption has all of this")
-
-
-def knn(
-    store: StorePath,
-    queries: Annotated[str, typer.Argument(metavar="QUERIES", help="Whose neighbours: a registered name, or a file.")],
-    base: Annotated[str, typer.Argument(metavar="BASE", help="Among what: a registered name, or a file.")],
-    output: Annotated[Path, typer.Option(metavar="FILE", help="The Parquet file to write.")],
-    k: Annotated[int, typer.Option("-k", help="How many for each.")] = 16,
-    metric: Annotated[str | None, typer.Option(help="cosine, dot or l2. [default: as BASE is registered]")] = None,
-    exclude_self: Annotated[
-        bool, typer.Option("--exclude-self", help="Leave out the item of BASE that has the id of the query.")
-    ] = False,
-) -> None:
-    """Write the nearest neighbours of every vector of one file in another; an interrupted run goes on where it was.
-
-    Example: `emm1 knn emm1.duckdb text image -k 16 --output neighbours.parquet`
-    """
-    from emm1.embeddings.knn import knn_to_parquet
-    from emm1.store.registered import check_same_items, is_file
-
-    named = _metric(metric)
-    with open_store(store, read_only=True) as opened:
-        rows, columns = opened.embeddings(queries), opened.embeddings(base)
-        chosen = named or opened.metric(base)
-        if exclude_self:
-            check_same_items(*(None if is_file(each) else opened.registry[each] for each in (queries, base)))
-        with show.progress() as progress:
-
-            def searched(done: int) -> None:
-                if done < len(rows):
-                    progress("searching", done, len(rows))
-                else:
-                    progress(f"writing {output.name}", 0, 0)
-
-            written = knn_to_parquet(
-                rows, columns, output, k, metric=chosen, exclude_self=exclude_self, progress=searched
-            )
-    show.say(f"{output}: {written:,} rows")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emm1.checks import PathLike
 from emm1.embeddings.file import Metric
-from emm1.embeddings.knn import version_of
+from emm1.embeddings.identity import version_of
 from emm1.embeddings.pairs import score_pairs
 from emm1.errors import EmbeddingError
 from emm1.evaluation.report.provenance import LeftOut

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from emm1.checks import shown
 from emm1.embeddings.file import Embeddings, Metric
-from emm1.embeddings.knn import check_dims, version_of
+from emm1.embeddings.identity import version_of
+from emm1.embeddings.knn import check_dims
 from emm1.embeddings.reaching import reaches
 from emm1.errors import EmbeddingError
 from emm1.store.registered import Registered

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike
 from emm1.dataset import GROUP_COLUMNS, RANKS
-from emm1.embeddings.knn import BATCH, version_of
+from emm1.embeddings.identity import version_of
+from emm1.embeddings.knn import BATCH
 from emm1.errors import EmbeddingError
 from emm1.evaluation.groups.vectors import Vectors, captions_and_items, open_vectors
 from emm1.evaluation.report.provenance import LeftOut

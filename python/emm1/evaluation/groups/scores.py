@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from emm1.checks import PathLike
 from emm1.dataset import MODALITIES, ranks_of
 from emm1.embeddings.file import Embeddings
-from emm1.embeddings.knn import version_of
+from emm1.embeddings.identity import version_of
 from emm1.embeddings.pairs import score_pairs
 from emm1.evaluation.groups.stored import RANK, TEXT, captions_of, groups_of, ranks_in, version_of_groups
 from emm1.evaluation.groups.vectors import Vectors, open_vectors
