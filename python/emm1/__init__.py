@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emm1.curation.map_report import MapReport
     from emm1.curation.media_status import MediaReport
     from emm1.curation.split_report import SplitReport
+    from emm1.distributed.lake import LakeReport
     from emm1.embeddings import Embeddings, Hits, Ranks, score_pairs
     from emm1.embeddings.knn import Neighbours, knn
     from emm1.embeddings.knn_files import knn_shard, knn_to_parquet, merge_knn
@@ -50,6 +51,7 @@ __all__ = [
     "GroupLicenseReport",
     "GroupsAgreement",
     "Hits",
+    "LakeReport",
     "LeakageReport",
     "LicenseReport",
     "MapReport",
@@ -92,6 +94,7 @@ _MODULES = {
     "curation.map_report": ("MapReport",),
     "curation.media_status": ("MediaReport",),
     "curation.split_report": ("SplitReport",),
+    "distributed.lake": ("LakeReport",),
     "embeddings": ("Embeddings", "Hits", "Ranks", "score_pairs"),
     "embeddings.knn": ("Neighbours", "knn"),
     "embeddings.knn_files": ("knn_shard", "knn_to_parquet", "merge_knn"),

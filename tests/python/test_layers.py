@@ -15,6 +15,7 @@ LAYERS = [
     {"store"},
     {"convert", "curation", "evaluation", "ingest", "sample", "torch"},
     {"explore", "export", "negatives"},
+    {"distributed"},
     {"cli"},
     {"process"},
 ]

@@ -1,4 +1,4 @@
-"""The command that writes rows for other programs: export."""
+"""The commands that write rows for other programs: export, lake."""
 
 from __future__ import annotations
 
@@ -82,3 +82,21 @@ def export(
     show.say(report.summary)
     for note in report.notes:
         show.warn(f"note: {note}")
+
+
+def lake(
+    store: StorePath,
+    output: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write, which must be new.")],
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the media. [default: $ROOT_DATA_PATH, or that of the build]"),
+    ] = None,
+    memory_limit: Annotated[str, typer.Option(help="What all of it may use; DuckDB gets half.")] = "2GB",
+) -> None:
+    """Write the tables as sorted Parquet, and the views as SQL for Spark.
+
+    Example: `emm1 lake emm1.duckdb lake`
+    """
+    with open_store(store, read_only=True, root=root) as opened, show.progress() as progress:
+        report = opened.lake(output, memory_limit=memory_limit, progress=progress)
+    show.say(str(report))

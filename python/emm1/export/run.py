@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,8 +13,9 @@ import pyarrow as pa
 
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike, check_text, shown
-from emm1.errors import Error, StoreError
+from emm1.errors import StoreError
 from emm1.export.describe import Exported, describe
+from emm1.export.folder import explained, move, new_folder
 from emm1.export.formats import check_schema, without_dictionaries
 from emm1.export.hub import FILE, hub_rows, hub_type
 from emm1.export.samples import media_columns
@@ -27,7 +26,6 @@ from emm1.store.excluded import Excluded, excluded
 from emm1.store.kept import kept
 from emm1.store.memory import limited
 from emm1.store.query import check_query, query_of
-from emm1.store.refusals import Refusal, refusal_of
 from emm1.torch.rows import Rows, rows_of
 
 if TYPE_CHECKING:
@@ -131,22 +129,6 @@ def _relation(connection: duckdb.DuckDBPyConnection, sql: str, gone: Excluded) -
     return relation
 
 
-@contextmanager
-def _folder(output: Path) -> Iterator[Path]:
-    """A folder that becomes the output; nothing of it stays if anything goes wrong."""
-    # A run that was killed left nothing that another one could use.
-    with parts_of(output, {"export": "tables"}, folder=True) as parts:
-        folder = parts / "export"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        try:
-            yield folder
-            _move(folder, output)
-        except BaseException:
-            shutil.rmtree(parts, ignore_errors=True)
-            raise
-
-
 def _export_tables(
     connection: duckdb.DuckDBPyConnection,
     relation: duckdb.DuckDBPyRelation,
@@ -159,7 +141,7 @@ def _export_tables(
 ) -> Exported:
     hub = to == "hub"
     rows, form = (hub_rows(connection, relation), "parquet") if hub else (relation, to)
-    with _folder(output) as folder, _explained():
+    with new_folder(output) as folder, explained():
         reader = batches(rows, GROUP)
         schema = pa.schema([pa.field(each.name, without_dictionaries(each.type)) for each in reader.schema])
         if hub:
@@ -222,7 +204,7 @@ def _export_samples(
             "webdataset", sql, relation.limit(0).to_arrow_table().schema, None, files, settings, tuple(notes)
         )
         describe(parts / "export", exported)
-        _move(parts / "export", output)
+        move(parts / "export", output)
     return exported
 
 
@@ -231,24 +213,3 @@ def _check_same(note: Path, rows: str) -> None:
     if note.exists() and note.read_text(encoding="utf-8") != rows:
         raise StoreError(f"the store has changed since the export began: remove {note.parent} to start again")
     note.write_text(rows, encoding="utf-8")
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """A context in which errors of DuckDB and Arrow are errors about the query."""
-    try:
-        yield
-    except (Error, OSError):
-        raise
-    except (duckdb.Error, pa.ArrowException) as error:
-        refusal, _ = refusal_of(error) if isinstance(error, duckdb.Error) else (None, "")
-        if refusal is Refusal.NO_MEMORY:
-            raise StoreError("DuckDB has too little memory for the query: raise its memory_limit") from error
-        raise StoreError(f"the query cannot be run: {error}") from error
-
-
-def _move(folder: Path, output: Path) -> None:
-    """Move a finished export into its place, where at most an empty folder is."""
-    if output.exists():
-        output.rmdir()
-    folder.replace(output)

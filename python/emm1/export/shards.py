@@ -122,6 +122,11 @@ class Shards:
         self.files.append(File.of(self._root, path, self._written))
         self._written = 0
 
+    def abandon(self) -> None:
+        """Let go of the file that is open; its folder is about to be removed."""
+        if self._open is not None:
+            self._open[1].close()
+
 
 class Tables:
     """Rows in the folder ``data`` of an export.
@@ -173,8 +178,7 @@ class Tables:
     def abandon(self) -> None:
         """Let go of the files that are open; their folder is about to be removed."""
         for shards in self._shards.values():
-            if shards._open is not None:  # noqa: SLF001 - of this module
-                shards._open[1].close()  # noqa: SLF001
+            shards.abandon()
 
     def _parts(self, rows: pa.Table) -> Iterator[tuple[str | None, pa.Table]]:
         if self._by is None:

@@ -1,4 +1,4 @@
-"""The method of a store that exports rows; what it does is in `emm1.export`."""
+"""The methods of a store that write it for other programs; what they do is in `emm1.export` and `emm1.distributed`."""
 
 from __future__ import annotations
 
@@ -90,3 +90,41 @@ class Exports:
             memory_limit=memory_limit,
             progress=progress,
         )
+
+    def lake(
+        self,
+        output: PathLike,
+        *,
+        memory_limit: str = "2GB",
+        progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
+    ) -> emm1.LakeReport:
+        """Write the tables as Parquet for engines such as Spark, in a new folder, which appears when it is complete.
+
+        Each table is a folder ``SCHEMA/TABLE``, and each rank of the groups a folder ``nn_index=N`` in that of its table. Rows are sorted by id, so that
+        readers skip row groups, which have 122,880 rows, and ENUMs are texts. ``views.spark.sql`` has the tables and views of the store as statements for Spark SQL.
+        What users made is not in it, nor are the registered embeddings and the index of captions.
+
+        Args:
+            output: the folder; it may exist if it is empty.
+            memory_limit: what all of it may use; DuckDB gets half.
+            progress: called from time to time with what is being done, how many rows are written, and how many there are.
+
+        Returns:
+            The files of each table.
+
+        Raises:
+            emm1.errors.StoreError: there is too little memory, or an argument is wrong.
+            emm1.errors.EmbeddingError: the folder is there already.
+            emm1.errors.WriteError: the files cannot be written; then there are none.
+
+        >>> import emm1
+        >>> folder = getfixture("tmp_path")
+        >>> emm1.write_sample(folder / "sample", scale=0.0002, embeddings=0)
+        >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", ranks=[1, 2])
+        >>> report = store.lake(folder / "lake")
+        >>> [file.path for file in report.tables["e_mm1_100m.groups"]]
+        ['e_mm1_100m/groups/nn_index=1/part-00000.parquet', 'e_mm1_100m/groups/nn_index=2/part-00000.parquet']
+        """
+        from emm1.distributed.lake import write_lake
+
+        return write_lake(cast("Store", self), output, memory_limit=memory_limit, progress=progress)

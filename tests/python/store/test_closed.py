@@ -47,6 +47,7 @@ ASKED: dict[str, Callable[[emm1.Store], Any]] = {
     "flags": lambda store: store.flags(),
     "remove_flags": lambda store: store.remove_flags("seen"),
     "export": lambda store: store.export("e_mm1_100m.text", "csv", store.path.with_name("exported")),
+    "lake": lambda store: store.lake(store.path.with_name("lake")),
     "check_media": lambda store: store.check_media(store.path.parent),
     "split": lambda store: store.split(5, 5),
     "leakage": lambda store: store.leakage(),

@@ -1,0 +1,1 @@
+"""What other machines run: no logic of its own."""
