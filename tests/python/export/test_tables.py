@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -209,3 +210,21 @@ def test_the_command(store_path: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out/data/part-00000.jsonl").read_text() == '{"a":1}\n'
     wrong = CliRunner().invoke(app, [*arguments, "--shard-size", "0"])
     assert wrong.exit_code == 2
+
+
+def test_integers_of_parquet_take_few_bits(store: emm1.Store, tmp_path: Path) -> None:
+    query = """
+        SELECT i, i::UBIGINT - 1 + (1::UBIGINT << 63) AS u, (i % 7)::TINYINT AS t, [i] AS l, {'b': 'text'} AS a, -i AS "a.b",
+            'text' AS s, CASE WHEN i % 2 = 0 THEN -i END AS n
+        FROM range(1, 100001) r(i)
+    """
+    store.export(query, "parquet", tmp_path / "out")
+    (file,) = data(tmp_path / "out")
+    assert duckdb.read_parquet(file).fetchall() == store.sql(query).fetchall()
+    assert pl.read_parquet(file)["u"].to_list() == [2**63 + i for i in range(100_000)]
+    group = pq.read_metadata(file).row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    packed = {each.path_in_schema for each in columns if "DELTA_BINARY_PACKED" in each.encodings}
+    assert packed == {"i", "u", "t", "n"}
+    repeated = {each.path_in_schema for each in columns if each.has_dictionary_page}
+    assert repeated >= {"s", "l.list.element"}
