@@ -75,7 +75,7 @@ class Client:
             raise NotAvailableError(f"there is no {command[0]}") from None
 
     def run(
-        self, *command: str, where: Path, text: str | None = None, check: bool = True
+        self, *command: str, where: Path, text: str | None = None, check: bool = True, timeout: int = 300
     ) -> subprocess.CompletedProcess[str]:
         """Run a command with the client's programs first in the path; ``HERE`` in it is the client's folder.
 
@@ -92,7 +92,7 @@ class Client:
             capture_output=True,
             text=True,
             check=check,
-            timeout=300,
+            timeout=timeout,
         )
 
     def see(self, where: Path) -> tuple[dict[str, Any], str]:
