@@ -1,6 +1,9 @@
-"""A hash of integers that is the same on every machine and in every version of emm1."""
+"""Hashes that are the same on every machine and in every version of emm1."""
 
 from __future__ import annotations
+
+import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,3 +22,15 @@ def splitmix64(values: ArrayLike) -> NDArray[np.uint64]:
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     hashed: NDArray[np.uint64] = x ^ (x >> np.uint64(31))
     return hashed
+
+
+def digest_of(*arrays: NDArray[Any]) -> str:
+    """The SHA-256 of the bytes of arrays, one after the other, without a copy of contiguous ones.
+
+    >>> digest_of(np.array([1], np.int8), np.array([2], np.int8)) == digest_of(np.array([1, 2], np.int8))
+    True
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

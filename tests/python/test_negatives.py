@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import emm1
 from emm1.curation.captions import normalised
 from emm1.dataset import Split
-from emm1.negatives import mine
+from emm1.negatives import mine, search
 
 NAMES = ("text_1m", "image_1m", "audio_1m", "text_100m", "image_100m")
 
@@ -176,7 +176,7 @@ def test_an_interrupted_run_goes_on(store: emm1.Store, tmp_path: Path, monkeypat
     store.negatives("text_1m", "image_1m", tmp_path / "whole.parquet", near_duplicates=0.5)
     monkeypatch.setattr(mine, "BLOCK", 7)
     monkeypatch.setattr(mine, "PART", 2)
-    monkeypatch.setattr(mine, "PAIRS", 3)
+    monkeypatch.setattr(search, "PAIRS", 3)
     seen: list[int] = []
 
     def stop(done: int, _all: int) -> None:

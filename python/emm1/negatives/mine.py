@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,32 +16,22 @@ from numpy.typing import NDArray
 from emm1.checks import PathLike
 from emm1.embeddings.file import Metric
 from emm1.embeddings.identity import version_of
-from emm1.embeddings.pairs import score_pairs
 from emm1.errors import EmbeddingError
 from emm1.evaluation.report.provenance import LeftOut
 from emm1.evaluation.retrieval.run import Options, task_of
 from emm1.evaluation.retrieval.task import Task
-from emm1.negatives.belonging import Belonging
+from emm1.hashing import digest_of
+from emm1.negatives.belonging import Belonging, distinct
 from emm1.negatives.rules import Rules
+from emm1.negatives.search import SCHEMA, Search
 from emm1.parts import join, parts_of, write_part
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
 
 Whole = NDArray[np.int64]
-Scores = NDArray[np.float32]
-# Queries that share a scan of the gallery; blocks in a part, which an interrupted run repeats; pairs that are scored at once.
-BLOCK, PART, PAIRS = 1024, 16, 1 << 20
-SCHEMA = pa.schema(
-    [
-        ("query_id", pa.int64()),
-        ("positive_id", pa.int64()),
-        ("negative_id", pa.int64()),
-        ("rank", pa.int32()),
-        ("score", pa.float32()),
-        ("positive_score", pa.float32()),
-    ]
-)
+# Queries that share a scan of the gallery; blocks in a part, which an interrupted run repeats.
+BLOCK, PART = 1024, 16
 
 
 @dataclass(frozen=True)
@@ -93,10 +82,9 @@ class _Asked:
     without_positive: int
 
     @classmethod
-    def by(cls, task: Task) -> _Asked:
-        right = task.pairs.frame.filter(pl.col("grade") > 0)
-        of, positives = right["query_id"].to_numpy(), right["id"].to_numpy()
-        every = np.unique(of)
+    def by(cls, task: Task, right: tuple[Whole, Whole]) -> _Asked:
+        of, positives = right
+        every = distinct(of)
         has_vector = np.isin(every, task.queries.embeddings.ids)
         there = np.isin(positives, task.base.embeddings.ids)
         if task.among is not None:
@@ -109,7 +97,15 @@ class _Asked:
             )
         kept = there & np.isin(of, queries)
         lost = int((~has_vector).sum()), int((has_vector & ~has_positive).sum())
-        return cls(queries, of[kept], positives[kept], *lost)
+        if not kept.all():
+            of, positives = of[kept], positives[kept]
+        return cls(queries, of, positives, *lost)
+
+    def block(self, rows: slice) -> tuple[Whole, Whole, Whole]:
+        """Some queries, and of each of their right answers its query and its id."""
+        own = self.queries[rows]
+        pairs = slice(*np.searchsorted(self.of, [own[0], own[-1] + 1]))
+        return own, self.of[pairs], self.positives[pairs]
 
 
 def mine(
@@ -137,23 +133,26 @@ def mine(
         raise EmbeddingError(
             f"the vectors of {task.queries.name} have {one.dim:,} components, those of {task.base.name} {other.dim:,}: embed both with one model"
         )
-    asked = _Asked.by(task)
+    known = task.pairs.frame.lazy().filter(pl.col("grade") > 0).select("query_id", "id").collect()
+    right = known["query_id"].to_numpy(), known["id"].to_numpy()
+    asked = _Asked.by(task, right)
     with store.cursor() as connection:
-        belonging = Belonging(connection, task)
+        belonging = Belonging(connection, task, right)
     run = {
         "negatives": {"queries": version_of(one), "base": version_of(other)},
         "rules": asdict(rules),
         "metric": task.rules.metric,
         "belonging": belonging.identity,
-        "asked": hashlib.sha256(asked.of.tobytes() + asked.positives.tobytes()).hexdigest(),
-        "among": None if task.among is None else hashlib.sha256(task.among.tobytes()).hexdigest(),
+        "asked": digest_of(asked.of, asked.positives),
+        "among": None if task.among is None else digest_of(task.among),
         "block": [BLOCK, PART],
     }
+    search = Search(task, rules, belonging)
     with parts_of(Path(output), run) as folder:
         parts = []
         for number, begin in enumerate(range(0, len(asked.queries), BLOCK * PART)):
             rows = range(begin, min(begin + BLOCK * PART, len(asked.queries)))
-            parts.append(write_part(folder, number, SCHEMA, _part(task, rules, asked, belonging, rows, progress)))
+            parts.append(write_part(folder, number, SCHEMA, _part(asked, search, rows, progress)))
         progress(len(asked.queries), len(asked.queries))
         found = [
             np.unique(pq.read_table(part, columns=["query_id"])[0].to_numpy(), return_counts=True)[1] for part in parts
@@ -166,68 +165,8 @@ def mine(
     return NegativesReport(written, count, count - full, count - some, *lost, task.excluded)
 
 
-def _part(
-    task: Task, rules: Rules, asked: _Asked, belonging: Belonging, rows: range, progress: Callable[[int, int], object]
-) -> Iterator[pa.Table]:
+def _part(asked: _Asked, search: Search, rows: range, progress: Callable[[int, int], object]) -> Iterator[pa.Table]:
     """The negatives of some queries, a table for each block."""
     for begin in range(rows.start, rows.stop, BLOCK):
         progress(begin, len(asked.queries))
-        own = asked.queries[begin : min(begin + BLOCK, rows.stop)]
-        yield _block(task, rules, asked, belonging, own)
-
-
-def _block(task: Task, rules: Rules, asked: _Asked, belonging: Belonging, own: Whole) -> pa.Table:
-    """The negatives of a block of queries."""
-    base, metric = task.base.embeddings, task.rules.metric
-    pairs = slice(*np.searchsorted(asked.of, [own[0], own[-1] + 1]))
-    of, positives = np.searchsorted(own, asked.of[pairs]), asked.positives[pairs]
-    scores = score_pairs(task.queries.embeddings, asked.of[pairs], base, positives, metric)
-    # The right answer that is the least similar: a negative is compared with it, to be safe. Of equal ones the lowest id.
-    order = np.lexsort((positives, -scores if metric == "l2" else scores, of))
-    starts = np.searchsorted(of, np.arange(len(own)))
-    worst, worst_score = positives[order][starts], scores[order][starts]
-    hits = base.search(task.queries.embeddings.vectors(own), rules.range_max, metric, task.among)
-    ranks = np.arange(1, hits.ids.shape[1] + 1)
-    query, place = np.nonzero(np.broadcast_to(ranks > rules.range_min, hits.ids.shape))
-    ids, score = hits.ids[query, place], hits.scores[query, place]
-    kept = ~belonging.has(own[query], ids)
-    limit = worst_score[query].astype(np.float64)
-    if rules.relative_margin is not None:
-        kept &= score <= limit - np.abs(limit) * rules.relative_margin
-    if rules.max_score is not None:
-        kept &= score.astype(np.float64) <= rules.max_score
-    query, place, ids, score = query[kept], place[kept], ids[kept], score[kept]
-    if rules.near_duplicates is not None:
-        near = _near(task, rules.near_duplicates, query, ids, starts, positives)
-        query, place, ids, score = query[~near], place[~near], ids[~near], score[~near]
-    number = np.arange(len(query)) - np.searchsorted(query, query)
-    taken = number < rules.num_negatives
-    query = query[taken]
-    columns = [
-        own[query],
-        worst[query],
-        ids[taken],
-        ranks[place[taken]].astype(np.int32),
-        score[taken],
-        worst_score[query],
-    ]
-    return pa.table(columns, schema=SCHEMA)
-
-
-def _near(task: Task, threshold: float, query: Whole, ids: Whole, starts: Whole, positives: Whole) -> NDArray[np.bool_]:
-    """Which candidates are near duplicates of any right answer of their query, by the cosine of the two, (candidates,)."""
-    base = task.base.embeddings
-    counts = np.diff(starts, append=len(positives))[query]
-    near = np.zeros(len(query), np.bool_)
-    ends = np.cumsum(counts)
-    begin = 0
-    while begin < len(query):
-        before = int(ends[begin] - counts[begin])
-        end = max(int(np.searchsorted(ends, before + PAIRS, side="right")), begin + 1)
-        many = counts[begin:end]
-        candidate = np.repeat(np.arange(begin, end), many)
-        number = np.arange(len(candidate)) - np.repeat(np.cumsum(many) - many, many)
-        scores = score_pairs(base, positives[starts[query[candidate]] + number], base, ids[candidate], "cosine")
-        near[candidate[scores.astype(np.float64) >= threshold]] = True
-        begin = end
-    return near
+        yield search.block(*asked.block(slice(begin, min(begin + BLOCK, rows.stop))))

@@ -81,17 +81,18 @@ def known_pairs(
     frame = pl.DataFrame(connection.sql(query, params=parameters).to_arrow_table())
     left_out = {}
     for reason, odd in ((NO_RATING, pl.col("grade").is_null()), (NO_ID, pl.any_horizontal(pl.col(*PAIR).is_null()))):
-        left_out[reason] = int(frame.filter(odd)["rows"].sum())
-        frame = frame.filter(~odd)
+        if rows := int(frame.filter(odd)["rows"].sum()):
+            left_out[reason] = rows
+            frame = frame.filter(~odd)
     if frame.is_empty():
         raise StoreError(
             f"the store has no rows in {table} for the pairs {kind} from {queries.modality} to {base.modality}"
         )
     return Pairs(
-        pl.DataFrame(frame.select(*SCHEMA), schema_overrides=SCHEMA).sort(PAIR),
+        frame.select(*SCHEMA).sort(PAIR).cast(pl.Schema(SCHEMA)),  # smaller before than after
         kind,
         meaning,
-        {k: n for k, n in left_out.items() if n},
+        left_out,
     )
 
 
