@@ -82,7 +82,7 @@ def make(
     """
     from emm1.evaluation.groups import make as write
 
-    named = by_modality(embeddings)
+    named, notes = by_modality(embeddings), list[str]()
     with open_store(store, read_only=True) as opened, show.progress("searches") as progress:
         captions = write(
             opened,
@@ -92,8 +92,11 @@ def make(
             exclude=flags_of(exclude),
             available=available,
             progress=partial(progress, "searching"),
+            note=notes.append,
         )
     show.say(f"{output}: groups of {captions:,} captions, nn_1{f' to nn_{k}' if k > 1 else ''}")
+    for line in notes:
+        show.say(line)
 
 
 @app.command()
@@ -111,7 +114,7 @@ def score(
     """
     from emm1.evaluation.groups import score as write
 
-    named, ranks = by_modality(embeddings), _ranks(nn_index)
+    named, ranks, notes = by_modality(embeddings), _ranks(nn_index), list[str]()
     with open_store(store, read_only=True) as opened, show.progress("captions") as progress:
         rows = write(
             opened,
@@ -121,8 +124,10 @@ def score(
             exclude=flags_of(exclude),
             available=available,
             progress=partial(progress, "scoring"),
+            note=notes.append,
         )
-    show.say(f"{output}: {rows:,} groups")
+    for line in [f"{output}: {rows:,} groups", *notes]:
+        show.say(line)
 
 
 def _ranks(text: str | None) -> list[int] | None:

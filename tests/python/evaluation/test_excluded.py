@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 import emm1
 from emm1.dataset import KEYS, MODALITIES, MODALITIES_OF, Split
+from emm1.evaluation.groups import make, score
 from emm1.store.excluded import excluded
 from emm1.store.kept import kept
 
 FLAGS = ("leak", "broken")
+LEAKS = "SELECT id FROM flags WHERE dataset = '100m' AND modality::VARCHAR = ? AND flag = 'leak'"
 Gone = dict[tuple[str, str], np.ndarray]
 
 
@@ -225,6 +228,30 @@ def test_groups(store: emm1.Store, without: emm1.Store, tmp_path: Path) -> None:
     own, other = (pl.read_parquet(tmp_path / each / "scores.parquet") for each in ("own", "other"))
     assert own.equals(other)
     assert len(own)
+
+
+def test_groups_say_what_was_left_out(store: emm1.Store, gone: Gone, tmp_path: Path) -> None:
+    names = {modality: f"{modality}_100m" for modality in ("text", "image")}
+    notes: list[str] = []
+    make(store, tmp_path / "own", names, k=1, exclude=["leak"], note=notes.append)
+    counts = {m: store.embeddings(name).ids for m, name in names.items()}
+    leaks = {
+        m: len(set(ids.tolist()) & {i for (i,) in store.sql(LEAKS, params=[m]).fetchall()}) for m, ids in counts.items()
+    }
+    assert notes == [f"Excluded: leak ({leaks['text']:,} of text, {leaks['image']:,} of image)"]
+    assert sum(leaks.values()) > 0
+    rows = score(store, names, tmp_path / "scores.parquet", 1, exclude=FLAGS, note=notes.append)
+    groups = store.sql("SELECT * EXCLUDE nn_index FROM e_mm1_100m.groups WHERE nn_index = 1").pl()
+    out = [groups[f"encord_{m}_id"].is_in(ids.tolist()).fill_null(False) for (d, m), ids in gone.items() if d == "100m"]
+    left_out = int(
+        pl.DataFrame({str(i): each for i, each in enumerate(out)}).select(pl.any_horizontal(pl.all())).sum().item()
+    )
+    assert notes[1] == f"Excluded: leak, broken ({left_out:,} of {len(groups):,} groups)"
+    assert rows == len(groups) - left_out < len(groups)
+    kept_in = pq.read_schema(tmp_path / "scores.parquet").metadata[b"excluded"]
+    assert json.loads(kept_in) == {"flags": list(FLAGS), "available": False, "groups": left_out}
+    score(store, names, tmp_path / "all.parquet", 1, note=notes.append)
+    assert len(notes) == 2
 
 
 @pytest.mark.parametrize(

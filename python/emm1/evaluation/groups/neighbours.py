@@ -49,6 +49,7 @@ def make(
     available: bool = False,
     threads: int | None = None,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
+    note: Callable[[str], object] = lambda _line: None,
 ) -> int:
     """Write groups of the published shape: ``nn_1/data_groups.csv`` to ``nn_k``, with the columns and the header as published.
 
@@ -67,6 +68,7 @@ def make(
         available: likewise for items whose media file is not known to be well.
         threads: threads to use; all cores by default.
         progress: called from time to time with the number of searches done, and of all.
+        note: called with a line that says what was left out, if anything was to be.
 
     Returns:
         The number of captions.
@@ -115,6 +117,8 @@ def make(
         with suppress(FileNotFoundError):
             Path(output).rmdir()  # it may be there, empty
         finished.rename(Path(output))
+    if left_out:
+        note(f"Excluded: {left_out}")
     return len(every)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from emm1.checks import PathLike
@@ -17,10 +19,10 @@ from emm1.dataset import MODALITIES, ranks_of
 from emm1.embeddings.file import Embeddings
 from emm1.embeddings.identity import version_of
 from emm1.embeddings.pairs import score_pairs
-from emm1.evaluation.groups.stored import RANK, TEXT, captions_of, groups_of, ranks_in, version_of_groups
+from emm1.evaluation.groups.stored import RANK, TEXT, captions_of, count_of, groups_of, ranks_in, version_of_groups
 from emm1.evaluation.groups.vectors import Vectors, open_vectors
 from emm1.parts import join, parts_of, write_part
-from emm1.store.excluded import Excluded, excluded
+from emm1.store.excluded import NOT_AVAILABLE, Excluded, excluded
 from emm1.store.store import Store
 
 # Captions per part: an interrupted run repeats at most one part.
@@ -37,6 +39,7 @@ def score(
     available: bool = False,
     threads: int | None = None,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
+    note: Callable[[str], object] = lambda _line: None,
 ) -> int:
     """Write the cosine of every two items of each group to a Parquet file, in the order of captions and ranks.
 
@@ -54,6 +57,8 @@ def score(
         available: likewise those with an item whose media file is not known to be well.
         threads: threads to use; all cores by default.
         progress: called from time to time with the number of captions done, and of all.
+        note: called with a line that says what was left out, if anything was to be. The file keeps the same under ``excluded``, in
+            JSON, in the metadata of its schema.
 
     Returns:
         The number of rows written, one for each group.
@@ -103,6 +108,13 @@ def score(
             progress(begin, len(captions))
             parts.append(write_part(folder, number, schema, part(captions[begin : begin + PART])))
         progress(len(captions), len(captions))
+        if out:
+            written = sum(pq.read_metadata(part).num_rows for part in parts)
+            gone = count_of(connection, ranks) - written
+            excluded_groups = {"flags": [*out.flags], "available": out.available, "groups": gone}
+            schema = schema.with_metadata({"excluded": json.dumps(excluded_groups)})
+            reasons = [*out.flags, *([NOT_AVAILABLE] if out.available else [])]
+            note(f"Excluded: {', '.join(reasons)} ({gone:,} of {gone + written:,} groups)")
         return join(parts, Path(output), schema)
 
 

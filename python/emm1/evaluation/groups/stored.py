@@ -47,6 +47,13 @@ def captions_of(connection: duckdb.DuckDBPyConnection, ranks: Sequence[int]) -> 
     return np.sort(ids).astype(np.int64)
 
 
+def count_of(connection: duckdb.DuckDBPyConnection, ranks: Sequence[int]) -> int:
+    """How many groups of these ranks there are that have a caption."""
+    query = exp.select(exp.Count(this=exp.Star())).from_(_groups()).where(exp.column(RANK).isin(*ranks), _given(TEXT))
+    ((count,),) = connection.execute(query.sql("duckdb")).fetchall()
+    return int(count)
+
+
 def groups_of(
     connection: duckdb.DuckDBPyConnection, captions: NDArray[np.int64], ranks: Sequence[int], *, some: bool = False
 ) -> pa.Table:
