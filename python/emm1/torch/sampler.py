@@ -20,6 +20,8 @@ STATE = ("seed", "epoch", "batches", "rows", "batch_size")
 SPARE, POSTPONED = 1 / 16, 4
 # Numbers that are computed at a time.
 CHUNK = 1 << 16
+# Ids of so many bits have room for the number of a row beside them.
+ID_BITS = 32
 
 
 class UniqueBatchSampler:
@@ -122,12 +124,14 @@ class UniqueBatchSampler:
 
     def _repeated(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of some rows have an item of a row before them."""
-        found = np.zeros(len(numbers), np.bool_)
+        found, whole = np.zeros(len(numbers), np.bool_), []
         for values in self._dataset.keys(numbers, self._columns):
-            # Codes are given in the order in which values first occur.
-            codes = _plain(values).indices.fill_null(-1).to_numpy(zero_copy_only=False)
-            most = np.maximum.accumulate(np.concatenate([[-1], codes[:-1]]))
-            found |= (codes <= most) & (codes >= 0)
+            if pa.types.is_integer(values.type) and values.type.bit_width <= ID_BITS and not values.null_count:
+                whole.append(values.to_numpy())
+            else:
+                found |= _repeated_values(values)
+        if whole:
+            found |= _repeated_ids(np.array(whole, np.int64))
         return found
 
     def set_epoch(self, epoch: int) -> None:
@@ -199,8 +203,29 @@ class _Order:
         return taken
 
 
-def _plain(values: pa.Array) -> pa.DictionaryArray:
-    """Values with the codes of those that there are; what is an ENUM already has codes in another order."""
+def _repeated_ids(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of some rows have an id of a row before them, in the same column, (columns, rows); ids of 32 bits.
+
+    >>> _repeated_ids(np.array([[7, -2, 7, 7], [5, 6, 4, 6]])).tolist()
+    [False, False, True, True]
+    """
+    rows = ids.shape[1]
+    # Numbers of an id and its row: in their order, equal ids are side by side, each with the rows that it is in, in their order.
+    bits = rows.bit_length()
+    both = (ids << bits) | np.arange(rows)
+    both.sort(axis=1)
+    equal = np.diff(both >> bits, axis=1) == 0
+    found = np.zeros(rows, np.bool_)
+    found[both[:, 1:][equal] & ((1 << bits) - 1)] = True
+    return found
+
+
+def _repeated_values(values: pa.Array) -> NDArray[np.bool_]:
+    """Which of some values, of any type, occur before them; NULL does not."""
+    # Codes are given in the order in which values first occur; what is an ENUM already has codes in another order.
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    return values.dictionary_encode()
+    codes = values.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    most = np.maximum.accumulate(np.concatenate([[-1], codes[:-1]]))
+    found: NDArray[np.bool_] = (codes <= most) & (codes >= 0)
+    return found

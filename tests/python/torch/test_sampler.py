@@ -1,7 +1,7 @@
 """Batches have no item twice, an epoch has every row once, on any number of ranks, and goes on from its state."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from emm1.torch import GroupDataset, QueryDataset, TripletDataset, UniqueBatchSa
 class Columns:
     """Rows of ids, as data sets have them."""
 
-    def __init__(self, *columns: list[int | None]) -> None:
+    def __init__(self, *columns: Sequence[int | None], kind: pa.DataType = pa.int32()) -> None:  # noqa: B008 - no state
         self.id_columns = [str(i) for i in range(len(columns))]
-        self._columns = dict(zip(self.id_columns, (pa.array(c, pa.int32()) for c in columns), strict=True))
+        self._columns = dict(zip(self.id_columns, (pa.array(c, kind) for c in columns), strict=True))
 
     def __len__(self) -> int:
         return len(self._columns["0"])
@@ -37,6 +37,13 @@ ids = st.none() | st.integers(0, 12)
 tables = st.lists(st.tuples(ids, ids), max_size=80).map(
     lambda rows: Columns(*map(list, zip(*rows, strict=True))) if rows else Columns([], [])
 )
+
+
+@given(st.lists(st.sampled_from([-(2**31), -1, 0, 1, 2**31 - 1]), max_size=40), st.booleans(), st.integers(1, 9))
+def test_ids_of_32_bits_give_the_batches_that_others_give(values: list[int], with_null: bool, batch_size: int) -> None:
+    other = [*values[1:], None if with_null else 5][: len(values)]
+    narrow, wide = (Columns(values, other, kind=kind) for kind in (pa.int32(), pa.int64()))
+    assert list(UniqueBatchSampler(narrow, batch_size)) == list(UniqueBatchSampler(wide, batch_size))
 
 
 @given(tables, st.integers(1, 9), st.integers(0, 5), st.booleans())
