@@ -61,6 +61,7 @@ def test_the_tables_are_well_formed() -> None:
         keys = [row[rows[0].index(key)] for row in rows[1:]]
         assert len(keys) == len(set(keys))
     assert {source.covers for source in sources().values()} <= {"annotations", "collection", "media"}
+    assert {terms.covers for terms in reviewed().values()} == {None, "collection"}
     links = [terms.link for terms in reviewed().values() if terms.link] + [each.link for each in sources().values()]
     assert all(link.startswith("https://") for link in links)
 
@@ -94,6 +95,8 @@ def test_no_text_states_nothing(text: str | None) -> None:
 @pytest.mark.parametrize("source", ["AudioCaps", "ImageNet", "Objaverse", "of nobody", None])
 def test_a_licence_of_annotations_permits_nothing_about_media(source: str | None) -> None:
     for text, of_captions in reviewed().items():
+        if of_captions.covers == "collection":
+            continue
         assert terms_for("text", source, text) == of_captions
         of_media = terms_for("audio", source, text)
         for name in ("commercial_use", "redistribution"):
@@ -101,6 +104,25 @@ def test_a_licence_of_annotations_permits_nothing_about_media(source: str | None
         for name in ("attribution", "share_alike"):
             assert getattr(of_media, name) is (True if getattr(of_captions, name) is True else None)
         assert terms_for("points", "ABO", text) == of_captions
+
+
+@pytest.mark.parametrize(("modality", "source"), [("text", "AudioCaps"), ("points", "ABO"), ("points", "Objaverse")])
+def test_a_licence_of_a_database_permits_nothing_about_its_contents(modality: str, source: str) -> None:
+    """ODC-By-1.0, section 2.4: the licence does not cover the contents, captions neither."""
+    terms = terms_for(modality, source, "ODC-By-1.0")
+    assert [getattr(terms, name) for name in TERMS] == [None, None, True, None]
+    row = Licensed("100m", modality, source, "ODC-By-1.0", 3)
+    assert row.values()["covers"] == "collection"
+    assert "the licence covers: collection" in LicenseReport([row]).attribution()
+
+
+def test_texts_that_state_no_obligation_leave_it_open() -> None:
+    """What is quoted of Google's and ImageNet's terms says nothing of naming them, and CC0 waives it."""
+    for text, terms in reviewed().items():
+        if terms.spdx in {"LicenseRef-any-purpose", "LicenseRef-non-commercial-research"}:
+            assert (terms.redistribution, terms.attribution, terms.share_alike) == (None, None, None), text
+            assert terms.link
+    assert terms_of("CC0-1.0").attribution is False
 
 
 def strictest(values: list[bool | None], *, permission: bool) -> bool | None:

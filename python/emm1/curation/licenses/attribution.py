@@ -57,5 +57,5 @@ def _section(source: str, text: str, rows: list[Licensed]) -> list[str]:
 def _items(modality: str, source: str, text: str, rows: Iterable[Licensed]) -> Iterable[str]:
     terms = terms_for(modality, source, text)
     what = "captions" if modality == "text" else modality
-    yield f"Items: {sum(row.items for row in rows):,} ({what}); the licence covers: {covered(modality, source) or 'not known'}"
+    yield f"Items: {sum(row.items for row in rows):,} ({what}); the licence covers: {covered(modality, source, text) or 'not known'}"
     yield "  " + ", ".join(f"{name.replace('_', ' ')}: {said(getattr(terms, name))}" for name in TERMS)

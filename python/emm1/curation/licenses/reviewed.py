@@ -26,6 +26,7 @@ class Terms:
         share_alike: whether adaptations must have the same licence.
         link: where the licence is.
         note: what the reviewer noted.
+        covers: ``collection`` if it is of a database alone, whatever the source; else it depends on the source.
     """
 
     spdx: str
@@ -35,6 +36,7 @@ class Terms:
     share_alike: bool | None = None
     link: str = ""
     note: str = ""
+    covers: str | None = None
 
     @property
     def reviewed(self) -> bool:
@@ -74,13 +76,15 @@ def source_of(name: str | None) -> SourceOfItems:
     return sources().get(name or "", SourceOfItems())
 
 
-def covered(modality: str, source: str | None) -> str | None:
+def covered(modality: str, source: str | None, text: str | None) -> str | None:
     """What the licence of items of a modality and source is of.
 
-    >>> covered("audio", "AudioCaps"), covered("text", "AudioCaps"), covered("audio", "Another")
+    >>> covered("audio", "AudioCaps", "MIT"), covered("text", "AudioCaps", "MIT"), covered("audio", "Another", "MIT")
     ('annotations', 'captions', None)
+    >>> covered("text", "AudioCaps", "ODC-By-1.0")
+    'collection'
     """
-    return "captions" if modality == "text" else source_of(source).covers
+    return terms_of(text).covers or ("captions" if modality == "text" else source_of(source).covers)
 
 
 def terms_for(modality: str, source: str | None, text: str | None) -> Terms:
@@ -93,7 +97,7 @@ def terms_for(modality: str, source: str | None, text: str | None) -> Terms:
     (True, None)
     """
     terms = terms_of(text)
-    if covered(modality, source) in {"captions", "media"}:
+    if covered(modality, source, text) in {"captions", "media"}:
         return terms
     return replace(
         terms,
@@ -113,6 +117,7 @@ def reviewed() -> dict[str, Terms]:
             **{name: VALUES[row[name]] for name in TERMS},
             link=row["link"] or ("" if row["spdx"].startswith("LicenseRef-") else _spdx_page(row["spdx"])),
             note=row["note"],
+            covers=row["covers"] or None,
         )
         for row in _rows("licenses")
     }

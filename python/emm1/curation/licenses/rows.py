@@ -33,7 +33,7 @@ class Licensed:
             "source_dataset": self.source_dataset,
             "dataset_license": self.dataset_license,
             "spdx": terms.spdx,
-            "covers": covered(self.modality, self.source_dataset),
+            "covers": covered(self.modality, self.source_dataset, self.dataset_license),
             "reviewed": terms.reviewed,
             **{name: getattr(terms, name) for name in TERMS},
             "items": self.items,
