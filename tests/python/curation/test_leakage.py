@@ -194,6 +194,8 @@ def test_a_list_finds_what_loops_find(store_path: Path, tmp_path: Path) -> None:
     assert sorted(kept) == sorted(expected)
     assert set(report.pairs["kind"]) == {"youtube"}
     assert report.found == {row[-1] for row in expected}
+    count = len(report.found)
+    assert report.summary[0] == f"vgg: {len(asked):,} rows, of which {count:,} were found: {count:,} by youtube"
     assert report.source == "leakage vgg"
 
 
@@ -212,6 +214,8 @@ def test_names_and_items_of_the_store(store_path: Path, tmp_path: Path) -> None:
             named = {"dataset": ["1m"], "modality": [modality], "id": [wanted.id]}
             report = store.leakage(named, flag=False)
             rows = report.pairs.select("dataset_a", "id_a", "kind").rows()
+            by_kind = ", ".join(f"1 by {each}" for each in sorted({row[-1] for row in rows}))
+            assert report.summary[0] == f"list: 1 rows, of which 1 were found: {by_kind}"
             assert ("1m", wanted.id, "item") in rows
             assert {(dataset, kind) for dataset, _, kind in rows if dataset == "100m"} >= {("100m", kind)}
             assert [row for row in rows if row[:2] == ("1m", wanted.id)] == [("1m", wanted.id, "item")]

@@ -86,7 +86,11 @@ class LeakageReport:
         """What was compared, and what leaks."""
         lines = []
         if self.listed is not None:
-            lines += [f"{self.listed.name}: {self.listed.total:,} rows, of which {len(self.found):,} were found"]
+            counted = self.pairs.group_by("kind").agg(pl.col("id_b").n_unique()).sort("kind").rows()
+            kinds = ", ".join(f"{rows:,} by {kind}" for kind, rows in counted)
+            lines += [
+                f"{self.listed.name}: {self.listed.total:,} rows, of which {len(self.found):,} were found{kinds and ': '}{kinds}"
+            ]
             lines += [f"  {told}" for told in self.listed.columns]
         for side in TRAINING:
             leaking = self.leaking.filter(pl.col("dataset") == side).height
