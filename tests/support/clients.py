@@ -108,9 +108,18 @@ class Client:
         return seen, done.stderr
 
 
-def python(label: str, name: str, program: str, *, source: str = "", requirements: str = "requirements.txt") -> Client:
-    """A client that is installed with pip, in its own environment."""
-    options = ("--quiet", "--python", "env/bin/python", "--require-hashes", "--only-binary", ":all:")
+def python(
+    label: str,
+    name: str,
+    program: str,
+    *,
+    source: str = "",
+    requirements: str = "requirements.txt",
+    sources: tuple[str, ...] = (),
+) -> Client:
+    """A client that is installed with pip, in its own environment; `sources` are packages that have no wheel."""
+    built = [option for package in sources for option in ("--no-binary", package)]
+    options = ("--quiet", "--python", "env/bin/python", "--require-hashes", "--only-binary", ":all:", *built)
     fetch = (
         (UV, "venv", "--quiet", "--python", sys.executable, "env"),
         (UV, "pip", "install", *options, "-r", requirements),

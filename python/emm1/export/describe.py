@@ -23,7 +23,11 @@ TYPES = (
     (pa.types.is_integer, "sc:Integer"),
     (pa.types.is_floating, "sc:Float"),
     (pa.types.is_date, "sc:Date"),
+    (pa.types.is_timestamp, "sc:Date"),
 )
+# What Croissant's readers cannot read; the files have it, but it is no field.
+UNREADABLE = (pa.types.is_nested, pa.types.is_time, pa.types.is_duration)
+LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
 
 @dataclass(frozen=True)
@@ -156,18 +160,24 @@ def _croissant(exported: Exported) -> dict[str, Any]:
         "distribution": [*objects, together],
     }
     if exported.suffix in READABLE:
-        fields = [_field(column) for column in exported.schema if column.name != exported.partition_by]
-        described["recordSet"] = [{"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": fields}]
+        columns = [column for column in exported.schema if column.name != exported.partition_by]
+        fields = [field for column in columns if (field := _field(column)) is not None]
+        if fields:
+            described["recordSet"] = [{"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": fields}]
     return described
 
 
-def _field(column: pa.Field) -> dict[str, Any]:
-    kind = next((name for is_one, name in TYPES if is_one(column.type)), "sc:Text")
+def _field(column: pa.Field) -> dict[str, Any] | None:
+    several = any(is_one(column.type) for is_one in LISTS)
+    value = column.type.value_type if several else column.type
+    if any(is_one(value) for is_one in UNREADABLE):
+        return None
     return {
         "@type": "cr:Field",
         "@id": f"rows/{column.name}",
         "name": column.name,
-        "dataType": kind,
+        "dataType": next((name for is_one, name in TYPES if is_one(value)), "sc:Text"),
+        **({"repeated": True} if several else {}),
         "source": {"fileSet": {"@id": "files"}, "extract": {"column": column.name}},
     }
 
