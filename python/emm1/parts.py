@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from emm1.errors import EmbeddingError, Error, WriteError
 from emm1.system import locked
-from emm1.work import Engine, Progress, Work, here
+from emm1.work import Engine, Progress, Shard, Work, here
 
 # Rows of a row group when parts are joined.
 BATCH = 1 << 20
@@ -43,7 +43,7 @@ def parts_of(target: Path, run: Mapping[str, object], *, folder: bool = False) -
     if target.exists() and not (folder and target.is_dir() and not any(target.iterdir())):
         what = "and nothing is written over: name a new folder" if folder else "remove it or name another file"
         raise EmbeddingError(f"{target} exists{',' if folder else ':'} {what}")
-    parts = target.with_name(f"{target.name}.parts")
+    parts = parts_beside(target)
     with refusals(target):
         release = _lock(target, parts)
         try:
@@ -202,6 +202,47 @@ def do_parts(work: Work, folder: Path, numbers: Sequence[int], progress: Progres
     with refusals(folder):
         begin(folder, work.run)
         engine(work, folder, numbers, progress)
+
+
+@contextmanager
+def made(
+    work: Work, target: Path, progress: Progress, *, folder: bool = False, merge: bool = False, engine: Engine = here
+) -> Iterator[Path]:
+    """The folder with all parts of a work, as `parts_of` gives it.
+
+    Args:
+        work: the work.
+        target: what is made of the parts.
+        progress: called from time to time with how much is done, and of how much.
+        folder: whether the target is a folder.
+        merge: whether shards have done all parts (`do_parts` in `parts_beside`); otherwise they are done now.
+        engine: what does them then.
+
+    Raises:
+        EmbeddingError: as for `parts_of`; or parts are missing that shards should have done.
+    """
+    with parts_of(target, work.run, folder=folder) as parts:
+        every = range(len(work.sizes))
+        if merge:
+            shards = [Shard(number, int(work.run["shards"])) for number in range(1, int(work.run["shards"]) + 1)]
+            check_complete(parts, work.run, [(part, str(shard)) for shard in shards for part in shard.share(every)])
+        else:
+            engine(work, parts, every, progress)
+        yield parts
+
+
+def parts_beside(target: Path) -> Path:
+    """The folder of the parts of a target."""
+    return target.with_name(f"{target.name}.parts")
+
+
+def shards_of(target: Path) -> int:
+    """How many shards work for a target: what the first of them noted.
+
+    Raises:
+        EmbeddingError: none has begun.
+    """
+    return int(run_of(parts_beside(target)).get("shards", 1))
 
 
 def check_complete(folder: Path, run: Mapping[str, object], parts: Sequence[tuple[int, str]]) -> None:

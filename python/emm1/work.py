@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from emm1.errors import EmbeddingError
 
@@ -20,8 +20,8 @@ class Work(Protocol):
     """
 
     @property
-    def run(self) -> Mapping[str, object]:
-        """What the parts depend on, in JSON's types."""
+    def run(self) -> Mapping[str, Any]:
+        """What the parts depend on, in JSON's types; ``shards`` says into how many shares they can be dealt."""
         ...
 
     @property

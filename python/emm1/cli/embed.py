@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from emm1.cli import show
-from emm1.cli.parameters import StorePath
+from emm1.cli.parameters import MergeOption, ShardOption, StorePath, shard_or_merge
 from emm1.dataset import Split
 from emm1.store.opening import open as open_store
 
@@ -41,17 +41,40 @@ def embed(
         str | None, typer.Option(metavar="NAME", help="Model that ENCODER is: its embeddings are evaluated together.")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of what has this name.")] = False,
+    shard: ShardOption = None,
+    merge: MergeOption = False,
 ) -> None:
     """Encode the items whose media are there, and register their vectors; an interrupted run goes on where it was.
 
     Example: `emm1 embed emm1.duckdb captions --encoder minilm --modality text`
     """
+    own = shard_or_merge(shard, merge=merge)
+    split = cast("Split", dataset)
+    if own:
+        from emm1.convert.embed import embed_shard
+
+        with open_store(store, read_only=True) as opened, show.progress() as progress:
+            embed_shard(
+                opened,
+                name,
+                encoder,
+                shard=own,
+                modality=modality,
+                dataset=split,
+                root=root,
+                output=output,
+                where=where,
+                batch_size=batch_size,
+                progress=progress,
+            )
+        show.say(f"{name}: shard {shard} is done")
+        return
     with open_store(store) as opened, show.progress() as progress:
         done = opened.embed(
             name,
             encoder,
             modality=modality,
-            dataset=cast("Split", dataset),
+            dataset=split,
             root=root,
             output=output,
             where=where,
@@ -59,6 +82,7 @@ def embed(
             metric=cast("Metric", metric),
             model=model,
             replace=replace,
+            merge=merge,
             progress=progress,
         )
     for note in [*done.registration.notes, *done.notes]:

@@ -15,12 +15,15 @@ from emm1.cli.parameters import (
     AvailableOption,
     ExcludeOption,
     FormatOption,
+    MergeOption,
     ModalitiesOption,
     OutputOption,
+    ShardOption,
     StorePath,
     by_modality,
     flags_of,
     numbers,
+    shard_or_merge,
 )
 from emm1.store.opening import open as open_store
 
@@ -74,6 +77,8 @@ def make(
     k: Annotated[int, typer.Option("--k", "-k", help="Ranks, from 1 to 16.")] = 16,
     exclude: ExcludeOption = None,
     available: AvailableOption = False,
+    shard: ShardOption = None,
+    merge: MergeOption = False,
 ) -> None:
     """Make groups by a model of your own, in the published shape; an interrupted run goes on where it was.
 
@@ -81,19 +86,29 @@ def make(
     `emm1 build ROOT emm1.duckdb --groups own-groups`
     """
     from emm1.evaluation.groups import make as write
+    from emm1.evaluation.groups import make_shard
 
+    own = shard_or_merge(shard, merge=merge)
     named, notes = by_modality(embeddings), list[str]()
     with open_store(store, read_only=True) as opened, show.progress("searches") as progress:
-        captions = write(
-            opened,
-            output,
-            named,
-            k,
-            exclude=flags_of(exclude),
-            available=available,
-            progress=partial(progress, "searching"),
-            note=notes.append,
-        )
+        told, out = partial(progress, "searching"), flags_of(exclude)
+        if own:
+            make_shard(opened, output, named, k, shard=own, exclude=out, available=available, progress=told)
+        else:
+            captions = write(
+                opened,
+                output,
+                named,
+                k,
+                exclude=out,
+                available=available,
+                merge=merge,
+                progress=told,
+                note=notes.append,
+            )
+    if own:
+        show.say(f"{output}.parts: shard {shard} is done")
+        return
     show.say(f"{output}: groups of {captions:,} captions, nn_1{f' to nn_{k}' if k > 1 else ''}")
     for line in notes:
         show.say(line)

@@ -58,6 +58,10 @@ ShardOption = Annotated[
         help="Do only the I-th of N equal shares, from 1; other processes and machines do the others.",
     ),
 ]
+MergeOption = Annotated[
+    bool,
+    typer.Option("--merge", help="Join what all shards did, whose other options were the same; none may be missing."),
+]
 
 
 def metric_of(text: str | None) -> Metric | None:
@@ -89,6 +93,17 @@ def shard_of(text: str, option: str = "--shard") -> tuple[int, int]:
     if slash and all(part.isdecimal() and len(part) < 8 for part in (number, of)) and 1 <= int(number) <= int(of):  # noqa: PLR2004
         return int(number), int(of)
     raise typer.BadParameter(f"{text!r} is not I/N with I from 1 to N, as in 2/3", param_hint=option)
+
+
+def shard_or_merge(shard: str | None, *, merge: bool) -> tuple[int, int] | None:
+    """The shard, if one is asked for.
+
+    Raises:
+        typer.BadParameter: it is no shard, or shards are to be merged as well.
+    """
+    if shard is not None and merge:
+        raise typer.BadParameter("merges what shards did: give it without --shard", param_hint="--merge")
+    return None if shard is None else shard_of(shard)
 
 
 def flags_of(text: str | None) -> tuple[str, ...]:

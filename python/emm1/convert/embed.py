@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike
+from emm1.convert.embed_parts import PART, Encoded, Items, check_encoder, items_to_encode, read_part
 from emm1.convert.run import check_target
 from emm1.dataset import Split
 from emm1.embeddings.file import Metric
 from emm1.encoders import Encoder, encoder_named
-from emm1.encoders.named import check_modality, encoded
-from emm1.errors import EmbeddingError, FileNotFoundError
+from emm1.encoders.named import check_modality
+from emm1.errors import EmbeddingError
 from emm1.npy import write_npy
-from emm1.parts import parts_of
-from emm1.store.nearest import items_of, items_where
+from emm1.parts import do_parts, made, part_in, parts_beside, shards_of
 from emm1.store.registered import Registered
 from emm1.store.registration import Registration
 from emm1.store.store import Store
+from emm1.work import Shard
 
 Progress = Callable[[str, int, int], object]
 
-PART = 1024
-"""Items of a part: an interrupted run repeats at most this many."""
 NAMED = 3
 """Unreadable files that are named."""
-ALIKE = 0.05
-"""How far, relative to its length, a vector may be from that of another run: models round differently with other batches."""
 
 
 @dataclass(frozen=True)
@@ -72,35 +67,6 @@ class Embedded:
         return notes
 
 
-@dataclass(frozen=True)
-class Items:
-    """The items to encode, in the order of their ids.
-
-    Attributes:
-        modality: their modality.
-        ids: int64, (items,).
-        inputs: captions, or paths of files; NULL for an item that cannot have a file.
-    """
-
-    modality: str
-    ids: NDArray[np.int64]
-    inputs: pa.StringArray
-
-    @property
-    def digest(self) -> str:
-        """What changes when the items change."""
-        hashed = hashlib.sha256(self.modality.encode() + self.ids.tobytes())
-        for buffer in self.inputs.buffers():
-            hashed.update(buffer or b"")
-        return hashed.hexdigest()
-
-    def present(self, begin: int) -> Iterator[tuple[int, str]]:
-        """The number and the input of each item of a part whose media are there."""
-        for number, given in enumerate(self.inputs.slice(begin, PART).to_pylist(), begin):
-            if given is not None and (self.modality == "text" or Path(given).is_file()):
-                yield number, given
-
-
 def embed(
     store: Store,
     name: str,
@@ -115,29 +81,24 @@ def embed(
     metric: Metric,
     model: str | None,
     replace: bool,
+    merge: bool,
     progress: Progress,
 ) -> Embedded:
     """Do the work of `emm1.Store.embed`."""
-    at_least_one(batch_size, "batch_size")
-    if output is None and Path(name).name != name:
-        raise EmbeddingError(
-            f"{name!r} cannot be the name of a file: name the file to write, too, or take another name"
-        )
-    target = Path(output) if output is not None else store.path.with_name(f"{name}.npy")
-    spec = encoder if isinstance(encoder, str) else f"{type(encoder).__module__}.{type(encoder).__qualname__}"
-    entry = Registered(name, dataset, modality, metric, target.absolute(), None, model=model)
+    entry, target = _target(store, name, dataset, modality, metric, output, model)
     store.registry.check_new(entry, replace=replace)
     ids_target = check_target(target)
-    chosen = encoder_named(encoder) if isinstance(encoder, str) else encoder
-    check_modality(chosen, modality)
-    items = _items(store, entry, None if root is None else Path(root), where)
-    run = {"encoder": spec, "dims": chosen.dims, "items": items.digest, "part": PART}
-    with parts_of(target, run) as folder:
-        _check_encoder(folder, items, chosen)
-        begins = range(0, len(items.ids), PART)
-        parts = [_part(folder, begin, items, chosen, batch_size, progress) for begin in begins]
+    work = _work(store, entry, encoder, root, where, batch_size, target, merge=merge)
+
+    def told(done: int, total: int) -> None:
+        progress("encoding", done, total)
+
+    if not merge:
+        check_encoder(parts_beside(target), work.items, work.encoder)
+    with made(work, target, told, merge=merge) as folder:
         progress(f"writing {target.name}", 0, 0)
-        vectors, ids, bad = _joined(folder, parts, items, chosen.dims)
+        parts = [part_in(folder, number) for number in range(len(work.sizes))]
+        vectors, ids, bad = _joined(folder, parts, work.items, work.run["dims"])
         ids.rename(ids_target)
         vectors.rename(target)
     registration = store.registry.add(
@@ -150,67 +111,112 @@ def embed(
         replace=replace,
         progress=lambda done, total: progress(f"reading {target.name}", done, total),
     )
-    unreadable = [items.inputs[int(number)].as_py() for number in bad[:NAMED]]
-    missing = len(items.ids) - registration.rows - len(bad)
+    unreadable = [work.items.inputs[int(number)].as_py() for number in bad[:NAMED]]
+    missing = len(work.items.ids) - registration.rows - len(bad)
     return Embedded(registration, target, missing, len(bad), tuple(unreadable))
 
 
-def _items(store: Store, entry: Registered, root: Path | None, where: str | None) -> Items:
-    """The items, in the order of their ids."""
-    if root is not None and not root.is_dir():
-        raise FileNotFoundError(f"there is no folder {root}, where the media are expected")
-    with store.cursor() as connection:
-        if root is not None:
-            connection.execute("SET VARIABLE emm1_root = $root", {"root": str(root.absolute())})
-        rows, (*_, given) = items_of(connection, entry)  # captions or paths
-        table = rows.select("item", given).order("item").to_arrow_table().combine_chunks()
-        ids = table["item"].to_numpy().astype(np.int64)
-        inputs = table[given]
-        if where is not None:
-            wanted = np.isin(ids, items_where(connection, entry, where))
-            ids, inputs = ids[wanted], inputs.filter(pa.array(wanted))
-    if not len(ids):
+def embed_shard(
+    store: Store,
+    name: str,
+    encoder: Encoder | str,
+    *,
+    shard: tuple[int, int],
+    modality: str,
+    dataset: Split = "100m",
+    root: PathLike | None = None,
+    output: PathLike | None = None,
+    where: str | None = None,
+    batch_size: int = 32,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> None:
+    """Encode one of several equal shares of the items; `emm1.Store.embed` with ``merge=True`` then joins them.
+
+    Args:
+        store: the store, which may be open for reading only.
+        name: as for `emm1.Store.embed`, like all that is not named here. The media must be in the same folder on all machines.
+        encoder: as above.
+        shard: which share this is, from 1, and how many shares there are; a share is of whole parts of 1,024 items.
+        modality: as above.
+        dataset: as above.
+        root: as above.
+        output: as above; the parts of all shards are in ``OUTPUT.parts``.
+        where: as above.
+        batch_size: as above.
+        progress: as above.
+
+    Raises:
+        emm1.errors.EmbeddingError: as above; or no such shard, or parts of other items, encoders or numbers of shards.
+
+    >>> import emm1, numpy as np
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample", embeddings=0)
+    >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb")
+    >>> class Lengths:
+    ...     modalities, dims = ["text"], 1
+    ...
+    ...     def encode(self, modality, items):
+    ...         return np.array([[len(caption)] for caption in items], "float32")
+    >>> for number in (1, 2):
+    ...     embed_shard(store, "lengths", Lengths(), shard=(number, 2), modality="text")
+    >>> print(store.embed("lengths", Lengths(), modality="text", merge=True).registration.rows)
+    6706
+    """
+    own = Shard(*shard)
+    entry, target = _target(store, name, dataset, modality, "cosine", output, None)
+    work = _work(store, entry, encoder, root, where, batch_size, target, shards=own.of)
+    check_encoder(parts_beside(target), work.items, work.encoder)
+    do_parts(
+        work,
+        parts_beside(target),
+        own.share(range(len(work.sizes))),
+        lambda done, total: progress("encoding", done, total),
+    )
+
+
+def _target(
+    store: Store,
+    name: str,
+    dataset: Split,
+    modality: str,
+    metric: Metric,
+    output: PathLike | None,
+    model: str | None,
+) -> tuple[Registered, Path]:
+    if output is None and Path(name).name != name:
         raise EmbeddingError(
-            f"there are no {entry.modality} items of {entry.dataset}{' that satisfy the condition' if where else ''}"
+            f"{name!r} cannot be the name of a file: name the file to write, too, or take another name"
         )
-    joined = inputs.cast(pa.large_string()).combine_chunks()
-    return Items(entry.modality, ids, joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined)
+    target = Path(output) if output is not None else store.path.with_name(f"{name}.npy")
+    return Registered(name, dataset, modality, metric, target.absolute(), None, model=model), target
 
 
-def _check_encoder(folder: Path, items: Items, encoder: Encoder) -> None:
-    """Refuse finished parts whose first vector is not what the encoder gives: its name may be that of other weights now."""
-    for part in sorted(folder.glob("*.npz"))[:1]:
-        with np.load(part) as loaded:
-            numbers, rows = loaded["numbers"], loaded["vectors"]
-        for at in np.flatnonzero(~np.isnan(rows[:, 0]))[:1]:
-            again = encoded(encoder, items.modality, [items.inputs[int(numbers[at])].as_py()])[0]
-            if not np.linalg.norm(again - rows[at]) <= ALIKE * np.linalg.norm(rows[at]):
-                raise EmbeddingError(
-                    f"{folder} holds vectors that another encoder made: remove the folder to start again"
-                )
-
-
-def _part(folder: Path, begin: int, items: Items, encoder: Encoder, batch_size: int, progress: Progress) -> Path:
-    """Encode a part, unless it is there: the numbers of its items, and their vectors."""
-    part = folder / f"{begin // PART:06}.npz"
-    progress("encoding", begin, len(items.ids))
-    if part.exists():
-        return part
-    present = list(items.present(begin))
-    vectors = np.empty((len(present), encoder.dims), np.float32)
-    # Captions of about the same length go together: models pad the others, or encode them one by one.
-    order: Sequence[int] = range(len(present))
-    if items.modality == "text":
-        order = sorted(order, key=lambda number: len(present[number][1]))
-    for start in range(0, len(present), batch_size):
-        batch = order[start : start + batch_size]
-        vectors[batch] = encoded(encoder, items.modality, [present[number][1] for number in batch])
-        progress("encoding", begin + start + len(batch), len(items.ids))
-    unfinished = part.with_suffix(".writing")
-    with unfinished.open("wb") as file:
-        np.savez(file, numbers=np.array([number for number, _ in present], np.int64), vectors=vectors)
-    unfinished.replace(part)
-    return part
+def _work(
+    store: Store,
+    entry: Registered,
+    encoder: Encoder | str,
+    root: PathLike | None,
+    where: str | None,
+    batch_size: int,
+    target: Path,
+    *,
+    shards: int = 1,
+    merge: bool = False,
+) -> Encoded:
+    """What is to be done, checked."""
+    at_least_one(batch_size, "batch_size")
+    spec = encoder if isinstance(encoder, str) else f"{type(encoder).__module__}.{type(encoder).__qualname__}"
+    chosen = encoder_named(encoder) if isinstance(encoder, str) else encoder
+    check_modality(chosen, entry.modality)
+    items = items_to_encode(store, entry, None if root is None else Path(root), where)
+    run = {
+        "encoder": spec,
+        "dims": chosen.dims,
+        "items": items.digest,
+        "part": PART,
+        "shards": shards_of(target) if merge else shards,
+    }
+    return Encoded(items, chosen, batch_size, run)
 
 
 def _joined(folder: Path, parts: list[Path], items: Items, dims: int) -> tuple[Path, Path, NDArray[np.int64]]:
@@ -222,8 +228,7 @@ def _joined(folder: Path, parts: list[Path], items: Items, dims: int) -> tuple[P
         header: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": (0, dims)}
         npy.write_array_header_1_0(file, header)
         for part in parts:
-            with np.load(part) as loaded:
-                numbers, rows = loaded["numbers"], loaded["vectors"]
+            numbers, rows = read_part(part)
             readable = ~np.isnan(rows[:, 0])
             file.write(np.ascontiguousarray(rows[readable], "<f4").data)
             kept.append(numbers[readable])

@@ -32,6 +32,7 @@ class Encoding:
         metric: Metric = "cosine",
         model: str | None = None,
         replace: bool = False,
+        merge: bool = False,
         progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
     ) -> emm1.Embedded:
         """Encode the items whose media are there, write their vectors and ids, and register them under a name.
@@ -52,6 +53,7 @@ class Encoding:
             metric: the default metric of searches.
             model: the model that the encoder is: `Registry.models` says which embeddings are of one model.
             replace: replace embeddings that are already registered under this name. Their file is not touched.
+            merge: whether shards encoded the items (`emm1 embed --shard`): then their parts are joined, and none may be missing.
             progress: called from time to time with what is being done, how many items are done, and how many there are.
 
         Raises:
@@ -88,5 +90,6 @@ class Encoding:
             metric=metric,
             model=model,
             replace=replace,
+            merge=merge,
             progress=progress,
         )

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import emm1
+from emm1.convert.embed import embed_shard
 
 DIMS = 5
 
@@ -91,6 +92,20 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(store: emm1.Store, 
     assert sum(rest.batches) == 1 + captions - 1024  # one tells that the encoder is the same
     for suffix in (".npy", ".ids.npy"):
         assert (tmp_path / f"again{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+
+
+def test_shards_give_the_same_bytes(store: emm1.Store, tmp_path: Path) -> None:
+    store.embed("whole", Letters(), modality="text")
+    for shard in (3, 1):
+        embed_shard(store, "shared", Letters(), shard=(shard, 3), modality="text")
+    with pytest.raises(emm1.EmbeddingError, match=r"run shard 2/3 again"):
+        store.embed("shared", Letters(), modality="text", merge=True)
+    with pytest.raises(emm1.EmbeddingError, match=r"settings \(shards\)"):
+        embed_shard(store, "shared", Letters(), shard=(2, 2), modality="text")
+    embed_shard(store, "shared", Letters(), shard=(2, 3), modality="text")
+    store.embed("shared", Letters(), modality="text", merge=True)
+    for suffix in (".npy", ".ids.npy"):
+        assert (tmp_path / f"shared{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
 
 
 def test_parts_of_other_items_or_another_encoder_are_not_taken(store: emm1.Store) -> None:

@@ -6,10 +6,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version
-from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,15 +22,16 @@ from numpy.typing import NDArray
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike
 from emm1.dataset import GROUP_COLUMNS, RANKS
-from emm1.embeddings.identity import version_of
+from emm1.embeddings.identity import check_contents, contents_of, version_of
 from emm1.embeddings.knn import BATCH
 from emm1.errors import EmbeddingError
 from emm1.evaluation.groups.vectors import Vectors, captions_and_items, open_vectors
 from emm1.evaluation.report.provenance import LeftOut
-from emm1.parts import parts_of, write_part
+from emm1.parts import do_parts, made, part_in, parts_beside, shards_of, write_part
 from emm1.store.excluded import excluded
 from emm1.store.made_groups import write_record
 from emm1.store.store import Store
+from emm1.work import Progress, Shard, spans
 
 # Captions per part: an interrupted run repeats at most one part.
 PART = 1 << 14
@@ -47,6 +50,7 @@ def make(
     *,
     exclude: Sequence[str] = (),
     available: bool = False,
+    merge: bool = False,
     threads: int | None = None,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
     note: Callable[[str], object] = lambda _line: None,
@@ -66,6 +70,7 @@ def make(
         k: how many ranks, from 1 to 16.
         exclude: flags: a caption that has one has no groups, and an item that has one is in none.
         available: likewise for items whose media file is not known to be well.
+        merge: whether shards did the searches (`make_shard`): then their parts are joined, and none may be missing.
         threads: threads to use; all cores by default.
         progress: called from time to time with the number of searches done, and of all.
         note: called with a line that says what was left out, if anything was to be.
@@ -87,39 +92,154 @@ def make(
     >>> print((folder / "own/nn_2/data_groups.csv").read_text().splitlines()[0])
     encord_text_id,encord_video_id,encord_audio_id,encord_image_id,encord_points_id,nn_index
     """
+    target = Path(output)
+    work = _work(store, embeddings, k, exclude, available, threads, shards_of(target) if merge else 1, anywhere=merge)
+    with made(work, target, progress, folder=True, merge=merge) as folder:
+        parts = [part_in(folder, number) for number in range(len(work.sizes))]
+        finished = _write_folder(parts, folder / "finished", k)
+        _record(finished, {"text": work.text, **work.items}, k, work.left_out)
+        with suppress(FileNotFoundError):
+            target.rmdir()  # it may be there, empty
+        finished.rename(target)
+    if work.left_out:
+        note(f"Excluded: {work.left_out}")
+    return len(work.captions)
+
+
+def make_shard(
+    store: Store,
+    output: str | os.PathLike[str],
+    embeddings: Mapping[str, PathLike],
+    k: int = 16,
+    *,
+    shard: tuple[int, int],
+    exclude: Sequence[str] = (),
+    available: bool = False,
+    threads: int | None = None,
+    progress: Progress = lambda _done, _all: None,
+) -> None:
+    """Do one of several equal shares of `make`, which then merges them: its `merge` says so.
+
+    Args:
+        store: as for `make`, like all that is not named here.
+        output: the folder that `make` will write; the parts of all shards are in ``OUTPUT.parts``.
+        embeddings: the same files for all shards; they may be copies.
+        k: how many ranks.
+        shard: which share of the captions this is, from 1, and how many shares there are.
+        exclude: flags.
+        available: whether media are needed.
+        threads: threads to use; all cores by default.
+        progress: called from time to time with the number of searches done, and of all in this shard.
+
+    Raises:
+        emm1.errors.EmbeddingError: as for `make`; or no such shard, or parts from other files, settings or numbers of shards.
+
+    >>> import emm1
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample", scale=0.0001, embeddings=16)
+    >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["100m"])
+    >>> files = {modality: folder / f"sample/embeddings/{modality}.npy" for modality in ("text", "image")}
+    >>> for number in (1, 2):
+    ...     make_shard(store, folder / "own", files, k=2, shard=(number, 2))
+    >>> make(store, folder / "own", files, k=2, merge=True)
+    670
+    """
+    own = Shard(*shard)
+    work = _work(store, embeddings, k, exclude, available, threads, own.of, anywhere=True)
+    do_parts(work, parts_beside(Path(output)), own.share(range(len(work.sizes))), progress)
+
+
+@dataclass(frozen=True)
+class Making:
+    """The work: each part has the groups of some captions.
+
+    Attributes:
+        text: the vectors of the captions.
+        items: those of the other modalities.
+        captions: the ids of the captions that have groups, (captions,).
+        among: the ids that are searched of a modality, if not all are.
+        k: how many ranks.
+        threads: threads of a search; all cores if None.
+        run: what the parts depend on.
+        left_out: what counts as not there.
+    """
+
+    text: Vectors
+    items: Mapping[str, Vectors]
+    captions: NDArray[np.int64]
+    among: Mapping[str, NDArray[np.int64]]
+    k: int
+    threads: int | None
+    run: Mapping[str, Any]
+    left_out: LeftOut
+
+    @cached_property
+    def _spans(self) -> list[range]:
+        return spans(self.run["rows"], self.run["part"], self.run["shards"])
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """The searches of each part."""
+        return [len(rows) * len(self.items) for rows in self._spans]
+
+    def write(self, folder: Path, number: int, progress: Progress) -> None:
+        """Write a part, whose row groups are the ranks."""
+        write_part(folder, number, SCHEMA, self._tables(number, progress), self.run)
+
+    def _tables(self, number: int, progress: Progress) -> Iterator[pa.Table]:
+        self._check()
+        rows = self._spans[number]
+        captions = self.captions[rows.start : rows.stop]
+
+        def told(done: int) -> None:
+            progress(done, self.sizes[number])
+
+        yield from _part(captions, self.text, self.items, self.among, self.k, self.threads, told)
+        self._check()  # that nothing has changed meanwhile
+
+    def _check(self) -> None:
+        for modality, stated in self.run["groups"].items():
+            if "contents" in stated:
+                each = self.text if modality == "text" else self.items[modality]
+                check_contents(each.embeddings, stated["contents"])
+
+
+def _work(
+    store: Store,
+    embeddings: Mapping[str, PathLike],
+    k: int,
+    exclude: Sequence[str],
+    available: bool,
+    threads: int | None,
+    shards: int,
+    *,
+    anywhere: bool,
+) -> Making:
+    """What is to be done, checked."""
     if at_least_one(k, "k") not in RANKS:
         raise EmbeddingError(f"k is {k}: groups have ranks from 1 to {RANKS[-1]}")
     model = open_vectors(store, embeddings)
     text, items = captions_and_items(model)
     _check_ids(model)
-    made_of = {
-        modality: {"version": version_of(each.embeddings), "metric": each.metric} for modality, each in model.items()
-    }
     with store.cursor() as connection:
         out = excluded(connection, exclude, available)
     every = text.ids[~out.has("100m", "text", text.ids)]
     among = {m: each.ids[~out.has("100m", m, each.ids)] for m, each in items.items()} if out else {}
+
+    def identity(each: Vectors) -> dict[str, object]:
+        known = {"contents": contents_of(each.embeddings)} if anywhere else {"version": version_of(each.embeddings)}
+        return {**known, "metric": each.metric}
+
+    run = {
+        "groups": {modality: identity(each) for modality, each in model.items()},
+        "k": k,
+        "rows": len(every),
+        "part": PART,
+        "shards": shards,
+        **out.identity,
+    }
     left_out = LeftOut.of(out, {modality: ("100m", modality, each.ids) for modality, each in model.items()})
-    pieces = [every[begin : begin + PART] for begin in range(0, len(every), PART)]
-    searches = (count * len(items) for count in accumulate(map(len, pieces), initial=0))
-    with parts_of(
-        Path(output), {"groups": made_of, "k": k, "captions per part": PART, **out.identity}, folder=True
-    ) as folder:
-        parts = []
-        for number, (captions, before) in enumerate(zip(pieces, searches, strict=False)):
-
-            def told(done: int, before: int = before) -> None:
-                progress(before + done, len(every) * len(items))
-
-            parts.append(write_part(folder, number, SCHEMA, _part(captions, text, items, among, k, threads, told)))
-        finished = _write_folder(parts, folder / "finished", k)
-        _record(finished, model, k, left_out)
-        with suppress(FileNotFoundError):
-            Path(output).rmdir()  # it may be there, empty
-        finished.rename(Path(output))
-    if left_out:
-        note(f"Excluded: {left_out}")
-    return len(every)
+    return Making(text, items, every, among, k, threads, run, left_out)
 
 
 def _check_ids(model: Mapping[str, Vectors]) -> None:

@@ -17,7 +17,8 @@ from system import emm1_cli, small_disk
 
 import emm1
 from emm1.evaluation.groups import neighbours
-from emm1.evaluation.groups.neighbours import make
+from emm1.evaluation.groups.neighbours import make, make_shard
+from emm1.work import spans
 
 MODALITIES = ("text", "image", "audio", "video", "points")
 HEADER = "encord_text_id,encord_video_id,encord_audio_id,encord_image_id,encord_points_id,nn_index"
@@ -110,15 +111,26 @@ def test_a_killed_run_goes_on(tree: Path, store_path: Path, tmp_path: Path, monk
     shutil.copy(files["audio"].with_suffix(".ids.npy"), tmp_path / "audio.ids.npy")
     with emm1.open(store_path, read_only=True) as store:
         for changed, k in (({**files, "audio": other}, 3), (files_of(tree, "text", "image"), 3), (files, 2)):
-            with pytest.raises(emm1.EmbeddingError, match="parts of a run with other files or settings: remove"):
+            with pytest.raises(emm1.EmbeddingError, match=r"parts of a run with other files or settings \("):
                 make(store, output, changed, k)
         heard: list[int] = []
         make(store, output, files, 3, progress=lambda done, _: heard.append(done))
-        assert heard[0] == 3 * 2 * 100  # the finished parts were not searched for again
+        ends = [2 * rows.stop for rows in spans(len(emm1.Embeddings(files["text"])), 100)]
+        assert {done for done in heard if done < ends[2]} <= {
+            0,
+            *ends[:2],
+        }  # no search for what is in the finished parts
         monkeypatch.undo()  # in one part
+        for shard in (2, 3, 1):
+            make_shard(store, tmp_path / "shared", files, 3, shard=(shard, 3))
+            if shard == 3:
+                with pytest.raises(emm1.EmbeddingError, match=r"lacks 1 of 3 parts: 000000\.parquet; run shard 1/3"):
+                    make(store, tmp_path / "shared", files, 3, merge=True)
+        make(store, tmp_path / "shared", files, 3, merge=True)
         make(store, tmp_path / "again", files, 3)
     for rank in (1, 2, 3):
         assert csv_of(output, rank).read_bytes() == csv_of(tmp_path / "again", rank).read_bytes()
+        assert csv_of(output, rank).read_bytes() == csv_of(tmp_path / "shared", rank).read_bytes()
     assert not parts.exists()
 
 
