@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -18,6 +19,7 @@ from emm1.export.describe import Exported, describe
 from emm1.export.folder import explained, move, new_folder
 from emm1.export.formats import check_schema, without_dictionaries
 from emm1.export.hub import FILE, hub_rows, hub_type
+from emm1.export.ranges import in_ranges
 from emm1.export.samples import media_columns
 from emm1.export.shards import GROUP, File, Tables, check_partition
 from emm1.parts import parts_of
@@ -140,9 +142,11 @@ def _export_tables(
     progress: Progress,
 ) -> Exported:
     hub = to == "hub"
-    rows, form = (hub_rows(connection, relation), "parquet") if hub else (relation, to)
+    form = "parquet" if hub else to
     with new_folder(output) as folder, explained():
-        reader = batches(rows, GROUP)
+        connection.begin()  # all parts are of the same store, whatever others write meanwhile; it ends with the connection
+        parts = [hub_rows(connection, part) if hub else part for part in in_ranges(connection, sql, relation)]
+        reader = batches(parts[0], GROUP)  # meanwhile the connection answers nothing else
         schema = pa.schema([pa.field(each.name, without_dictionaries(each.type)) for each in reader.schema])
         if hub:
             schema = pa.schema([pa.field(each.name, hub_type(each.name, each.type)) for each in schema])
@@ -151,7 +155,8 @@ def _export_tables(
         tables = Tables(folder, form, schema, size, by, folders=not hub)
         done = 0
         try:
-            for batch in reader:
+            # A part is asked for when those before it are read.
+            for batch in chain(reader, (batch for part in parts[1:] for batch in batches(part, GROUP))):
                 tables.append(pa.Table.from_batches([batch]).cast(schema))
                 done += batch.num_rows
                 progress("exporting", done, 0)
