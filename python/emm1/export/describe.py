@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from emm1.export.shards import File
 
-CARD, CROISSANT, MANIFEST = "README.md", "croissant.json", "manifest.json"
+CARD, CROISSANT, MANIFEST, ATTRIBUTION = "README.md", "croissant.json", "manifest.json", "ATTRIBUTION"
 LICENCE = "https://opendatacommons.org/licenses/by/1-0/"
 HOME = "https://github.com/encord-team/E-MM1"
 # The formats that Croissant's readers know, and what it calls them; of the others only the files are described.
@@ -63,11 +63,15 @@ class Exported:
         return {"webdataset": "tar", "hub": "parquet"}.get(self.to, self.to)
 
 
-def describe(folder: Path, exported: Exported) -> None:
-    """Write what accompanies the rows, the manifest last."""
-    (folder / CARD).write_text(_card(exported), encoding="utf-8")
+def describe(folder: Path, exported: Exported, attribution: str | None) -> None:
+    """Write what accompanies the rows, the manifest last; `attribution` is whom to name for their items, None if that is not known."""
+    (folder / CARD).write_text(_card(exported, attributed=attribution is not None), encoding="utf-8")
     _write_json(folder / CROISSANT, _croissant(exported))
-    others = [File.of(folder, folder / name, 0) for name in (CARD, CROISSANT)]
+    names = [CARD, CROISSANT]
+    if attribution is not None:
+        (folder / ATTRIBUTION).write_text(attribution, encoding="utf-8")
+        names.append(ATTRIBUTION)
+    others = [File.of(folder, folder / name, 0) for name in names]
     manifest = {
         "emm1": metadata.version("emm1"),
         "to": exported.to,
@@ -85,7 +89,7 @@ def _write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _card(exported: Exported) -> str:
+def _card(exported: Exported, *, attributed: bool) -> str:
     fence = "```"
     while fence in exported.query:
         fence += "`"
@@ -113,6 +117,11 @@ def _card(exported: Exported) -> str:
         *([""] if exported.notes else []),
         "The database is under the Open Data Commons Attribution License (ODC-By 1.0). Captions and media keep the licences of the",
         "datasets that they come from.",
+        *(
+            [f"[{ATTRIBUTION}]({ATTRIBUTION}) says which these are, and whom to name. It is no legal advice."]
+            if attributed
+            else []
+        ),
         "",
         "| column | type |",
         "|---|---|",

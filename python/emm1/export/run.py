@@ -15,10 +15,11 @@ import pyarrow as pa
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike, check_text, shown
 from emm1.errors import StoreError
-from emm1.export.describe import Exported, describe
+from emm1.export.describe import ATTRIBUTION, Exported, describe
 from emm1.export.folder import explained, move, new_folder
 from emm1.export.formats import check_schema, without_dictionaries
 from emm1.export.hub import FILE, hub_rows, hub_type
+from emm1.export.named import NamedItems
 from emm1.export.ranges import in_ranges
 from emm1.export.samples import media_columns
 from emm1.export.shards import GROUP, File, Tables, check_partition
@@ -146,6 +147,7 @@ def _export_tables(
     with new_folder(output) as folder, explained():
         connection.begin()  # all parts are of the same store, whatever others write meanwhile; it ends with the connection
         parts = [hub_rows(connection, part) if hub else part for part in in_ranges(connection, sql, relation)]
+        items = NamedItems(connection, sql, relation.columns)
         reader = batches(parts[0], GROUP)  # meanwhile the connection answers nothing else
         schema = pa.schema([pa.field(each.name, without_dictionaries(each.type)) for each in reader.schema])
         if hub:
@@ -157,6 +159,7 @@ def _export_tables(
         try:
             # A part is asked for when those before it are read.
             for batch in chain(reader, (batch for part in parts[1:] for batch in batches(part, GROUP))):
+                items.add(batch)
                 tables.append(pa.Table.from_batches([batch]).cast(schema))
                 done += batch.num_rows
                 progress("exporting", done, 0)
@@ -167,8 +170,8 @@ def _export_tables(
         settings: dict[str, object] = (
             {"shard_size": size, "partition_by": by} if by and not hub else {"shard_size": size}
         )
-        exported = Exported(to, sql, columns, None if hub else by, files, settings, ())
-        describe(folder, exported)
+        exported = Exported(to, sql, columns, None if hub else by, files, settings, _unknown(items))
+        describe(folder, exported, items.attribution(connection))
     return exported
 
 
@@ -205,12 +208,19 @@ def _export_samples(
         count = sum(shard.incomplete for shard in shards)
         notes = [f"{count:,} of {len(rows):,} rows lack a file and {what}"] if count else []
         notes += [f"{reason} in {n:,} rows" for reason, n in missing.most_common()]
-        exported = Exported(
-            "webdataset", sql, relation.limit(0).to_arrow_table().schema, None, files, settings, tuple(notes)
-        )
-        describe(parts / "export", exported)
+        items = NamedItems(connection, sql, relation.columns)
+        if items.columns:
+            for batch in batches(relation.select(*items.columns), GROUP):
+                items.add(batch)
+        schema = relation.limit(0).to_arrow_table().schema
+        exported = Exported("webdataset", sql, schema, None, files, settings, (*notes, *_unknown(items)))
+        describe(parts / "export", exported, items.attribution(connection))
         move(parts / "export", output)
     return exported
+
+
+def _unknown(items: NamedItems) -> tuple[str, ...]:
+    return () if items.reason is None else (f"there is no file {ATTRIBUTION}, as {items.reason}",)
 
 
 def _check_same(note: Path, rows: str) -> None:

@@ -71,14 +71,22 @@ def kept(
     relation = connection.sql(query, params=dict(parameters) if parameters else None)
     if not excluded:
         return relation
-    for named in _named(connection, query, relation.columns):
+    try:
+        names = named_items(connection, query, relation.columns)
+    except StoreError as error:
+        raise StoreError(f"nothing can be excluded, as {error}") from error
+    for named in names:
         for condition in _out(named, excluded):
             relation = relation.filter(~condition)
     return relation
 
 
-def _named(connection: duckdb.DuckDBPyConnection, query: str, columns: list[str]) -> list[Named]:
-    """The columns of ids of a query, once for each dataset and modality that their items may be of."""
+def named_items(connection: duckdb.DuckDBPyConnection, query: str, columns: list[str]) -> list[Named]:
+    """The columns of ids of a query, once for each dataset and modality that their items may be of.
+
+    Raises:
+        StoreError: there are none, or it is not known of which dataset the items are; what it says completes a sentence.
+    """
     own = {name.casefold(): name for name in columns}
     if len(own) < len(columns):
         twice = next(name for i, name in enumerate(columns) if name.casefold() in map(str.casefold, columns[:i]))
@@ -93,7 +101,7 @@ def _named(connection: duckdb.DuckDBPyConnection, query: str, columns: list[str]
     ]
     if not found:
         raise StoreError(
-            "nothing can be excluded, as the rows of the query name no items: select their ids too, as in encord_image_id, or in id beside "
+            "the rows of the query name no items: select their ids too, as in encord_image_id, or in id beside "
             "dataset and modality"
         )
     if dataset is not None or {named.split for named in found} == {"eshot"}:
@@ -101,7 +109,7 @@ def _named(connection: duckdb.DuckDBPyConnection, query: str, columns: list[str]
     splits = _splits_of(connection, query) - {"eshot"}
     if len(splits) != 1:
         raise StoreError(
-            "nothing can be excluded, as it is not known of which dataset the ids of the query are: select a column dataset too, with "
+            "it is not known of which dataset the ids of the query are: select a column dataset too, with "
             "'100m' or '1m' in it"
         )
     return [named for named in found if named.split in {"eshot", *splits}]
@@ -139,9 +147,9 @@ def _splits_of(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
 def _out(named: Named, excluded: Excluded) -> Iterator[Expression]:
     """When a row names an excluded item in a column of ids: true or false, never NULL."""
     column, flagged = Column(named.key), excluded.flagged(named.split, named.modality)
-    conditions = [_is_among(column, flagged)] if len(flagged) else []
+    conditions = [is_among(column, flagged)] if len(flagged) else []
     if excluded.needs_checked(named.modality):
-        conditions.append(column.isnotnull() & ~_is_among(column, excluded.well(named.split, named.modality)))
+        conditions.append(column.isnotnull() & ~is_among(column, excluded.well(named.split, named.modality)))
     for condition in conditions:
         whole = condition
         for name, value in ((named.dataset, named.split), (named.kind, named.modality)):
@@ -150,7 +158,7 @@ def _out(named: Named, excluded: Excluded) -> Iterator[Expression]:
         yield CaseExpression(whole, Constant(True)).otherwise(Constant(False))
 
 
-def _is_among(column: Expression, ids: Ids) -> Expression:
+def is_among(column: Expression, ids: Ids) -> Expression:
     """Whether a column has one of some ids, which ascend.
 
     The ids are a constant string of bits. A join would be as quick, but gives the rows in another order.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import numpy as np
 import polars as pl
+from duckdb import ColumnExpression as Column
+from duckdb import ConstantExpression as Constant
+from numpy.typing import NDArray
 
 from emm1.checks import check_text, shown
 from emm1.curation.flags import CHANGED
@@ -19,6 +24,7 @@ from emm1.curation.licenses.rows import Licensed
 from emm1.curation.universe import sql
 from emm1.errors import EmbeddingError, StoreError
 from emm1.store.connections import sql_seeing
+from emm1.store.kept import is_among
 from emm1.store.transactions import all_or_nothing
 from emm1.tables import frame_of, integers
 
@@ -87,6 +93,15 @@ def attribution(store: Store, items: Any = None) -> str:
         finally:
             connection.unregister("emm1_listed")
     return LicenseReport(rows).attribution()
+
+
+def attribution_of(connection: duckdb.DuckDBPyConnection, items: Iterable[tuple[str, str, NDArray[np.int64]]]) -> str:
+    """The same text for many items: dataset, modality and the ids that they have, which ascend. Ids without an item do not count."""
+    id_, dataset, modality = Column("id"), Column("dataset").cast("VARCHAR"), Column("modality").cast("VARCHAR")
+    any_of = Constant(False)
+    for split, kind, ids in items:
+        any_of |= (dataset == Constant(split)) & (modality == Constant(kind)) & is_among(id_, ids)
+    return LicenseReport(_counted(connection, connection.view("assets").filter(any_of), None)).attribution()
 
 
 def _listed(items: Any) -> pl.DataFrame:
