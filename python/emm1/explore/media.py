@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from emm1.media.inside import OutsideError, inside
+
 # Types that a browser shows. It runs nothing that has one of them; whatever else a file is, it is only bytes.
 BYTES = "application/octet-stream"
 TYPES = {
@@ -73,11 +75,11 @@ class MediaFolder:
         if path is None:
             return Media(State.unnamed)
         try:
-            real = Path(path).resolve(strict=True)
+            real = inside(path, self._root)
             found = real.stat()
-        except (OSError, RuntimeError, ValueError):  # links in a circle are a RuntimeError, NUL is a ValueError
+        except OSError:
             return Media(State.missing)
-        if not real.is_relative_to(self._root):
+        except OutsideError:
             return Media(State.outside)
         return Media(State.there, real, found) if stat.S_ISREG(found.st_mode) else Media(State.missing)
 

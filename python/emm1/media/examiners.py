@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Timer
 from types import TracebackType
@@ -21,6 +20,7 @@ from typing import Self
 from emm1.arguments import thread_count
 from emm1.media.examine import examine, missing_packages
 from emm1.media.finding import Finding, Status
+from emm1.media.inside import OutsideError, inside
 
 SECONDS = 60  # for a file; decoders that obey stop after half of them
 
@@ -51,12 +51,12 @@ def find_and_examine(file: File, *, decode: bool) -> Finding:
     """
     for name in file.paths:
         try:
-            real = Path(name).resolve(strict=True)
+            real = inside(name, file.root)
         except PermissionError as error:
             return Finding(Status.unreadable, error.strerror)
-        except (OSError, RuntimeError, ValueError):  # not there; links in a circle; NUL in its name
+        except FileNotFoundError:
             continue
-        if not real.is_relative_to(file.root):
+        except OutsideError:
             return Finding(Status.missing, "a link leads out of the media folder")
         return examine(real, file.modality, file.seconds, decode=decode)
     return Finding(Status.missing)
