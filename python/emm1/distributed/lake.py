@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from emm1.store.store import Store
 
 VIEWS = "views.spark.sql"
-# Rows of a file: a rank of the groups is one, of 76 MB, and so are all captions, of 124 MB.
+# Rows of a file: a rank of the groups is one, of 76 MB.
 ROWS = 64 * GROUP
 GROUPS, RANK = ("e_mm1_100m", "groups"), "nn_index"
 ITEM = ("dataset", "modality", "id")

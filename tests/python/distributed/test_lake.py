@@ -80,7 +80,7 @@ def test_every_table_has_its_rows(store: emm1.Store, lake: Path) -> None:
     assert {path.relative_to(lake).parts[:2] for path in lake.rglob("*.parquet")} == {*found}
     connection = in_duckdb(lake)
     for schema, table in found:
-        stored, read = store.connection.table(f"{schema}.{table}"), connection.table(f"{schema}.{table}")
+        stored, read = store.connection.table(f"{schema}.{table}"), connection.sql(f"FROM {schema}.{table}")
         assert stored.limit(1).fetchall(), f"no rows of {table} to compare"
         assert read.columns == stored.columns
         assert rows(read) == rows(stored)
@@ -93,7 +93,7 @@ def test_types_are_those_of_the_store_and_enums_are_texts(store: emm1.Store, lak
     connection = in_duckdb(lake)
     for schema, table in tables(store):
         stored = store.connection.table(f"{schema}.{table}")
-        read = connection.table(f"{schema}.{table}")
+        read = connection.sql(f"FROM {schema}.{table}")
         for name, kind, found in zip(stored.columns, stored.types, read.types, strict=True):
             if name == "nn_index":
                 assert str(found) == "BIGINT"  # from the names of folders
@@ -138,11 +138,13 @@ def test_names_that_lead_out_of_their_folder_have_no_path(store: emm1.Store, tmp
         own.sql("INSERT INTO e_mm1_1m.image BY NAME SELECT *, 'shared' AS save_folder FROM added")
         lake = own.lake(tmp_path / "lake").output
         expected = rows(own.connection.table("assets"))
-        assert rows(in_duckdb(lake).table("assets")) == expected
+        connection = in_duckdb(lake)
+        assert rows(connection.table("assets")) == expected
         assert added.height == len(names)
         climbing = own.sql("SELECT encord_image_id FROM e_mm1_1m.image WHERE climbs(file_name)").fetchall()
     exchanged = {"e_mm1_1m.image": "* REPLACE (file_name AS save_folder, save_folder AS file_name)"}
-    assets = in_duckdb(lake, **exchanged).table("assets").filter("dataset = '1m' AND modality = 'image' AND id >= 1e6")
+    connection = in_duckdb(lake, **exchanged)
+    assets = connection.table("assets").filter("dataset = '1m' AND modality = 'image' AND id >= 1e6")
     assert {*climbing} == {*assets.filter("file_path IS NULL").project("id").fetchall()}
     assert 0 < len(climbing) < len(names)
 
@@ -192,11 +194,11 @@ def test_a_part_of_the_dataset_has_every_table(tree: Path, tmp_path: Path) -> No
         lake = own.lake(tmp_path / "lake").output
         connection = in_duckdb(lake)
         for schema, table in tables(own):
-            assert connection.table(f"{schema}.{table}").columns == own.connection.table(f"{schema}.{table}").columns
+            assert connection.sql(f"FROM {schema}.{table}").columns == own.connection.table(f"{schema}.{table}").columns
         for view in VIEWS:
             assert rows(connection.table(view)) == rows(own.connection.table(view))
         # Nothing reads ids as numbers of another kind where there are none.
-        assert str(connection.table("e_mm1_100m.groups").types[0]) == "INTEGER"
+        assert str(connection.sql("FROM e_mm1_100m.groups").types[0]) == "INTEGER"
 
 
 def test_nothing_is_written_over_or_left(store: emm1.Store, tmp_path: Path) -> None:
