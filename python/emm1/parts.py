@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from emm1.errors import EmbeddingError, Error, WriteError
 from emm1.system import locked
-from emm1.work import Engine, Progress, Shard, Work, here
+from emm1.work import Engine, Progress, Work, here, shard_of_each
 
 # Rows of a row group when parts are joined.
 BATCH = 1 << 20
@@ -222,12 +222,10 @@ def made(
         EmbeddingError: as for `parts_of`; or parts are missing that shards should have done.
     """
     with parts_of(target, work.run, folder=folder) as parts:
-        every = range(len(work.sizes))
         if merge:
-            shards = [Shard(number, int(work.run["shards"])) for number in range(1, int(work.run["shards"]) + 1)]
-            check_complete(parts, work.run, [(part, str(shard)) for shard in shards for part in shard.share(every)])
+            check_complete(parts, work.run, shard_of_each(len(work.sizes), work.run["shards"]))
         else:
-            engine(work, parts, every, progress)
+            engine(work, parts, range(len(work.sizes)), progress)
         yield parts
 
 

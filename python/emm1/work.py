@@ -96,3 +96,16 @@ def spans(rows: int, at_most: int, pieces: int = 1) -> list[range]:
     """
     count = pieces * max(1, -(-rows // (pieces * at_most)))
     return [range(rows * number // count, rows * (number + 1) // count) for number in range(count)]
+
+
+def shard_of_each(parts: int, shards: int) -> list[tuple[int, str]]:
+    """Each part with the shard that does it, by name.
+
+    >>> shard_of_each(3, 2)
+    [(0, '1/2'), (1, '2/2'), (2, '2/2')]
+    """
+    return [
+        (part, f"{number}/{shards}")
+        for number in range(1, shards + 1)
+        for part in Shard(number, shards).share(range(parts))
+    ]

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from shutil import rmtree
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emm1.cli import show
-from emm1.cli.parameters import AvailableOption, ExcludeOption, StorePath, flags_of
+from emm1.cli.parameters import (
+    AvailableOption,
+    ExcludeOption,
+    MergeOption,
+    ShardOption,
+    StorePath,
+    flags_of,
+    shard_or_merge,
+)
 from emm1.cli.reports import Report, ReportFormat, ReportOutput, show_report
+from emm1.store.opening import open as open_store
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -62,6 +72,8 @@ def retrieval(
     ] = None,
     exclude: ExcludeOption = None,
     available: AvailableOption = False,
+    shard: ShardOption = None,
+    merge: MergeOption = False,
     format: ReportFormat = None,  # noqa: A002 - the option
     output: ReportOutput = None,
 ) -> None:
@@ -70,7 +82,9 @@ def retrieval(
     Example: `emm1 retrieval emm1.duckdb text_1m image_1m --pairs captions --output report`
     """
     from emm1.embeddings.file import METRICS
+    from emm1.evaluation.retrieval.run import Options, retrieve_shard
     from emm1.evaluation.retrieval.slices import Slices
+    from emm1.parts import parts_beside
 
     if metric is not None and metric not in METRICS:
         raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
@@ -78,6 +92,30 @@ def retrieval(
         raise typer.BadParameter(f"{missing!r} is neither exclude nor fail", param_hint="--missing")
     cutoffs = cutoffs_of(k)
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
+    own = shard_or_merge(shard, merge=merge)
+    if (own or merge) and output is None:
+        raise typer.BadParameter(
+            "says where the report of all shards goes; their parts are beside it", param_hint="--output"
+        )
+    if own and output is not None:
+        with open_store(store, read_only=True) as opened, show.progress("answers") as progress:
+            options = Options(
+                cutoffs,
+                names,
+                metric,
+                missing,
+                exclude_self,
+                resamples,
+                sample,
+                flags_of(exclude),
+                available,
+            )
+            parts = parts_beside(output)
+            retrieve_shard(
+                opened, queries, base, pairs, where, options, parts, own, lambda done, of: progress("ranking", done, of)
+            )
+        show.say(f"{parts}: shard {shard} is done")
+        return
 
     def evaluated(opened: Store) -> Report:
         with show.progress("answers") as progress:
@@ -95,11 +133,14 @@ def retrieval(
                 sample=sample,
                 exclude=flags_of(exclude),
                 available=available,
+                parts=parts_beside(output) if merge and output else None,
                 progress=lambda done, of: progress("ranking", done, of),
             )
         return report if by is None else Slices(report, by)
 
     show_report(store, evaluated, format, output, "retrieval.html")
+    if merge and output:
+        rmtree(parts_beside(output))
 
 
 def cutoffs_of(text: str) -> list[int]:

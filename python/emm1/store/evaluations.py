@@ -277,6 +277,7 @@ class Evaluations:
         sample: int | None = None,
         exclude: Sequence[str] = (),
         available: bool = False,
+        parts: PathLike | None = None,
         progress: Progress = _silent,
     ) -> emm1.RetrievalReport:
         """How high the right answers of queries rank among all vectors of a gallery: one direction, exactly, whatever the ties.
@@ -301,6 +302,8 @@ class Evaluations:
             exclude: flags such as ``duplicate``: items with one of them are no queries, no right answers and no rows of the gallery, and
                 triplets with one do not count.
             available: likewise items whose media file was not checked and found well each time.
+            parts: the folder with what all shards of `emm1 retrieval --shard` ranked, with the same arguments; then nothing is
+                ranked now.
             progress: called from time to time with the number of right answers that are ranked, and of all.
 
         Raises:
@@ -321,7 +324,7 @@ class Evaluations:
         from emm1.evaluation.retrieval.run import Options, retrieve
 
         options = Options(k, metrics, metric, missing, exclude_self, resamples, sample, exclude, available)
-        return retrieve(cast("Store", self), queries, base, pairs, where, options, progress)
+        return retrieve(cast("Store", self), queries, base, pairs, where, options, progress, parts)
 
     def zero_shot(
         self,

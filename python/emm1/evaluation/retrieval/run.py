@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral  # NumPy's integers are registered
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +21,14 @@ from emm1.evaluation.retrieval.excluding import without
 from emm1.evaluation.retrieval.known import KINDS, SAME_ID, known_pairs, same_id
 from emm1.evaluation.retrieval.pairs import Pairs, pairs_of
 from emm1.evaluation.retrieval.report import RetrievalReport
+from emm1.evaluation.retrieval.shards import merged, rank_shard
 from emm1.evaluation.retrieval.summary import chosen
 from emm1.evaluation.retrieval.task import Progress, Rules, Side, Task, carry_out
 from emm1.store.excluded import excluded
 from emm1.store.nearest import items_where
 from emm1.store.registered import Registered, check_same_items, is_file
 from emm1.tables import READERS, is_table
+from emm1.work import Shard
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -57,10 +60,43 @@ def retrieve(
     where: str | None,
     options: Options,
     progress: Progress = lambda _done, _all: None,
+    parts: PathLike | None = None,
 ) -> RetrievalReport:
-    """Retrieval from queries to a gallery, which are registered names or files."""
+    """Retrieval from queries to a gallery, which are registered names or files; from parts of shards, if there are any."""
     task, metrics = task_of(store, queries, base, pairs, where, options)
-    return RetrievalReport(task, carry_out(task, progress), metrics)
+    found = carry_out(task, progress) if parts is None else merged(task, Path(parts))
+    return RetrievalReport(task, found, metrics)
+
+
+def retrieve_shard(
+    store: Store,
+    queries: PathLike,
+    base: PathLike,
+    pairs: Any,
+    where: str | None,
+    options: Options,
+    parts: PathLike,
+    shard: tuple[int, int],
+    progress: Progress = lambda _done, _all: None,
+) -> None:
+    """Rank the right answers of one of several equal shares of the queries: `Store.retrieval` takes the folder of all parts.
+
+    Args:
+        store: the store.
+        queries: as for `Store.retrieval`, like all that is not named here.
+        base: as above.
+        pairs: as above.
+        where: as above.
+        options: as above.
+        parts: the folder into which all shards write their parts.
+        shard: which share of the queries this is, from 1, and how many shares there are.
+        progress: called from time to time with the number of right answers that are ranked, and of all in this shard.
+
+    Raises:
+        emm1.errors.EmbeddingError: as for `Store.retrieval`; or no such shard, or the folder has parts of other work.
+    """
+    task, _ = task_of(store, queries, base, pairs, where, options)
+    rank_shard(task, Path(parts), Shard(*shard), progress)
 
 
 def task_of(

@@ -140,16 +140,47 @@ class Outcome:
     coverage: Coverage
 
 
-def carry_out(task: Task, progress: Progress = lambda _done, _all: None) -> Outcome:
-    """Rank the right answers of every query that has a vector and a right answer.
+@dataclass(frozen=True)
+class Asked:
+    """What is ranked, and what is not.
 
-    Args:
-        task: what to do.
-        progress: called from time to time with the number of right answers that are ranked, and of all.
+    Attributes:
+        task: what is asked for.
+        gallery: the ids of the rows that are searched, ascending.
+        pairs: the pairs whose item is in the gallery, or would be if it had a vector.
+        every: the ids of all queries of the pairs, ascending.
+        has_vector: which of these have a vector.
+        has_answer: which of these have a right answer.
+        right: the right answers of the queries that count.
+        found: which of these have a vector.
+    """
+
+    task: Task
+    gallery: Whole
+    pairs: pl.DataFrame
+    every: Whole
+    has_vector: NDArray[np.bool_]
+    has_answer: NDArray[np.bool_]
+    right: pl.DataFrame
+    found: NDArray[np.bool_]
+
+    @property
+    def query_ids(self) -> Whole:
+        """The ids of the queries that count, ascending."""
+        return self.every[self.has_vector & self.has_answer]
+
+    @property
+    def ranked(self) -> pl.DataFrame:
+        """The right answers that are ranked, by query."""
+        return self.right.filter(pl.Series(self.found))
+
+
+def asked(task: Task) -> Asked:
+    """What is to be ranked.
 
     Raises:
-        EmbeddingError: vectors of different dimensions, NaN or an infinity in a vector, an empty gallery, no query that counts, or
-            a vector that is missing although none may be.
+        EmbeddingError: vectors of different dimensions, an empty gallery, no query that counts, or a vector that is missing although
+            none may be.
     """
     queries, base = task.queries.embeddings, task.base.embeddings
     if queries.dim != base.dim:
@@ -159,37 +190,54 @@ def carry_out(task: Task, progress: Progress = lambda _done, _all: None) -> Outc
         )
     gallery = _gallery(task)
     pairs = task.pairs.frame
-    asked = pairs["query_id"].unique().sort().to_numpy()
+    every = pairs["query_id"].unique().sort().to_numpy()
     if task.among is not None:
         pairs = pairs.filter(_isin(pairs["id"], task.among))
-    has_vector = np.isin(asked, queries.ids)
+    has_vector = np.isin(every, queries.ids)
     right = pairs.filter(pl.col("grade") > 0)
-    has_answer = np.isin(asked, right["query_id"].to_numpy())
-    _refuse_missing(task, asked[has_answer & ~has_vector], "queries", task.queries.name)
-    query_ids = asked[has_vector & has_answer]
-    _refuse_none(task, asked, has_vector, has_answer)
-    right = right.filter(_isin(right["query_id"], query_ids))
+    has_answer = np.isin(every, right["query_id"].to_numpy())
+    _refuse_missing(task, every[has_answer & ~has_vector], "queries", task.queries.name)
+    _refuse_none(task, every, has_vector, has_answer)
+    right = right.filter(_isin(right["query_id"], every[has_vector & has_answer]))
     found = np.isin(right["id"].to_numpy(), gallery)
     _refuse_missing(task, right["id"].to_numpy()[~found], "right answers", task.base.name)
+    return Asked(task, gallery, pairs, every, has_vector, has_answer, right, found)
+
+
+def carry_out(task: Task, progress: Progress = lambda _done, _all: None) -> Outcome:
+    """Rank the right answers of every query that has a vector and a right answer.
+
+    Args:
+        task: what to do.
+        progress: called from time to time with the number of right answers that are ranked, and of all.
+
+    Raises:
+        EmbeddingError: as `asked`; or NaN or an infinity in a vector.
+    """
+    what = asked(task)
+    query_ids, ids = (what.ranked[name].to_numpy() for name in ("query_id", "id"))
+    sides = task.queries.embeddings, task.base.embeddings
+    return outcome(what, *rank_answers(*sides, query_ids, ids, task.rules, task.among, progress))
+
+
+def outcome(what: Asked, above: Whole, equal: Whole) -> Outcome:
+    """The ranks of the right answers, of which so many rows score better, and so many others the same."""
+    right, found, query_ids = what.right, what.found, what.query_ids
     query = np.searchsorted(query_ids, right["query_id"].to_numpy())
     best = right.sort("query_id", "grade", "id", descending=[False, True, False]).unique(
         "query_id", keep="first", maintain_order=True
     )
-    ranked = right.filter(pl.Series(found))
-    above, equal = rank_answers(
-        queries, base, ranked["query_id"].to_numpy(), ranked["id"].to_numpy(), task.rules, task.among, progress
-    )
     answers = Answers.of(query, right["grade"].to_numpy(), found, above, equal, len(query_ids))
     coverage = Coverage(
-        asked=len(asked),
-        without_vector=int((~has_vector).sum()),
-        without_right_answer=int((has_vector & ~has_answer).sum()),
+        asked=len(what.every),
+        without_vector=int((~what.has_vector).sum()),
+        without_right_answer=int((what.has_vector & ~what.has_answer).sum()),
         queries=len(query_ids),
         unreachable=len(query_ids) - len(np.unique(query[found])),
         right_answers=len(right),
         right_answers_with_vector=int(found.sum()),
     )
-    return Outcome(asked, query_ids, best["id"].to_numpy(), answers, gallery, pairs, coverage)
+    return Outcome(what.every, query_ids, best["id"].to_numpy(), answers, what.gallery, what.pairs, coverage)
 
 
 def _gallery(task: Task) -> Whole:

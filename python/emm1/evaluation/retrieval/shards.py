@@ -1,0 +1,114 @@
+"""Retrieval that several processes share: each ranks the right answers of some queries; the numbers come when all are ranked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emm1.embeddings.identity import check_contents, contents_of
+from emm1.evaluation.retrieval.answers import Whole
+from emm1.evaluation.retrieval.ranking import BATCH, rank_answers
+from emm1.evaluation.retrieval.task import Asked, Outcome, Task, asked, outcome
+from emm1.parts import check_complete, do_parts, part_in, run_of, write_part
+from emm1.work import Progress, Shard, shard_of_each, spans
+
+SCHEMA = pa.schema([("above", pa.int64()), ("equal", pa.int64())])
+# Queries of a part, at most: an interrupted shard repeats at most one part.
+PART = 16 * BATCH
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The work: each part has the ranks of the right answers of some queries.
+
+    Attributes:
+        task: what is asked for.
+        query_ids: the query of each right answer, ascending, (answers,).
+        ids: the right answers, (answers,).
+        run: what the parts depend on.
+    """
+
+    task: Task
+    query_ids: Whole
+    ids: Whole
+    run: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, what: Asked, shards: int) -> Self:
+        """The work of ranking what is asked for."""
+        task = what.task
+        query_ids, ids = (what.ranked[name].to_numpy() for name in ("query_id", "id"))
+        among = np.empty(0, np.int64) if task.among is None else task.among
+        run = {
+            "queries": contents_of(task.queries.embeddings),
+            "base": contents_of(task.base.embeddings),
+            "pairs": _digest(query_ids, ids),
+            "among": task.among is not None and _digest(among),
+            "metric": task.rules.metric,
+            "exclude_self": task.rules.exclude_self,
+            "part": PART,
+            "shards": shards,
+        }
+        return cls(task, query_ids, ids, json.loads(json.dumps(run)))
+
+    @cached_property
+    def _slices(self) -> list[slice]:
+        """The right answers of each part."""
+        first = np.append(np.unique(self.query_ids, return_index=True)[1], len(self.query_ids))
+        return [
+            slice(int(first[rows.start]), int(first[rows.stop]))
+            for rows in spans(len(first) - 1, self.run["part"], self.run["shards"])
+        ]
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """The right answers of each part."""
+        return [part.stop - part.start for part in self._slices]
+
+    def write(self, folder: Path, number: int, progress: Progress) -> None:
+        """Write a part."""
+        write_part(folder, number, SCHEMA, self._tables(self._slices[number], progress), self.run)
+
+    def _tables(self, part: slice, progress: Progress) -> Iterator[pa.Table]:
+        queries, base = self.task.queries.embeddings, self.task.base.embeddings
+        ranks = rank_answers(
+            queries, base, self.query_ids[part], self.ids[part], self.task.rules, self.task.among, progress
+        )
+        for embeddings, stated in ((queries, self.run["queries"]), (base, self.run["base"])):
+            check_contents(embeddings, stated)  # nothing has changed meanwhile
+        yield pa.table(list(ranks), schema=SCHEMA)
+
+
+def rank_shard(task: Task, folder: Path, shard: Shard, progress: Progress) -> None:
+    """Rank the right answers of a share of the queries, and write them as parts into a folder."""
+    work = Ranking.of(asked(task), shard.of)
+    do_parts(work, folder, shard.share(range(len(work.sizes))), progress)
+
+
+def merged(task: Task, folder: Path) -> Outcome:
+    """What all shards ranked.
+
+    Raises:
+        EmbeddingError: a part is missing, damaged or of another task.
+    """
+    what = asked(task)
+    work = Ranking.of(what, int(run_of(folder).get("shards", 1)))
+    check_complete(folder, work.run, shard_of_each(len(work.sizes), work.run["shards"]))
+    found = pa.concat_tables(pq.read_table(part_in(folder, number)) for number in range(len(work.sizes)))
+    return outcome(what, found["above"].to_numpy(), found["equal"].to_numpy())
+
+
+def _digest(*columns: Whole) -> str:
+    hashed = hashlib.sha256()
+    for column in columns:
+        hashed.update(np.ascontiguousarray(column, np.int64).tobytes())
+    return hashed.hexdigest()
