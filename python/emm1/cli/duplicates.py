@@ -29,6 +29,12 @@ def duplicates(
     other: Annotated[
         str | None, typer.Argument(metavar="NAME2", help="Others to compare them with. [default: themselves]")
     ] = None,
+    most_equal: Annotated[
+        int,
+        typer.Option(
+            "--most-equal", metavar="N", min=1, help="How many rows may have the same vector; more are refused."
+        ),
+    ] = 10_000,
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Also count the pairs of stricter thresholds, and show some of each.")
     ] = False,
@@ -38,7 +44,9 @@ def duplicates(
     Example: `emm1 duplicates emm1.duckdb image --threshold 0.95 --output duplicates.parquet`
     """
     with open_store(store) as opened, show.progress() as progress:
-        report = opened.duplicates(name, other, threshold=threshold, output=output, sweep=sweep, progress=progress)
+        report = opened.duplicates(
+            name, other, threshold=threshold, most_equal=most_equal, output=output, sweep=sweep, progress=progress
+        )
     for note in report.notes:
         show.warn(f"note: {note}")
     screen = destination(None, None).screen

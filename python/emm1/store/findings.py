@@ -23,6 +23,7 @@ class Findings:
         other: str | None = None,
         *,
         threshold: float,
+        most_equal: int = 10_000,
         output: PathLike | None = None,
         sweep: bool = False,
         flag: bool = True,
@@ -40,6 +41,8 @@ class Findings:
             name: the registered embeddings of the items `a`.
             other: those of the items `b`; None compares the first with themselves, and then a is less than b.
             threshold: the lowest score of a pair; for l2, the greatest distance.
+            most_equal: how many rows may have the same vector; more are refused before the search, because n of them are
+                n (n - 1) / 2 pairs.
             output: the Parquet file of the pairs to write (a, b, score); it must not exist. None keeps them in memory.
             sweep: also count the pairs of stricter thresholds, and show some of each.
             flag: note those dropped in the table ``flags`` as ``duplicate``, in place of what an earlier run with the same
@@ -51,7 +54,7 @@ class Findings:
 
         Raises:
             emm1.errors.EmbeddingError: an unknown name, vectors of different dimensions or metrics, a threshold that the metric
-                does not have, NaN or an infinity in a row; the output exists, cannot be written, or has parts of another run.
+                does not have, NaN or an infinity in a row, too many equal vectors; the output exists, cannot be written, or has parts of another run.
             emm1.errors.StoreError: the store is open for reading only, and items are to be flagged.
 
         >>> import emm1, numpy as np
@@ -76,6 +79,7 @@ class Findings:
             name,
             other,
             threshold=threshold,
+            most_equal=most_equal,
             output=output,
             sweep=sweep,
             flag=flag,

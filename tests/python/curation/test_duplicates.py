@@ -212,6 +212,33 @@ def test_a_hub_of_equal_vectors(store: emm1.Store) -> None:
     assert twice.hubs.equals(report.hubs)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
+def test_too_many_equal_vectors(store: emm1.Store, tmp_path: Path, metric: Metric) -> None:
+    equal = np.tile(cloud(1, seed=9), (40, 1))
+    equal[::2, 0] = equal[1::2, 1] = 0
+    equal[1::2, 0] = -0.0  # equal to the others in this component
+    equal[:, 1] = 0
+    rows = np.concatenate([cloud(60), equal])
+    ids = add(store, rows, metric)
+    score = float(scores_of(equal[:1], equal[:1], metric)[0, 0]) + (0.001 if metric == "l2" else -0.001)
+    output = tmp_path / "pairs.parquet"
+    said = rf"40 rows of 'x' have the same vector as audio {ids[60]}, which would be 780 pairs"
+    with pytest.raises(emm1.EmbeddingError, match=said):
+        store.duplicates("x", threshold=score, most_equal=39, output=output)
+    assert [*tmp_path.glob("pairs*")] == []
+    allowed = store.duplicates("x", threshold=score, most_equal=40).pairs
+    assert allowed >= 780
+    add(store, equal, metric, "y")
+    with pytest.raises(emm1.EmbeddingError, match=r"40 rows of 'x' .* 1,600 pairs"):
+        store.duplicates("x", "y", threshold=score, most_equal=57)  # 1,596 pairs are allowed
+    assert store.duplicates("x", "y", threshold=score, most_equal=58).pairs >= 1600 - 40
+
+
+def test_equal_vectors_that_are_no_pairs(store: emm1.Store) -> None:
+    add(store, np.concatenate([np.zeros((50, 8), np.float32), np.eye(8, dtype=np.float32)]))
+    assert store.duplicates("x", threshold=0.5, most_equal=2).pairs == 0
+
+
 def test_zero_vectors_are_left_out(store: emm1.Store) -> None:
     rows = cloud(80)
     rows[[3, 40, 41]] = 0

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from emm1.arguments import at_least_one
 from emm1.checks import PathLike
 from emm1.curation.duplicates.asked import asked as checked
+from emm1.curation.duplicates.equal import check_equal
 from emm1.curation.duplicates.keep import dropped, flags_of
 from emm1.curation.duplicates.look import hubs
 from emm1.curation.duplicates.look import sweep as look
@@ -31,6 +33,7 @@ def find(
     other: str | None,
     *,
     threshold: float,
+    most_equal: int,
     output: PathLike | None,
     sweep: bool,
     flag: bool,
@@ -38,10 +41,12 @@ def find(
 ) -> DuplicatesReport:
     """Find duplicates; `emm1.Store.duplicates` says what the arguments mean."""
     asked = checked(store, name, other, threshold)
+    most_equal = at_least_one(most_equal, "most_equal")
     if flag:
         record(store, None, asked.source)  # so that a store for reading is refused before the work
     with _target(output) as target:
         one, base = asked.open()
+        check_equal(asked, one, base, most_equal, progress)
         with parts_of(target, asked.run(one, base)) as folder:
             zero_a = without_direction(asked, one, progress)
             zero_b = zero_a if asked.within else without_direction(asked, base, progress)
