@@ -33,8 +33,9 @@ class Exports:
     ) -> emm1.ExportReport:
         """Write the rows of a query as files for other programs, in a new folder, which appears when it is complete.
 
-        The files are in ``data``, numbered. Beside it are a dataset card (``README.md``), Croissant metadata (``croissant.json``), and
-        ``manifest.json``, which has the query, the columns, and rows, size and SHA-256 of each file. Rows are read and written a hundred thousand at a time, so the rest of the memory is that of DuckDB's query, which spills to the disk.
+        The files are in ``data``, numbered. Beside it are a dataset card (``README.md``), Croissant metadata (``croissant.json``),
+        ``ATTRIBUTION`` for the items that the rows name (no legal advice), if it is known which these are, and ``manifest.json``, which has
+        the query, the columns, and rows, size and SHA-256 of each file. Rows are read and written a hundred thousand at a time, so the rest of the memory is that of DuckDB's query, which spills to the disk. Columns and rows of the groups are read in ranges of captions.
 
         Args:
             query: one query, or the name of a table or view, such as ``groups`` or ``e_mm1_100m.text``.
