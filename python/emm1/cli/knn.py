@@ -40,6 +40,7 @@ def knn(
     `emm1 knn emm1.duckdb text image -k 16 --output parts --shard 2/3`, and when all three are done
     `emm1 knn merge parts --output neighbours.parquet`
     """
+    from emm1.embeddings.blocks import block_of
     from emm1.embeddings.knn_files import knn_shard, knn_to_parquet
     from emm1.store.registered import check_same_items, is_file
 
@@ -50,6 +51,9 @@ def knn(
         chosen = named or opened.metric(base)
         if exclude_self:
             check_same_items(*(None if is_file(each) else opened.registry[each] for each in (queries, base)))
+        share, share_of_base = (len(of) // shards for of, (_, shards) in ((rows, own), (columns, own_base)))
+        if why := block_of(share, columns, k, rows=share_of_base).why:
+            show.say(why)
         with show.progress() as progress:
             if shard or base_shard:
 

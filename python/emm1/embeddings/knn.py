@@ -12,15 +12,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
+from emm1.embeddings.blocks import USUAL, block_of
 from emm1.embeddings.file import Embeddings, Metric, as_embeddings
 from emm1.embeddings.hits import Hits, without_filling
 from emm1.embeddings.others import search_others
 from emm1.errors import EmbeddingError
 from emm1.frames import Frames
 
-# Queries per search: the codes of the base are read once for all of them.
-BATCH = 1024
-# Batches per part of the output: an interrupted run repeats at most this much.
+# Queries per batch, and batches per part of an output, where the base stays in memory.
+BATCH = USUAL
 PART = 16
 
 
@@ -65,8 +65,9 @@ def knn(
 ) -> Iterator[Neighbours]:
     """The k exact nearest vectors of one file for each vector of another, in batches, in row order.
 
-    Memory use does not depend on the size of the files. A vector that is in both files finds itself,
-    unless it is excluded.
+    Memory use does not depend on the size of the files. Where the base does not fit in memory, as many queries are searched for at
+    once as fit in a quarter of what is free, and the base is read from disk once for all of them. A vector that is in both files
+    finds itself, unless it is excluded.
 
     Args:
         queries: the vectors to find neighbours of, or the path of their file.
@@ -111,10 +112,12 @@ def neighbours_of(
             return search_others(base, vectors, k, metric, among, ids, threads)
         return base.search(vectors, k, metric, among, threads)
 
-    for begin in range(rows.start, rows.stop, BATCH):
-        ids, vectors = queries.rows(begin, min(begin + BATCH, rows.stop))
+    block = block_of(len(rows), base, k, threads, rows=None if among is None else len(among)).queries
+    for begin in range(rows.start, rows.stop, block):
+        ids, vectors = queries.rows(begin, min(begin + block, rows.stop))
         hits = search(ids, vectors)
-        yield Neighbours(ids, hits.ids, hits.scores)
+        for batch in (slice(at, at + BATCH) for at in range(0, len(ids), BATCH)):
+            yield Neighbours(ids[batch], hits.ids[batch], hits.scores[batch])
 
 
 def check_dims(queries: Embeddings, base: Embeddings) -> None:

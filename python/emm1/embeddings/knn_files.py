@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
+from emm1.embeddings.blocks import MOST
 from emm1.embeddings.file import Embeddings, Metric, as_embeddings
 from emm1.embeddings.identity import check_contents, contents_of, version_of
-from emm1.embeddings.knn import BATCH, PART, Neighbours, check_dims, neighbours_of
+from emm1.embeddings.knn import BATCH, Neighbours, check_dims, neighbours_of
 from emm1.errors import EmbeddingError
 from emm1.parts import check_complete, do_parts, part_in, parts_of, refusals, run_of, write_part, write_rows
 from emm1.work import Engine, Progress, Shard, here, spans
@@ -63,7 +64,7 @@ class Nearest:
         threads: int | None,
         shards: int = 1,
         base_shards: int = 1,
-        part: int = BATCH * PART,
+        part: int = MOST,
         anywhere: bool,
     ) -> Self:
         """The work, checked.
@@ -206,7 +207,7 @@ def knn_to_parquet(
         metric,
         exclude_self=exclude_self,
         threads=threads,
-        part=BATCH * PART if engine is None else FINE,
+        part=MOST if engine is None else FINE,
         anywhere=engine is not None,
     )
     with parts_of(Path(output), work.run) as folder:

@@ -14,8 +14,8 @@ from reference import order, scores
 from vector_kinds import KINDS, Kind, data
 
 import emm1
+from emm1.embeddings.blocks import MOST
 from emm1.embeddings.file import METRICS, Metric
-from emm1.embeddings.knn import BATCH, PART
 from emm1.embeddings.pairs import rank_pairs
 from emm1.embeddings.searching import how_to_search
 
@@ -173,21 +173,22 @@ def test_neighbours_other_than_the_item_itself(
 
 
 def test_a_run_goes_on_with_the_same_exclusion_only(tmp_path: Path) -> None:
-    x = np.random.default_rng(1).normal(size=(BATCH * PART + 7, 2)).astype(np.float32)
+    x = np.random.default_rng(1).normal(size=(MOST + 7, 2)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
-    e = emm1.Embeddings(tmp_path / "x.npy")
+    np.save(tmp_path / "base.npy", x[:500])
+    e, base = emm1.Embeddings(tmp_path / "x.npy"), emm1.Embeddings(tmp_path / "base.npy")
     output = tmp_path / "o.parquet"
 
     def stop(done: int) -> None:
-        if done >= BATCH * PART:
+        if done >= MOST:
             raise KeyboardInterrupt
 
     for excluded in (True, False):
         with pytest.raises(KeyboardInterrupt):
-            emm1.knn_to_parquet(e, e, output, 2, exclude_self=excluded, progress=stop)
+            emm1.knn_to_parquet(e, base, output, 2, exclude_self=excluded, progress=stop)
         with pytest.raises(emm1.EmbeddingError, match="parts of a run with other files or settings"):
-            emm1.knn_to_parquet(e, e, output, 2, exclude_self=not excluded)
-        emm1.knn_to_parquet(e, e, output, 2, exclude_self=excluded)
+            emm1.knn_to_parquet(e, base, output, 2, exclude_self=not excluded)
+        emm1.knn_to_parquet(e, base, output, 2, exclude_self=excluded)
         table = pl.read_parquet(output)
         assert table.filter(pl.col("query_id") == pl.col("id")).is_empty() is excluded
         assert table.height == 2 * len(x)

@@ -10,13 +10,14 @@ import pytest
 from system import emm1_cli, small_disk
 
 import emm1
-from emm1.embeddings.knn import BATCH, PART
+from emm1.embeddings.blocks import MOST
+from emm1.embeddings.knn import BATCH
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[emm1.Embeddings, emm1.Embeddings]:
     random = np.random.default_rng(1)
-    np.save(tmp_path / "q.npy", random.normal(size=(2 * BATCH * PART + 5, 4)).astype(np.float32))
+    np.save(tmp_path / "q.npy", random.normal(size=(2 * MOST + 5, 4)).astype(np.float32))
     np.save(tmp_path / "b.npy", random.normal(size=(40, 4)).astype(np.float32))
     np.save(tmp_path / "b.ids.npy", np.arange(40) * 2)
     return emm1.Embeddings(tmp_path / "q.npy"), emm1.Embeddings(tmp_path / "b.npy")
@@ -52,7 +53,7 @@ def test_an_interrupted_run_goes_on(files: tuple[emm1.Embeddings, emm1.Embedding
     output = tmp_path / "o.parquet"
 
     def stop(done: int) -> None:
-        if done > BATCH * PART:
+        if done > MOST:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -71,7 +72,7 @@ def test_a_run_with_other_ids_does_not_go_on(files: tuple[emm1.Embeddings, emm1.
     queries, base = files
 
     def stop(done: int) -> None:
-        if done > BATCH * PART:
+        if done > MOST:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

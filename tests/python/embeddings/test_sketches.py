@@ -33,7 +33,7 @@ queries = np.load(sys.argv[2])
 for metric in ("dot", "cosine", "l2"):
     for count in (6, 9, len(queries)):
         for k in (1, 20, 200):
-            for threads in (1, 2):
+            for threads in (1, 64):
                 hits = e.search(queries[:count], k, metric, threads=threads)
                 print(metric, count, k, hits.ids.tolist(), hits.scores.tolist())
             print(e.rank_of(hits.ids[:, -1], queries[:count], metric))

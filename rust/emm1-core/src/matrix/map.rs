@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -53,6 +54,14 @@ impl Map {
             #[cfg(unix)]
             let _ = self.map.advise(if sparse { Advice::Random } else { Advice::Normal }); // a hint: it may fail
         }
+    }
+
+    /// Asks the system to read a part of the file meanwhile. Only the speed of reading depends on this.
+    pub(crate) fn will_need(&self, bytes: Range<usize>) {
+        #[cfg(unix)]
+        let _ = self.map.advise_range(Advice::WillNeed, bytes.start, bytes.len()); // a hint: it may fail
+        #[cfg(not(unix))]
+        let _ = bytes;
     }
 
     /// The current identity of the file.

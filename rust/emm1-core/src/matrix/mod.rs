@@ -298,6 +298,18 @@ impl<'a> View<'a> {
         Ok(())
     }
 
+    /// Asks the system to read rows meanwhile.
+    pub(crate) fn will_need(&self, rows: Range<usize>) {
+        for shard in self.shards {
+            let (layout, before) = (&shard.layout, shard.end - shard.layout.rows);
+            let (begin, end) = (rows.start.max(before), rows.end.min(shard.end));
+            if begin < end {
+                let [begin, end] = [begin, end].map(|row| layout.start + (row - before) * layout.stride);
+                shard.map.will_need(begin..end.min(shard.map.bytes().len()));
+            }
+        }
+    }
+
     /// Writes a row to `out` (dims long), widened to f32 exactly.
     ///
     /// # Errors

@@ -26,8 +26,8 @@ const SAMPLE: usize = 64;
 /// Rows that may wait for the second pass, for each query and thread. With those that are promising and those that were
 /// scored, of which there are no more, the lists take at most 20 bytes a row, 2.6 MB.
 const WAITING: usize = 1 << 17;
-/// With so many rows left by all levels a query of a tile scores them.
-const ENOUGH: usize = 256;
+/// Rows of the file that are this close to one another are read together with those between.
+const NEAR: u32 = 16;
 
 /// The rows that wait for the second pass of a query.
 pub(super) struct Waiting {
@@ -67,7 +67,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
     /// The first pass over the block, whose rows are their places in the codes, with each query.
     pub(super) fn first_pass(&mut self, coded: Coded<'_>) -> Result<()> {
         for query in 0..self.scan.queries.len() {
-            let wanted = self.collectors[query].wanted();
+            let wanted = self.scan.empty[query].wanted();
             if self.sketch_block(coded, query)? {
                 if self.stores_many(query) {
                     self.settle(query)?;
@@ -216,13 +216,23 @@ impl<C: Collect + Sync> Worker<'_, C> {
         let waiting = &mut self.waiting[query];
         waiting.rows = rows; // keeps their memory
         if self.scan.tiled {
-            waiting.last.append(&mut survivors);
-            return if waiting.last.len() < ENOUGH { Ok(()) } else { self.finish_last(coded, query) };
+            waiting.last = survivors;
+            return Ok(());
         }
         self.finish(coded, query, &survivors)
     }
 
-    /// Scores or counts the rows that are left to a query of a tile, the most promising of many blocks first.
+    /// Asks the system to read the rows that are left to queries of tiles.
+    pub(super) fn last_will_be_needed(&mut self) {
+        let mut places: Vec<u32> = self.waiting.iter().flat_map(|waiting| &waiting.last).map(|row| row.place).collect();
+        places.sort_unstable();
+        places.dedup();
+        for near in places.chunk_by(|a, b| b - a <= NEAR) {
+            self.view.will_need(near[0] as usize..near[near.len() - 1] as usize + 1);
+        }
+    }
+
+    /// Scores or counts the rows that are left to a query of a tile, the most promising first.
     pub(super) fn finish_last(&mut self, coded: Coded<'_>, query: usize) -> Result<()> {
         let last = std::mem::take(&mut self.waiting[query].last);
         self.finish(coded, query, &last)

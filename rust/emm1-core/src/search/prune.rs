@@ -25,6 +25,7 @@ pub(super) struct Worker<'a, C> {
     pub(super) scan: &'a Scan<'a, C>,
     pub(super) view: View<'a>,
     pub(super) row: Vec<f32>,
+    /// What this thread collects for itself.
     pub(super) collectors: Vec<C>,
     /// The rows of the block, and the position of each in the codes.
     pub(super) rows: Vec<u32>,
@@ -37,20 +38,20 @@ pub(super) struct Worker<'a, C> {
     pub(super) likely: Vec<Survivor>,
     pub(super) bounds: Bounds,
     /// The tiles of queries that are searched for with sketches.
-    pub(super) tiles: Vec<SketchTile<'a>>,
+    pub(super) tiles: &'a [SketchTile<'a>],
     /// How many rows these have left since queries looked closer.
     pub(super) left: usize,
     pub(super) finer: Finer,
 }
 
 impl<'a, C: Collect + Sync> Worker<'a, C> {
-    pub(super) fn new(scan: &'a Scan<'a, C>, view: View<'a>) -> Result<Self> {
+    pub(super) fn new(scan: &'a Scan<'a, C>, tiles: &'a [SketchTile<'a>], view: View<'a>) -> Result<Self> {
         let few = if scan.panels.is_empty() { &scan.empty[..] } else { &[] };
         Ok(Self {
             scan,
             view,
             row: zeros(scan.file.matrix.dims())?,
-            collectors: scan.empty.clone(),
+            collectors: if scan.kept.is_empty() { scan.empty.clone() } else { Vec::new() },
             rows: Vec::new(),
             places: Vec::new(),
             bytes: Vec::new(),
@@ -58,7 +59,7 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
             waiting: few.iter().map(|collector| Waiting::new(collector.wanted())).collect(),
             likely: Vec::new(),
             bounds: Bounds::default(),
-            tiles: scan.tiles(),
+            tiles,
             left: 0,
             finer: Finer::default(),
         })
@@ -203,7 +204,7 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
 
     /// The highest threshold known for a query.
     pub(super) fn threshold(&self, query: usize) -> f32 {
-        self.collectors[query].threshold().max(self.scan.thresholds[query].get())
+        self.scan.thresholds[query].get()
     }
 
     /// The number of the row at a place of the codes.
@@ -246,8 +247,15 @@ impl<'a, C: Collect + Sync> Worker<'a, C> {
         let number = self.row_at(place);
         let score = self.scan.queries[query].score(self.view.row(number, &mut self.row)?);
         let score = score.ok_or_else(|| self.scan.file.not_finite(number))?;
-        self.collectors[query].push(Hit { id: self.scan.file.ids.id(number), score })?;
-        self.scan.thresholds[query].raise(self.collectors[query].threshold());
-        Ok(self.scan.metric.merit(score))
+        let (hit, merit) = (Hit { id: self.scan.file.ids.id(number), score }, self.scan.metric.merit(score));
+        let threshold = match self.scan.kept.get(query) {
+            Some(kept) => kept.push(hit, merit)?,
+            None => {
+                self.collectors[query].push(hit)?;
+                self.collectors[query].threshold()
+            }
+        };
+        self.scan.thresholds[query].raise(threshold);
+        Ok(merit)
     }
 }

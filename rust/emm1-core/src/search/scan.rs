@@ -40,19 +40,20 @@ const FIRST: usize = 96;
 /// The highest merit that, as any thread knows, is reached by as many rows as are wanted.
 pub(crate) struct Threshold(AtomicI32);
 
-impl Default for Threshold {
-    fn default() -> Self {
-        Self(AtomicI32::new(ordered(f32::NEG_INFINITY)))
-    }
-}
-
 impl Threshold {
+    pub(super) fn new(merit: f32) -> Self {
+        Self(AtomicI32::new(ordered(merit)))
+    }
+
     pub(super) fn get(&self) -> f32 {
         f32::from_bits(ordered(f32::from_bits(self.0.load(Ordering::Relaxed) as u32)) as u32)
     }
 
+    /// Writes only what is higher, so that other processors may keep their copies of the cache line.
     pub(super) fn raise(&self, merit: f32) {
-        self.0.fetch_max(ordered(merit), Ordering::Relaxed);
+        if merit > self.get() {
+            self.0.fetch_max(ordered(merit), Ordering::Relaxed);
+        }
     }
 }
 
@@ -96,6 +97,35 @@ pub(crate) trait Collect: Clone + Send {
     fn merge(&mut self, other: Self) -> Result<()>;
 }
 
+/// What all threads together have collected about a query of a batch, so that its memory does not depend on their number and
+/// each knows the best of all. A thread waits for the lock only with a row that is wanted at that moment: of n rows in any
+/// order these are about k · (1 + ln(n / k)).
+pub(crate) struct Kept<C> {
+    /// The merit that is needed.
+    least: Threshold,
+    collector: Mutex<C>,
+}
+
+impl<C: Collect> Kept<C> {
+    pub(super) fn new(empty: &C) -> Self {
+        Self { least: Threshold::new(empty.threshold()), collector: Mutex::new(empty.clone()) }
+    }
+
+    /// Adds the score of a row with this merit.
+    pub(super) fn push(&self, hit: Hit, merit: f32) -> Result<f32> {
+        if merit >= self.least.get() {
+            let mut collector = self.collector.lock().expect("no thread panicked while it added a row");
+            collector.push(hit)?;
+            self.least.raise(collector.threshold());
+        }
+        Ok(self.least.get())
+    }
+
+    pub(super) fn into_inner(self) -> C {
+        self.collector.into_inner().expect("no thread panicked while it added a row")
+    }
+}
+
 /// The state that all threads of a search share; `C` collects what is wanted.
 pub(crate) struct Scan<'a, C> {
     pub(crate) file: &'a EmbeddingFile,
@@ -120,19 +150,24 @@ pub(crate) struct Scan<'a, C> {
     pub(crate) rows: Rows,
     pub(crate) block: usize,
     pub(crate) next: AtomicUsize,
-    /// As each thread begins.
     pub(crate) empty: Vec<C>,
+    /// What the threads collect together; none where each collects for itself, beginning with `empty`, and adds that to
+    /// `collectors` in the end.
+    pub(crate) kept: Vec<Kept<C>>,
     pub(crate) collectors: Mutex<Vec<C>>,
 }
 
 impl<C: Collect + Sync> Scan<'_, C> {
     /// Scans all rows.
     pub(crate) fn run(&self, threads: usize, stop: Stop<'_>) -> Result<()> {
-        share(threads.min(self.worthwhile()), self.rows.len().div_ceil(self.block), stop, |stop| self.work(stop))
+        let tiles = self.tiles();
+        share(threads.min(self.worthwhile()), self.rows.len().div_ceil(self.block), stop, |stop| {
+            self.work(&tiles, stop)
+        })
     }
 
     /// The queries in tiles, if they are searched for with them.
-    pub(super) fn tiles(&self) -> Vec<SketchTile<'_>> {
+    fn tiles(&self) -> Vec<SketchTile<'_>> {
         let queries: Vec<&SketchQuery> = self.sketched.iter().flatten().map(|query| &query.coded).collect();
         queries.chunks(SIDE).filter(|_| self.tiled).map(|queries| SketchTile::new(queries.to_vec())).collect()
     }
@@ -149,11 +184,11 @@ impl<C: Collect + Sync> Scan<'_, C> {
     }
 
     /// Takes blocks of rows until there are none left.
-    fn work(&self, stop: Stop<'_>) -> Result<()> {
+    fn work(&self, tiles: &[SketchTile<'_>], stop: Stop<'_>) -> Result<()> {
         // With codes, one query scores only a few rows.
         let few = matches!(self.code_source, Some(CodeSource::File(..))) && self.panels.is_empty();
         let view = self.file.matrix.view(if few { Access::Sparse } else { Access::Bulk })?;
-        let mut worker = Worker::new(self, view)?;
+        let mut worker = Worker::new(self, tiles, view)?;
         // The first blocks are small: until a threshold is known, nothing can be ruled out.
         let mut size = if self.tiled { self.block } else { FIRST.min(self.block) };
         loop {
@@ -187,12 +222,46 @@ impl<C: Collect + Sync> Scan<'_, C> {
         if let Some(CodeSource::File(_, coded)) = &self.code_source
             && few
         {
-            (0..self.queries.len()).try_for_each(|query| {
-                worker.second_pass(**coded, query)?;
-                worker.finish_last(**coded, query)
-            })?;
+            worker.look_closer(**coded)?;
         }
         let mut all = self.collectors.lock().expect("no thread panicked while it held the result");
         all.iter_mut().zip(worker.collectors).try_for_each(|(all, mine)| all.merge(mine))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+    use crate::rotation::mixed;
+    use crate::search::topk::{Collector, Goal};
+
+    /// More threads than processors add rows in different orders, of which many have equal scores.
+    #[test]
+    fn threads_that_collect_together_keep_the_best_of_all() {
+        const THREADS: usize = 64;
+        let metric = Metric::L2;
+        let rows: Vec<Hit> = (0..5000).map(|id| Hit { id, score: (mixed(id as u64) % 300) as f32 }).collect();
+        for k in [1, 7, 400, 6000] {
+            let empty = Collector::new(Goal::Best(k), metric, Arc::from([17, 18]));
+            let (mut alone, kept) = (empty.clone(), Kept::new(&empty));
+            rows.iter().for_each(|&hit| alone.push(hit).unwrap());
+            thread::scope(|scope| {
+                for first in 0..THREADS {
+                    let (rows, kept) = (&rows, &kept);
+                    scope.spawn(move || {
+                        let mut last = f32::NEG_INFINITY;
+                        for &hit in rows.iter().skip(first).step_by(THREADS) {
+                            let threshold = kept.push(hit, metric.merit(hit.score)).unwrap();
+                            assert!(threshold >= last, "a threshold fell");
+                            last = threshold;
+                        }
+                    });
+                }
+            });
+            assert_eq!(kept.into_inner().into_hits(), alone.into_hits(), "k = {k}");
+        }
     }
 }

@@ -206,7 +206,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
         let (Some(&place), count) = (self.rows.first(), self.rows.len()) else { return Ok(false) };
         let (first, deferred, kernels) = (place as usize, self.scan.deferred[query], self.scan.kernels);
         // Where the threshold is known from the start, every block tells whether its sketch is of use.
-        let tried = deferred || self.collectors[query].wanted().is_none() && !self.waiting[query].pause.goes_on();
+        let tried = deferred || self.scan.empty[query].wanted().is_none() && !self.waiting[query].pause.goes_on();
         if !tried || !first.is_multiple_of(GROUP) || !consecutive(&self.rows) {
             return Ok(false);
         }
@@ -241,7 +241,7 @@ impl<C: Collect + Sync> Worker<'_, C> {
         let Stored { bounds, blocks, best } = &mut self.waiting[query].stored;
         blocks.push((first, bounds.len()));
         bounds.extend_from_slice(&upper[..count]);
-        let most = self.collectors[query].wanted().map_or(0, |k| 2 * k + 16);
+        let most = self.scan.empty[query].wanted().map_or(0, |k| 2 * k + 16);
         best.add(self.scan.kernels, &estimates[..count], first, most, left);
     }
 

@@ -31,6 +31,9 @@ pub(super) const FEWEST: usize = 4;
 /// When so many rows wait for each query on average, all look closer at theirs: many then find them in a cache.
 const ENOUGH: usize = 96;
 
+/// And when so many wait for all of them together, so that memory has the rows that they look at.
+const MOST_LEFT: usize = 1 << 19;
+
 /// Consecutive rows that are tried together.
 const PIECE: usize = 64;
 /// The rows of a file that queries are tried on: one in so many, but not fewer than these, and not more.
@@ -235,11 +238,19 @@ impl<C: Collect + Sync> Worker<'_, C> {
                 self.left_in_tile(coded, number * SIDE + lane, first, lane * rows..lane * rows + count);
             }
         }
-        if self.left >= ENOUGH * self.scan.queries.len() {
-            self.left = 0;
-            (0..self.scan.queries.len()).try_for_each(|query| self.second_pass(coded, query))?;
+        if self.left >= (ENOUGH * self.scan.queries.len()).min(MOST_LEFT) {
+            self.look_closer(coded)?;
         }
         Ok(())
+    }
+
+    /// All queries look at the rows that wait for them: first at their planes, then at the rows of the file, which are close
+    /// together and read in order.
+    pub(super) fn look_closer(&mut self, coded: Coded<'_>) -> Result<()> {
+        self.left = 0;
+        (0..self.scan.queries.len()).try_for_each(|query| self.second_pass(coded, query))?;
+        self.last_will_be_needed();
+        (0..self.scan.queries.len()).try_for_each(|query| self.finish_last(coded, query))
     }
 
     /// Lets those rows of the block wait whose bounds, which are in this range, do not rule them out for a query.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::finer::{Division, MAX_FINER_DIMS};
 use super::plan::{BATCH, CodeSource, Rows, Search, block_rows, pack_parts, panels};
-use super::scan::{Collect, Scan, Threshold};
+use super::scan::{Collect, Kept, Scan, Threshold};
 use super::tiles::{BLOCK, Chosen, FEWEST};
 use crate::bound::{CodedQuery, SketchedQuery};
 use crate::codes::{Coded, Encoder};
@@ -82,7 +82,7 @@ impl EmbeddingFile {
             let finer = batch && C::COUNTS && self.matrix.dims() <= MAX_FINER_DIMS;
             queries.iter().map(|query| CodedQuery::new(source.encoder(), query, search.metric, most, finer)).collect()
         });
-        let thresholds: Vec<Threshold> = queries.iter().map(|_| Threshold::default()).collect();
+        let thresholds: Vec<Threshold> = empty.iter().map(|empty| Threshold::new(empty.threshold())).collect();
         let sketched = match way {
             Way::Tiles(chosen) => {
                 chosen.iter().zip(&thresholds).for_each(|(chosen, shared)| shared.raise(chosen.threshold));
@@ -95,6 +95,8 @@ impl EmbeddingFile {
         let panels = if batch { panels(width, &coded) } else { Vec::new() };
         let divided = panels.iter().filter(|_| C::COUNTS);
         let divisions = divided.map(|(begin, panel)| Division::new(*begin, panel, &coded, empty)).collect();
+        let several = (batch || tiled) && code_source.is_some();
+        let together = empty.iter().filter(|empty| several && empty.wanted().is_some());
         let mut scan = Scan {
             file: self,
             kernels,
@@ -109,6 +111,7 @@ impl EmbeddingFile {
             divisions,
             thresholds,
             empty: empty.to_vec(),
+            kept: together.map(Kept::new).collect(),
             collectors: Mutex::new(empty.to_vec()),
             block: if tiled { BLOCK } else { block_rows(self.matrix.dims(), code_source.is_some(), queries.len()) },
             code_source,
@@ -119,6 +122,9 @@ impl EmbeddingFile {
             scan.deferred = (0..queries.len()).map(|query| scan.probe(query)).collect::<Result<_>>()?;
         }
         scan.run(search.threads, stop)?;
+        if !scan.kept.is_empty() {
+            return Ok(scan.kept.into_iter().map(Kept::into_inner).collect());
+        }
         Ok(scan.collectors.into_inner().expect("no thread panicked while it held the result"))
     }
 
