@@ -4,6 +4,7 @@
 # make test-newest  every Python test with the newest of every dependency; PRE=--pre takes pre-releases
 # make test-encoders  what needs torch: adapters of encoders, with tiny models of random weights, and its DataLoader; installs several GB
 # make test-spark  the guide to lakes in Spark, on a cluster of two workers, and in DuckLake; installs half a GB, and needs Java 17 or newer
+# make test-ray  parts of a kNN job on a Ray cluster of several nodes on this machine, some of which are killed; installs 300 MB
 # make test-versions  the tour with each supported DuckDB, in the stores built by each of the others
 # make clients-matrix  write what each client can do to docs/guide/clients.md
 # make web    bundle the scripts of `emm1 explore`, of web/, into the package (needs Node.js and npm)
@@ -17,7 +18,7 @@
 # make lock   pin the newest versions of every dependency
 # make release-check  what is missing for a release; TAG=v0.2.0 compares the version
 # make clean  remove everything that the other targets made
-.PHONY: demo test pytest web wheel wheels try-wheel tour test-newest test-versions test-clients test-encoders test-spark clients-matrix reference test-neon test-windows bench microbench \
+.PHONY: demo test pytest web wheel wheels try-wheel tour test-newest test-versions test-clients test-encoders test-spark test-ray clients-matrix reference test-neon test-windows bench microbench \
 	lint lint-rust lint-python add-targets check-targets fmt lock \
 	release-check clean
 .PRECIOUS: .tour/%
@@ -89,7 +90,11 @@ test-encoders: .venv/built
 
 # An engine that cannot be had here is skipped by name.
 test-spark: .venv/built
-	$(BIN)/pytest tests/engines
+	$(BIN)/pytest tests/engines/test_lake.py
+
+# Skipped by name where Ray cannot be had.
+test-ray: .venv/built
+	$(BIN)/pytest tests/engines/test_ray.py
 
 clients-matrix: .venv/built
 	$(BIN)/pytest tests/clients/test_programs.py --write-matrix

@@ -16,7 +16,8 @@ Progress = Callable[[int, int], object]
 class Work(Protocol):
     """Work in numbered parts, which any process that has the same files can do.
 
-    It can be pickled: it holds paths and settings, never vectors. A part that is done twice is the same both times.
+    It can be pickled: it holds paths and settings, never vectors. A part that is done twice is the same both times. It is a frozen
+    dataclass; an engine fills in its field `threads`, if it has one that is None.
     """
 
     @property
@@ -27,6 +28,14 @@ class Work(Protocol):
     @property
     def sizes(self) -> Sequence[int]:
         """For each part, how much of the work it is, such as its queries."""
+        ...
+
+    def check(self) -> None:
+        """Refuse files of this machine that are not those that the work began with.
+
+        Raises:
+            emm1.errors.EmbeddingError: names one that is not.
+        """
         ...
 
     def write(self, folder: Path, number: int, progress: Progress) -> None:

@@ -26,7 +26,7 @@ DOCUMENTS = [
     *(f"docs/format/{path.name}" for path in sorted((TOP / "docs/format").glob("*.md"))),
 ]
 # Blocks for engines that tests/engines installs and runs.
-ELSEWHERE = {"py", "sql"}
+ELSEWHERE = {"bash", "py", "sql"}
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 SECTION = re.compile(r"\]\((?!https?://)([^)#]*)#([^)]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)

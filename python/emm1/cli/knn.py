@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from emm1.cli import show
-from emm1.cli.parameters import MetricOption, ShardOption, StorePath, metric_of, shard_of
+from emm1.cli.parameters import (
+    AddressOption,
+    EngineOption,
+    MetricOption,
+    ShardOption,
+    StorePath,
+    engine_of,
+    metric_of,
+    shard_of,
+)
 from emm1.store.opening import open as open_store
 
 
@@ -33,6 +42,8 @@ def knn(
             help="Likewise of BASE, whose share then has to fit in memory, not all of it.",
         ),
     ] = None,
+    engine: EngineOption = None,
+    address: AddressOption = None,
 ) -> None:
     """Write the nearest neighbours of every vector of one file in another; an interrupted run goes on where it was.
 
@@ -46,6 +57,9 @@ def knn(
 
     named = metric_of(metric)
     own, own_base = shard_of(shard or "1/1"), shard_of(base_shard or "1/1", "--base-shard")
+    if engine and (shard or base_shard):
+        raise typer.BadParameter("an engine does all shards: give one or the other", param_hint="--engine")
+    chosen_engine = engine_of(engine, address)
     with open_store(store, read_only=True) as opened:
         rows, columns = opened.embeddings(queries), opened.embeddings(base)
         chosen = named or opened.metric(base)
@@ -81,7 +95,14 @@ def knn(
                         progress(f"writing {output.name}", 0, 0)
 
                 written = knn_to_parquet(
-                    rows, columns, output, k, metric=chosen, exclude_self=exclude_self, progress=searched
+                    rows,
+                    columns,
+                    output,
+                    k,
+                    metric=chosen,
+                    exclude_self=exclude_self,
+                    progress=searched,
+                    engine=chosen_engine,
                 )
     if written is None:
         of = [f"{what} {given}" for what, given in (("shard", shard), ("base shard", base_shard)) if given]

@@ -11,6 +11,7 @@ from emm1.cli.output import Format
 
 if TYPE_CHECKING:
     from emm1.embeddings.file import Metric
+    from emm1.work import Engine
 
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The DuckDB file.")]
 FormatOption = Annotated[
@@ -62,6 +63,18 @@ MergeOption = Annotated[
     bool,
     typer.Option("--merge", help="Join what all shards did, whose other options were the same; none may be missing."),
 ]
+EngineOption = Annotated[
+    str | None,
+    typer.Option("--engine", metavar="NAME", help="What does the work: ray, a Ray cluster. [default: this process]"),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the cluster. [default: $RAY_ADDRESS, or the one that runs on this machine, or one started for this work]",
+    ),
+]
 
 
 def metric_of(text: str | None) -> Metric | None:
@@ -104,6 +117,24 @@ def shard_or_merge(shard: str | None, *, merge: bool) -> tuple[int, int] | None:
     if shard is not None and merge:
         raise typer.BadParameter("merges what shards did: give it without --shard", param_hint="--merge")
     return None if shard is None else shard_of(shard)
+
+
+def engine_of(name: str | None, address: str | None) -> Engine | None:
+    """The engine of this name; None for this process.
+
+    Raises:
+        typer.BadParameter: there is none, or an address is given without one.
+        emm1.errors.Error: its package is not installed.
+    """
+    if name is None:
+        if address is not None:
+            raise typer.BadParameter("only an engine has one, such as --engine ray", param_hint="--address")
+        return None
+    if name != "ray":
+        raise typer.BadParameter(f"{name!r} is not ray", param_hint="--engine")
+    from emm1.distributed.ray import on_ray
+
+    return on_ray(address)
 
 
 def flags_of(text: str | None) -> tuple[str, ...]:

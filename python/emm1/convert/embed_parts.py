@@ -83,6 +83,9 @@ class Encoded:
         """The items of each part."""
         return [min(PART, len(self.items.ids) - begin) for begin in range(0, len(self.items.ids), PART)]
 
+    def check(self) -> None:
+        """Refuse nothing: the items travel along, and a part has those whose media are there."""
+
     def write(self, folder: Path, number: int, progress: Progress) -> None:
         """Write a part: the numbers of its items whose media are there, and their vectors."""
         write_part(folder, number, self._schema, self._tables(number, progress), self.run)

@@ -117,7 +117,7 @@ class Nearest:
         write_part(folder, number, IN_PARTS, self._tables(number, progress), self.run)
 
     def _tables(self, number: int, progress: Progress) -> Iterator[pa.Table]:
-        self._check()
+        self.check()
         span, share = divmod(number, self.run["base_shards"])
         rows = self._spans[span]
         of_base = Shard(share + 1, self.run["base_shards"]).share(range(len(self.base)))
@@ -137,9 +137,10 @@ class Nearest:
             yield _table(neighbours, max(1, min(self.k, len(of_base))))
             done += len(neighbours.query_ids)
             progress(done, len(rows))
-        self._check()  # that nothing has changed meanwhile
+        self.check()  # that nothing has changed meanwhile
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Refuse other files than those that the work began with, if other machines do parts of it."""
         if isinstance(self.run["base"], dict):
             check_contents(self.queries, self.run["queries"])
             check_contents(self.base, self.run["base"])

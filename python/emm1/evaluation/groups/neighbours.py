@@ -187,7 +187,7 @@ class Making:
         write_part(folder, number, SCHEMA, self._tables(number, progress), self.run)
 
     def _tables(self, number: int, progress: Progress) -> Iterator[pa.Table]:
-        self._check()
+        self.check()
         rows = self._spans[number]
         captions = self.captions[rows.start : rows.stop]
 
@@ -195,9 +195,10 @@ class Making:
             progress(done, self.sizes[number])
 
         yield from _part(captions, self.text, self.items, self.among, self.k, self.threads, told)
-        self._check()  # that nothing has changed meanwhile
+        self.check()  # that nothing has changed meanwhile
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Refuse other files than those that the work began with, if other machines do parts of it."""
         for modality, stated in self.run["groups"].items():
             if "contents" in stated:
                 each = self.text if modality == "text" else self.items[modality]
