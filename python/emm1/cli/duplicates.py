@@ -9,7 +9,7 @@ import typer
 
 from emm1.cli import show
 from emm1.cli.output import destination
-from emm1.cli.parameters import StorePath
+from emm1.cli.parameters import MergeOption, ShardOption, StorePath, shard_or_merge
 from emm1.cli.screen import Screen
 from emm1.store.opening import open as open_store
 
@@ -38,14 +38,40 @@ def duplicates(
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Also count the pairs of stricter thresholds, and show some of each.")
     ] = False,
+    shard: ShardOption = None,
+    merge: MergeOption = False,
 ) -> None:
     """Write every pair of items whose vectors are alike, and flag those that a kept one makes superfluous; an interrupted run goes on where it was.
 
     Example: `emm1 duplicates emm1.duckdb image --threshold 0.95 --output duplicates.parquet`
     """
+    own = shard_or_merge(shard, merge=merge)
+    if own:
+        from emm1.curation.duplicates.run import find_shard
+
+        with open_store(store, read_only=True) as opened, show.progress() as progress:
+            find_shard(
+                opened,
+                name,
+                other,
+                shard=own,
+                threshold=threshold,
+                most_equal=most_equal,
+                output=output,
+                progress=progress,
+            )
+        show.say(f"{output}.parts: shard {shard} is done")
+        return
     with open_store(store) as opened, show.progress() as progress:
         report = opened.duplicates(
-            name, other, threshold=threshold, most_equal=most_equal, output=output, sweep=sweep, progress=progress
+            name,
+            other,
+            threshold=threshold,
+            most_equal=most_equal,
+            output=output,
+            sweep=sweep,
+            merge=merge,
+            progress=progress,
         )
     for note in report.notes:
         show.warn(f"note: {note}")

@@ -53,7 +53,7 @@ class Encoding:
             metric: the default metric of searches.
             model: the model that the encoder is: `Registry.models` says which embeddings are of one model.
             replace: replace embeddings that are already registered under this name. Their file is not touched.
-            merge: whether shards encoded the items (`emm1 embed --shard`): then their parts are joined, and none may be missing.
+            merge: whether shards encoded the items (`emm1.convert.embed.embed_shard`): then their parts are joined, and none may be missing.
             progress: called from time to time with what is being done, how many items are done, and how many there are.
 
         Raises:

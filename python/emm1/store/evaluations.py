@@ -302,7 +302,7 @@ class Evaluations:
             exclude: flags such as ``duplicate``: items with one of them are no queries, no right answers and no rows of the gallery, and
                 triplets with one do not count.
             available: likewise items whose media file was not checked and found well each time.
-            parts: the folder with what all shards of `emm1 retrieval --shard` ranked, with the same arguments; then nothing is
+            parts: the folder with what all shards ranked (`emm1.evaluation.retrieval.run.retrieve_shard`); then nothing is
                 ranked now.
             progress: called from time to time with the number of right answers that are ranked, and of all.
 

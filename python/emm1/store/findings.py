@@ -27,6 +27,7 @@ class Findings:
         output: PathLike | None = None,
         sweep: bool = False,
         flag: bool = True,
+        merge: bool = False,
         progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
     ) -> emm1.DuplicatesReport:
         """Find every pair of items whose vectors are alike, within registered embeddings or across two, and say which to keep.
@@ -47,6 +48,7 @@ class Findings:
             sweep: also count the pairs of stricter thresholds, and show some of each.
             flag: note those dropped in the table ``flags`` as ``duplicate``, in place of what an earlier run with the same
                 names noted. A store that is open for reading only needs False.
+            merge: whether shards searched (`emm1.curation.duplicates.run.find_shard`): then their parts are joined, and none may be missing.
             progress: called from time to time with what is being done, how much of it is done, and how much there is.
 
         Returns:
@@ -80,6 +82,7 @@ class Findings:
             other,
             threshold=threshold,
             most_equal=most_equal,
+            merge=merge,
             output=output,
             sweep=sweep,
             flag=flag,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from emm1.checks import shown
 from emm1.embeddings.file import Embeddings, Metric
-from emm1.embeddings.identity import version_of
-from emm1.embeddings.knn import check_dims
+from emm1.embeddings.identity import contents_of, version_of
+from emm1.embeddings.knn import BATCH, PART, check_dims
 from emm1.embeddings.reaching import reaches
 from emm1.errors import EmbeddingError
 from emm1.store.registered import Registered
@@ -87,11 +87,14 @@ class Asked:
         check_dims(one, other)
         return one, other
 
-    def run(self, one: Embeddings, other: Embeddings) -> dict[str, object]:
-        """What the pairs depend on."""
+    def run(self, one: Embeddings, other: Embeddings, shards: int, *, anywhere: bool) -> dict[str, object]:
+        """What the pairs depend on, here or on any machine."""
+        identity = contents_of if anywhere else version_of
         return {
-            "pairs of": version_of(one),
-            "with": version_of(other),
+            "pairs of": identity(one),
+            "with": identity(other),
+            "part": BATCH * PART,
+            "shards": shards,
             "within": self.within,
             "same items": self.same_items,
             "metric": self.metric,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +14,12 @@ from numpy.typing import NDArray
 
 from emm1.curation.duplicates.asked import Asked
 from emm1.embeddings.file import Embeddings
-from emm1.embeddings.knn import BATCH, PART
+from emm1.embeddings.identity import check_contents
+from emm1.embeddings.knn import BATCH
 from emm1.embeddings.reaching import reaching
 from emm1.parts import write_part
 from emm1.store.registration import norms_of
+from emm1.work import Progress, spans
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.int64()), ("score", pa.float32())])
 # Pairs that are gathered into one row group of a part.
@@ -23,32 +28,45 @@ GATHERED = 1 << 17
 Told = Callable[[str, int, int], object]
 
 
-def write_pairs(
-    asked: Asked, one: Embeddings, other: Embeddings, zero: NDArray[np.int64], folder: Path, told: Told
-) -> list[Path]:
-    """Write the pairs in parts, in the order of the rows of `one`, the best partner of each first; finished parts are kept.
+@dataclass(frozen=True)
+class Pairing:
+    """The work: each part has the pairs of some rows of `one`, in their order, the best partner of each first.
 
-    Args:
+    Attributes:
         asked: what is asked for.
         one: the embeddings of the items `a`.
         other: those of the items `b`.
         zero: ids of `other` that are left out, sorted; rows of `one` without a direction are left out too.
-        folder: the folder of the parts.
-        told: called with what is being done, the rows done and how many there are.
-
-    Returns:
-        The files of the parts.
+        run: what the parts depend on.
     """
-    rows, part = len(one), BATCH * PART
-    return [
-        write_part(
-            folder,
-            number,
-            SCHEMA,
-            _gathered(_pairs(asked, one, other, zero, range(begin, min(begin + part, rows)), told)),
-        )
-        for number, begin in enumerate(range(0, rows, part))
-    ]
+
+    asked: Asked
+    one: Embeddings
+    other: Embeddings
+    zero: NDArray[np.int64]
+    run: Mapping[str, Any]
+
+    @cached_property
+    def _spans(self) -> list[range]:
+        return spans(len(self.one), self.run["part"], self.run["shards"])
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """The rows of each part."""
+        return [len(rows) for rows in self._spans]
+
+    def write(self, folder: Path, number: int, progress: Progress) -> None:
+        """Write a part."""
+        write_part(folder, number, SCHEMA, _gathered(self._pairs(self._spans[number], progress)), self.run)
+
+    def _pairs(self, rows: range, progress: Progress) -> Iterator[pa.Table]:
+        yield SCHEMA.empty_table()
+        for begin in range(rows.start, rows.stop, BATCH):
+            progress(begin - rows.start, len(rows))
+            yield from _pairs(self.asked, self.one, self.other, self.zero, range(begin, min(begin + BATCH, rows.stop)))
+        for embeddings, stated in ((self.one, self.run["pairs of"]), (self.other, self.run["with"])):
+            if isinstance(stated, dict):
+                check_contents(embeddings, stated)  # nothing has changed meanwhile
 
 
 def without_direction(asked: Asked, embeddings: Embeddings, told: Told) -> NDArray[np.int64]:
@@ -60,24 +78,22 @@ def without_direction(asked: Asked, embeddings: Embeddings, told: Told) -> NDArr
 
 
 def _pairs(
-    asked: Asked, one: Embeddings, other: Embeddings, zero: NDArray[np.int64], rows: range, told: Told
+    asked: Asked, one: Embeddings, other: Embeddings, zero: NDArray[np.int64], rows: range
 ) -> Iterator[pa.Table]:
-    for begin in range(rows.start, rows.stop, BATCH):
-        told("searching", begin, len(one))
-        ids, vectors = one.rows(begin, min(begin + BATCH, rows.stop))
-        if asked.metric == "cosine":
-            has = vectors.any(axis=1)
-            ids, vectors = ids[has], vectors[has]
-        for positions, partners, scores in reaching(other, vectors, asked.threshold, asked.metric):
-            a = ids[positions]
-            wanted = np.ones(len(a), np.bool_)
-            if asked.within:
-                wanted = partners > a
-            elif asked.same_items:
-                wanted = partners != a
-            if len(zero):
-                wanted &= ~np.isin(partners, zero)
-            yield pa.table([a[wanted], partners[wanted], scores[wanted]], schema=SCHEMA)
+    ids, vectors = one.rows(rows.start, rows.stop)
+    if asked.metric == "cosine":
+        has = vectors.any(axis=1)
+        ids, vectors = ids[has], vectors[has]
+    for positions, partners, scores in reaching(other, vectors, asked.threshold, asked.metric):
+        a = ids[positions]
+        wanted = np.ones(len(a), np.bool_)
+        if asked.within:
+            wanted = partners > a
+        elif asked.same_items:
+            wanted = partners != a
+        if len(zero):
+            wanted &= ~np.isin(partners, zero)
+        yield pa.table([a[wanted], partners[wanted], scores[wanted]], schema=SCHEMA)
 
 
 def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

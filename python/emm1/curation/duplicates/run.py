@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,16 +13,18 @@ import polars as pl
 
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike
+from emm1.curation.duplicates.asked import Asked
 from emm1.curation.duplicates.asked import asked as checked
 from emm1.curation.duplicates.equal import check_equal
 from emm1.curation.duplicates.keep import dropped, flags_of
 from emm1.curation.duplicates.look import hubs
 from emm1.curation.duplicates.look import sweep as look
-from emm1.curation.duplicates.pairs import SCHEMA, Told, without_direction, write_pairs
+from emm1.curation.duplicates.pairs import SCHEMA, Pairing, Told, without_direction
 from emm1.curation.duplicates.report import DuplicatesReport
 from emm1.curation.flags import record
 from emm1.errors import EmbeddingError
-from emm1.parts import join, parts_of, write_part
+from emm1.parts import do_parts, join, made, part_in, parts_beside, shards_of
+from emm1.work import Shard
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -37,21 +40,18 @@ def find(
     output: PathLike | None,
     sweep: bool,
     flag: bool,
+    merge: bool,
     progress: Told,
 ) -> DuplicatesReport:
     """Find duplicates; `emm1.Store.duplicates` says what the arguments mean."""
     asked = checked(store, name, other, threshold)
-    most_equal = at_least_one(most_equal, "most_equal")
     if flag:
         record(store, None, asked.source)  # so that a store for reading is refused before the work
     with _target(output) as target:
-        one, base = asked.open()
-        check_equal(asked, one, base, most_equal, progress)
-        with parts_of(target, asked.run(one, base)) as folder:
-            zero_a = without_direction(asked, one, progress)
-            zero_b = zero_a if asked.within else without_direction(asked, base, progress)
-            parts = write_pairs(asked, one, base, zero_b, folder, progress)
-            parts = parts or [write_part(folder, 0, SCHEMA, [SCHEMA.empty_table()])]
+        work, zeros = _work(asked, most_equal, shards_of(target) if merge else 1, progress, anywhere=merge)
+        one, base = work.one, work.other
+        with made(work, target, partial(progress, "searching"), merge=merge) as folder:
+            parts = [part_in(folder, number) for number in range(len(work.sizes))]
             with store.cursor() as connection:
                 progress("choosing what to keep", 0, 0)
                 items = dropped(connection, asked, parts)
@@ -67,7 +67,7 @@ def find(
             metric=asked.metric,
             threshold=asked.threshold,
             rows=(len(one),) if asked.within else (len(one), len(base)),
-            zero_rows=(len(zero_a),) if asked.within else (len(zero_a), len(zero_b)),
+            zero_rows=zeros,
             pairs=pairs,
             hubs=named,
             dropped=items,
@@ -77,6 +77,63 @@ def find(
             samples=samples,
             found=pl.read_parquet(target) if output is None else target.absolute(),
         )
+
+
+def find_shard(
+    store: Store,
+    name: str,
+    other: str | None = None,
+    *,
+    shard: tuple[int, int],
+    threshold: float,
+    most_equal: int = 10_000,
+    output: PathLike,
+    progress: Told = lambda _what, _done, _all: None,
+) -> None:
+    """Search one of several equal shares of the rows; `emm1.Store.duplicates` with ``merge=True`` then joins the pairs.
+
+    Args:
+        store: the store, which may be open for reading only.
+        name: as for `emm1.Store.duplicates`, like all that is not named here.
+        other: as above.
+        shard: which share of the rows of `name` this is, from 1, and how many shares there are.
+        threshold: as above.
+        most_equal: as above.
+        output: the file that will be written; the parts of all shards are in ``OUTPUT.parts``.
+        progress: as above.
+
+    Raises:
+        emm1.errors.EmbeddingError: as above; or no such shard, or parts from other files, settings or numbers of shards.
+
+    >>> import emm1, numpy as np
+    >>> folder = getfixture("tmp_path")
+    >>> emm1.write_sample(folder / "sample", embeddings=16)
+    >>> store = emm1.build(folder / "sample", folder / "emm1.duckdb", splits=["1m"])
+    >>> file = folder / "sample/embeddings/1m/image.npy"
+    >>> _ = store.registry.add("image", file, dataset="1m", modality="image")
+    >>> for number in (1, 2):
+    ...     find_shard(store, "image", shard=(number, 2), threshold=0.99, output=folder / "pairs.parquet")
+    >>> store.duplicates("image", threshold=0.99, output=folder / "pairs.parquet", merge=True).name
+    'image'
+    """
+    own = Shard(*shard)
+    asked = checked(store, name, other, threshold)
+    with _target(output) as target:
+        work, _ = _work(asked, most_equal, own.of, progress, anywhere=True)
+        do_parts(work, parts_beside(target), own.share(range(len(work.sizes))), partial(progress, "searching"))
+
+
+def _work(
+    asked: Asked, most_equal: int, shards: int, progress: Told, *, anywhere: bool
+) -> tuple[Pairing, tuple[int, ...]]:
+    """What is to be done, and how many rows of each side have no direction."""
+    at_least_one(most_equal, "most_equal")
+    one, base = asked.open()
+    check_equal(asked, one, base, most_equal, progress)
+    zero_a = without_direction(asked, one, progress)
+    zero_b = zero_a if asked.within else without_direction(asked, base, progress)
+    zeros = (len(zero_a),) if asked.within else (len(zero_a), len(zero_b))
+    return Pairing(asked, one, base, zero_b, asked.run(one, base, shards, anywhere=anywhere)), zeros
 
 
 @contextmanager
