@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benchmarks import scale
 from benchmarks.picture import SHOWN, figures
 from benchmarks.record import MEASURED, RECORDS, Record, Row, measured, newest, read
 from benchmarks.report import BLOCK, PAGE, renewed, text
@@ -21,6 +22,19 @@ ROW = Row("search", "emm1", {"1 query": 0.5, "ratio": [0.9, 1.1], "answer": 7}, 
 def test_the_tables_in_the_documents_are_those_of_the_newest_records() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert renewed(page) == page, "run python -m benchmarks.report"
+
+
+def test_the_estimates_are_those_of_the_newest_record() -> None:
+    page = scale.PAGE.read_text(encoding="utf-8")
+    assert scale.renewed(page) == page, "run python -m benchmarks.scale"
+    assert [line for line in BLOCK.sub("", page).splitlines() if line.startswith("|")] == []
+
+
+def test_the_rates_are_pairs_over_time() -> None:
+    """As the record has them, by hand: 16,384 queries × 400,000 rows in 7.78 s, with two threads."""
+    record = read(RECORDS / "search/2026-11-27T205109Z.json")
+    assert scale.rates(record)[0] == pytest.approx(16_384 * 400_000 / 7.783750907 / 2)
+    assert scale.rates(record)[1] == pytest.approx(512 * 400_000 / 0.37093 / 2, rel=1e-4)
 
 
 def test_every_table_in_the_document_comes_from_a_record_and_every_benchmark_has_its_place() -> None:

@@ -9,7 +9,15 @@ import typer
 
 from emm1.cli import show
 from emm1.cli.output import destination
-from emm1.cli.parameters import MergeOption, ShardOption, StorePath, shard_or_merge
+from emm1.cli.parameters import (
+    AddressOption,
+    EngineOption,
+    MergeOption,
+    ShardOption,
+    StorePath,
+    engine_of,
+    shard_or_merge,
+)
 from emm1.cli.screen import Screen
 from emm1.store.opening import open as open_store
 
@@ -40,12 +48,15 @@ def duplicates(
     ] = False,
     shard: ShardOption = None,
     merge: MergeOption = False,
+    engine: EngineOption = None,
+    address: AddressOption = None,
 ) -> None:
     """Write every pair of items whose vectors are alike, and flag those that a kept one makes superfluous; an interrupted run goes on where it was.
 
     Example: `emm1 duplicates emm1.duckdb image --threshold 0.95 --output duplicates.parquet`
     """
     own = shard_or_merge(shard, merge=merge)
+    chosen = engine_of(engine, address, shard, merge=merge)
     if own:
         from emm1.curation.duplicates.run import find_shard
 
@@ -71,6 +82,7 @@ def duplicates(
             output=output,
             sweep=sweep,
             merge=merge,
+            engine=chosen,
             progress=progress,
         )
     for note in report.notes:

@@ -12,7 +12,9 @@ from emm1.cli import show
 from emm1.cli.commands import Commands
 from emm1.cli.output import Format, destination, write_rows
 from emm1.cli.parameters import (
+    AddressOption,
     AvailableOption,
+    EngineOption,
     ExcludeOption,
     FormatOption,
     MergeOption,
@@ -21,6 +23,7 @@ from emm1.cli.parameters import (
     ShardOption,
     StorePath,
     by_modality,
+    engine_of,
     flags_of,
     numbers,
     shard_or_merge,
@@ -79,6 +82,8 @@ def make(
     available: AvailableOption = False,
     shard: ShardOption = None,
     merge: MergeOption = False,
+    engine: EngineOption = None,
+    address: AddressOption = None,
 ) -> None:
     """Make groups by a model of your own, in the published shape; an interrupted run goes on where it was.
 
@@ -89,6 +94,7 @@ def make(
     from emm1.evaluation.groups import make_shard
 
     own = shard_or_merge(shard, merge=merge)
+    chosen = engine_of(engine, address, shard, merge=merge)
     named, notes = by_modality(embeddings), list[str]()
     with open_store(store, read_only=True) as opened, show.progress("searches") as progress:
         told, out = partial(progress, "searching"), flags_of(exclude)
@@ -103,6 +109,7 @@ def make(
                 exclude=out,
                 available=available,
                 merge=merge,
+                engine=chosen,
                 progress=told,
                 note=notes.append,
             )

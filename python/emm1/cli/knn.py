@@ -57,9 +57,7 @@ def knn(
 
     named = metric_of(metric)
     own, own_base = shard_of(shard or "1/1"), shard_of(base_shard or "1/1", "--base-shard")
-    if engine and (shard or base_shard):
-        raise typer.BadParameter("an engine does all shards: give one or the other", param_hint="--engine")
-    chosen_engine = engine_of(engine, address)
+    chosen_engine = engine_of(engine, address, shard or base_shard)
     with open_store(store, read_only=True) as opened:
         rows, columns = opened.embeddings(queries), opened.embeddings(base)
         chosen = named or opened.metric(base)

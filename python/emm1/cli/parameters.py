@@ -119,17 +119,19 @@ def shard_or_merge(shard: str | None, *, merge: bool) -> tuple[int, int] | None:
     return None if shard is None else shard_of(shard)
 
 
-def engine_of(name: str | None, address: str | None) -> Engine | None:
+def engine_of(name: str | None, address: str | None, shard: str | None, *, merge: bool = False) -> Engine | None:
     """The engine of this name; None for this process.
 
     Raises:
-        typer.BadParameter: there is none, or an address is given without one.
+        typer.BadParameter: there is none, an address is given without one, or a shard as well.
         emm1.errors.Error: its package is not installed.
     """
     if name is None:
         if address is not None:
             raise typer.BadParameter("only an engine has one, such as --engine ray", param_hint="--address")
         return None
+    if shard or merge:
+        raise typer.BadParameter("an engine does all shards: give one or the other", param_hint="--engine")
     if name != "ray":
         raise typer.BadParameter(f"{name!r} is not ray", param_hint="--engine")
     from emm1.distributed.ray import on_ray

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import emm1
 from emm1.checks import PathLike
 from emm1.dataset import FILE_MODALITIES, SPLITS, Split
+from emm1.work import Engine
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -28,6 +29,7 @@ class Findings:
         sweep: bool = False,
         flag: bool = True,
         merge: bool = False,
+        engine: Engine | None = None,
         progress: Callable[[str, int, int], object] = lambda _what, _done, _total: None,
     ) -> emm1.DuplicatesReport:
         """Find every pair of items whose vectors are alike, within registered embeddings or across two, and say which to keep.
@@ -49,6 +51,7 @@ class Findings:
             flag: note those dropped in the table ``flags`` as ``duplicate``, in place of what an earlier run with the same
                 names noted. A store that is open for reading only needs False.
             merge: whether shards searched (`emm1.curation.duplicates.run.find_shard`): then their parts are joined, and none may be missing.
+            engine: what searches; this process by default. The pairs do not depend on it.
             progress: called from time to time with what is being done, how much of it is done, and how much there is.
 
         Returns:
@@ -83,6 +86,7 @@ class Findings:
             threshold=threshold,
             most_equal=most_equal,
             merge=merge,
+            engine=engine,
             output=output,
             sweep=sweep,
             flag=flag,

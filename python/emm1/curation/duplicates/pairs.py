@@ -60,13 +60,18 @@ class Pairing:
         write_part(folder, number, SCHEMA, _gathered(self._pairs(self._spans[number], progress)), self.run)
 
     def _pairs(self, rows: range, progress: Progress) -> Iterator[pa.Table]:
+        self.check()
         yield SCHEMA.empty_table()
         for begin in range(rows.start, rows.stop, BATCH):
             progress(begin - rows.start, len(rows))
             yield from _pairs(self.asked, self.one, self.other, self.zero, range(begin, min(begin + BATCH, rows.stop)))
+        self.check()  # that nothing has changed meanwhile
+
+    def check(self) -> None:
+        """Refuse files that are not those that the work began with, where it is shared with other machines."""
         for embeddings, stated in ((self.one, self.run["pairs of"]), (self.other, self.run["with"])):
             if isinstance(stated, dict):
-                check_contents(embeddings, stated)  # nothing has changed meanwhile
+                check_contents(embeddings, stated)
 
 
 def without_direction(asked: Asked, embeddings: Embeddings, told: Told) -> NDArray[np.int64]:

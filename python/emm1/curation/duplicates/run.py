@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +25,7 @@ from emm1.curation.duplicates.report import DuplicatesReport
 from emm1.curation.flags import record
 from emm1.errors import EmbeddingError
 from emm1.parts import do_parts, join, made, part_in, parts_beside, shards_of
-from emm1.work import Shard
+from emm1.work import Engine, Shard, here
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -41,6 +42,7 @@ def find(
     sweep: bool,
     flag: bool,
     merge: bool,
+    engine: Engine | None,
     progress: Told,
 ) -> DuplicatesReport:
     """Find duplicates; `emm1.Store.duplicates` says what the arguments mean."""
@@ -48,9 +50,10 @@ def find(
     if flag:
         record(store, None, asked.source)  # so that a store for reading is refused before the work
     with _target(output) as target:
-        work, zeros = _work(asked, most_equal, shards_of(target) if merge else 1, progress, anywhere=merge)
+        shards, anywhere = shards_of(target) if merge else 1, merge or engine is not None
+        work, zeros = _work(asked, most_equal, shards, progress, anywhere=anywhere)
         one, base = work.one, work.other
-        with made(work, target, partial(progress, "searching"), merge=merge) as folder:
+        with made(work, target, partial(progress, "searching"), merge=merge, engine=engine or here) as folder:
             parts = [part_in(folder, number) for number in range(len(work.sizes))]
             with store.cursor() as connection:
                 progress("choosing what to keep", 0, 0)
@@ -133,7 +136,9 @@ def _work(
     zero_a = without_direction(asked, one, progress)
     zero_b = zero_a if asked.within else without_direction(asked, base, progress)
     zeros = (len(zero_a),) if asked.within else (len(zero_a), len(zero_b))
-    return Pairing(asked, one, base, zero_b, asked.run(one, base, shards, anywhere=anywhere)), zeros
+    # What a store knows of a file stays here: the work is pickled.
+    told = replace(asked, one=replace(asked.one, found=None), other=replace(asked.other, found=None))
+    return Pairing(told, one, base, zero_b, asked.run(one, base, shards, anywhere=anywhere)), zeros
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from emm1.parts import do_parts, made, part_in, parts_beside, shards_of, write_p
 from emm1.store.excluded import excluded
 from emm1.store.made_groups import write_record
 from emm1.store.store import Store
-from emm1.work import Progress, Shard, spans
+from emm1.work import Engine, Progress, Shard, here, spans
 
 # Captions per part: an interrupted run repeats at most one part.
 PART = 1 << 14
@@ -51,6 +51,7 @@ def make(
     exclude: Sequence[str] = (),
     available: bool = False,
     merge: bool = False,
+    engine: Engine | None = None,
     threads: int | None = None,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
     note: Callable[[str], object] = lambda _line: None,
@@ -71,6 +72,7 @@ def make(
         exclude: flags: a caption that has one has no groups, and an item that has one is in none.
         available: likewise for items whose media file is not known to be well.
         merge: whether shards did the searches (`make_shard`): then their parts are joined, and none may be missing.
+        engine: what does the parts; this process by default. The bytes of the files do not depend on it.
         threads: threads to use; all cores by default.
         progress: called from time to time with the number of searches done, and of all.
         note: called with a line that says what was left out, if anything was to be.
@@ -93,8 +95,9 @@ def make(
     encord_text_id,encord_video_id,encord_audio_id,encord_image_id,encord_points_id,nn_index
     """
     target = Path(output)
-    work = _work(store, embeddings, k, exclude, available, threads, shards_of(target) if merge else 1, anywhere=merge)
-    with made(work, target, progress, folder=True, merge=merge) as folder:
+    shards, anywhere = shards_of(target) if merge else 1, merge or engine is not None
+    work = _work(store, embeddings, k, exclude, available, threads, shards, anywhere=anywhere)
+    with made(work, target, progress, folder=True, merge=merge, engine=engine or here) as folder:
         parts = [part_in(folder, number) for number in range(len(work.sizes))]
         finished = _write_folder(parts, folder / "finished", k)
         _record(finished, {"text": work.text, **work.items}, k, work.left_out)

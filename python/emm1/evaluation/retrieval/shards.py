@@ -83,9 +83,13 @@ class Ranking:
         ranks = rank_answers(
             queries, base, self.query_ids[part], self.ids[part], self.task.rules, self.task.among, progress
         )
-        for embeddings, stated in ((queries, self.run["queries"]), (base, self.run["base"])):
-            check_contents(embeddings, stated)  # nothing has changed meanwhile
+        self.check()  # that nothing has changed meanwhile
         yield pa.table(list(ranks), schema=SCHEMA)
+
+    def check(self) -> None:
+        """Refuse files that are not those that the work began with."""
+        check_contents(self.task.queries.embeddings, self.run["queries"])
+        check_contents(self.task.base.embeddings, self.run["base"])
 
 
 def rank_shard(task: Task, folder: Path, shard: Shard, progress: Progress) -> None:
