@@ -9,11 +9,14 @@ import typer
 
 from emm1.cli import show
 from emm1.cli.parameters import (
+    AddressOption,
     AvailableOption,
+    EngineOption,
     ExcludeOption,
     MergeOption,
     ShardOption,
     StorePath,
+    engine_of,
     flags_of,
     shard_or_merge,
 )
@@ -74,6 +77,8 @@ def retrieval(
     available: AvailableOption = False,
     shard: ShardOption = None,
     merge: MergeOption = False,
+    engine: EngineOption = None,
+    address: AddressOption = None,
     format: ReportFormat = None,  # noqa: A002 - the option
     output: ReportOutput = None,
 ) -> None:
@@ -93,28 +98,31 @@ def retrieval(
     cutoffs = cutoffs_of(k)
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     own = shard_or_merge(shard, merge=merge)
-    if (own or merge) and output is None:
+    chosen = engine_of(engine, address, shard, merge=merge)
+    shared = output if own or merge or chosen else None
+    if (own or merge or chosen) and shared is None:
         raise typer.BadParameter(
-            "says where the report of all shards goes; their parts are beside it", param_hint="--output"
+            "says where the report of all parts goes, which are kept beside it", param_hint="--output"
         )
-    if own and output is not None:
+    if shared and not merge:
         with open_store(store, read_only=True) as opened, show.progress("answers") as progress:
             options = Options(
-                cutoffs,
-                names,
-                metric,
-                missing,
-                exclude_self,
-                resamples,
-                sample,
-                flags_of(exclude),
-                available,
+                cutoffs, names, metric, missing, exclude_self, resamples, sample, flags_of(exclude), available
             )
-            parts = parts_beside(output)
             retrieve_shard(
-                opened, queries, base, pairs, where, options, parts, own, lambda done, of: progress("ranking", done, of)
+                opened,
+                queries,
+                base,
+                pairs,
+                where,
+                options,
+                parts_beside(shared),
+                own or (1, 1),
+                lambda done, of: progress("ranking", done, of),
+                chosen,
             )
-        show.say(f"{parts}: shard {shard} is done")
+    if own:
+        show.say(f"{output}.parts: shard {shard} is done")
         return
 
     def evaluated(opened: Store) -> Report:
@@ -133,14 +141,14 @@ def retrieval(
                 sample=sample,
                 exclude=flags_of(exclude),
                 available=available,
-                parts=parts_beside(output) if merge and output else None,
+                parts=parts_beside(shared) if shared else None,
                 progress=lambda done, of: progress("ranking", done, of),
             )
         return report if by is None else Slices(report, by)
 
     show_report(store, evaluated, format, output, "retrieval.html")
-    if merge and output:
-        rmtree(parts_beside(output))
+    if shared:
+        rmtree(parts_beside(shared))
 
 
 def cutoffs_of(text: str) -> list[int]:

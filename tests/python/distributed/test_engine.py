@@ -9,11 +9,14 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import emm1
 from emm1.embeddings.knn import BATCH
 from emm1.evaluation.groups import make, neighbours
+from emm1.evaluation.retrieval import shards
+from emm1.evaluation.retrieval.run import Options, retrieve, retrieve_shard
 from emm1.work import Progress, Work
 
 
@@ -48,6 +51,14 @@ def test_engines_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyP
             make(store, tmp_path / name / "groups", {"text": text, "image": image}, 2, engine=engine)
             found = store.duplicates("image", threshold=0.9, output=tmp_path / name / "pairs.parquet", engine=engine)
             assert found.pairs > 0
+        options = Options(resamples=0)
+        pairs = {"query_id": emm1.Embeddings(text).ids, "id": np.resize(emm1.Embeddings(image).ids, 6706)}
+        monkeypatch.setattr(shards, "FINE", 1500)
+        retrieve_shard(store, text, image, pairs, None, options, tmp_path / "ranks", (1, 1), engine=processes)
+        ranked = retrieve(store, text, image, pairs, None, options, parts=tmp_path / "ranks")
+        known = retrieve(store, text, image, pairs, None, options)
+        assert ranked.to_frame().equals(known.to_frame())
+        assert len(list((tmp_path / "ranks").glob("*.parquet"))) == 5
         emm1.knn_to_parquet(
             text, image, tmp_path / "again.parquet", 3, engine=processes, progress=lambda done: told.append((done, 0))
         )

@@ -50,7 +50,7 @@ def test_shards_need_to_know_where_to(store: Path) -> None:
     for wrong in (["--shard", "1/2"], ["--merge"]):
         refused = emm1_cli("retrieval", store, "text", "image", *wrong)
         assert refused.returncode == 2
-        assert "says where the report of all shards goes" in refused.stderr
+        assert "says where the report of all parts goes" in refused.stderr
     both = emm1_cli("retrieval", store, "text", "image", "--output", "r", "--shard", "1/2", "--merge")
     assert both.returncode == 2
     assert "give it without --shard" in both.stderr

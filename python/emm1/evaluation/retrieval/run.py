@@ -28,7 +28,7 @@ from emm1.store.excluded import excluded
 from emm1.store.nearest import items_where
 from emm1.store.registered import Registered, check_same_items, is_file
 from emm1.tables import READERS, is_table
-from emm1.work import Shard
+from emm1.work import Engine, Shard
 
 if TYPE_CHECKING:
     from emm1.store.store import Store
@@ -78,6 +78,7 @@ def retrieve_shard(
     parts: PathLike,
     shard: tuple[int, int],
     progress: Progress = lambda _done, _all: None,
+    engine: Engine | None = None,
 ) -> None:
     """Rank the right answers of one of several equal shares of the queries: `Store.retrieval` takes the folder of all parts.
 
@@ -91,12 +92,13 @@ def retrieve_shard(
         parts: the folder into which all shards write their parts.
         shard: which share of the queries this is, from 1, and how many shares there are.
         progress: called from time to time with the number of right answers that are ranked, and of all in this shard.
+        engine: what does the parts; this process by default.
 
     Raises:
         emm1.errors.EmbeddingError: as for `Store.retrieval`; or no such shard, or the folder has parts of other work.
     """
     task, _ = task_of(store, queries, base, pairs, where, options)
-    rank_shard(task, Path(parts), Shard(*shard), progress)
+    rank_shard(task, Path(parts), Shard(*shard), progress, engine)
 
 
 def task_of(

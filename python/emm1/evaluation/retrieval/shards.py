@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,16 +13,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emm1.embeddings.file import Embeddings
 from emm1.embeddings.identity import check_contents, contents_of
 from emm1.evaluation.retrieval.answers import Whole
 from emm1.evaluation.retrieval.ranking import BATCH, rank_answers
-from emm1.evaluation.retrieval.task import Asked, Outcome, Task, asked, outcome
+from emm1.evaluation.retrieval.task import Asked, Outcome, Rules, Task, asked, outcome
 from emm1.parts import check_complete, do_parts, part_in, run_of, write_part
-from emm1.work import Progress, Shard, shard_of_each, spans
+from emm1.work import Engine, Progress, Shard, here, shard_of_each, spans
 
 SCHEMA = pa.schema([("above", pa.int64()), ("equal", pa.int64())])
 # Queries of a part, at most: an interrupted shard repeats at most one part.
 PART = 16 * BATCH
+# The same where an engine has several workers to feed.
+FINE = 4 * BATCH
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,26 @@ class Ranking:
     """The work: each part has the ranks of the right answers of some queries.
 
     Attributes:
-        task: what is asked for.
+        queries: the vectors of the queries.
+        base: those of the gallery.
         query_ids: the query of each right answer, ascending, (answers,).
         ids: the right answers, (answers,).
+        rules: the score, and whether the row with the query's own id is left out.
+        among: the ids that the gallery is restricted to; None for all rows.
         run: what the parts depend on.
     """
 
-    task: Task
+    queries: Embeddings
+    base: Embeddings
     query_ids: Whole
     ids: Whole
+    rules: Rules
+    among: Whole | None
     run: Mapping[str, Any]
 
     @classmethod
-    def of(cls, what: Asked, shards: int) -> Self:
-        """The work of ranking what is asked for."""
+    def of(cls, what: Asked, shards: int, part: int) -> Self:
+        """The work of ranking what is asked for, in parts of so many queries at most."""
         task = what.task
         query_ids, ids = (what.ranked[name].to_numpy() for name in ("query_id", "id"))
         among = np.empty(0, np.int64) if task.among is None else task.among
@@ -55,10 +63,10 @@ class Ranking:
             "among": task.among is not None and _digest(among),
             "metric": task.rules.metric,
             "exclude_self": task.rules.exclude_self,
-            "part": PART,
+            "part": part,
             "shards": shards,
         }
-        return cls(task, query_ids, ids, json.loads(json.dumps(run)))
+        return cls(task.queries.embeddings, task.base.embeddings, query_ids, ids, task.rules, task.among, run)
 
     @cached_property
     def _slices(self) -> list[slice]:
@@ -79,23 +87,23 @@ class Ranking:
         write_part(folder, number, SCHEMA, self._tables(self._slices[number], progress), self.run)
 
     def _tables(self, part: slice, progress: Progress) -> Iterator[pa.Table]:
-        queries, base = self.task.queries.embeddings, self.task.base.embeddings
+        self.check()
         ranks = rank_answers(
-            queries, base, self.query_ids[part], self.ids[part], self.task.rules, self.task.among, progress
+            self.queries, self.base, self.query_ids[part], self.ids[part], self.rules, self.among, progress
         )
         self.check()  # that nothing has changed meanwhile
         yield pa.table(list(ranks), schema=SCHEMA)
 
     def check(self) -> None:
         """Refuse files that are not those that the work began with."""
-        check_contents(self.task.queries.embeddings, self.run["queries"])
-        check_contents(self.task.base.embeddings, self.run["base"])
+        check_contents(self.queries, self.run["queries"])
+        check_contents(self.base, self.run["base"])
 
 
-def rank_shard(task: Task, folder: Path, shard: Shard, progress: Progress) -> None:
+def rank_shard(task: Task, folder: Path, shard: Shard, progress: Progress, engine: Engine | None) -> None:
     """Rank the right answers of a share of the queries, and write them as parts into a folder."""
-    work = Ranking.of(asked(task), shard.of)
-    do_parts(work, folder, shard.share(range(len(work.sizes))), progress)
+    work = Ranking.of(asked(task), shard.of, PART if engine is None else FINE)
+    do_parts(work, folder, shard.share(range(len(work.sizes))), progress, engine or here)
 
 
 def merged(task: Task, folder: Path) -> Outcome:
@@ -104,8 +112,8 @@ def merged(task: Task, folder: Path) -> Outcome:
     Raises:
         EmbeddingError: a part is missing, damaged or of another task.
     """
-    what = asked(task)
-    work = Ranking.of(what, int(run_of(folder).get("shards", 1)))
+    what, run = asked(task), run_of(folder)
+    work = Ranking.of(what, int(run.get("shards", 1)), int(run.get("part", PART)))
     check_complete(folder, work.run, shard_of_each(len(work.sizes), work.run["shards"]))
     found = pa.concat_tables(pq.read_table(part_in(folder, number)) for number in range(len(work.sizes)))
     return outcome(what, found["above"].to_numpy(), found["equal"].to_numpy())
