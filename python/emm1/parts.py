@@ -110,8 +110,10 @@ def _check_same(place: Path, wanted: Mapping[str, object], found: Mapping[str, o
     if found == wanted:
         return
     other = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
+    what = "it" if place.suffix == ".parquet" else "the folder"
     raise EmbeddingError(
-        f"{place} holds parts of a run with other files or settings ({', '.join(other)}): remove it to start again, or name another"
+        f"{place} holds parts of a run with other files or settings ({', '.join(other)}): remove {what} to start again, or name "
+        "another output"
     )
 
 
