@@ -64,14 +64,15 @@ def on_ray(address: str | None = None) -> Engine:
         folder = folder.absolute()  # workers have other current folders
         total = sum(work.sizes[number] for number in numbers)
         # Ray prints what happens to its nodes to standard output, which belongs to the caller.
-        with redirect_stdout(StringIO()), _connected(ray, address), _probe(folder) as probe:
+        with redirect_stdout(StringIO()), _connected(ray, address) as stays, _probe(folder) as probe:
             run = _Run(ray, ray.put(pickle.dumps(work)), folder, probe, deque(numbers))
             try:
                 while undone := run.undone():
                     progress(total - sum(work.sizes[number] for number in undone), total)
                     run.step()
             finally:
-                run.cancel()
+                if stays:
+                    run.cancel()
         progress(total, total)
 
     return engine
@@ -89,10 +90,14 @@ def _ray() -> Any:
 
 
 @contextmanager
-def _connected(ray: Any, address: str | None) -> Iterator[None]:
-    """A connection to the cluster; one that the process has already is used, and stays."""
+def _connected(ray: Any, address: str | None) -> Iterator[bool]:
+    """A connection to the cluster; one that the process has already is used, and stays: whether it does so.
+
+    A connection that ends takes its tasks with it. To cancel them first would be worse: Ray ends the process if a task returns at
+    that moment (github.com/ray-project/ray/pull/54798; "task that was not pending" in 2.60).
+    """
     if ray.is_initialized():
-        yield
+        yield True
         return
     address = address or os.environ.get("RAY_ADDRESS") or None
     _check_listens(address or "")
@@ -102,7 +107,7 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
         named = f"the Ray cluster at {address}" if address else "Ray"
         raise Error(f"{named} cannot be used: {str(error).strip() or type(error).__name__}") from error
     try:
-        yield
+        yield False
     finally:
         ray.shutdown()
 
