@@ -187,6 +187,7 @@ bench: .venv/built .venv/bench
 	$(BIN)/python -m benchmarks.ratings $(or $(WORK),/tmp/emm1-bench)/ratings
 	$(BIN)/python -m benchmarks.start $(or $(WORK),/tmp/emm1-bench)
 	$(BIN)/python -m benchmarks.report
+	$(BIN)/python -m benchmarks.scale
 
 microbench:
 	cargo bench -p emm1-core --bench kernels --locked -- $(ONLY)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from emm1.errors import EmbeddingError, Error, WriteError
 from emm1.system import locked
-from emm1.work import Engine, Progress, Work, here, shard_of_each
+from emm1.work import Engine, Progress, Shard, Work, here, shard_of_each
 
 # Rows of a row group when parts are joined.
 BATCH = 1 << 20
@@ -188,6 +188,11 @@ def _finished(part: Path, run: Mapping[str, object] | None) -> bool:
     return True
 
 
+def do_shard(work: Work, folder: Path, shard: Shard, progress: Progress, engine: Engine = here) -> None:
+    """Do the parts of a shard: `do_parts`."""
+    do_parts(work, folder, shard.share(range(len(work.sizes))), progress, engine)
+
+
 def do_parts(work: Work, folder: Path, numbers: Sequence[int], progress: Progress, engine: Engine = here) -> None:
     """Do some parts of a work, whose others may be done at the same time, by other processes and on other machines.
 
@@ -217,7 +222,7 @@ def made(
         target: what is made of the parts.
         progress: called from time to time with how much is done, and of how much.
         folder: whether the target is a folder.
-        merge: whether shards have done all parts (`do_parts` in `parts_beside`); otherwise they are done now.
+        merge: whether shards have done all parts (`do_shard` in `parts_beside`); otherwise they are done now.
         engine: what does them then.
 
     Raises:
@@ -290,15 +295,22 @@ def write_rows(tables: Iterable[pa.Table], target: Path, schema: pa.Schema) -> i
     The file is written next to its place and renamed.
     """
     unfinished = target.with_name(f"{target.name}.writing")
-    rows, waiting = 0, schema.empty_table()
+    rows = 0
     with unfinished.open("wb") as file, _writer(file, schema) as writer:
-        for table in tables:
-            waiting = pa.concat_tables([waiting, table])
+        for table in of_size(BATCH, tables):
+            writer.write_table(table)
             rows += len(table)
-            while len(waiting) >= BATCH:
-                writer.write_table(waiting.slice(0, BATCH).combine_chunks())
-                waiting = waiting.slice(BATCH)
-        if len(waiting):
-            writer.write_table(waiting.combine_chunks())
     unfinished.replace(target)
     return rows
+
+
+def of_size(size: int, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of so many rows; the last may have fewer."""
+    waiting: pa.Table | None = None
+    for table in tables:
+        waiting = table if waiting is None else pa.concat_tables([waiting, table])
+        while len(waiting) >= size:
+            yield waiting.slice(0, size).combine_chunks()
+            waiting = waiting.slice(size)
+    if waiting is not None and len(waiting):
+        yield waiting.combine_chunks()

@@ -49,7 +49,8 @@ Engine = Callable[[Work, Path, Sequence[int], Progress], None]
 
 def here(work: Work, folder: Path, numbers: Sequence[int], progress: Progress) -> None:
     """Do some parts, one after the other, in this process."""
-    done, total = 0, sum(work.sizes[number] for number in numbers)
+    sizes = work.sizes
+    done, total = 0, sum(sizes[number] for number in numbers)
     for number in numbers:
         before = done
 
@@ -58,7 +59,7 @@ def here(work: Work, folder: Path, numbers: Sequence[int], progress: Progress) -
 
         told(0, total)
         work.write(folder, number, told)
-        done += work.sizes[number]
+        done += sizes[number]
         progress(done, total)
 
 

@@ -11,7 +11,15 @@ import typer
 
 from emm1.cli import show
 from emm1.cli.output import Format, destination, put_lines, write_rows
-from emm1.cli.parameters import AvailableOption, ExcludeOption, FormatOption, OutputOption, StorePath, flags_of
+from emm1.cli.parameters import (
+    AvailableOption,
+    ExcludeOption,
+    FormatOption,
+    OutputOption,
+    StorePath,
+    flags_of,
+    metric_of,
+)
 from emm1.store.opening import open as open_store
 
 
@@ -94,10 +102,7 @@ def negatives(
 
     Example: `emm1 negatives emm1.duckdb text_1m image_1m --num-negatives 5 --relative-margin 0.05 --output negatives.parquet`
     """
-    from emm1.embeddings.file import METRICS
-
-    if metric is not None and metric not in METRICS:
-        raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
+    score = metric_of(metric)
     with open_store(store, read_only=True) as opened, show.progress("queries") as progress:
         report = opened.negatives(
             queries,
@@ -110,7 +115,7 @@ def negatives(
             relative_margin=relative_margin,
             max_score=max_score,
             near_duplicates=near_duplicates,
-            metric=metric,
+            metric=score,
             exclude=flags_of(exclude),
             available=available,
             progress=partial(progress, "searching"),

@@ -64,8 +64,8 @@ def knn(
         if exclude_self:
             check_same_items(*(None if is_file(each) else opened.registry[each] for each in (queries, base)))
         share, share_of_base = (len(of) // shards for of, (_, shards) in ((rows, own), (columns, own_base)))
-        if why := block_of(share, columns, k, rows=share_of_base).why:
-            show.say(why)
+        if chosen_engine is None and (why := block_of(share, columns, k, rows=share_of_base).why):
+            show.warn(f"note: {why}")
         with show.progress() as progress:
             if shard or base_shard:
 

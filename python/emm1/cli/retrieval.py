@@ -18,6 +18,7 @@ from emm1.cli.parameters import (
     StorePath,
     engine_of,
     flags_of,
+    metric_of,
     shard_or_merge,
 )
 from emm1.cli.reports import Report, ReportFormat, ReportOutput, show_report
@@ -86,13 +87,11 @@ def retrieval(
 
     Example: `emm1 retrieval emm1.duckdb text_1m image_1m --pairs captions --output report`
     """
-    from emm1.embeddings.file import METRICS
     from emm1.evaluation.retrieval.run import Options, retrieve_shard
     from emm1.evaluation.retrieval.slices import Slices
     from emm1.parts import parts_beside
 
-    if metric is not None and metric not in METRICS:
-        raise typer.BadParameter(f"{metric!r} is not one of {', '.join(METRICS)}", param_hint="--metric")
+    score = metric_of(metric)
     if missing not in {"exclude", "fail"}:
         raise typer.BadParameter(f"{missing!r} is neither exclude nor fail", param_hint="--missing")
     cutoffs = cutoffs_of(k)
@@ -107,7 +106,7 @@ def retrieval(
     if shared and not merge:
         with open_store(store, read_only=True) as opened, show.progress("answers") as progress:
             options = Options(
-                cutoffs, names, metric, missing, exclude_self, resamples, sample, flags_of(exclude), available
+                cutoffs, names, score, missing, exclude_self, resamples, sample, flags_of(exclude), available
             )
             retrieve_shard(
                 opened,
@@ -134,7 +133,7 @@ def retrieval(
                 cutoffs,
                 where=where,
                 metrics=names,
-                metric=metric,
+                metric=score,
                 missing=missing,
                 exclude_self=exclude_self,
                 resamples=resamples,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
 from emm1.checks import PathLike
-from emm1.convert.embed_parts import PART, Encoded, Items, check_encoder, items_to_encode, read_part
+from emm1.convert.embed_parts import PART, Encoded, Items, items_to_encode, read_part, with_encoder
 from emm1.convert.run import check_target
 from emm1.dataset import Split
 from emm1.embeddings.file import Metric
@@ -21,7 +21,7 @@ from emm1.encoders import Encoder, encoder_named
 from emm1.encoders.named import check_modality
 from emm1.errors import EmbeddingError
 from emm1.npy import write_npy
-from emm1.parts import do_parts, made, part_in, parts_beside, shards_of
+from emm1.parts import do_shard, made, part_in, parts_beside, shards_of
 from emm1.store.registered import Registered
 from emm1.store.registration import Registration
 from emm1.store.store import Store
@@ -93,9 +93,7 @@ def embed(
     def told(done: int, total: int) -> None:
         progress("encoding", done, total)
 
-    if not merge:
-        check_encoder(parts_beside(target), work.items, work.encoder)
-    with made(work, target, told, merge=merge) as folder:
+    with made(work, target, told, merge=merge, engine=with_encoder(work.encoder, work.items)) as folder:
         progress(f"writing {target.name}", 0, 0)
         parts = [part_in(folder, number) for number in range(len(work.sizes))]
         vectors, ids, bad = _joined(folder, parts, work.items, work.run["dims"])
@@ -165,12 +163,12 @@ def embed_shard(
     own = Shard(*shard)
     entry, target = _target(store, name, dataset, modality, "cosine", output, None)
     work = _work(store, entry, encoder, root, where, batch_size, target, shards=own.of)
-    check_encoder(parts_beside(target), work.items, work.encoder)
-    do_parts(
+    do_shard(
         work,
         parts_beside(target),
-        own.share(range(len(work.sizes))),
+        own,
         lambda done, total: progress("encoding", done, total),
+        with_encoder(work.encoder, work.items),
     )
 
 

@@ -21,7 +21,7 @@ from emm1.parts import write_part
 from emm1.store.nearest import items_of, items_where
 from emm1.store.registered import Registered
 from emm1.store.store import Store
-from emm1.work import Progress
+from emm1.work import Engine, Progress, Work, here
 
 PART = 1024
 """Items of a part: an interrupted run repeats at most this many."""
@@ -78,7 +78,7 @@ class Encoded:
     def _schema(self) -> pa.Schema:
         return pa.schema([("number", pa.int64()), ("vector", pa.list_(pa.float32(), self.encoder.dims))])
 
-    @property
+    @cached_property
     def sizes(self) -> Sequence[int]:
         """The items of each part."""
         return [min(PART, len(self.items.ids) - begin) for begin in range(0, len(self.items.ids), PART)]
@@ -115,7 +115,17 @@ def read_part(part: Path) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     )
 
 
-def check_encoder(folder: Path, items: Items, encoder: Encoder) -> None:
+def with_encoder(encoder: Encoder, items: Items) -> Engine:
+    """What encodes items: this process, once it is known that the encoder is that of the finished parts."""
+
+    def engine(work: Work, folder: Path, numbers: Sequence[int], progress: Progress) -> None:
+        _check_encoder(folder, items, encoder)
+        here(work, folder, numbers, progress)
+
+    return engine
+
+
+def _check_encoder(folder: Path, items: Items, encoder: Encoder) -> None:
     """Refuse finished parts whose first vector is not what the encoder gives: its name may be that of other weights now."""
     for part in sorted(folder.glob("*.parquet"))[:1]:
         try:

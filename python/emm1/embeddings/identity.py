@@ -8,6 +8,7 @@ from pathlib import Path
 
 from emm1.embeddings.file import Embeddings
 from emm1.errors import EmbeddingError
+from emm1.hashing import digest_of
 
 
 def version_of(embeddings: Embeddings) -> str:
@@ -39,7 +40,7 @@ def contents_of(embeddings: Embeddings) -> dict[str, object]:
     return {
         "bytes": [file.stat().st_size for file in embeddings.files],
         "sha256": [_checksum(file) for file in embeddings.files],
-        "ids_sha256": hashlib.sha256(embeddings.ids.tobytes()).hexdigest(),
+        "ids_sha256": digest_of(embeddings.ids),
         "rows": len(embeddings),
         "dims": embeddings.dim,
         **({"tensor": tensor} if tensor else {}),

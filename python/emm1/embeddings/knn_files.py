@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from emm1.arguments import at_least_one
@@ -20,11 +19,22 @@ from emm1.embeddings.file import Embeddings, Metric, as_embeddings
 from emm1.embeddings.identity import check_contents, contents_of, version_of
 from emm1.embeddings.knn import BATCH, Neighbours, check_dims, neighbours_of
 from emm1.errors import EmbeddingError
-from emm1.parts import check_complete, do_parts, part_in, parts_of, refusals, run_of, write_part, write_rows
-from emm1.work import Engine, Progress, Shard, here, spans
+from emm1.parts import (
+    check_complete,
+    do_parts,
+    made,
+    of_size,
+    part_in,
+    refusals,
+    run_of,
+    tables_of,
+    write_part,
+    write_rows,
+)
+from emm1.work import Engine, Progress, Shard, here, shard_of_each, spans
 
 SCHEMA = pa.schema([("query_id", pa.int64()), ("rank", pa.int32()), ("id", pa.int64()), ("score", pa.float32())])
-# A part has the same number of hits for each query, also where hits are lacking (id -1, score NaN); a row group for each batch.
+# A part has the same number of hits for each query, also where hits are lacking (id -1, score NaN).
 IN_PARTS = pa.schema([("query_id", pa.int64()), ("id", pa.int64()), ("score", pa.float32())])
 # Queries of a part, at most, where an engine has several workers to feed.
 FINE = 4 * BATCH
@@ -93,6 +103,7 @@ class Nearest:
             "queries": identity(queries),
             "base": identity(base),
             "rows": len(queries),
+            "base_rows": len(base),
             "part": part,
             "shards": shards,
             "base_shards": base_shards,
@@ -103,7 +114,7 @@ class Nearest:
     def _spans(self) -> list[range]:
         return _spans(self.run)
 
-    @property
+    @cached_property
     def sizes(self) -> Sequence[int]:
         """The queries of each part."""
         return [len(rows) for rows in self._spans for _ in range(self.run["base_shards"])]
@@ -119,8 +130,7 @@ class Nearest:
     def _tables(self, number: int, progress: Progress) -> Iterator[pa.Table]:
         self.check()
         span, share = divmod(number, self.run["base_shards"])
-        rows = self._spans[span]
-        of_base = Shard(share + 1, self.run["base_shards"]).share(range(len(self.base)))
+        rows, of_base = self._spans[span], _of_base(self.run, share)
         among = None if len(of_base) == len(self.base) else self.base.ids[of_base.start : of_base.stop]
         found = neighbours_of(
             self.queries,
@@ -134,7 +144,7 @@ class Nearest:
         )
         done = 0
         for neighbours in found:
-            yield _table(neighbours, max(1, min(self.k, len(of_base))))
+            yield _table(neighbours, _width(self.run, share))
             done += len(neighbours.query_ids)
             progress(done, len(rows))
         self.check()  # that nothing has changed meanwhile
@@ -147,7 +157,18 @@ class Nearest:
 
 
 def _spans(run: Mapping[str, Any]) -> list[range]:
+    """The queries of the parts, once for each share of the base."""
     return spans(run["rows"], run["part"], run["shards"])
+
+
+def _of_base(run: Mapping[str, Any], share: int) -> range:
+    """The rows in a share of the base."""
+    return Shard(share + 1, run["base_shards"]).share(range(run["base_rows"]))
+
+
+def _width(run: Mapping[str, Any], share: int) -> int:
+    """Hits for each query in a part of this share of the base; one where there are none, so that queries can be counted."""
+    return max(1, min(int(run["k"]), len(_of_base(run, share))))
 
 
 def _table(found: Neighbours, width: int) -> pa.Table:
@@ -211,8 +232,7 @@ def knn_to_parquet(
         part=MOST if engine is None else FINE,
         anywhere=engine is not None,
     )
-    with parts_of(Path(output), work.run) as folder:
-        (engine or here)(work, folder, range(len(work.sizes)), lambda done, _all: progress(done))
+    with made(work, Path(output), lambda done, _all: progress(done), engine=engine or here) as folder:
         progress(len(work.queries))
         return _join(folder, Path(output), work.run)
 
@@ -304,22 +324,18 @@ def merge_knn(folder: str | os.PathLike[str], output: str | os.PathLike[str]) ->
         raise EmbeddingError(f"{place} holds parts of other work, not of nearest neighbours")
     if target.exists():
         raise EmbeddingError(f"{target} exists: remove it or name another file")
-    every = len(_spans(run))
-    shards = [Shard(number + 1, run["shards"]) for number in range(run["shards"])]
-    of_span = {span: shard for shard in shards for span in shard.share(range(every))}
+    shares = run["base_shards"]
     parts = [
-        (span * run["base_shards"] + share, _named(of_span[span], Shard(share + 1, run["base_shards"])))
-        for span in range(every)
-        for share in range(run["base_shards"])
+        (
+            span * shares + share,
+            shard if shares == 1 else f"{shard} of the queries and {share + 1}/{shares} of the base",
+        )
+        for span, shard in shard_of_each(len(_spans(run)), run["shards"])
+        for share in range(shares)
     ]
     check_complete(place, run, parts)
     with refusals(target):
         return _join(place, target, run)
-
-
-def _named(shard: Shard, base_shard: Shard) -> str:
-    """Which shard it is, in words."""
-    return str(shard) if base_shard.of == 1 else f"{shard} of the queries and {base_shard} of the base"
 
 
 def _join(folder: Path, target: Path, run: Mapping[str, Any]) -> int:
@@ -327,20 +343,20 @@ def _join(folder: Path, target: Path, run: Mapping[str, Any]) -> int:
 
     def tables() -> Iterator[pa.Table]:
         shares = range(run["base_shards"])
-        for span, rows in enumerate(_spans(run)):
-            files = [pq.ParquetFile(part_in(folder, span * len(shares) + share)) for share in shares]
-            for group, begin in enumerate(range(0, len(rows), BATCH)):
-                queries = min(BATCH, len(rows) - begin)
-                found = [_read(file.read_row_group(group), queries) for file in files]
+        for span in range(len(_spans(run))):
+            parts = [part_in(folder, span * len(shares) + share) for share in shares]
+            batches = [_batches(part, _width(run, share)) for share, part in enumerate(parts)]
+            for found in zip(*batches, strict=True):
                 yield _best(found, run["k"], run["metric"]).arrow()
 
     return write_rows(tables(), target, SCHEMA)
 
 
-def _read(table: pa.Table, queries: int) -> Neighbours:
-    shape = (queries, len(table) // queries)
-    query_ids = table["query_id"].to_numpy()[:: shape[1]]
-    return Neighbours(query_ids, table["id"].to_numpy().reshape(shape), table["score"].to_numpy().reshape(shape))
+def _batches(part: Path, width: int) -> Iterator[Neighbours]:
+    """The hits of a part, so many for each query, a batch of queries at a time."""
+    for table in of_size(BATCH * width, tables_of(part)):
+        query_ids, ids, scores = (table[name].to_numpy().reshape(-1, width) for name in IN_PARTS.names)
+        yield Neighbours(query_ids[:, 0], ids, scores)
 
 
 def _best(found: Sequence[Neighbours], k: int, metric: Metric) -> Neighbours:

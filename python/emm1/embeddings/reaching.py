@@ -27,7 +27,9 @@ def reaches(scores: NDArray[np.float32], threshold: float, metric: Metric) -> ND
     return exact <= threshold if metric == "l2" else exact >= threshold
 
 
-def reaching(base: Embeddings, vectors: NDArray[np.float32], threshold: float, metric: Metric) -> Iterator[Found]:
+def reaching(
+    base: Embeddings, vectors: NDArray[np.float32], threshold: float, metric: Metric, threads: int | None = None
+) -> Iterator[Found]:
     """All rows of a base whose score reaches the threshold, for each vector, in the order of the vectors.
 
     >>> path = getfixture("tmp_path") / "x.npy"
@@ -41,7 +43,7 @@ def reaching(base: Embeddings, vectors: NDArray[np.float32], threshold: float, m
     for k in WIDTHS:
         if not len(left) or not len(base):
             break
-        hits = base.search(vectors[left], k, metric)
+        hits = base.search(vectors[left], k, metric, threads=threads)
         near = reaches(hits.scores, threshold, metric)
         more = near[:, -1] & (hits.scores.shape[1] < len(base))
         near[more] = False
@@ -55,7 +57,7 @@ def reaching(base: Embeddings, vectors: NDArray[np.float32], threshold: float, m
     for row in left if len(base) else ():
         end = int(np.searchsorted(positions, row))
         yield positions[begin:end], partners[begin:end], scores[begin:end]
-        within = base.within(vectors[row], threshold, metric)
+        within = base.within(vectors[row], threshold, metric, threads=threads)
         yield np.full(len(within), row), within.ids, within.scores
         begin = end
     yield positions[begin:], partners[begin:], scores[begin:]

@@ -61,6 +61,37 @@ def test_the_bytes_of_one_process(
     shutil.rmtree(folder)
 
 
+def test_more_hits_than_a_row_group_has_rows(tmp_path: Path) -> None:
+    """1,100 queries with 1,500 hits each: the hits of a batch of queries do not fit into a row group of a part."""
+    random = np.random.default_rng(5)
+    queries, base = (random.integers(-9, 10, size=(rows, 3)).astype(np.float32) for rows in (1100, 1600))
+    np.save(tmp_path / "q.npy", queries)
+    np.save(tmp_path / "b.npy", base)
+    files = tmp_path / "q.npy", tmp_path / "b.npy"
+    emm1.knn_to_parquet(*files, tmp_path / "one.parquet", 1500, metric="dot")
+    products = queries.astype(np.float64) @ base.astype(np.float64).T
+    best = np.argsort(-products, axis=1, kind="stable")[:, :1500]
+    found = pl.read_parquet(tmp_path / "one.parquet")
+    assert (found["id"].to_numpy().reshape(best.shape) == best).all()
+    assert (found["query_id"].to_numpy() == np.repeat(np.arange(1100), 1500)).all()
+    for share in (1, 2):
+        emm1.knn_shard(*files, tmp_path / "parts", 1500, base_shard=(share, 2), metric="dot")
+    emm1.merge_knn(tmp_path / "parts", tmp_path / "all.parquet")
+    assert (tmp_path / "all.parquet").read_bytes() == (tmp_path / "one.parquet").read_bytes()
+
+
+def test_no_queries_and_no_base(tmp_path: Path) -> None:
+    np.save(tmp_path / "some.npy", np.eye(3, dtype=np.float32))
+    np.save(tmp_path / "none.npy", np.empty((0, 3), np.float32))
+    for number, files in enumerate([("none.npy", "some.npy"), ("some.npy", "none.npy")]):
+        one, other = (tmp_path / name for name in files)
+        assert emm1.knn_to_parquet(one, other, tmp_path / f"{number}.parquet", 2) == 0
+        for shard in (1, 2):
+            emm1.knn_shard(one, other, tmp_path / f"{number}", 2, shard=(shard, 2))
+        assert emm1.merge_knn(tmp_path / f"{number}", tmp_path / f"all-{number}.parquet") == 0
+        assert pl.read_parquet(tmp_path / f"all-{number}.parquet").columns == ["query_id", "rank", "id", "score"]
+
+
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     files = write(tmp_path)
     for own in ((1, 1), (1, 2), (3, 2)):

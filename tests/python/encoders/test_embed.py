@@ -1,6 +1,7 @@
 """Items of a store, encoded: which get a vector, in which order, and what interrupted and repeated runs give."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,17 @@ def test_parts_of_other_items_or_another_encoder_are_not_taken(store: emm1.Store
         store.embed("letters", Letters(fails_after=1500), modality="text")
     with pytest.raises(emm1.EmbeddingError, match="parts of a run with other files or settings"):
         store.embed("letters", Letters(), modality="text", where="encord_text_id < 2000")
+
+
+def test_parts_of_an_encoder_with_other_dims_are_not_taken(store: emm1.Store) -> None:
+    class Wide(Letters):
+        dims = DIMS + 1
+
+    with pytest.raises(KeyboardInterrupt):
+        store.embed("letters", Letters(fails_after=1500), modality="text")
+    for call in (store.embed, partial(embed_shard, store, shard=(1, 2))):
+        with pytest.raises(emm1.EmbeddingError, match=r"parts of a run with other files or settings \(.*dims"):
+            call("letters", Wide(), modality="text")
 
 
 def test_parts_of_another_encoder_of_the_same_name_are_not_taken(store: emm1.Store) -> None:

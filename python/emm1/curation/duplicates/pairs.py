@@ -38,6 +38,7 @@ class Pairing:
         other: those of the items `b`.
         zero: ids of `other` that are left out, sorted; rows of `one` without a direction are left out too.
         run: what the parts depend on.
+        threads: threads of a search; all cores if None.
     """
 
     asked: Asked
@@ -45,12 +46,13 @@ class Pairing:
     other: Embeddings
     zero: NDArray[np.int64]
     run: Mapping[str, Any]
+    threads: int | None = None
 
     @cached_property
     def _spans(self) -> list[range]:
         return spans(len(self.one), self.run["part"], self.run["shards"])
 
-    @property
+    @cached_property
     def sizes(self) -> Sequence[int]:
         """The rows of each part."""
         return [len(rows) for rows in self._spans]
@@ -64,8 +66,25 @@ class Pairing:
         yield SCHEMA.empty_table()
         for begin in range(rows.start, rows.stop, BATCH):
             progress(begin - rows.start, len(rows))
-            yield from _pairs(self.asked, self.one, self.other, self.zero, range(begin, min(begin + BATCH, rows.stop)))
+            yield from self._pairs_of(range(begin, min(begin + BATCH, rows.stop)))
         self.check()  # that nothing has changed meanwhile
+
+    def _pairs_of(self, rows: range) -> Iterator[pa.Table]:
+        asked = self.asked
+        ids, vectors = self.one.rows(rows.start, rows.stop)
+        if asked.metric == "cosine":
+            has = vectors.any(axis=1)
+            ids, vectors = ids[has], vectors[has]
+        for positions, partners, scores in reaching(self.other, vectors, asked.threshold, asked.metric, self.threads):
+            a = ids[positions]
+            wanted = np.ones(len(a), np.bool_)
+            if asked.within:
+                wanted = partners > a
+            elif asked.same_items:
+                wanted = partners != a
+            if len(self.zero):
+                wanted &= ~np.isin(partners, self.zero)
+            yield pa.table([a[wanted], partners[wanted], scores[wanted]], schema=SCHEMA)
 
     def check(self) -> None:
         """Refuse files that are not those that the work began with, where it is shared with other machines."""
@@ -80,25 +99,6 @@ def without_direction(asked: Asked, embeddings: Embeddings, told: Told) -> NDArr
         return np.empty(0, np.int64)
     norms = norms_of(embeddings, lambda rows: told("norms", rows, len(embeddings)))
     return np.sort(embeddings.ids[norms == 0])
-
-
-def _pairs(
-    asked: Asked, one: Embeddings, other: Embeddings, zero: NDArray[np.int64], rows: range
-) -> Iterator[pa.Table]:
-    ids, vectors = one.rows(rows.start, rows.stop)
-    if asked.metric == "cosine":
-        has = vectors.any(axis=1)
-        ids, vectors = ids[has], vectors[has]
-    for positions, partners, scores in reaching(other, vectors, asked.threshold, asked.metric):
-        a = ids[positions]
-        wanted = np.ones(len(a), np.bool_)
-        if asked.within:
-            wanted = partners > a
-        elif asked.same_items:
-            wanted = partners != a
-        if len(zero):
-            wanted &= ~np.isin(partners, zero)
-        yield pa.table([a[wanted], partners[wanted], scores[wanted]], schema=SCHEMA)
 
 
 def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -24,7 +24,7 @@ from emm1.curation.duplicates.pairs import SCHEMA, Pairing, Told, without_direct
 from emm1.curation.duplicates.report import DuplicatesReport
 from emm1.curation.flags import record
 from emm1.errors import EmbeddingError
-from emm1.parts import do_parts, join, made, part_in, parts_beside, shards_of
+from emm1.parts import do_shard, join, made, part_in, parts_beside, shards_of
 from emm1.work import Engine, Shard, here
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def find_shard(
     asked = checked(store, name, other, threshold)
     with _target(output) as target:
         work, _ = _work(asked, most_equal, own.of, progress, anywhere=True)
-        do_parts(work, parts_beside(target), own.share(range(len(work.sizes))), partial(progress, "searching"))
+        do_shard(work, parts_beside(target), own, partial(progress, "searching"))
 
 
 def _work(

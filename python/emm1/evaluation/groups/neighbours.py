@@ -27,7 +27,7 @@ from emm1.embeddings.knn import BATCH
 from emm1.errors import EmbeddingError
 from emm1.evaluation.groups.vectors import Vectors, captions_and_items, open_vectors
 from emm1.evaluation.report.provenance import LeftOut
-from emm1.parts import do_parts, made, part_in, parts_beside, shards_of, write_part
+from emm1.parts import do_shard, made, part_in, parts_beside, shards_of, write_part
 from emm1.store.excluded import excluded
 from emm1.store.made_groups import write_record
 from emm1.store.store import Store
@@ -149,7 +149,7 @@ def make_shard(
     """
     own = Shard(*shard)
     work = _work(store, embeddings, k, exclude, available, threads, own.of, anywhere=True)
-    do_parts(work, parts_beside(Path(output)), own.share(range(len(work.sizes))), progress)
+    do_shard(work, parts_beside(Path(output)), own, progress)
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Making:
     def _spans(self) -> list[range]:
         return spans(self.run["rows"], self.run["part"], self.run["shards"])
 
-    @property
+    @cached_property
     def sizes(self) -> Sequence[int]:
         """The searches of each part."""
         return [len(rows) * len(self.items) for rows in self._spans]

@@ -27,6 +27,7 @@ def rank_answers(
     rules: Rules,
     among: Whole | None,
     progress: Callable[[int, int], object],
+    threads: int | None = None,
 ) -> tuple[Whole, Whole]:
     """How many rows score better than each right answer, and how many others the same, (answers,) each.
 
@@ -38,6 +39,7 @@ def rank_answers(
         rules: the score, and whether the row with the query's own id is left out.
         among: the ids that the gallery is restricted to; None for all rows.
         progress: called with the number of answers done, and of all.
+        threads: threads to use; all cores by default.
     """
     above, equal = np.empty((2, len(ids)), np.int64)
     distinct, first = np.unique(query_ids, return_index=True)
@@ -52,6 +54,7 @@ def rank_answers(
             rules.metric,
             among,
             own=own if rules.exclude_self else None,
+            threads=threads,
         )
         progress(part.stop, len(ids))
     return above, equal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,8 @@ from emm1.embeddings.identity import check_contents, contents_of
 from emm1.evaluation.retrieval.answers import Whole
 from emm1.evaluation.retrieval.ranking import BATCH, rank_answers
 from emm1.evaluation.retrieval.task import Asked, Outcome, Rules, Task, asked, outcome
-from emm1.parts import check_complete, do_parts, part_in, run_of, write_part
+from emm1.hashing import digest_of
+from emm1.parts import check_complete, do_shard, part_in, run_of, write_part
 from emm1.work import Engine, Progress, Shard, here, shard_of_each, spans
 
 SCHEMA = pa.schema([("above", pa.int64()), ("equal", pa.int64())])
@@ -40,6 +40,7 @@ class Ranking:
         rules: the score, and whether the row with the query's own id is left out.
         among: the ids that the gallery is restricted to; None for all rows.
         run: what the parts depend on.
+        threads: threads of a search; all cores if None.
     """
 
     queries: Embeddings
@@ -49,18 +50,18 @@ class Ranking:
     rules: Rules
     among: Whole | None
     run: Mapping[str, Any]
+    threads: int | None = None
 
     @classmethod
     def of(cls, what: Asked, shards: int, part: int) -> Self:
         """The work of ranking what is asked for, in parts of so many queries at most."""
         task = what.task
         query_ids, ids = (what.ranked[name].to_numpy() for name in ("query_id", "id"))
-        among = np.empty(0, np.int64) if task.among is None else task.among
         run = {
             "queries": contents_of(task.queries.embeddings),
             "base": contents_of(task.base.embeddings),
-            "pairs": _digest(query_ids, ids),
-            "among": task.among is not None and _digest(among),
+            "pairs": digest_of(query_ids, ids),
+            "among": None if task.among is None else digest_of(task.among),
             "metric": task.rules.metric,
             "exclude_self": task.rules.exclude_self,
             "part": part,
@@ -77,7 +78,7 @@ class Ranking:
             for rows in spans(len(first) - 1, self.run["part"], self.run["shards"])
         ]
 
-    @property
+    @cached_property
     def sizes(self) -> Sequence[int]:
         """The right answers of each part."""
         return [part.stop - part.start for part in self._slices]
@@ -89,7 +90,14 @@ class Ranking:
     def _tables(self, part: slice, progress: Progress) -> Iterator[pa.Table]:
         self.check()
         ranks = rank_answers(
-            self.queries, self.base, self.query_ids[part], self.ids[part], self.rules, self.among, progress
+            self.queries,
+            self.base,
+            self.query_ids[part],
+            self.ids[part],
+            self.rules,
+            self.among,
+            progress,
+            self.threads,
         )
         self.check()  # that nothing has changed meanwhile
         yield pa.table(list(ranks), schema=SCHEMA)
@@ -103,7 +111,7 @@ class Ranking:
 def rank_shard(task: Task, folder: Path, shard: Shard, progress: Progress, engine: Engine | None) -> None:
     """Rank the right answers of a share of the queries, and write them as parts into a folder."""
     work = Ranking.of(asked(task), shard.of, PART if engine is None else FINE)
-    do_parts(work, folder, shard.share(range(len(work.sizes))), progress, engine or here)
+    do_shard(work, folder, shard, progress, engine or here)
 
 
 def merged(task: Task, folder: Path) -> Outcome:
@@ -117,10 +125,3 @@ def merged(task: Task, folder: Path) -> Outcome:
     check_complete(folder, work.run, shard_of_each(len(work.sizes), work.run["shards"]))
     found = pa.concat_tables(pq.read_table(part_in(folder, number)) for number in range(len(work.sizes)))
     return outcome(what, found["above"].to_numpy(), found["equal"].to_numpy())
-
-
-def _digest(*columns: Whole) -> str:
-    hashed = hashlib.sha256()
-    for column in columns:
-        hashed.update(np.ascontiguousarray(column, np.int64).tobytes())
-    return hashed.hexdigest()
