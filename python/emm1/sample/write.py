@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emm1 import errors
 from emm1.sample.editions import EDITIONS, Edition, Tables, write_csv
+from emm1.sample.items import items_of, with_clips, with_points, with_shared_files
 from emm1.sample.neighbours import nearest_rows
 from emm1.sample.vectors import (
     Items,
@@ -22,21 +23,10 @@ from emm1.sample.vectors import (
     write_embeddings,
     write_eshot_embeddings,
 )
-from emm1.sample.words import (
-    CATEGORIES,
-    LICENSES,
-    ODD_CAPTIONS,
-    PLACES,
-    SOURCES,
-    SUBJECTS,
-    SUBJECTS_PER_THEME,
-    VERBS,
-    VERBS_PER_THEME,
-)
+from emm1.sample.words import CATEGORIES, SUBJECTS, SUBJECTS_PER_THEME
 
 MODALITIES = ("video", "audio", "image", "points", "text")  # in the order of the groups' columns
 RANKS = 16
-ODD_EVERY = 37  # every 37th caption and youtube id is an odd one: at least one in the smallest tree
 ROWS_100M = {"video": 2_200_000, "audio": 2_100_000, "image": 2_950_000, "points": 517_000, "text": 6_706_765}
 ROWS_1M = {"video": 72_000, "audio": 121_000, "image": 118_000, "points": 177_000, "text": 312_000}
 TEXT_IDS_100M = 8_134_021  # text ids have gaps: 6,706,765 of these are used
@@ -65,10 +55,6 @@ PARTS = (
     "e-mm1_1m_only",
     "shared",
 )
-
-YOUTUBE = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
-HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
-DIGITS = HEX[:10]
 
 
 def write_sample(
@@ -204,7 +190,7 @@ def _split_100m(rng: np.random.Generator, scale: float) -> dict[str, Items]:
         ids = np.arange(rows)
         if modality == "text":
             ids = np.sort(rng.choice(max(rows, int(TEXT_IDS_100M * scale)), rows, replace=False))
-        items[modality] = _items(rng, modality, ids, ("e-mm1_100m_only", "shared"))
+        items[modality] = items_of(rng, modality, ids, ("e-mm1_100m_only", "shared"))
     return items
 
 
@@ -212,94 +198,10 @@ def _split_1m(rng: np.random.Generator, scale: float, items_100m: dict[str, Item
     items = {}
     for modality in MODALITIES:
         rows = max(LEAST_ROWS, int(ROWS_1M[modality] * scale))
-        items[modality] = _items(rng, modality, np.arange(rows), ("e-mm1_1m_only",))
+        items[modality] = items_of(rng, modality, np.arange(rows), ("e-mm1_1m_only",))
         if modality != "text":
-            items[modality] = _with_shared_files(rng, modality, items[modality], items_100m[modality])
+            items[modality] = with_shared_files(rng, modality, items[modality], items_100m[modality])
     return items
-
-
-def _with_shared_files(rng: np.random.Generator, modality: str, own: Items, other: Items) -> Items:
-    """Replace up to half of the 1M split's items with files of the 100M split, shuffled, so that ids differ."""
-    shared = np.flatnonzero((other.info["save_folder"] == "shared").to_numpy())[: own.info.height // 2]
-    rest = np.arange(len(shared), own.info.height)
-    order = rng.permutation(own.info.height)
-    key = f"encord_{modality}_id"
-    info = pl.concat([other.info[shared], own.info[rest]])[order].with_columns(own.info[key])
-    return Items(info, np.concatenate([other.topic[shared], own.topic[rest]])[order])
-
-
-def _items(rng: np.random.Generator, modality: str, ids: NDArray[np.int64], save_folders: tuple[str, ...]) -> Items:
-    topic = rng.integers(len(SUBJECTS), size=len(ids))
-    head = pl.DataFrame({f"encord_{modality}_id": ids}).with_columns(
-        _pick(rng, SOURCES[modality], len(ids)).alias("source_dataset"),
-        _pick(rng, LICENSES, len(ids)).alias("dataset_license"),
-    )
-    if modality == "text":
-        return Items(head.with_columns(_captions(rng, topic)), topic)
-    if modality in ("audio", "video"):
-        info = _clips(rng, modality, head)
-    elif modality == "image":
-        info = _images(rng, head)
-    else:
-        info = _points(rng, head)
-    return Items(info.with_columns(_pick(rng, save_folders, len(ids)).alias("save_folder")), topic)
-
-
-def _captions(rng: np.random.Generator, topic: NDArray[np.int64]) -> pl.Series:
-    rows = len(topic)
-    theme = topic // SUBJECTS_PER_THEME
-    words = pl.DataFrame(
-        {
-            "subject": pl.Series(SUBJECTS).gather(topic),
-            "verb": pl.Series(VERBS).gather(theme * VERBS_PER_THEME + rng.integers(VERBS_PER_THEME, size=rows)),
-            "place": _pick(rng, PLACES, rows),
-            "then": pl.Series(VERBS).gather(theme * VERBS_PER_THEME + rng.integers(VERBS_PER_THEME, size=rows)),
-            "odd": pl.Series(ODD_CAPTIONS).gather(np.arange(rows) // ODD_EVERY % len(ODD_CAPTIONS)),
-        }
-    )
-    return words.select(
-        pl.when(pl.int_range(pl.len()) % ODD_EVERY == ODD_EVERY - 1)
-        .then(pl.col("odd").str.replace("{}", pl.col("subject"), literal=True))
-        .otherwise(pl.format("{} {} {}, then {}", "subject", "verb", "place", "then"))
-        .alias("caption")
-    ).to_series()
-
-
-def _clips(rng: np.random.Generator, modality: str, head: pl.DataFrame) -> pl.DataFrame:
-    """Add the columns of audio or video: times of a YouTube video, or the name of a VidGen-1M scene."""
-    start = rng.integers(600, size=head.height)
-    info = head.with_columns(
-        _youtube_ids(rng, head.height).alias("youtube_id"),
-        pl.Series("start_time", start),
-        pl.Series("end_time", start + 10),
-        file_id=pl.lit(None, pl.String),
-    ).with_columns(pl.format("{}_{}.mp4", "youtube_id", "start_time").alias("file_name"))
-    if modality == "audio":
-        return info.drop("file_id")
-    scene = pl.col("source_dataset") == "VidGen-1M"
-    return info.with_columns(
-        pl.when(scene).then(pl.format("{}-Scene-{}", "youtube_id", "start_time")).alias("file_id"),
-        pl.when(~scene).then(pl.col("youtube_id", "start_time", "end_time")),
-    )
-
-
-def _images(rng: np.random.Generator, head: pl.DataFrame) -> pl.DataFrame:
-    """Add the columns of images: a file_id is a URL or a number with leading zeros, by source."""
-    info = head.with_columns(
-        pl.Series("number", rng.integers(10**6, size=head.height)).cast(pl.String).str.zfill(12),
-        _tokens(rng, head.height, 24, YOUTUBE).alias("token"),
-    )
-    url = pl.format("https://images.example/{}/{}.jpg?size=large&v=1,2", "token", "number")
-    has_url = pl.col("source_dataset") == "Google Conceptual Captions"
-    return info.with_columns(
-        pl.when(has_url).then(url).otherwise("number").alias("file_id"),
-        pl.format("{}_{}.jpg", "number", "encord_image_id").alias("file_name"),
-    ).drop("number", "token")
-
-
-def _points(rng: np.random.Generator, head: pl.DataFrame) -> pl.DataFrame:
-    file_id = _tokens(rng, head.height, 32, HEX).alias("file_id")
-    return head.with_columns(file_id, (file_id + ".npy").alias("file_name"))
 
 
 def _triplets(rng: np.random.Generator, topics: dict[str, NDArray[np.int64]], scale: float) -> pl.DataFrame:
@@ -338,8 +240,8 @@ def _eshot(rng: np.random.Generator, folder: Path) -> dict[str, Items]:
         for modality in ("audio", "points")
     }
     audio = pl.DataFrame({"eshot_audio_id": np.arange(len(labels["audio"]))})
-    clips = _clips(rng, "audio", audio).with_columns(save_folder=pl.lit("eshot"))
-    points = _points(rng, pl.DataFrame({"eshot_point_id": np.arange(len(labels["points"]))}))
+    clips = with_clips(rng, "audio", audio).with_columns(save_folder=pl.lit("eshot"))
+    points = with_points(rng, pl.DataFrame({"eshot_point_id": np.arange(len(labels["points"]))}))
     points = points.with_columns(save_folder=pl.lit("eshot"))
     write_csv(clips, folder / "eshot_audio_info.csv")
     write_csv(points, folder / "eshot_points_info.csv")
@@ -379,24 +281,3 @@ def _group_tables(text: Items, groups: dict[str, NDArray[np.int64]]) -> list[pl.
         )
         for rank in range(1, RANKS + 1)
     ]
-
-
-def _pick(rng: np.random.Generator, values: tuple[str, ...], rows: int) -> pl.Series:
-    return pl.Series(values).gather(rng.integers(len(values), size=rows))
-
-
-def _tokens(rng: np.random.Generator, rows: int, width: int, alphabet: NDArray[np.uint8]) -> pl.Series:
-    return _as_strings(alphabet[rng.integers(len(alphabet), size=(rows, width))])
-
-
-def _youtube_ids(rng: np.random.Generator, rows: int) -> pl.Series:
-    """Draw ids of eleven characters; some look like numbers, which misleads type inference."""
-    ids = YOUTUBE[rng.integers(len(YOUTUBE), size=(rows, 11))]
-    odd = ids[ODD_EVERY - 1 :: ODD_EVERY]
-    odd[:] = DIGITS[rng.integers(len(DIGITS), size=odd.shape)]
-    return _as_strings(ids)
-
-
-def _as_strings(characters: NDArray[np.uint8]) -> pl.Series:
-    rows, width = characters.shape
-    return pl.Series(np.ascontiguousarray(characters).view(f"S{width}").reshape(rows).astype(str))
